@@ -1,0 +1,145 @@
+// Command vext-filter reads one commit notification on standard input, a mail
+// or a hook's JSON, and spools it when it asks for a reminder.
+//
+// Exit status: 0 when the notification is in the spool or none of our business,
+// 75 (EX_TEMPFAIL of sysexits.h) when it could not be decided or stored. There
+// is no other on any input: a mail server takes most of them for a reason to
+// bounce the committer's mail.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"vext/filter"
+	"vext/spool"
+)
+
+// Exit statuses of sysexits.h, and 1, which only -e gives.
+const (
+	exitOK       = 0
+	exitLetGo    = 1
+	exitDataErr  = 65
+	exitTempFail = 75
+)
+
+func main() {
+	// Somebody who closes standard error must not kill us with SIGPIPE.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stderr))
+}
+
+type options struct {
+	state    string
+	trailers []string
+	exact    bool
+	verbose  bool
+}
+
+const usage = `usage: vext-filter [-state DIR] [-trailer NAME]... [-e] [-v] < MESSAGE
+
+Reads one commit notification (a mail, or a hook's JSON object) and spools it
+when it asks for a reminder with a trailer such as "MFC after: 2 weeks".
+
+  -state DIR     state directory (default: $VEXT_STATE, else /var/spool/vext
+                 where that can be written, else ~/.local/state/vext)
+  -trailer NAME  look for the trailer NAME as well; may be given more than once
+  -e             exit 1 for a message that is let go, 65 for bad input
+  -v             say on standard error what was decided
+
+Exit status: 0 spooled or none of our business, 75 try again.
+See vext-filter(1).
+`
+
+// run does everything but leave. Whatever goes wrong in it, the sender is
+// asked to try again.
+func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "vext-filter: error: panic: %v\n", r)
+			status = exitTempFail
+		}
+	}()
+	opts, err := parse(args)
+	if err != nil {
+		drain(stdin)
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintf(stderr, "vext-filter: error: %v\n", err)
+		}
+		io.WriteString(stderr, usage)
+		return exitTempFail
+	}
+	result, err := decide(opts, stdin)
+	if err != nil {
+		drain(stdin)
+		fmt.Fprintf(stderr, "vext-filter: error: %v\n", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintln(stderr, "vext-filter: hint: make the state directory, or name it with -state; see vext-queue(7)")
+		}
+		return exitTempFail
+	}
+	if opts.verbose {
+		fmt.Fprintf(stderr, "vext-filter: %s: %s\n", verdicts[result.Verdict], result.Reason)
+	}
+	if opts.exact {
+		return exact[result.Verdict]
+	}
+	return exitOK
+}
+
+var (
+	verdicts = map[filter.Verdict]string{filter.Spooled: "spooled", filter.LetGo: "let go", filter.Bad: "bad input"}
+	exact    = map[filter.Verdict]int{filter.Spooled: exitOK, filter.LetGo: exitLetGo, filter.Bad: exitDataErr}
+)
+
+func decide(opts options, stdin io.Reader) (filter.Result, error) {
+	state := opts.state
+	if state == "" {
+		var err error
+		if state, err = spool.DefaultState(); err != nil {
+			return filter.Result{}, err
+		}
+	}
+	f, err := filter.New(spool.New(state), opts.trailers...)
+	if err != nil {
+		return filter.Result{}, err
+	}
+	return f.Run(stdin)
+}
+
+func parse(args []string) (options, error) {
+	var opts options
+	flags := flag.NewFlagSet("vext-filter", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	flags.StringVar(&opts.state, "state", "", "")
+	flags.BoolVar(&opts.exact, "e", false, "")
+	flags.BoolVar(&opts.verbose, "v", false, "")
+	flags.Func("trailer", "", func(name string) error {
+		opts.trailers = append(opts.trailers, name)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	if flags.NArg() > 0 {
+		return opts, fmt.Errorf("unexpected argument: %q", flags.Arg(0))
+	}
+	return opts, nil
+}
+
+// drain reads what the sender still has to say, unless a person is typing.
+func drain(stdin io.Reader) {
+	if f, ok := stdin.(*os.File); ok {
+		if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice != 0 {
+			return
+		}
+	}
+	io.Copy(io.Discard, stdin)
+}

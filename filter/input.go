@@ -1,0 +1,97 @@
+package filter
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+)
+
+const (
+	// largestWhole is the size up to which a message is kept as it came. Of a
+	// larger one the header and the commit message are kept.
+	largestWhole = 1 << 20
+	// largestJSON bounds the object of a hook, whose commit message can't be
+	// found without reading the whole of it.
+	largestJSON = 3 << 20
+)
+
+// An input is what the sender writes. It keeps the bytes as they came, up to a
+// limit, and remembers an error of reading, which is not the sender's end.
+type input struct {
+	buffered  *bufio.Reader // read from this
+	r         io.Reader
+	captured  []byte
+	capturing bool
+	overflow  bool
+	limit     int
+	size      int64
+	err       error
+}
+
+func newInput(r io.Reader) *input {
+	in := &input{r: r, capturing: true, limit: largestWhole}
+	in.buffered = bufio.NewReaderSize(in, 64<<10)
+	return in
+}
+
+// Read implements io.Reader for the buffer in front of it.
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.r.Read(p)
+	in.size += int64(n)
+	if err != nil && err != io.EOF && in.err == nil {
+		in.err = err
+	}
+	if in.capturing && n > 0 {
+		if len(in.captured)+n > in.limit {
+			in.capturing, in.overflow, in.captured = false, true, nil
+		} else {
+			in.capture(p[:n])
+		}
+	}
+	return n, err
+}
+
+// capture keeps p. Beyond the first buffer it makes room for all there can be,
+// which costs nothing until it is used, and growing step by step would.
+func (in *input) capture(p []byte) {
+	if in.captured != nil && cap(in.captured) < in.limit {
+		in.captured = append(make([]byte, 0, in.limit), in.captured...)
+	}
+	in.captured = append(in.captured, p...)
+}
+
+// byteOrderMark is what some programs put before UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// isJSON reports whether the first byte that is no white space opens an
+// object. No header begins with one.
+func (in *input) isJSON() bool {
+	if mark, _ := in.buffered.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
+		in.buffered.Discard(len(mark))
+		in.captured = in.captured[len(mark):]
+	}
+	for n := 1; n <= in.buffered.Size(); n++ {
+		start, err := in.buffered.Peek(n)
+		if err != nil {
+			return false
+		}
+		switch start[n-1] {
+		case ' ', '\t', '\r', '\n':
+		case '{':
+			in.limit = largestJSON
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// drain reads what is left, so that the sender never writes into a closed
+// pipe.
+func (in *input) drain() error {
+	if in.err == nil {
+		io.Copy(io.Discard, in.buffered)
+	}
+	return in.err
+}

@@ -1,0 +1,137 @@
+// Package calendar counts days. A reminder is due on a day, not at an instant:
+// adding two weeks of days never drifts through a daylight-saving change, as
+// adding 1,209,600 seconds does.
+package calendar
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Day is a day of the Gregorian calendar, without a time zone. The zero Day
+// is no day at all.
+type Day struct{ midnight time.Time } // at 00:00 UTC
+
+// Of returns the day that t falls on in the zone loc.
+func Of(t time.Time, loc *time.Location) Day {
+	y, m, d := t.In(loc).Date()
+	return Date(y, m, d)
+}
+
+// Date returns the given day; months and days beyond their range are carried
+// over as time.Date does it.
+func Date(year int, month time.Month, day int) Day {
+	return Day{time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
+}
+
+// compact is the form in which days are names of queue directories.
+const compact = "20060102"
+
+// Parse reads a day written as YYYYMMDD, the form of String.
+func Parse(s string) (Day, error) {
+	t, err := time.Parse(compact, s)
+	if err != nil {
+		return Day{}, fmt.Errorf("not a day of the form YYYYMMDD: %q", s)
+	}
+	return Day{t}, nil
+}
+
+// String returns the day as YYYYMMDD, and "" for the zero Day.
+func (d Day) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.midnight.Format(compact)
+}
+
+// ISO returns the day as YYYY-MM-DD (ISO 8601), and "" for the zero Day.
+func (d Day) ISO() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.midnight.Format(time.DateOnly)
+}
+
+// IsZero reports whether d is no day.
+func (d Day) IsZero() bool { return d.midnight.IsZero() }
+
+// Year returns the year of d.
+func (d Day) Year() int { return d.midnight.Year() }
+
+// AddDays returns the day n days after d.
+func (d Day) AddDays(n int) Day { return Day{d.midnight.AddDate(0, 0, n)} }
+
+// AddMonths returns the same day n months later, cut to that month's last day:
+// 31 January and one month is 28 or 29 February.
+func (d Day) AddMonths(n int) Day {
+	y, m, day := d.midnight.Date()
+	last := Date(y, m+time.Month(n)+1, 0).midnight.Day()
+	return Date(y, m+time.Month(n), min(day, last))
+}
+
+// Before reports whether d is earlier than e.
+func (d Day) Before(e Day) bool { return d.midnight.Before(e.midnight) }
+
+// Sub returns the number of days from e to d.
+func (d Day) Sub(e Day) int { return int(d.midnight.Sub(e.midnight) / (24 * time.Hour)) }
+
+// Short returns the day for people who know the year: "Fri 4 Dec", with the
+// year added when it is not that of today.
+func (d Day) Short(today Day) string {
+	if d.Year() == today.Year() {
+		return d.midnight.Format("Mon 2 Jan")
+	}
+	return d.Long()
+}
+
+// Long returns the day in full: "Fri 4 Dec 2026".
+func (d Day) Long() string { return d.midnight.Format("Mon 2 Jan 2006") }
+
+// Distance says in words how far d is from today: "today", "in 3 days",
+// "in 2 weeks", "5 months ago".
+func (d Day) Distance(today Day) string {
+	switch n := d.Sub(today); {
+	case n == 0:
+		return "today"
+	case n == 1:
+		return "tomorrow"
+	case n == -1:
+		return "yesterday"
+	case n > 0:
+		return "in " + span(n)
+	default:
+		return span(-n) + " ago"
+	}
+}
+
+// Span says how long n days are, in the largest unit that is fair: weeks only
+// when they are whole or many, months from about two on.
+func Span(n int) string {
+	if n < 0 {
+		n = -n
+	}
+	return span(n)
+}
+
+func span(n int) string {
+	switch {
+	case n < 14 && n != 7:
+		return plural(n, "day")
+	case n < 60:
+		if n%7 == 0 || n >= 28 {
+			return plural((n+3)/7, "week")
+		}
+		return plural(n, "day")
+	case n < 730:
+		return plural((n*12+182)/365, "month")
+	default:
+		return plural((n+182)/365, "year")
+	}
+}
+
+func plural(n int, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
+}

@@ -1,0 +1,140 @@
+// Package commit knows what a commit is: who made it, where and when, what its
+// message asks for. It reads commits from the mails that commit hooks send and
+// from a hook's JSON, and writes them as such mails.
+package commit
+
+import (
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+)
+
+// A Commit is one commit as a message describes it. What the message does not
+// say is left empty.
+type Commit struct {
+	ID         string // Message-ID without its angle brackets
+	Repository string
+	Refname    string // refs/heads/main, or what the mail calls the branch
+	Revision   string // a full hash, or r and a number
+	URL        string
+	Subject    string // of the commit, without a mailing list's decoration
+	Message    string // the commit message, its lines ended by \n
+	Author     Person
+	Committer  Person
+	AuthorDate time.Time
+	Date       time.Time // of the commit, else of the mail; zero when unknown
+	Sender     string    // the address in From of the mail
+	Trailer    string    // a name that the filter was told to look for in addition
+}
+
+// A Person has a name and an address, as a commit gives them.
+type Person struct{ Name, Email string }
+
+// String returns the person as `Name <address>`.
+func (p Person) String() string {
+	switch {
+	case p.Email == "":
+		return p.Name
+	case p.Name == "":
+		return p.Email
+	}
+	return p.Name + " <" + p.Email + ">"
+}
+
+// Login returns the local part of the person's address, by which the
+// statistics count.
+func (p Person) Login() string { return Login(p.Email) }
+
+// Login returns the local part of an address.
+func Login(address string) string {
+	if i := strings.LastIndexByte(address, '@'); i >= 0 {
+		return address[:i]
+	}
+	return address
+}
+
+// ParsePerson reads `Name <address>`, a bare address, `address (Name)`, or a
+// bare name. It takes anything and never fails.
+func ParsePerson(s string) Person {
+	s = strings.TrimSpace(s)
+	open := strings.LastIndexByte(s, '<')
+	if end := strings.LastIndexByte(s, '>'); open >= 0 && end > open {
+		name := strings.Trim(strings.TrimSpace(s[:open]), `"`)
+		return Person{Name: strings.ReplaceAll(name, `\"`, `"`), Email: strings.TrimSpace(s[open+1 : end])}
+	}
+	address, name, ok := strings.Cut(s, " (")
+	if strings.Contains(address, "@") && !strings.Contains(address, " ") {
+		if !ok {
+			name = ""
+		}
+		return Person{Name: strings.TrimSuffix(name, ")"), Email: address}
+	}
+	return Person{Name: s}
+}
+
+// Key identifies the commit whichever way it arrived: repository and revision,
+// as in `src@0123...`. It is empty where the message names no revision, or
+// only a number without the repository that counts it.
+func (c *Commit) Key() string {
+	if c.Revision == "" || (c.Repository == "" && !isHash(c.Revision)) {
+		return ""
+	}
+	return RepositoryName(c.Repository) + "@" + c.Revision
+}
+
+// RepositoryName returns a repository's name without what differs between the
+// ways of writing it: a slash at the end, `.git`.
+func RepositoryName(name string) string {
+	return strings.TrimSuffix(strings.TrimRight(name, "/"), ".git")
+}
+
+// Branch returns the branch without `refs/heads/`. Other refs keep their full
+// name, so that the tag main is not taken for the branch.
+func (c *Commit) Branch() string { return BranchName(c.Refname) }
+
+// BranchName returns refname without `refs/heads/`.
+func BranchName(refname string) string { return strings.TrimPrefix(refname, "refs/heads/") }
+
+// Short returns the revision as people write it: twelve digits of a hash.
+func (c *Commit) Short() string { return ShortRevision(c.Revision) }
+
+// ShortRevision cuts a hash to twelve digits and leaves other revisions whole.
+func ShortRevision(revision string) string {
+	if isHash(revision) {
+		return revision[:12]
+	}
+	return revision
+}
+
+// isHash reports whether s is a full hash: SHA-1 or SHA-256 in hexadecimal.
+func isHash(s string) bool { return (len(s) == 40 || len(s) == 64) && isHex(s) }
+
+func isHex(s string) bool {
+	for _, r := range s {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'f') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Due returns the day on which the commit is due after the period p. It counts
+// from the commit's day in the zone loc; a date that is missing, or more than
+// a day ahead of now, is replaced by the time of receipt.
+func (c *Commit) Due(p Period, received, now time.Time, loc *time.Location) (calendar.Day, error) {
+	return p.Due(calendar.Of(c.Made(received, now), loc))
+}
+
+// Made returns when the commit was made as far as can be believed: its own
+// date, unless that is missing or more than a day ahead of now, else the time
+// of receipt, which can't be later than now.
+func (c *Commit) Made(received, now time.Time) time.Time {
+	if !c.Date.IsZero() && c.Date.Year() > 1 && !c.Date.After(now.Add(24*time.Hour)) {
+		return c.Date
+	}
+	if received.After(now) {
+		return now
+	}
+	return received
+}

@@ -1,0 +1,172 @@
+package commit
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// before takes in one line of those before a message. It runs for every line
+// of a plain mail, and so has no regular expressions; neither has the rest of
+// the filter, whose start they would slow down.
+func (b *body) before(line []byte) {
+	if isEnd(line) && !b.facts.push {
+		b.ended, b.end = true, b.start
+		return
+	}
+	if len(line) == 0 || len(line) > 200 {
+		return
+	}
+	f := &b.facts
+	switch {
+	case bytes.HasPrefix(line, []byte("The branch")):
+		f.updatedBranch(string(line))
+	case bytes.HasPrefix(line, []byte(`the project "`)) && bytes.HasSuffix(line, []byte(`".`)):
+		f.repository = string(line[len(`the project "`) : len(line)-len(`".`)])
+	case bytes.HasPrefix(line, []byte("changeset ")):
+		f.changeset(strings.Fields(string(line)))
+	case bytes.HasSuffix(line, []byte("odified files:")), bytes.HasPrefix(line, []byte("Module Name:")),
+		bytes.HasPrefix(line, []byte("Changes by:")), bytes.HasPrefix(line, []byte("Committed By:")):
+		f.log = true
+	default:
+		f.field(line)
+	}
+}
+
+// updatedBranch takes the branch from the first line of FreeBSD's mails, and of
+// post-receive-email's.
+func (f *facts) updatedBranch(line string) {
+	name := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(line, "The branch"), ","))
+	name, rest, _ := strings.Cut(name, " ")
+	if strings.HasPrefix(rest, "has been ") && f.refname == "" {
+		f.refname = name
+	}
+}
+
+// changeset takes the revision and the repository from Mercurial's
+// `changeset 0123456789ab in /path`.
+func (f *facts) changeset(words []string) {
+	if len(words) == 4 && words[2] == "in" && len(words[1]) >= 12 && isHex(words[1]) {
+		f.revision, f.repository = words[1], lastElement(words[3])
+	}
+}
+
+// field takes in a line of the form `Key: value`.
+func (f *facts) field(line []byte) {
+	i := bytes.IndexByte(line, ':')
+	if i < 3 || i > len("New Revision") {
+		return
+	}
+	value := string(bytes.TrimSpace(line[i+1:]))
+	switch string(line[:i]) {
+	case "URL":
+		f.url = value
+		// http://svn.freebsd.org/changeset/base/224709
+		if _, path, ok := strings.Cut(value, "/changeset/"); ok {
+			f.repository, _, _ = strings.Cut(path, "/")
+		}
+	case "Author":
+		f.author = value
+	case "Date":
+		f.date = value
+	case "New Revision", "Revision":
+		if n, err := strconv.ParseUint(strings.TrimPrefix(value, "r"), 10, 32); err == nil {
+			f.revision, f.log = "r"+strconv.FormatUint(n, 10), true
+		}
+	}
+}
+
+// finish completes a commit from the mail's header and the lines before its
+// message, and adds it to the mail.
+func (b *body) finish(c Commit, plain bool) {
+	h := &b.mail.Header
+	f := &b.facts
+	from := ParsePerson(h.Get("From"))
+	c.ID = messageID(h)
+	c.Sender = from.Email
+	c.Trailer = h.Get(TrailerHeader)
+	c.URL = f.url
+	c.Repository = RepositoryName(firstOf(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
+	c.Refname = firstOf(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
+	c.Revision = firstOf(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
+	if c.Committer.Email == "" {
+		c.Committer = from
+	}
+	if c.Author.Email == "" {
+		c.Author = c.Committer
+	}
+	if c.Date.IsZero() {
+		c.Date = h.Date()
+	}
+	c.Subject, _, _ = strings.Cut(c.Message, "\n")
+	if plain || strings.TrimSpace(c.Subject) == "" {
+		c.Subject = firstOf(Undecorated(h.Get("Subject")), c.Subject)
+	}
+	c.Subject = strings.TrimSpace(c.Subject)
+	if c.Message != "" {
+		b.mail.Commits = append(b.mail.Commits, c)
+	}
+}
+
+// svnBranch finds the branch in a subject such as
+// `svn commit: r224709 - in head/sys/dev/ath: . ath_hal`.
+func (b *body) svnBranch() string {
+	if !b.facts.log {
+		return ""
+	}
+	_, path, _ := strings.Cut(b.mail.Header.Get("Subject"), " in ")
+	path, _, _ = strings.Cut(path, " ")
+	return branchOfPath(strings.TrimRight(path, ":"))
+}
+
+// Undecorated returns a subject without what mailers and lists put before it:
+// `[list]`, `git: 0123456789ab - main - `, `svn commit: r224709 - `.
+func Undecorated(subject string) string {
+	s := strings.TrimSpace(subject)
+	for strings.HasPrefix(s, "[") {
+		_, rest, ok := strings.Cut(s, "]")
+		if rest = strings.TrimSpace(rest); !ok || rest == "" {
+			return s
+		}
+		s = rest
+	}
+	if rest, ok := strings.CutPrefix(s, "git: "); ok {
+		parts := strings.SplitN(rest, " - ", 3)
+		if len(parts) == 3 && (isHex(parts[0]) || parts[0][0] == 'r') {
+			return strings.TrimSpace(parts[2])
+		}
+	}
+	if rest, ok := strings.CutPrefix(s, "svn commit: "); ok {
+		if _, rest, ok := strings.Cut(rest, " - "); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return strings.TrimSpace(strings.TrimPrefix(s, "cvs commit: "))
+}
+
+// messageID returns the Message-ID without its angle brackets, and "" when
+// there is none. A remark around it (RFC 5322, section 3.6.4) is dropped.
+func messageID(h *Header) string {
+	id := h.Get("Message-ID")
+	if open := strings.IndexByte(id, '<'); open >= 0 {
+		id = id[open+1:]
+		if end := strings.IndexByte(id, '>'); end >= 0 {
+			id = id[:end]
+		}
+	}
+	return strings.TrimSpace(id)
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func lastElement(path string) string {
+	path = strings.TrimRight(path, "/")
+	return path[strings.LastIndexByte(path, '/')+1:]
+}

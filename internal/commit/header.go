@@ -1,0 +1,246 @@
+package commit
+
+import (
+	"bytes"
+	"mime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-message"
+)
+
+// Bounds of what is kept of a header. A mail beyond them is still read, and
+// keeps the first of each field that vext itself reads.
+const (
+	maxHeader = 256 << 10
+	maxField  = 16 << 10
+)
+
+// A Header is the header of a mail, read so that no mailer's mistake loses it:
+// lines that are no field are passed over, as is an mbox `From ` line.
+type Header struct {
+	text   []byte  // the fields as they came, line ends as \n
+	fields []field // where they lie in text
+	size   int     // of all fields, kept or not
+	Null   bool    // the mbox line names nobody: a bounce
+}
+
+// A field lies at text[start:end], its name at text[start:colon]. One without
+// a name was passed over.
+type field struct{ start, colon, end int }
+
+func (h *Header) name(f field) []byte { return bytes.TrimRight(h.text[f.start:f.colon], " \t") }
+func (h *Header) value(f field) []byte {
+	return bytes.TrimSpace(h.text[min(f.colon+1, f.end):f.end])
+}
+
+// Get returns the unfolded value of the first field of that name, encoded
+// words decoded (RFC 2047), and "" when there is none.
+func (h *Header) Get(name string) string {
+	raw, _ := h.raw(name)
+	value := strings.Join(strings.Fields(string(raw)), " ")
+	if strings.Contains(value, "=?") {
+		decoder := mime.WordDecoder{CharsetReader: charsetReader}
+		if decoded, err := decoder.DecodeHeader(value); err == nil {
+			return strings.Join(strings.Fields(decoded), " ")
+		}
+	}
+	return value
+}
+
+// Has reports whether there is a field of that name, empty or not.
+func (h *Header) Has(name string) bool {
+	_, ok := h.raw(name)
+	return ok
+}
+
+func (h *Header) raw(name string) ([]byte, bool) {
+	for _, f := range h.fields {
+		if n := h.name(f); len(n) == len(name) && strings.EqualFold(string(n), name) {
+			return h.value(f), true
+		}
+	}
+	return nil, false
+}
+
+// Date returns the value of `Date:`, the zero time when it can't be read.
+func (h *Header) Date() time.Time { return parseDate(h.Get("Date")) }
+
+// mime returns the fields that say how the body is written.
+func (h *Header) mime() message.Header {
+	var m message.Header
+	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
+		if h.Has(name) {
+			m.Set(name, h.Get(name))
+		}
+	}
+	return m
+}
+
+// read takes the header off lines, the empty line behind it included.
+func (h *Header) read(lines *lineReader) {
+	h.text, h.fields = make([]byte, 0, 4<<10), make([]field, 0, 64)
+	first := true
+	for {
+		line, ok := lines.next()
+		switch {
+		case !ok || (len(line) == 0 && !first):
+			return
+		case len(line) == 0: // blank lines before the header
+			continue
+		case first && isMboxLine(line):
+			sender, _, _ := bytes.Cut(bytes.TrimPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From ")), []byte(" "))
+			h.Null = string(sender) == "MAILER-DAEMON" || string(sender) == "<>"
+		case line[0] == ' ' || line[0] == '\t':
+			h.continueField(line)
+		default:
+			h.add(line)
+		}
+		first = false
+	}
+}
+
+// isMboxLine recognises the line that procmail and mbox tools put before the
+// header.
+func isMboxLine(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))
+}
+
+func (h *Header) add(line []byte) {
+	colon := bytes.IndexByte(line, ':')
+	name := bytes.TrimRight(line[:max(colon, 0)], " \t")
+	h.size += len(line)
+	if !isFieldName(name) || (h.size > maxHeader && (!ours(name) || h.Has(string(name)))) {
+		h.skip()
+		return
+	}
+	start := len(h.text)
+	h.text = append(append(h.text, line[:min(len(line), maxField)]...), '\n')
+	h.fields = append(h.fields, field{start, start + colon, len(h.text)})
+}
+
+// skip passes over a line and, by a field without a name, over the lines that
+// continue it.
+func (h *Header) skip() {
+	if n := len(h.fields); n == 0 || h.fields[n-1] != (field{}) {
+		h.fields = append(h.fields, field{})
+	}
+}
+
+func (h *Header) continueField(line []byte) {
+	if len(h.fields) == 0 {
+		return
+	}
+	last := &h.fields[len(h.fields)-1]
+	if *last == (field{}) || last.end-last.start+len(line) > maxField {
+		return
+	}
+	h.size += len(line)
+	h.text = append(append(h.text, line...), '\n')
+	last.end = len(h.text)
+}
+
+// isFieldName reports whether name is a field name of RFC 5322, section 2.2.
+func isFieldName(name []byte) bool {
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return len(name) > 0
+}
+
+// mailers are the prefixes of the fields that commit mailers put in.
+var mailers = []string{"x-git-", "x-svn-", "x-hg-", "x-freebsd-cvs-"}
+
+func isMailers(name []byte) bool {
+	for _, prefix := range mailers {
+		if len(name) > len(prefix) && strings.EqualFold(string(name[:len(prefix)]), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// ours reports whether vext reads fields of that name.
+func ours(name []byte) bool {
+	switch lower := strings.ToLower(string(name)); lower {
+	case "from", "date", "subject", "message-id", "sender", "return-path", "auto-submitted",
+		"in-reply-to", "references", "content-type", "content-transfer-encoding":
+		return true
+	default:
+		return isMailers(name) || strings.HasPrefix(lower, "x-vext")
+	}
+}
+
+// empty reports whether no line of the header was a field.
+func (h *Header) empty() bool { return len(h.text) == 0 }
+
+// appendTo writes the header, leaving out the fields named in without.
+func (h *Header) appendTo(b []byte, without ...string) []byte {
+	for _, f := range h.fields {
+		name := string(h.name(f))
+		leaveOut := slices.ContainsFunc(without, func(w string) bool { return strings.EqualFold(w, name) })
+		if name != "" && !leaveOut {
+			b = append(b, h.text[f.start:f.end]...)
+		}
+	}
+	return b
+}
+
+// logDate is how git log writes dates.
+const logDate = "2006-01-02 15:04:05 -0700"
+
+var (
+	mailLayouts = []string{
+		"_2 Jan 2006 15:04:05 -0700",
+		"_2 Jan 2006 15:04:05 MST",
+		"_2 Jan 2006 15:04 -0700",
+		"_2 Jan 06 15:04:05 -0700",
+	}
+	ctimeLayouts = []string{
+		time.ANSIC, // Subversion's Date, in UTC
+		"Mon Jan _2 15:04:05 2006 -0700",
+		time.UnixDate,
+	}
+)
+
+// parseDate reads a date as mails and commit mails write it; a remark in
+// brackets behind it is passed over. It returns the zero time for anything
+// else.
+func parseDate(s string) time.Time {
+	s, _, _ = strings.Cut(s, "(")
+	s = strings.Join(strings.Fields(s), " ")
+	layouts := ctimeLayouts
+	switch _, rest, comma := strings.Cut(s, ", "); {
+	case len(s) > 10 && s[4] == '-' && s[10] == ' ':
+		layouts = []string{logDate}
+	case len(s) > 10 && s[4] == '-':
+		layouts = []string{time.RFC3339}
+	case comma:
+		s, layouts = rest, mailLayouts
+	case s != "" && '0' <= s[0] && s[0] <= '9':
+		layouts = mailLayouts
+	}
+	for _, layout := range layouts {
+		// In a fixed zone: the local one would have to be read from its file,
+		// and the answer must not depend on it.
+		t, err := time.ParseInLocation(layout, s, time.UTC)
+		if err != nil {
+			continue
+		}
+		if name, offset := t.Zone(); offset == 0 && name != "UTC" {
+			t = inZone(t, name)
+		}
+		return t
+	}
+	return time.Time{}
+}
+
+// inZone gives t, read with the name of a zone and no offset, the offset that
+// RFC 5322, section 4.3, gives to the name. Unknown names are UTC.
+func inZone(t time.Time, name string) time.Time {
+	hours := map[string]int{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+	return t.Add(time.Duration(-hours[name]) * time.Hour).UTC()
+}

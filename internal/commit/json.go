@@ -1,0 +1,150 @@
+package commit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// notice is the JSON object that a hook hands over. Dates are RFC 3339; one
+// that can't be read counts as missing.
+type notice struct {
+	Repository string     `json:"repository"`
+	Refname    string     `json:"refname"`
+	Revision   string     `json:"revision"`
+	Author     *signature `json:"author"`
+	Committer  *signature `json:"committer"`
+	Message    *string    `json:"message"`
+	URL        string     `json:"url"`
+	ID         string     `json:"id"`
+}
+
+type signature struct {
+	Name  string          `json:"name"`
+	Email string          `json:"email"`
+	Date  json.RawMessage `json:"date"`
+}
+
+func (s *signature) person() Person {
+	return Person{Name: oneLine(s.Name), Email: oneLine(s.Email)}
+}
+
+func (s *signature) date() time.Time {
+	var text string
+	if json.Unmarshal(s.Date, &text) != nil {
+		return time.Time{}
+	}
+	return parseDate(text)
+}
+
+// ParseJSON reads one commit from the JSON object of a hook. Unknown members
+// are passed over; a missing committer, revision or message is an error, and
+// so is anything but white space behind the object.
+func ParseJSON(data []byte) (Commit, error) {
+	var n notice
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(&n); err != nil {
+		return Commit{}, fmt.Errorf("not a JSON object of a commit: %w", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return Commit{}, errors.New("more than one JSON object")
+	}
+	switch {
+	case n.Committer == nil:
+		return Commit{}, errors.New("committer is missing")
+	case oneLine(n.Revision) == "":
+		return Commit{}, errors.New("revision is missing")
+	case n.Message == nil:
+		return Commit{}, errors.New("message is missing")
+	}
+	revision := oneLine(n.Revision)
+	if len(revision) > longestRevision || strings.Contains(revision, " ") {
+		return Commit{}, fmt.Errorf("not a revision: %.80q", n.Revision)
+	}
+	if _, err := strconv.ParseUint(revision, 10, 32); err == nil {
+		revision = "r" + revision // Subversion's, as its mails write it
+	}
+	if n.Author == nil {
+		n.Author = n.Committer
+	}
+	c := Commit{
+		Repository: RepositoryName(oneLine(n.Repository)),
+		Refname:    oneLine(n.Refname),
+		Revision:   revision,
+		URL:        oneLine(n.URL),
+		Author:     n.Author.person(),
+		Committer:  n.Committer.person(),
+		AuthorDate: n.Author.date(),
+		Date:       n.Committer.date(),
+		Message:    cleanMessage(*n.Message),
+	}
+	c.Sender = c.Committer.Email
+	c.Subject, _, _ = strings.Cut(c.Message, "\n")
+	c.ID = strings.Trim(oneLine(n.ID), "<>")
+	if c.ID == "" {
+		c.ID = c.MadeID()
+	}
+	return c, nil
+}
+
+// MadeID returns the Message-ID of a commit that came without one. The branch
+// is part of it, so that a commit seen first on a branch that does not count
+// is not taken for the same commit on one that does.
+func (c *Commit) MadeID() string {
+	id := c.Revision
+	if branch := c.Branch(); branch != "" {
+		id += "+" + branch
+	}
+	return escapeID(id) + "@" + escapeID(firstOf(c.Repository, "vext"))
+}
+
+// escapeID writes what can't stand in a Message-ID as = and two hexadecimal
+// digits, so that two different names stay different.
+func escapeID(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(".+_-", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// oneLine returns s fit for a header field: control characters become blanks.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// cleanMessage returns a commit message with \n for every line end and without
+// other control characters than tabs.
+func cleanMessage(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r == '\r':
+			return '\n'
+		case r < ' ' || r == 0x7f:
+			return -1
+		}
+		return r
+	}, s)
+	if s = strings.Trim(s, "\n"); s == "" {
+		return ""
+	}
+	return s + "\n"
+}

@@ -1,0 +1,172 @@
+package commit
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-message"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// OwnHeader marks every mail that vext itself sends, so that its filter lets
+// them go: reminders that were read as requests once looped for ever.
+const OwnHeader = "X-Vext"
+
+// TrailerHeader is put in front of a message by the filter when a trailer that
+// it was told to look for made the match, so that the processor finds it too.
+const TrailerHeader = "X-Vext-Trailer"
+
+// A Mail is one notification, read only as far as its commit messages reach.
+type Mail struct {
+	Header  Header
+	Commits []Commit // in the order of the mail; more than one only for a push
+	LetGo   string   // why it is none of our business; "" for a commit
+	Bad     bool     // it is no mail at all
+
+	text    collector // the decoded body as far as it was read
+	charset string    // in which text is written, when it could not be decoded
+}
+
+// ReadMail reads a mail (RFC 5322) with one commit in it, or with the several
+// of one push. It reads no further than it must and never fails: what can't be
+// understood is reported in LetGo.
+func ReadMail(r io.Reader) *Mail {
+	lines := newLineReader(r)
+	m := new(Mail)
+	m.Header.read(lines)
+	if m.Header.empty() {
+		m.Bad, m.LetGo = true, "not a mail: it has no header"
+		return m
+	}
+	if m.LetGo = m.Header.letGo(); m.LetGo != "" {
+		return m
+	}
+	entity, err := message.New(m.Header.mime(), lines.br)
+	part, ok := textPart(entity, err, 0)
+	if !ok {
+		m.LetGo = "it has no plain text"
+		return m
+	}
+	m.charset = part.charset
+	b := body{mail: m, lines: newLineReader(part.text)}
+	b.read()
+	if len(m.Commits) == 0 {
+		m.LetGo = "no commit message in it"
+	}
+	return m
+}
+
+// letGo returns why a mail with this header is no commit notification, and ""
+// when it may be one.
+func (h *Header) letGo() string {
+	returnPath, hasPath := h.raw("Return-Path")
+	auto := strings.ToLower(h.Get("Auto-Submitted"))
+	switch {
+	case h.Has(OwnHeader):
+		return "vext sent it itself"
+	case strings.HasPrefix(auto, "auto-replied"):
+		return "an automatic reply"
+	case h.Null, hasPath && strings.Trim(string(returnPath), "<> \t\n") == "":
+		return "a bounce: its envelope sender is empty"
+	case h.isReply():
+		return "a reply"
+	}
+	return ""
+}
+
+// isReply tells a person's answer from a commit mail. git-multimail threads
+// its mails as replies to the push's, so In-Reply-To says nothing where a
+// mailer's own fields are present.
+func (h *Header) isReply() bool {
+	subject := strings.ToLower(h.Get("Subject"))
+	answers := false
+	for _, prefix := range []string{"re:", "re[", "aw:", "sv:", "fwd:", "fw:"} {
+		answers = answers || strings.HasPrefix(subject, prefix)
+	}
+	threaded := h.Has("In-Reply-To") || h.Has("References")
+	if h.fromMailer() {
+		return answers && threaded
+	}
+	return answers || threaded
+}
+
+// fromMailer reports whether a commit mailer's own fields are present.
+func (h *Header) fromMailer() bool {
+	return slices.ContainsFunc(h.fields, func(f field) bool { return isMailers(h.name(f)) })
+}
+
+type part struct {
+	text    io.Reader
+	charset string // set when text is not UTF-8
+}
+
+// deepest is how far parts in parts are followed.
+const deepest = 8
+
+// textPart finds the plain text of an entity that was decoded with the error
+// err. Attachments and forwarded mails are not looked into.
+func textPart(e *message.Entity, err error, depth int) (part, bool) {
+	mediaType, params, _ := e.Header.ContentType()
+	disposition, _, _ := e.Header.ContentDisposition()
+	switch {
+	case disposition == "attachment" || mediaType == "multipart/report" || depth > deepest:
+		return part{}, false
+	case strings.HasPrefix(mediaType, "multipart/") && params["boundary"] != "":
+		parts := e.MultipartReader()
+		for {
+			next, err := parts.NextPart()
+			if next == nil {
+				return part{}, false
+			}
+			if p, ok := textPart(next, err, depth+1); ok {
+				return p, true
+			}
+		}
+	case mediaType == "text/plain" || mediaType == "" || strings.HasPrefix(mediaType, "multipart/"):
+		return decoded(e, params["charset"], err), true
+	}
+	return part{}, false
+}
+
+// decoded returns the entity's text. A charset that go-message does not know
+// is decoded here when it is UTF-16, and is else left as it is: in every other
+// charset that mails are written in, a trailer is the same bytes as in ASCII.
+func decoded(e *message.Entity, charset string, err error) part {
+	if err == nil || !message.IsUnknownCharset(err) {
+		return part{text: e.Body}
+	}
+	if r, utf16 := utf16Reader(charset, e.Body); utf16 {
+		return part{text: r}
+	}
+	return part{text: e.Body, charset: charset}
+}
+
+// charsetReader is go-message's for header fields, and UTF-16 where it has none: the filter goes
+// without its charset package, which would cost a quarter of its time.
+func charsetReader(charset string, r io.Reader) (io.Reader, error) {
+	charset = strings.ToLower(charset)
+	switch charset {
+	case "", "utf-8", "us-ascii":
+		return r, nil
+	}
+	if message.CharsetReader != nil {
+		return message.CharsetReader(charset, r)
+	}
+	if decoded, ok := utf16Reader(charset, r); ok {
+		return decoded, nil
+	}
+	return nil, message.UnknownCharsetError{}
+}
+
+func utf16Reader(charset string, r io.Reader) (io.Reader, bool) {
+	endian := unicode.BigEndian
+	switch strings.ToLower(charset) {
+	case "utf-16", "utf-16be":
+	case "utf-16le":
+		endian = unicode.LittleEndian
+	default:
+		return nil, false
+	}
+	return unicode.UTF16(endian, unicode.UseBOM).NewDecoder().Reader(r), true
+}

@@ -1,0 +1,168 @@
+package commit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A Request is what a commit message asks for.
+type Request struct {
+	Key    string // the trailer's name as it was written: "MFC after"
+	Value  string // what stood behind it: "2 weeks (after r336539)"
+	Period Period
+	Err    error // why Value can't be read; nil for a period
+}
+
+// Word returns the first word of the trailer for use in a subject: "MFC",
+// "Merge", "Backport", and "" for `Remind after` and names that were added.
+func (r Request) Word() string {
+	switch w := firstWord(r.Key); w {
+	case "mfc":
+		return "MFC"
+	case "merge":
+		return "Merge"
+	case "backport":
+		return "Backport"
+	}
+	return ""
+}
+
+func firstWord(key string) string {
+	key = canonical(key)
+	key = strings.TrimPrefix(key, "x-")
+	word, _, _ := strings.Cut(key, "-")
+	return word
+}
+
+// Trailers is a set of trailer names under which a reminder is asked for.
+// Names are compared without case, and with a hyphen for every run of blanks,
+// so `MFC-after` and `Mfc  After` are one.
+type Trailers struct {
+	names   map[string]bool
+	initial [256]bool // the letters that names begin with
+}
+
+// defaultTrailers are the names that always ask for a reminder. `MFC` alone is
+// DragonFly's, and asks only when a unit or a date follows.
+var defaultTrailers = []string{"MFC after", "MFC in", "Merge after", "Backport after", "Remind after"}
+
+// bareTrailer is the name that needs a unit or a date behind it, because
+// projects use it for merges that have been done as well.
+const bareTrailer = "mfc"
+
+// NewTrailers returns the default names and those in extra. A name that is
+// empty or holds a colon or a control character is an error.
+func NewTrailers(extra ...string) (*Trailers, error) {
+	t := &Trailers{names: map[string]bool{}}
+	t.add("x-") // the prefix that any name may have
+	t.add(bareTrailer)
+	delete(t.names, "x-")
+	delete(t.names, bareTrailer)
+	for _, name := range defaultTrailers {
+		t.add(canonical(name))
+	}
+	for _, name := range extra {
+		key := canonical(strings.TrimSuffix(strings.TrimSpace(name), ":"))
+		key = strings.TrimPrefix(key, "x-")
+		if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r == ':' || r < ' ' || r == 0x7f }) {
+			return nil, fmt.Errorf("not a trailer's name: %q", name)
+		}
+		t.add(key)
+	}
+	return t, nil
+}
+
+func (t *Trailers) add(key string) {
+	t.names[key] = true
+	t.initial[key[0]] = true
+	t.initial[strings.ToUpper(key[:1])[0]] = true
+}
+
+// canonical lowers a trailer's name and puts one hyphen between its words.
+func canonical(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '\t' })
+	return strings.ToLower(strings.Join(words, "-"))
+}
+
+// Request looks through a commit message, line by line, and returns what it
+// asks for. Of several trailers the last that holds a period counts; where
+// none does, the last that can't be read, with its Err. The result is false
+// when nothing is asked.
+func (t *Trailers) Request(message string) (Request, bool) {
+	var found Request
+	var asked bool
+	for line := range strings.Lines(message) {
+		r, ok := t.parseLine(line)
+		if !ok || (r.Err != nil && asked && found.Err == nil) {
+			continue
+		}
+		found, asked = r, true
+	}
+	return found, asked
+}
+
+// parseLine reads one line as a trailer that asks for a reminder. Lines that
+// are no such trailer, and values that ask for nothing, are not ok.
+func (t *Trailers) parseLine(line string) (Request, bool) {
+	line = strings.TrimLeft(line, " \t")
+	if line == "" || !t.initial[line[0]] {
+		return Request{}, false
+	}
+	key, value, ok := CutTrailer(line)
+	if !ok {
+		return Request{}, false
+	}
+	name := strings.TrimPrefix(canonical(key), "x-")
+	if name == bareTrailer && !t.names[name] {
+		value = cutAfter(value)
+		if !hasUnitOrDate(value) {
+			return Request{}, false
+		}
+	} else if !t.names[name] {
+		return Request{}, false
+	}
+	period, err := ParsePeriod(value)
+	if errors.Is(err, ErrNoPeriod) || (err != nil && !errors.Is(err, ErrTooLong) && name == bareTrailer && !t.names[name]) {
+		return Request{}, false
+	}
+	return Request{Key: key, Value: value, Period: period, Err: err}, true
+}
+
+// cutAfter takes DragonFly's word off `MFC: After 3 days.`
+func cutAfter(value string) string {
+	word, rest, _ := strings.Cut(value, " ")
+	if strings.EqualFold(word, "after") || strings.EqualFold(word, "in") {
+		return strings.TrimSpace(rest)
+	}
+	return value
+}
+
+// longestKey bounds the search for a trailer's colon; no name is longer.
+const longestKey = 64
+
+// CutTrailer splits a line at its first colon into a trailer's name and its
+// value. Blanks before the name and around the value are dropped.
+func CutTrailer(line string) (key, value string, ok bool) {
+	line = strings.TrimSpace(line)
+	i := strings.IndexByte(line[:min(len(line), longestKey)], ':')
+	if i <= 0 {
+		return "", "", false
+	}
+	key = strings.Join(strings.Fields(line[:i]), " ")
+	return key, strings.TrimSpace(line[i+1:]), key != ""
+}
+
+// Values returns the values of every trailer of the given name in a message,
+// `X-` before it or not.
+func Values(message, name string) []string {
+	var values []string
+	want := canonical(name)
+	for line := range strings.Lines(message) {
+		key, value, ok := CutTrailer(line)
+		if ok && value != "" && strings.TrimPrefix(canonical(key), "x-") == want {
+			values = append(values, value)
+		}
+	}
+	return values
+}

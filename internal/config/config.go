@@ -1,0 +1,215 @@
+// Package config reads the configuration: one TOML file, in which every key
+// must be known, and the places where it is looked for.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	_ "time/tzdata" // the zones, where the system has none
+
+	"github.com/pelletier/go-toml/v2"
+
+	"vext/internal/commit"
+)
+
+// A Config is the configuration file, vext.toml(5).
+type Config struct {
+	State     string    `toml:"state"`
+	Timezone  string    `toml:"timezone"`
+	Operator  string    `toml:"operator"`
+	Schedule  string    `toml:"schedule"`
+	Templates string    `toml:"templates"`
+	Reminders Reminders `toml:"reminders"`
+	Mail      Mail      `toml:"mail"`
+	Stats     Stats     `toml:"stats"`
+
+	Path string         `toml:"-"` // the file it was read from, "" for the defaults
+	Zone *time.Location `toml:"-"`
+}
+
+// Reminders says which commits are reminded of, and to whom.
+type Reminders struct {
+	Allow        []string `toml:"allow"`
+	Branches     []string `toml:"branches"`
+	Senders      []string `toml:"senders"`
+	Repositories []string `toml:"repositories"`
+	Trailers     []string `toml:"trailers"`
+	Recipient    string   `toml:"recipient"`
+	Digest       bool     `toml:"digest"`
+}
+
+// Mail says how reminders leave.
+type Mail struct {
+	From         string `toml:"from"`
+	Envelope     string `toml:"envelope"`
+	Via          string `toml:"via"`
+	User         string `toml:"user"`
+	Password     string `toml:"password"`
+	PasswordFile string `toml:"password_file"`
+}
+
+// Stats is about vext stats.
+type Stats struct {
+	Title string `toml:"title"`
+}
+
+// Recipients that `recipient` can name.
+const (
+	Committer = "committer"
+	Author    = "author"
+)
+
+// Default returns the configuration of an empty file. branches is the list of
+// those that count.
+func Default(branches []string) *Config {
+	return &Config{
+		Timezone:  "UTC",
+		Schedule:  "22 0 * * *",
+		Reminders: Reminders{Branches: branches, Recipient: Committer},
+		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
+		Stats:     Stats{Title: "MFC Notification Service Statistics"},
+	}
+}
+
+// Load reads the configuration: the file path, else $VEXT_CONFIG, else
+// /etc/vext/vext.toml or $XDG_CONFIG_HOME/vext/vext.toml where one exists,
+// else the defaults. A file that was named must exist.
+func Load(path string, branches []string) (*Config, error) {
+	c := Default(branches)
+	if path == "" {
+		path = os.Getenv("VEXT_CONFIG")
+	}
+	if path == "" {
+		path = existing()
+	}
+	if path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.decode(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		c.Path = path
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", firstOf(path, "the defaults"), err)
+	}
+	return c, nil
+}
+
+// existing returns the first of the usual files that there is, "" for none.
+func existing() string {
+	candidates := []string{"/etc/vext/vext.toml", "/usr/local/etc/vext/vext.toml"}
+	if dir, err := os.UserConfigDir(); err == nil {
+		if xdg := os.Getenv("XDG_CONFIG_HOME"); xdg != "" {
+			dir = xdg
+		}
+		candidates = append(candidates, filepath.Join(dir, "vext", "vext.toml"))
+	}
+	for _, path := range candidates {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) && err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// decode reads the file's text. An unknown key is an error that names its
+// line; where the key belongs elsewhere, the error says so.
+func (c *Config) decode(data []byte) error {
+	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
+	err := decoder.Decode(c)
+	var strict *toml.StrictMissingError
+	var syntax *toml.DecodeError
+	switch {
+	case errors.As(err, &strict):
+		first := strict.Errors[0]
+		line, _ := first.Position()
+		return fmt.Errorf("line %d: unknown key %s%s", line, strings.Join(first.Key(), "."), belongs(first.Key()))
+	case errors.As(err, &syntax):
+		line, column := syntax.Position()
+		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
+	}
+	return err
+}
+
+// places names the table of every key, "" for those above the first table.
+var places = map[string]string{
+	"state": "", "timezone": "", "operator": "", "schedule": "", "templates": "",
+	"allow": "reminders", "branches": "reminders", "senders": "reminders", "repositories": "reminders",
+	"trailers": "reminders", "recipient": "reminders", "digest": "reminders",
+	"from": "mail", "envelope": "mail", "via": "mail", "user": "mail", "password": "mail", "password_file": "mail",
+	"title": "stats",
+}
+
+func belongs(key toml.Key) string {
+	if len(key) == 0 {
+		return ""
+	}
+	table, known := places[key[len(key)-1]]
+	switch {
+	case !known:
+		return ""
+	case table == "":
+		return "; it belongs above the first [table] of the file"
+	}
+	return "; it belongs under [" + table + "]"
+}
+
+// check looks for what TOML can't know to be wrong.
+func (c *Config) check() error {
+	var err error
+	if c.Zone, err = time.LoadLocation(c.Timezone); err != nil || c.Timezone == "" || c.Timezone == "Local" {
+		return fmt.Errorf("timezone: no such time zone: %q", c.Timezone)
+	}
+	if r := c.Reminders.Recipient; r != Committer && r != Author {
+		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)
+	}
+	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
+		return fmt.Errorf("reminders.trailers: %w", err)
+	}
+	for key, address := range map[string]string{"operator": c.Operator, "mail.from": c.Mail.From, "mail.envelope": c.Mail.Envelope} {
+		if address == "" {
+			continue
+		}
+		if _, err := mail.ParseAddress(address); err != nil {
+			return fmt.Errorf("%s: not an address: %q", key, address)
+		}
+	}
+	if c.Mail.Password != "" && c.Mail.PasswordFile != "" {
+		return errors.New("mail.password and mail.password_file are both set")
+	}
+	if len(c.Reminders.Allow) > 0 && c.Mail.From == "" {
+		return errors.New("mail.from is missing: reminders must come from somebody, such as \"MFC reminders <mfc@example.org>\"")
+	}
+	return nil
+}
+
+// Secret returns the password for the mail server.
+func (m *Mail) Secret() (string, error) {
+	if m.PasswordFile == "" {
+		return m.Password, nil
+	}
+	data, err := os.ReadFile(m.PasswordFile)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

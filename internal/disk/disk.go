@@ -1,0 +1,89 @@
+// Package disk makes files safe: whole when they have their name, there after
+// a power failure when the call has returned.
+//
+// It relies on POSIX rename(2) and fsync(2), and on the file system keeping a
+// name in a directory that was synced. Nothing here replaces a file that
+// exists.
+package disk
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Modes of files and directories, whatever the umask says: the filter often
+// runs as another user than the processor, in the same group.
+const (
+	FileMode = 0o640
+	DirMode  = 0o750
+)
+
+// WriteNew writes data to a file of a random name in tmp, syncs it, moves it
+// to path and syncs path's directory. It returns an error that is fs.ErrExist
+// when there is such a file already, which is then left as it was.
+func WriteNew(tmp, path string, data []byte) (err error) {
+	name := filepath.Join(tmp, fmt.Sprintf("%d.%s", os.Getpid(), rand.Text()))
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(name)
+		}
+	}()
+	if err := writeAll(f, data); err != nil {
+		return err
+	}
+	if err := Rename(name, path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+func writeAll(f *os.File, data []byte) error {
+	_, err := f.Write(data)
+	if err == nil {
+		err = f.Chmod(FileMode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// SyncDir makes the names in a directory durable.
+func SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// MakeDir makes a directory unless it is there. Its parent must exist.
+func MakeDir(path string) error {
+	err := os.Mkdir(path, DirMode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(path, DirMode); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// Remove removes a file; one that is gone already is no error.
+func Remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

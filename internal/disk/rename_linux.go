@@ -1,0 +1,23 @@
+package disk
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Rename moves a file to a new name on the same file system in one step, and
+// never replaces: the error is fs.ErrExist when the name is taken. The caller
+// syncs the directories.
+func Rename(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	// File systems that do not know the flag say EINVAL, old kernels ENOSYS.
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		return linkAndUnlink(from, to)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package history
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kinds of events.
+const (
+	Queued    = "queued"    // it has its day
+	Also      = "also"      // the same commit came on another branch
+	Ignored   = "ignored"   // the policy lets it go
+	Duplicate = "duplicate" // it came again
+	Sent      = "sent"
+	Deferred  = "deferred" // could not be sent now, will be tried again
+	Failed    = "failed"   // set aside
+	Retried   = "retried"  // a person put it back
+	Snoozed   = "snoozed"
+	Cancelled = "cancelled"
+	Told      = "told" // the operator was written to
+)
+
+// An Event is one line of the history: what happened to one reminder, when,
+// and by whom. Days are YYYYMMDD. Fields that do not apply are empty.
+type Event struct {
+	Time       time.Time `json:"time"`
+	Kind       string    `json:"event"`
+	Name       string    `json:"name,omitempty"`       // of the message
+	Address    string    `json:"address,omitempty"`    // of the person reminded
+	Committer  string    `json:"committer,omitempty"`  // that person's name
+	Repository string    `json:"repository,omitempty"` //
+	Refname    string    `json:"refname,omitempty"`    // the branch, without refs/heads/
+	Revision   string    `json:"revision,omitempty"`   //
+	Key        string    `json:"key,omitempty"`        // of the commit, see commit.Commit.Key
+	Subject    string    `json:"subject,omitempty"`    //
+	Asked      string    `json:"asked,omitempty"`      // the trailer: "MFC after: 2 weeks"
+	Due        string    `json:"due,omitempty"`        //
+	Via        string    `json:"via,omitempty"`        // which way it was sent
+	By         string    `json:"by,omitempty"`         // the user who did it
+	Reason     string    `json:"reason,omitempty"`     //
+	Until      string    `json:"until,omitempty"`      // of Deferred: not before then (RFC 3339)
+}
+
+// appendLine writes the event as one line of JSON.
+func (e *Event) appendLine(b []byte) ([]byte, error) {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return b, err
+	}
+	return append(append(b, line...), '\n'), nil
+}

@@ -1,0 +1,120 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/disk"
+	"vext/internal/history"
+)
+
+// Snooze puts a reminder off by a period: from the day on which it is due, or
+// from today when that is past. It brings a reminder that was sent back into
+// the queue. It returns the new day; by is the user who asked.
+func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Day, error) {
+	from := q.Today()
+	if from.Before(item.Day) {
+		from = item.Day
+	}
+	day, err := period.Due(from)
+	if err != nil {
+		return day, err
+	}
+	if item.Place == InFailed && !item.readable() {
+		return day, fmt.Errorf("%s can't be queued: %s", item.Name, item.Reason)
+	}
+	if err := q.record(item, history.Snoozed, by, day.String()); err != nil {
+		return day, err
+	}
+	if day == item.Day {
+		return day, nil
+	}
+	return day, q.move(item, day)
+}
+
+// readable reports whether the message says which commit it is.
+func (i *Item) readable() bool { return i.event.Address != "" }
+
+func (q *Queue) record(item *Item, kind, by, due string) error {
+	if err := q.prepare(); err != nil {
+		return err
+	}
+	e := item.event
+	e.Time, e.Kind, e.By, e.Due = history.Now(q.Now), kind, by, due
+	return q.History.Append(e)
+}
+
+// move brings a message from wherever it is into the queue.
+func (q *Queue) move(item *Item, day calendar.Day) error {
+	if err := disk.MakeDir(q.dayDir(day)); err != nil {
+		return err
+	}
+	to := q.entry(day, item.Name)
+	err := disk.Rename(item.Path, to.Path)
+	if errors.Is(err, fs.ErrExist) {
+		err = disk.Remove(item.Path)
+	}
+	if err == nil {
+		err = disk.SyncDir(q.dayDir(day))
+	}
+	if err == nil {
+		err = q.tidy(item)
+	}
+	return err
+}
+
+// tidy removes what a message leaves behind at the place it was moved from.
+func (q *Queue) tidy(item *Item) error {
+	switch item.Place {
+	case InQueue:
+		return q.SyncDay(item.Day)
+	case InFailed:
+		return disk.Remove(item.Path + whySuffix)
+	}
+	return nil
+}
+
+// Cancel takes a reminder out for good. The message is kept for a while, as
+// one that was sent is.
+func (q *Queue) Cancel(item *Item, by string) error {
+	if err := q.record(item, history.Cancelled, by, ""); err != nil {
+		return err
+	}
+	if item.Place == InDone {
+		return nil
+	}
+	if err := q.Finish(item.Entry()); err != nil {
+		return err
+	}
+	return q.tidy(item)
+}
+
+// Retry puts what was set aside back into the spool, where the next run
+// decides about it again; for a reminder in the queue that could not be sent
+// it ends the pause before the next attempt.
+func (q *Queue) Retry(item *Item, by string) error {
+	if item.Place != InFailed && item.Place != InQueue {
+		return fmt.Errorf("%s is neither set aside nor waiting to be sent again", item.Name)
+	}
+	info, err := os.Lstat(item.Path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no message and can't be tried again; remove it by hand: %s", item.Name, item.Path)
+	}
+	if err := q.record(item, history.Retried, by, ""); err != nil {
+		return err
+	}
+	if item.Place == InQueue {
+		return nil
+	}
+	if err := q.Spool.Return(item.Path, item.Name); err != nil {
+		return err
+	}
+	return q.tidy(item)
+}

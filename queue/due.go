@@ -1,0 +1,140 @@
+package queue
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"vext/internal/calendar"
+	"vext/internal/disk"
+	"vext/internal/history"
+)
+
+// days returns the days that the queue has directories for, earliest first,
+// and what else lies beside them.
+func (q *Queue) days() (days []calendar.Day, others []fs.DirEntry, err error) {
+	files, err := readDir(q.dir())
+	for _, f := range files {
+		day, parseErr := calendar.Parse(f.Name())
+		if parseErr != nil || !f.IsDir() {
+			others = append(others, f)
+			continue
+		}
+		days = append(days, day)
+	}
+	return days, others, err
+}
+
+// Entries returns what waits in the queue, earliest day first, up to and with
+// the day last; all of it for the zero Day. Things that are no messages are
+// left out.
+func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
+	days, _, err := q.days()
+	var entries []Entry
+	for _, day := range days {
+		if !last.IsZero() && last.Before(day) {
+			break
+		}
+		files, dirErr := readDir(q.dayDir(day))
+		err = errors.Join(err, dirErr)
+		for _, f := range files {
+			if foreign(f) == "" {
+				entries = append(entries, q.entry(day, f.Name()))
+			}
+		}
+	}
+	return entries, err
+}
+
+// A Foreign is a thing in the queue that is no message.
+type Foreign struct {
+	Path, Name string
+	Reason     string
+}
+
+// Foreigners returns what lies in the queue and is no message.
+func (q *Queue) Foreigners() ([]Foreign, error) {
+	days, others, err := q.days()
+	var found []Foreign
+	for _, f := range others {
+		reason := "not a directory of a day (YYYYMMDD), which is all that belongs into queue/"
+		found = append(found, Foreign{filepath.Join(q.dir(), f.Name()), f.Name(), reason})
+	}
+	for _, day := range days {
+		files, dirErr := readDir(q.dayDir(day))
+		err = errors.Join(err, dirErr)
+		for _, f := range files {
+			if reason := foreign(f); reason != "" {
+				found = append(found, Foreign{filepath.Join(q.dayDir(day), f.Name()), f.Name(), reason})
+			}
+		}
+	}
+	return found, err
+}
+
+// SetForeignersAside moves what is no message out of the queue.
+func (q *Queue) SetForeignersAside(found []Foreign) error {
+	if len(found) == 0 {
+		return nil
+	}
+	var errs []error
+	for _, f := range found {
+		event := history.Event{Time: history.Now(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
+		err := q.History.Append(event)
+		if err == nil {
+			err = q.setAside(f.Path, f.Name, f.Reason)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Finish takes an entry out of the queue whose reminder was sent or cancelled.
+// The message is kept for a while, so that it can be snoozed even then.
+func (q *Queue) Finish(e Entry) error {
+	dir := filepath.Join(q.done(), q.Today().String())
+	if err := q.prepare(); err != nil {
+		return err
+	}
+	if err := disk.MakeDir(dir); err != nil {
+		return err
+	}
+	err := disk.Rename(e.Path, filepath.Join(dir, e.Name))
+	if errors.Is(err, fs.ErrExist) { // sent, snoozed and sent again on one day
+		err = disk.Remove(e.Path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// SyncDay makes durable what Finish took out of a day, and removes the day's
+// directory when that was the last.
+func (q *Queue) SyncDay(day calendar.Day) error {
+	dir := q.dayDir(day)
+	if os.Remove(dir) == nil {
+		return disk.SyncDir(q.dir())
+	}
+	err := disk.SyncDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// keepDone is how many days a message is kept after its reminder was sent.
+const keepDone = 60
+
+// SweepDone removes the messages whose reminders were sent long ago.
+func (q *Queue) SweepDone() error {
+	files, err := readDir(q.done())
+	for _, f := range files {
+		day, parseErr := calendar.Parse(f.Name())
+		if parseErr == nil && q.Today().Sub(day) > keepDone {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(q.done(), f.Name())))
+		}
+	}
+	return err
+}

@@ -1,0 +1,182 @@
+package queue
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/spool"
+)
+
+// Places where a message can be.
+const (
+	InSpool  = "spool"
+	InQueue  = "queue"
+	InFailed = "failed"
+	InDone   = "done" // its reminder was sent or cancelled
+)
+
+// An Item is a message as a person sees it in a list.
+type Item struct {
+	Name       string `json:"name"`
+	Place      string `json:"place"`
+	Due        string `json:"due,omitempty"` // YYYY-MM-DD
+	Committer  string `json:"committer,omitempty"`
+	Address    string `json:"address,omitempty"`
+	Repository string `json:"repository,omitempty"`
+	Branch     string `json:"branch,omitempty"`
+	Revision   string `json:"revision,omitempty"`
+	Subject    string `json:"subject,omitempty"`
+	Asked      string `json:"asked,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+	Path       string `json:"path"`
+
+	Day   calendar.Day  `json:"-"`
+	event history.Event // what the history says, or would say
+}
+
+// Entry returns the item as an entry of the queue.
+func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, Path: i.Path} }
+
+// Event returns what is recorded of the item with whatever happens to it.
+func (i *Item) Event() history.Event { return i.event }
+
+// Waiting returns what is in the queue, earliest day first. It is taken from
+// the history, which has all that a list shows; only a message that somebody
+// else put into the queue is read.
+func (q *Queue) Waiting() ([]Item, error) {
+	entries, err := q.Entries(calendar.Day{})
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name
+	}
+	known, knowErr := q.History.Know(names, nil)
+	if knowErr != nil {
+		return nil, errors.Join(err, knowErr)
+	}
+	items := make([]Item, 0, len(entries))
+	for _, e := range entries {
+		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path, Due: e.Day.ISO()}
+		item.fill(q, known.Name(e.Name).Queued)
+		items = append(items, item)
+	}
+	return items, err
+}
+
+// fill takes what is known of the item from the event that queued it, or else
+// from the message itself.
+func (i *Item) fill(q *Queue, queued *history.Event) {
+	if queued != nil {
+		i.event = *queued
+	} else {
+		i.event = history.Event{Name: i.Name, Due: i.Day.String()}
+		if m, err := q.Read(i.Path); err == nil {
+			q.describe(&i.event, m)
+		} else if i.Reason == "" {
+			i.Reason = err.Error()
+		}
+	}
+	e := &i.event
+	i.Committer, i.Address, i.Repository, i.Branch = e.Committer, e.Address, e.Repository, e.Refname
+	i.Revision, i.Subject, i.Asked = e.Revision, e.Subject, e.Asked
+}
+
+// Spooled returns what the next run will give its day.
+func (q *Queue) Spooled() ([]Item, error) {
+	files, err := readDir(q.Spool.Dir())
+	var items []Item
+	for _, f := range files {
+		if foreign(f) == "" {
+			item := Item{Name: f.Name(), Place: InSpool, Path: q.Spool.Path(f.Name())}
+			item.fill(q, nil)
+			items = append(items, item)
+		}
+	}
+	return items, err
+}
+
+// Failed returns what was set aside, with its reasons.
+func (q *Queue) Failed() ([]Item, error) {
+	failures, err := q.Failures()
+	var items []Item
+	for _, f := range failures {
+		item := Item{Name: f.Name, Place: InFailed, Path: f.Path, Reason: f.Reason}
+		if spool.IsName(f.Name) {
+			item.fill(q, nil)
+		}
+		items = append(items, item)
+	}
+	return items, err
+}
+
+// Done returns the messages that are kept though their reminder was sent.
+func (q *Queue) Done() ([]Item, error) {
+	days, err := readDir(q.done())
+	var items []Item
+	for _, day := range days {
+		files, dirErr := readDir(filepath.Join(q.done(), day.Name()))
+		err = errors.Join(err, dirErr)
+		for _, f := range files {
+			item := Item{Name: f.Name(), Place: InDone, Path: filepath.Join(q.done(), day.Name(), f.Name())}
+			item.fill(q, nil)
+			items = append(items, item)
+		}
+	}
+	return items, err
+}
+
+// ErrNotFound and ErrAmbiguous are returned for an ID that names nothing, or
+// several things.
+var (
+	ErrNotFound  = errors.New("no such reminder")
+	ErrAmbiguous = errors.New("more than one reminder")
+)
+
+// shortestPrefix is how much of a hash is enough to name a commit.
+const shortestPrefix = 4
+
+// Find returns the one message with that name, or whose revision begins with
+// it. What waits is looked at before what was set aside, and that before what
+// was sent. The error is ErrNotFound or ErrAmbiguous, with the items that the
+// ID could mean, or of the machine.
+func (q *Queue) Find(id string) ([]Item, error) {
+	for _, list := range []func() ([]Item, error){q.Waiting, q.Spooled, q.Failed, q.Done} {
+		items, err := list()
+		if err != nil {
+			return nil, err
+		}
+		var found []Item
+		for _, item := range items {
+			if item.Name == id {
+				return []Item{item}, nil
+			}
+			if item.isRevision(id) {
+				found = append(found, item)
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found, nil
+		default:
+			return found, ErrAmbiguous
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// isRevision reports whether id is the item's revision: a prefix of a hash, or
+// the whole of a number, with its r or without.
+func (i *Item) isRevision(id string) bool {
+	if i.Revision == "" || len(id) == 0 {
+		return false
+	}
+	if i.Revision == id || i.Revision == "r"+id {
+		return true
+	}
+	return len(id) >= shortestPrefix && commit.ShortRevision(i.Revision) != i.Revision &&
+		strings.HasPrefix(i.Revision, strings.ToLower(id))
+}

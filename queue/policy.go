@@ -1,0 +1,133 @@
+package queue
+
+import (
+	"fmt"
+	"strings"
+
+	"vext/internal/commit"
+)
+
+// A Policy says which commits count and who may be written to. Patterns are
+// literal but for *, which stands for anything, and ?, which stands for one
+// character. An empty list of Branches, Senders or Repositories takes all; an
+// empty Allow takes nobody.
+type Policy struct {
+	Branches     []string
+	Senders      []string
+	Repositories []string
+	Allow        []string
+	Trailers     []string // names in addition to the usual ones
+	ToAuthor     bool     // remind the author instead of the committer
+}
+
+// DefaultBranches are the branches that count unless others are configured: on
+// these, development goes on.
+var DefaultBranches = []string{"main", "master", "head", "HEAD", "trunk", "default"}
+
+func (p *Policy) trailers(more string) []string {
+	if more == "" {
+		return p.Trailers
+	}
+	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
+}
+
+// Recipient returns the person who is reminded of c.
+func (p *Policy) Recipient(c *commit.Commit) commit.Person {
+	if p.ToAuthor {
+		return c.Author
+	}
+	return c.Committer
+}
+
+// ignores returns why c does not count, "" when it does.
+func (p *Policy) ignores(c *commit.Commit) string {
+	switch branch := c.Branch(); {
+	case branch != "" && !matchAny(p.Branches, branch, false):
+		return fmt.Sprintf("branch %s does not count", branch)
+	case !matchAny(p.Senders, c.Sender, true):
+		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
+	case !matchAny(p.Repositories, c.Repository, true):
+		return fmt.Sprintf("repository %q is not listed in repositories", c.Repository)
+	}
+	return ""
+}
+
+// Refuses returns why the person must not be written to, with what to do about
+// it, and "" for one who may.
+func (p *Policy) Refuses(to commit.Person) string {
+	switch {
+	case to.Email == "":
+		return "no recipient: the message gives no address for its committer"
+	case !isAddress(to.Email):
+		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
+	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
+		return fmt.Sprintf("%s may not be written to; to allow it, add to the configuration under [reminders]:\n    allow = [%s]",
+			to.Email, quoteList(append(p.Allow[:len(p.Allow):len(p.Allow)], to.Email)))
+	}
+	return ""
+}
+
+func quoteList(items []string) string {
+	quoted := make([]string, len(items))
+	for i, item := range items {
+		quoted[i] = fmt.Sprintf("%q", item)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// isAddress reports whether s can be the address of one person in an SMTP
+// command and in a header: one @, something on both sides, and nothing that
+// would end it early. It is narrower than RFC 5321, section 4.1.2: quoted
+// local parts are of no use to anybody's commits.
+func isAddress(s string) bool {
+	local, domain, _ := strings.Cut(s, "@")
+	if local == "" || domain == "" || len(s) > 254 || strings.Contains(domain, "@") {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || strings.ContainsRune(`<>()[]\,;:"`, r) || r == '\ufffd'
+	})
+}
+
+// matchAny reports whether s matches one of the patterns; an empty list
+// matches everything.
+func matchAny(patterns []string, s string, fold bool) bool {
+	if len(patterns) == 0 {
+		return true
+	}
+	if fold {
+		s = strings.ToLower(s)
+	}
+	for _, p := range patterns {
+		if fold {
+			p = strings.ToLower(p)
+		}
+		if match(p, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// match reports whether s matches a pattern with * and ?. It goes back only to
+// the last *, so that no pattern is slow.
+func match(pattern, s string) bool {
+	star, mark := -1, 0
+	p, i := 0, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p++
+			i++
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

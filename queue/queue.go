@@ -1,0 +1,135 @@
+// Package queue keeps the days: it gives a spooled message the day on which
+// its reminder is due, lists what waits, and takes out what is due, snoozed,
+// cancelled or set aside.
+//
+// Whoever changes a queue holds its Lock. A directory a day keeps every step a
+// rename: a crash leaves a message in its old place or in its new one.
+package queue
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/disk"
+	"vext/internal/history"
+	"vext/spool"
+)
+
+// A Queue is a state directory and what is needed to decide about messages.
+type Queue struct {
+	State   string
+	Spool   spool.Spool
+	History history.History
+	Policy  Policy
+	Zone    *time.Location // in which a commit's day is counted
+	Now     time.Time
+}
+
+// New returns the queue of a state directory as it is at the time now.
+func New(state string, policy Policy, zone *time.Location, now time.Time) *Queue {
+	return &Queue{
+		State: state, Spool: spool.New(state), History: history.New(state),
+		Policy: policy, Zone: zone, Now: now,
+	}
+}
+
+// Today returns the day that it is in the queue's zone.
+func (q *Queue) Today() calendar.Day { return calendar.Of(q.Now, q.Zone) }
+
+func (q *Queue) dir() string    { return filepath.Join(q.State, "queue") }
+func (q *Queue) failed() string { return filepath.Join(q.State, "failed") }
+func (q *Queue) done() string   { return filepath.Join(q.History.Dir(), "done") }
+
+func (q *Queue) dayDir(day calendar.Day) string { return filepath.Join(q.dir(), day.String()) }
+
+// An Entry is a message that waits in the queue for its day.
+type Entry struct {
+	Name string
+	Day  calendar.Day
+	Path string
+}
+
+func (q *Queue) entry(day calendar.Day, name string) Entry {
+	return Entry{Name: name, Day: day, Path: filepath.Join(q.dayDir(day), name)}
+}
+
+// prepare makes the directories that the processor writes to.
+func (q *Queue) prepare() error {
+	for _, dir := range []string{q.dir(), q.failed(), q.History.Dir(), q.done()} {
+		if err := disk.MakeDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readDir returns the entries of a directory, none when there is no such.
+func readDir(path string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
+}
+
+// A Message is a message read from a file: its commit, what that asks for,
+// and when it was received.
+type Message struct {
+	commit.Commit
+	Request  commit.Request
+	Received time.Time
+}
+
+// errNotUnderstood wraps the reasons for which a message is set aside, which
+// are not errors of the service.
+type errNotUnderstood struct{ reason string }
+
+func (e errNotUnderstood) Error() string { return e.reason }
+
+// IsNotUnderstood reports whether err says that a message is at fault and not
+// the machine.
+func IsNotUnderstood(err error) bool { return errors.As(err, new(errNotUnderstood)) }
+
+// Read reads the message in a file. An error that IsNotUnderstood is the
+// message's fault: it holds no commit, asks for nothing, or can't be read by
+// us; any other is the machine's.
+func (q *Queue) Read(path string) (*Message, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, errNotUnderstood{"it can't be read: permission denied"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	mail, err := readMail(f)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	switch {
+	case mail.Bad || mail.LetGo != "":
+		return nil, errNotUnderstood{mail.LetGo}
+	case len(mail.Commits) > 1:
+		return nil, errNotUnderstood{"more than one commit in one message"}
+	}
+	m := &Message{Commit: mail.Commits[0], Received: info.ModTime()}
+	trailers, err := commit.NewTrailers(q.Policy.trailers(m.Trailer)...)
+	if err != nil {
+		return nil, errNotUnderstood{err.Error()}
+	}
+	asked, ok := trailers.Request(m.Message)
+	if !ok {
+		return nil, errNotUnderstood{"no trailer that asks for a reminder; if it has one of your own, add it to the configuration: trailers = [...] under [reminders]"}
+	}
+	m.Request = asked
+	return m, nil
+}

@@ -1,0 +1,286 @@
+package queue
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/disk"
+	"vext/internal/history"
+	"vext/spool"
+)
+
+// A Decision is what is to become of one message of the spool.
+type Decision struct {
+	Name  string
+	Event history.Event // as it will be recorded; its Kind is the decision
+	Day   calendar.Day  // for history.Queued
+}
+
+// Progress is told how far a long piece of work has come.
+type Progress func(done, total int)
+
+// Plan decides about every message in the spool and changes nothing. What the
+// machine kept from being read is left out and reported in the error; the
+// rest of the plan is good.
+func (q *Queue) Plan(progress Progress) ([]Decision, error) {
+	files, err := readDir(q.Spool.Dir())
+	if err != nil {
+		return nil, err
+	}
+	plan, err := q.readAll(files, progress)
+	names := make([]string, 0, len(plan))
+	keys := make([]string, 0, len(plan))
+	for _, d := range plan {
+		names, keys = append(names, d.Name), append(keys, d.Event.Key)
+	}
+	if len(plan) == 0 {
+		return nil, err
+	}
+	known, knowErr := q.History.Know(names, keys)
+	waiting, waitErr := q.waiting()
+	if err := errors.Join(knowErr, waitErr); err != nil {
+		return nil, err // without them duplicates can't be told
+	}
+	q.findDuplicates(plan, known, waiting)
+	return plan, err
+}
+
+// readAll reads the files of the spool, as many at once as there are
+// processors, and decides about each by itself.
+func (q *Queue) readAll(files []fs.DirEntry, progress Progress) ([]Decision, error) {
+	decisions := make([]Decision, len(files))
+	errs := make([]error, len(files))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := range next {
+				decisions[i], errs[i] = q.decide(files[i])
+			}
+		})
+	}
+	for i := range files {
+		next <- i
+		if progress != nil && i%1000 == 0 {
+			progress(i, len(files))
+		}
+	}
+	close(next)
+	workers.Wait()
+	plan := decisions[:0]
+	for i, d := range decisions {
+		if errs[i] == nil {
+			plan = append(plan, d)
+		}
+	}
+	return plan, errors.Join(errs...)
+}
+
+// decide decides about one file of the spool, as if it were the only one.
+func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
+	d := Decision{Name: file.Name()}
+	d.Event = history.Event{Time: history.Now(q.Now), Name: d.Name, Kind: history.Failed}
+	if reason := foreign(file); reason != "" {
+		d.Event.Reason = reason
+		return d, nil
+	}
+	m, err := q.Read(filepath.Join(q.Spool.Dir(), d.Name))
+	if err != nil {
+		d.Event.Reason = err.Error()
+		if IsNotUnderstood(err) {
+			err = nil
+		}
+		return d, err
+	}
+	q.describe(&d.Event, m)
+	if reason := q.Policy.ignores(&m.Commit); reason != "" {
+		d.Event.Kind, d.Event.Reason = history.Ignored, reason
+		return d, nil
+	}
+	if m.Request.Err != nil {
+		d.Event.Reason = "\"" + d.Event.Asked + "\": " + m.Request.Err.Error()
+		return d, nil
+	}
+	d.Day, err = m.Due(m.Request.Period, m.Received, q.Now, q.Zone)
+	if err != nil {
+		d.Event.Reason = "\"" + d.Event.Asked + "\": " + err.Error()
+		return d, nil
+	}
+	if reason := q.Policy.Refuses(q.Policy.Recipient(&m.Commit)); reason != "" {
+		d.Event.Reason = reason
+		return d, nil
+	}
+	d.Event.Kind, d.Event.Due = history.Queued, d.Day.String()
+	return d, nil
+}
+
+// foreign returns why a file can't be a message, "" when it can.
+func foreign(file fs.DirEntry) string {
+	switch {
+	case file.IsDir():
+		return "a directory, where only messages should be"
+	case !file.Type().IsRegular():
+		return "not a regular file"
+	case !spool.IsName(file.Name()):
+		return "a file that vext did not put there: its name is no message's"
+	}
+	return ""
+}
+
+// describe fills in what the history says about every message.
+func (q *Queue) describe(e *history.Event, m *Message) {
+	to := q.Policy.Recipient(&m.Commit)
+	e.Address, e.Committer = to.Email, to.Name
+	e.Repository, e.Refname, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
+	e.Subject = shorten(m.Subject, 200)
+	e.Asked = shorten(m.Request.Key+": "+m.Request.Value, 100)
+}
+
+// shorten cuts s to n bytes, at a character.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// waiting returns the day of every message in the queue, by its name.
+func (q *Queue) waiting() (map[string]calendar.Day, error) {
+	days, _, err := q.days()
+	waiting := map[string]calendar.Day{}
+	for _, day := range days {
+		files, dirErr := readDir(q.dayDir(day))
+		err = errors.Join(err, dirErr)
+		for _, f := range files {
+			waiting[f.Name()] = day
+		}
+	}
+	return waiting, err
+}
+
+// findDuplicates turns the decision about what came before into one about a
+// duplicate. A message is known by its name, and by its commit.
+func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waiting map[string]calendar.Day) {
+	first := map[string]*Decision{} // in this plan, by key
+	for i := range plan {
+		d := &plan[i]
+		if d.Event.Kind != history.Queued {
+			continue
+		}
+		byName, byKey := known.Name(d.Name), known.Key(d.Event.Key)
+		day, isWaiting := waiting[d.Name]
+		switch before := first[d.Event.Key]; {
+		case byName.Done || byKey.Done:
+			d.duplicate("a reminder of it was sent or cancelled")
+		case isWaiting:
+			d.duplicate("it is in the queue for " + day.Long())
+		case byKey.Queued != nil && isIn(waiting, byKey.Queued.Name):
+			d.duplicateOf(byKey.Queued, byKey.Branches)
+		case before != nil && d.Event.Key != "":
+			d.duplicateOf(&before.Event, nil)
+		default:
+			first[d.Event.Key] = d
+			if snoozed, err := calendar.Parse(byName.Snoozed); err == nil {
+				d.Day, d.Event.Due = snoozed, byName.Snoozed // it was set aside after that
+			}
+		}
+	}
+}
+
+func isIn(waiting map[string]calendar.Day, name string) bool {
+	_, ok := waiting[name]
+	return ok
+}
+
+func (d *Decision) duplicate(reason string) {
+	d.Event.Kind, d.Event.Due, d.Event.Reason = history.Duplicate, "", reason
+}
+
+// duplicateOf tells a second copy of a commit from the same commit on a second
+// branch, which the reminder is to name.
+func (d *Decision) duplicateOf(before *history.Event, branches []string) {
+	branch := d.Event.Refname
+	for _, known := range append(branches, before.Refname, "") {
+		if known == branch {
+			d.duplicate("the same commit came as " + before.Name)
+			return
+		}
+	}
+	d.duplicate("the same commit, on another branch, came as " + before.Name)
+	d.Event.Kind = history.Also
+}
+
+// Apply carries a plan out: the history first, so that no message is in the
+// queue whose commit is not known, then the moves. When the history can't be
+// written nothing is moved.
+func (q *Queue) Apply(plan []Decision) error {
+	if len(plan) == 0 {
+		return nil
+	}
+	if err := q.prepare(); err != nil {
+		return err
+	}
+	events := make([]history.Event, len(plan))
+	for i := range plan {
+		events[i] = plan[i].Event
+	}
+	if err := q.History.Append(events...); err != nil {
+		return err
+	}
+	var errs []error
+	days := map[calendar.Day]bool{}
+	for i := range plan {
+		errs = append(errs, q.apply(&plan[i], days))
+	}
+	for day := range days {
+		errs = append(errs, disk.SyncDir(q.dayDir(day)))
+	}
+	return errors.Join(append(errs, disk.SyncDir(q.Spool.Dir()))...)
+}
+
+func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
+	path := filepath.Join(q.Spool.Dir(), d.Name)
+	switch d.Event.Kind {
+	case history.Queued:
+		if !days[d.Day] {
+			if err := disk.MakeDir(q.dayDir(d.Day)); err != nil {
+				return err
+			}
+			days[d.Day] = true
+		}
+		return disk.Rename(path, q.entry(d.Day, d.Name).Path)
+	case history.Failed:
+		return q.setAside(path, d.Name, d.Event.Reason)
+	default:
+		return disk.Remove(path)
+	}
+}
+
+// readMail reads a mail and returns the error of reading the file, which
+// ReadMail itself takes for the mail's end.
+func readMail(r io.Reader) (*commit.Mail, error) {
+	e := &errorReader{r: r}
+	return commit.ReadMail(e), e.err
+}
+
+type errorReader struct {
+	r   io.Reader
+	err error
+}
+
+func (e *errorReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != nil && err != io.EOF {
+		e.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,179 @@
+// Package spool is where a message is handed over: once Put has returned, it
+// is on disk, whole, under a name made from its Message-ID.
+package spool
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vext/internal/disk"
+)
+
+// A Spool is a state directory as those see it who put messages into it and
+// take them out.
+type Spool struct{ state string }
+
+// New returns the spool of a state directory. Nothing is read or made yet.
+func New(state string) Spool { return Spool{state} }
+
+// Dir returns the directory of the messages that have no day yet.
+func (s Spool) Dir() string { return filepath.Join(s.state, "spool") }
+
+// Path returns the path of the message of that name.
+func (s Spool) Path(name string) string { return filepath.Join(s.Dir(), name) }
+
+func (s Spool) tmp() string { return filepath.Join(s.state, "tmp") }
+
+// Put stores a message durably under a name and reports whether it is new: a
+// message of that name that is there already stands, and data is not looked
+// at. The state directory itself must exist; what belongs into it is made.
+func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
+	if _, err := os.Lstat(s.Path(name)); err == nil {
+		// The process that put it there may not have lived to sync its name.
+		return false, disk.SyncDir(s.Dir())
+	}
+	err = disk.WriteNew(s.tmp(), s.Path(name), data)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.make(); err != nil {
+			return false, err
+		}
+		err = disk.WriteNew(s.tmp(), s.Path(name), data)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return false, disk.SyncDir(s.Dir())
+	}
+	return err == nil, err
+}
+
+func (s Spool) make() error {
+	for _, dir := range []string{s.tmp(), s.Dir()} {
+		if err := disk.MakeDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Seen notes that a commit went by, whether it asked for anything or not, so
+// that silence can be told from a way in that is closed. That it can't be
+// noted is no reason to refuse a message.
+func (s Spool) Seen() {
+	path := filepath.Join(s.state, "history", "seen")
+	if err := unix.Utimes(path, nil); errors.Is(err, fs.ErrNotExist) {
+		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode); err == nil {
+			f.Close()
+		}
+	}
+}
+
+// LastSeen returns when Seen was last called, the zero time if never.
+func (s Spool) LastSeen() time.Time {
+	info, err := os.Stat(filepath.Join(s.state, "history", "seen"))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// sweepAge is how old a file in tmp/ must be to be one that a crash left
+// behind. No mail system keeps a delivery open for so long.
+const sweepAge = 36 * time.Hour
+
+// Sweep removes what crashes left in tmp/.
+func (s Spool) Sweep(now time.Time) error {
+	entries, err := os.ReadDir(s.tmp())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		info, infoErr := e.Info()
+		if infoErr != nil || now.Sub(info.ModTime()) < sweepAge {
+			continue
+		}
+		err = errors.Join(err, os.RemoveAll(filepath.Join(s.tmp(), e.Name())))
+	}
+	return err
+}
+
+// longestName is the longest Message-ID that is a file name as it is; file
+// systems take 255 bytes, and failed/ adds an ending.
+const longestName = 200
+
+// digestName begins the names that are digests.
+const digestName = "sha256-"
+
+// Name returns the name of the message with that Message-ID: the ID itself,
+// without its angle brackets, when it can stand as a file name, else its
+// SHA-256. An ID that looks like one of our digests, or like the reason beside
+// a message in failed/, is digested too, so that no two IDs share a name.
+func Name(id string) string {
+	id = strings.TrimSuffix(strings.TrimPrefix(id, "<"), ">")
+	if IsName(id) && !strings.HasPrefix(id, digestName) {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return digestName + hex.EncodeToString(sum[:])
+}
+
+// IsName reports whether a file of that name can be a message.
+func IsName(s string) bool {
+	if s == "" || len(s) > longestName || s[0] == '.' || strings.HasSuffix(s, ".why") {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte(".@_+=-", c) < 0:
+			return false
+		}
+	}
+	return true
+}
+
+// systemState is used where it exists and can be written.
+const systemState = "/var/spool/vext"
+
+// DefaultState returns the state directory where none is configured:
+// $VEXT_STATE, else /var/spool/vext where that can be written, else
+// $XDG_STATE_HOME/vext or ~/.local/state/vext.
+func DefaultState() (string, error) {
+	if dir := os.Getenv("VEXT_STATE"); dir != "" {
+		return dir, nil
+	}
+	if unix.Access(systemState, unix.W_OK) == nil {
+		return systemState, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "vext"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no state directory: %w", err)
+	}
+	return filepath.Join(home, ".local", "state", "vext"), nil
+}
+
+// Return moves a file back into the spool. When one of that name has come in
+// the meantime, that one stands.
+func (s Spool) Return(path, name string) error {
+	if err := s.make(); err != nil {
+		return err
+	}
+	err := disk.Rename(path, s.Path(name))
+	if errors.Is(err, fs.ErrExist) {
+		err = disk.Remove(path)
+	}
+	if err != nil {
+		return err
+	}
+	return disk.SyncDir(s.Dir())
+}
