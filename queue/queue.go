@@ -133,3 +133,10 @@ func (q *Queue) Read(path string) (*Message, error) {
 	m.Request = asked
 	return m, nil
 }
+
+// Describe returns what the history says of every event of a message.
+func (q *Queue) Describe(name string, m *Message) history.Event {
+	e := history.Event{Name: name}
+	q.describe(&e, m)
+	return e
+}

@@ -58,6 +58,9 @@ func (d Day) IsZero() bool { return d.midnight.IsZero() }
 // Year returns the year of d.
 func (d Day) Year() int { return d.midnight.Year() }
 
+// Month returns the month of d.
+func (d Day) Month() time.Month { return d.midnight.Month() }
+
 // AddDays returns the day n days after d.
 func (d Day) AddDays(n int) Day { return Day{d.midnight.AddDate(0, 0, n)} }
 

@@ -3,6 +3,8 @@ package history
 import (
 	"encoding/json"
 	"time"
+
+	"vext/internal/calendar"
 )
 
 // Kinds of events.
@@ -48,4 +50,23 @@ func (e *Event) appendLine(b []byte) ([]byte, error) {
 		return b, err
 	}
 	return append(append(b, line...), '\n'), nil
+}
+
+// Describe says in words what the event is, without its time and name.
+func Describe(e *Event) string {
+	text := e.Kind
+	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed) {
+		text += " for " + due.Long()
+	}
+	if e.Kind == Sent {
+		text += " to " + e.Address
+	}
+	for _, part := range []struct{ before, value string }{
+		{" via ", e.Via}, {" by ", e.By}, {", not again before ", e.Until}, {": ", e.Reason},
+	} {
+		if part.value != "" {
+			text += part.before + part.value
+		}
+	}
+	return text
 }

@@ -1,0 +1,76 @@
+# vext: make builds, make test tests, make run shows. See docs/hacking.md.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Static: the filter must start in a millisecond wherever it is copied to.
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w $(LDFLAGS)"
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME   ?= 10s
+SYSTEMS     = linux/amd64 linux/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64 darwin/arm64
+
+.PHONY: all run test test-programs bench fuzz lint cross install clean bin/vext bin/vext-filter
+
+all: bin/vext bin/vext-filter
+
+bin/vext: LDFLAGS = -X main.buildVersion=$(VERSION)
+bin/vext:
+	$(BUILD) -o $@ ./cmd/vext
+
+bin/vext-filter:
+	$(BUILD) -o $@ ./cmd/vext-filter
+
+# The whole story in ten seconds.
+run: all
+	bin/vext demo
+
+# Everything that is tested, with the real programs where they can be had.
+test: test-programs
+	$(GO) vet ./...
+	$(GO) test -race -timeout 20m ./...
+
+test-programs:
+	@sh test/programs.sh
+
+bench: all
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./test/bench
+
+# Each fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for file in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$file); do \
+	    echo "== $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+	  done; done
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# Both programs, for every system that their users have.
+cross:
+	@set -e; for system in $(SYSTEMS); do \
+	  echo "== $$system"; \
+	  export GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0; \
+	  $(GO) build -o /dev/null ./cmd/vext; $(GO) build -o /dev/null ./cmd/vext-filter; \
+	  $(GO) vet ./...; \
+	done
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 0755 bin/vext bin/vext-filter $(DESTDIR)$(PREFIX)/bin
+	install -m 0644 docs/vext.1 docs/vext-filter.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 docs/vext.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 docs/vext-queue.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	bin/vext completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vext
+	bin/vext completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vext
+	bin/vext completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vext.fish
+
+clean:
+	rm -rf bin

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	netmail "net/mail"
+	"os"
+	"os/user"
+	"runtime/debug"
+	"time"
+
+	_ "github.com/emersion/go-message/charset" // mails in every charset
+
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/disk"
+	"vext/notify"
+	"vext/notify/mail"
+	"vext/queue"
+	"vext/reminder"
+	"vext/spool"
+	"vext/templates"
+)
+
+// app is what all commands share: the flags that stand before them, and what
+// is opened by these.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	configPath, state, nowFlag string
+	verbose                    bool
+}
+
+// buildVersion is set by the Makefile.
+var buildVersion = ""
+
+func version() string {
+	if buildVersion != "" {
+		return buildVersion
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// load reads the configuration.
+func (a *app) load() (*config.Config, error) {
+	c, err := config.Load(a.configPath, queue.DefaultBranches)
+	if err != nil {
+		return nil, hinted{err, "see vext.toml(5)"}
+	}
+	return c, nil
+}
+
+// clock is the time that --now sets, or else the system's.
+func (a *app) clock(zone *time.Location) (time.Time, error) {
+	if a.nowFlag == "" {
+		return time.Now(), nil
+	}
+	t, err := parseTime(a.nowFlag, zone)
+	if err != nil {
+		return t, usageError{fmt.Errorf("--now: %w", err)}
+	}
+	return t, nil
+}
+
+func parseTime(s string, zone *time.Location) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("not a time such as 2026-12-04 or 2026-12-04T15:00:00Z: %q", s)
+}
+
+// open returns the queue as configured. The state directory must exist, unless
+// it is the user's own, which nobody else would make.
+func (a *app) open(c *config.Config) (*queue.Queue, error) {
+	state := a.state
+	if state == "" && os.Getenv("VEXT_STATE") == "" {
+		state = c.State
+	}
+	usual := state == ""
+	if usual {
+		var err error
+		if state, err = spool.DefaultState(); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
+		if !usual || os.Getenv("VEXT_STATE") != "" {
+			return nil, hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
+		}
+		if err := os.MkdirAll(state, disk.DirMode); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	now, err := a.clock(c.Zone)
+	if err != nil {
+		return nil, err
+	}
+	return queue.New(state, policy(&c.Reminders), c.Zone, now), nil
+}
+
+func policy(r *config.Reminders) queue.Policy {
+	return queue.Policy{
+		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
+		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
+	}
+}
+
+// openQueue reads the configuration and returns the queue.
+func (a *app) openQueue() (*queue.Queue, *config.Config, error) {
+	c, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := a.open(c)
+	return q, c, err
+}
+
+// service returns all that a run needs.
+func (a *app) service() (*reminder.Service, error) {
+	q, c, err := a.openQueue()
+	if err != nil {
+		return nil, err
+	}
+	return a.serviceFor(q, c)
+}
+
+func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, error) {
+	host := hostname()
+	from := c.Mail.From
+	if from == "" {
+		from = "vext@" + host // nobody may be written to yet, see config
+	}
+	address, err := reminder.ParseFrom(from)
+	if err != nil {
+		return nil, err
+	}
+	words, err := templates.Load(c.Templates)
+	if err != nil {
+		return nil, hinted{err, "see the key templates in vext.toml(5)"}
+	}
+	sender, err := a.sender(&c.Mail)
+	if err != nil {
+		return nil, hinted{fmt.Errorf("mail.via: %w", err), "see the key via in vext.toml(5)"}
+	}
+	envelope := address.Address
+	if c.Mail.Envelope != "" {
+		envelope = bareAddress(c.Mail.Envelope)
+	}
+	return &reminder.Service{
+		Queue: q, Mail: sender, Templates: words, From: address, Envelope: envelope,
+		Operator: c.Operator, Host: host, Digest: c.Reminders.Digest,
+		Log: a.log(slog.LevelWarn), Progress: a.progress,
+	}, nil
+}
+
+func (a *app) sender(m *config.Mail) (notify.Sender, error) {
+	password, err := m.Secret()
+	if err != nil {
+		return nil, err
+	}
+	return mail.Open(m.Via, mail.Options{User: m.User, Password: password, Stdout: a.stdout})
+}
+
+// log returns the logger: warnings, or everything with -v.
+func (a *app) log(level slog.Level) *slog.Logger {
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func bareAddress(s string) string {
+	if a, err := netmail.ParseAddress(s); err == nil {
+		return a.Address
+	}
+	return commit.ParsePerson(s).Email
+}
+
+func hostname() string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return "localhost"
+}
+
+// who returns the name of the user at work, the one behind sudo where there is
+// one: it stands in the history with what was done.
+func who() string {
+	for _, name := range []string{os.Getenv("SUDO_USER"), os.Getenv("DOAS_USER")} {
+		if name != "" {
+			return name
+		}
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vext/reminder"
+)
+
+func newCheck(a *app) *cobra.Command {
+	var asJSON bool
+	limits := reminder.Limits{}
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Say whether everything is well",
+		Long: `Looks whether the configuration is right, the state directory sound, the mail
+server to be reached; when the last run was, the last commit, the last reminder.
+Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
+		Example: `  vext check
+  vext check --max-age 2h --max-silence 168h`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := []reminder.Finding{}
+			s, c, err := a.checked()
+			if err != nil {
+				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
+			} else {
+				findings = append(findings, reminder.Finding{What: "configuration", Text: orName(c, "the defaults; there is no file")})
+				findings = append(findings, s.Check(cmd.Context(), limits)...)
+			}
+			worst := reminder.Well
+			for _, f := range findings {
+				worst = max(worst, f.Level)
+			}
+			if asJSON {
+				err = printJSON(a.stdout, findings)
+			} else {
+				printFindings(a.stdout, styleFor(a.stdout), findings)
+			}
+			if worst != reminder.Well {
+				return exitCode(worst)
+			}
+			return err
+		},
+	}
+	flags := c.Flags()
+	flags.DurationVar(&limits.MaxAge, "max-age", 36*time.Hour, "how old the last run may be")
+	flags.DurationVar(&limits.MaxSilence, "max-silence", 30*24*time.Hour, "how long ago a commit may have been seen; 0 for no limit")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// checked returns the service and the path of its configuration. A usage error
+// is no finding.
+func (a *app) checked() (*reminder.Service, string, error) {
+	c, err := a.load()
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := reminder.ParseSchedule(c.Schedule, c.Zone); err != nil {
+		return nil, "", err
+	}
+	q, err := a.open(c)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err := a.serviceFor(q, c)
+	return s, c.Path, err
+}
+
+func printFindings(w io.Writer, s style, findings []reminder.Finding) {
+	for _, f := range findings {
+		mark := map[reminder.Level]string{reminder.Well: s.green("ok    "), reminder.LookAt: s.yellow("look  "), reminder.Broken: s.red("broken")}[f.Level]
+		fmt.Fprintf(w, "%s  %-15s  %s\n", mark, f.What, printable(f.Text))
+		if f.Hint != "" {
+			fmt.Fprintf(w, "%24s %s\n", "", s.dim(printable(f.Hint)))
+		}
+	}
+}

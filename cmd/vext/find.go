@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/commit"
+	"vext/queue"
+)
+
+// find returns the one reminder that an ID names.
+func find(q *queue.Queue, id string) (*queue.Item, error) {
+	items, err := q.Find(id)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return nil, hinted{fmt.Errorf("%w: %s", err, id), "an ID is the first digits of a commit's hash, or a name that vext list --json shows"}
+	case errors.Is(err, queue.ErrAmbiguous):
+		var names []string
+		for i := range items {
+			names = append(names, items[i].Name)
+		}
+		return nil, hinted{fmt.Errorf("%w begins with %s", err, id), "name one of them: " + strings.Join(names[:min(len(names), 5)], ", ")}
+	case err != nil:
+		return nil, err
+	}
+	return &items[0], nil
+}
+
+// change takes the lock, finds the reminder and changes it.
+func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue.Item) error) error {
+	q, _, err := a.openQueue()
+	if err != nil {
+		return err
+	}
+	lock, err := queue.Acquire(cmd.Context(), q.State, changeWait)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	item, err := find(q, id)
+	if err != nil {
+		return err
+	}
+	return fn(q, item)
+}
+
+// completeIDs completes the IDs of what lists return.
+func (a *app) completeIDs(lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		q, _, err := a.openQueue()
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, list := range lists {
+			items, err := list(q)
+			if err != nil {
+				continue
+			}
+			for i := range items {
+				id := orName(commit.ShortRevision(items[i].Revision), items[i].Name)
+				if strings.HasPrefix(id, typed) {
+					ids = append(ids, cobra.CompletionWithDesc(id, printable(items[i].Subject)))
+				}
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }
+func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Failed() }
+func done(q *queue.Queue) ([]queue.Item, error)    { return q.Done() }
+
+// title names a reminder in an answer: the commit and its subject.
+func title(item *queue.Item) string {
+	return printable(strings.TrimSpace(orName(commit.ShortRevision(item.Revision), item.Name) + " " + item.Subject))
+}

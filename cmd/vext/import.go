@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"vext/queue"
+	"vext/reminder"
+)
+
+func newImport(a *app) *cobra.Command {
+	var dryRun bool
+	c := &cobra.Command{
+		Use:   "import LOG",
+		Short: "Take the history of MFCns in",
+		Long: `Adds the reminders in a log of MFCns to the history, so that the statistics go
+on where those of MFCns ended. Both forms of the log are understood, that of
+Python 2 and that of Python 3. To import a log twice changes nothing. Its times
+have no zone; they are taken to be in the configured one. - is standard input.`,
+		Example: `  vext import /var/log/MFCns.log`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, c, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			log, err := openInput(a, args[0])
+			if err != nil {
+				return err
+			}
+			defer log.Close()
+			lock, err := queue.Acquire(cmd.Context(), q.State, changeWait)
+			if err != nil {
+				return err
+			}
+			defer lock.Release()
+			n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
+			if err != nil {
+				return err
+			}
+			verb := "imported"
+			if dryRun {
+				verb = "would import"
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s %d reminders; %d were known, %d lines are about something else\n", verb, n.New, n.Known, n.Other)
+			return err
+		},
+	}
+	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be imported and change nothing")
+	return c
+}
+
+func openInput(a *app, path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(a.stdin), nil
+	}
+	return os.Open(path)
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/queue"
+)
+
+type listOptions struct {
+	committer         string
+	due, failed, json bool
+}
+
+func newList(a *app) *cobra.Command {
+	var opts listOptions
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "Show what waits, by day",
+		Example: `  vext list
+  vext list --committer kib
+  vext list --due             only what is due
+  vext list --failed          what was set aside, and why
+  vext list --json | jq -r '.[].subject'`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			q, _, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			return list(a, q, opts)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&opts.committer, "committer", "", "only what is for `NAME`: a login, an address, or a part of the name")
+	flags.BoolVar(&opts.due, "due", false, "only what is due")
+	flags.BoolVar(&opts.failed, "failed", false, "what was set aside, with the reasons")
+	flags.BoolVar(&opts.json, "json", false, "print JSON")
+	return c
+}
+
+func list(a *app, q *queue.Queue, opts listOptions) error {
+	get := q.Waiting
+	if opts.failed {
+		get = q.Failed
+	}
+	items, err := get()
+	if err != nil {
+		return err
+	}
+	if !opts.failed && !opts.due {
+		spooled, err := q.Spooled()
+		if err != nil {
+			return err
+		}
+		items = append(items, spooled...)
+	}
+	items = choose(items, opts, q.Today())
+	w := bufio.NewWriterSize(a.stdout, 64<<10)
+	switch {
+	case opts.json:
+		err = printItems(w, items)
+	case opts.failed:
+		printFailed(w, styleFor(a.stdout), items)
+	default:
+		printDays(w, styleFor(a.stdout), width(a.stdout), items, q.Today())
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func choose(items []queue.Item, opts listOptions, today calendar.Day) []queue.Item {
+	chosen := items[:0]
+	for _, item := range items {
+		if (opts.committer == "" || isCommitter(&item, opts.committer)) && (!opts.due || !today.Before(item.Day)) {
+			chosen = append(chosen, item)
+		}
+	}
+	return chosen
+}
+
+func isCommitter(item *queue.Item, who string) bool {
+	if strings.EqualFold(item.Address, who) || strings.EqualFold(commit.Login(item.Address), who) {
+		return true
+	}
+	return strings.Contains(strings.ToLower(item.Committer), strings.ToLower(who))
+}
+
+// printItems prints a JSON array, an item at a time: a hundred thousand of
+// them are not gathered in memory once more.
+func printItems(w io.Writer, items []queue.Item) error {
+	if len(items) == 0 {
+		_, err := fmt.Fprintln(w, "[]")
+		return err
+	}
+	before := "["
+	for i := range items {
+		line, err := json.Marshal(&items[i])
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s\n  %s", before, line)
+		before = ","
+	}
+	_, err := fmt.Fprintln(w, "\n]")
+	return err
+}
+
+// Widths of the columns of a list, in cells.
+const (
+	whoWidth      = 12
+	revisionWidth = 12
+	subjectWidth  = 72 // where there is no terminal
+)
+
+func printDays(w io.Writer, s style, columns int, items []queue.Item, today calendar.Day) {
+	if len(items) == 0 {
+		fmt.Fprintln(w, "nothing waits")
+		return
+	}
+	subject := subjectWidth
+	if columns > 0 {
+		subject = max(20, columns-whoWidth-revisionWidth-7)
+	}
+	var last string
+	for i := range items {
+		item := &items[i]
+		heading := "in the spool, to be given its day by the next run"
+		if item.Place == queue.InQueue {
+			heading = item.Day.Short(today) + ", " + item.Day.Distance(today)
+		}
+		if heading != last {
+			if last != "" {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, s.bold(heading))
+			last = heading
+		}
+		line := "  " + column(commit.Login(item.Address), whoWidth) + "  " +
+			s.yellow(column(orName(commit.ShortRevision(item.Revision), "-"), revisionWidth)) + "  " + column(orName(item.Subject, item.Reason), subject)
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+func orName(text, name string) string {
+	if text == "" {
+		return name
+	}
+	return text
+}
+
+func printFailed(w io.Writer, s style, items []queue.Item) {
+	if len(items) == 0 {
+		fmt.Fprintln(w, "nothing was set aside")
+		return
+	}
+	for i := range items {
+		item := &items[i]
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, s.bold(printable(item.Name)))
+		if item.Address != "" || item.Subject != "" {
+			fmt.Fprintf(w, "  %s  %s  %s\n", orName(printable(commit.Login(item.Address)), "-"),
+				orName(printable(commit.ShortRevision(item.Revision)), "-"), printable(item.Subject))
+		}
+		for line := range strings.Lines(item.Reason) {
+			fmt.Fprintf(w, "  %s\n", s.red(printable(strings.TrimRight(line, "\n"))))
+		}
+	}
+}

@@ -1,0 +1,173 @@
+// Command vext reminds committers of what their commits asked to be reminded
+// of. See vext(1).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"vext/queue"
+)
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitError = 1 // something could not be done; it was said what
+	exitUsage = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and turns its error into an exit status. It is
+// the only place that does.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "vext: error: panic: %v\nvext: hint: this is a fault of vext; please report it with the command that led to it\n", r)
+			status = exitError
+		}
+	}()
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var code exitCode
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(err, syscall.EPIPE): // vext list | head
+		return exitOK
+	case errors.As(err, &usage):
+		report(stderr, err)
+		return exitUsage
+	}
+	report(stderr, err)
+	return exitError
+}
+
+// exitCode is the error of a command that has said all there is to say.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+// usageError is an error in the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e hinted) Error() string { return e.err.Error() }
+func (e hinted) Unwrap() error { return e.err }
+
+// mostErrors is how many errors are shown; thousands of mails can fail for one
+// reason.
+const mostErrors = 10
+
+// report shows an error as every error of vext is shown: one line each, and
+// what to do about it.
+func report(w io.Writer, err error) {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	for i, line := range lines {
+		if i == mostErrors {
+			fmt.Fprintf(w, "vext: error: and %d more\n", len(lines)-i)
+			break
+		}
+		fmt.Fprintf(w, "vext: error: %s\n", line)
+	}
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(w, "vext: hint: %s\n", hint)
+	}
+}
+
+func hintFor(err error) string {
+	var h hinted
+	var usage usageError
+	switch {
+	case errors.As(err, &h):
+		return h.hint
+	case errors.As(err, &usage):
+		return "see vext --help, or vext COMMAND --help"
+	case errors.Is(err, queue.ErrLocked):
+		return "try again when it has ended"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on the disk; nothing was lost, the next run goes on"
+	case errors.Is(err, fs.ErrPermission):
+		return "run vext as the user that owns the state directory"
+	}
+	return ""
+}
+
+// newRoot returns the command line with all its commands.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "vext",
+		Short: "Reminds committers of what their commits asked for",
+		Long: `A commit says "MFC after: 2 weeks". Two weeks later vext reminds its committer.
+
+Commit mails go through vext-filter(1) into a spool. "vext run", from cron, gives
+each its day and sends what is due; "vext serve" does the same without cron.`,
+		Example: `  vext run                      schedule the spool and send what is due
+  vext list                     what waits, by day
+  vext snooze 0123456789ab 1 week
+  vext stats --by month
+  vext check                    is everything well?
+  vext demo                     the whole story in ten seconds`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+	}
+	root.SetVersionTemplate("vext {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default $VEXT_CONFIG, else /etc/vext/vext.toml)")
+	flags.StringVar(&a.state, "state", "", "state `DIR`ectory (default $VEXT_STATE, else as configured, else /var/spool/vext)")
+	flags.StringVar(&a.nowFlag, "now", "", "act as if it were `TIME`: 2026-12-04, \"2026-12-04 15:00\" or RFC 3339")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
+	root.AddCommand(
+		newRun(a), newList(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
+		newStats(a), newImport(a), newCheck(a), newServe(a), newDemo(a),
+	)
+	for _, c := range append(root.Commands(), root) {
+		c.Args = asUsage(c.Args)
+	}
+	return root
+}
+
+// asUsage marks what is wrong with the arguments as an error of usage.
+func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(c, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}

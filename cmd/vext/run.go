@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/queue"
+	"vext/reminder"
+)
+
+func newRun(a *app) *cobra.Command {
+	var dryRun, quiet bool
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Schedule the spool and send what is due",
+		Long: `Gives every message of the spool its day, and sends the reminders that are due,
+those too that became due while nothing ran. Run it from cron, once a day or
+every minute; two at once do no harm.`,
+		Example: `  vext run
+  vext run --dry-run                  what would happen
+  vext run --dry-run --now 2026-12-04 what would happen then`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.service()
+			if err != nil {
+				return err
+			}
+			if dryRun {
+				return printPreview(a.stdout, s)
+			}
+			sum, err := s.Run(cmd.Context())
+			if errors.Is(err, queue.ErrLocked) {
+				// The other one does the work.
+				fmt.Fprintf(a.stderr, "vext: %v\n", err)
+				return nil
+			}
+			if !quiet && !sum.Empty() {
+				fmt.Fprintln(summaryWriter(a, s), sum)
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would happen and change nothing")
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print errors only")
+	return c
+}
+
+// summaryWriter keeps standard output for the mails when they go there.
+func summaryWriter(a *app, s *reminder.Service) io.Writer {
+	if strings.HasPrefix(s.Mail.String(), "stdout:") {
+		return a.stderr
+	}
+	return a.stdout
+}
+
+// printPreview prints what a run would do.
+func printPreview(w io.Writer, s *reminder.Service) error {
+	steps, err := s.Preview()
+	for _, step := range steps {
+		fmt.Fprintf(w, "%-10s %s%s\n", step.Action, printable(step.What), detail(step.Detail))
+	}
+	if len(steps) == 0 && err == nil {
+		fmt.Fprintln(w, "nothing to do")
+	}
+	return err
+}
+
+func detail(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "\n           " + printable(strings.ReplaceAll(text, "\n", " "))
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"vext/reminder"
+)
+
+func newServe(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the processor by itself, on a schedule",
+		Long: `Runs the processor at once, to catch up, and then on the schedule of the
+configuration (default: 22 minutes past midnight), until it is told to end by
+SIGTERM or SIGINT. It tells systemd when it is ready. The configuration is read
+once, when it starts; the log goes to standard error, one line an event.`,
+		Example: `  vext serve
+  systemctl enable --now vext    with contrib/systemd/vext.service`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
+			if err != nil {
+				return err
+			}
+			if _, err := a.service(); err != nil { // to fail at the start, not at midnight
+				return err
+			}
+			log := a.log(slog.LevelInfo)
+			notifySystemd(log, daemon.SdNotifyReady)
+			defer notifySystemd(log, daemon.SdNotifyStopping)
+			log.Info("started", "version", version(), "schedule", c.Schedule, "timezone", c.Timezone)
+			err = reminder.Serve(cmd.Context(), schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
+				q, err := a.open(c)
+				if err != nil {
+					return reminder.Summary{}, err
+				}
+				s, err := a.serviceFor(q, c)
+				if err != nil {
+					return reminder.Summary{}, err
+				}
+				s.Log, s.Progress = log, nil
+				return s.Run(ctx)
+			})
+			log.Info("stopped")
+			return err
+		},
+	}
+}
+
+func notifySystemd(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd could not be told", "state", state, "err", err)
+	}
+}
+
+// wallClock is the system's clock. It looks at the clock every so often while
+// it sleeps: a timer does not see a machine that was suspended, or a clock
+// that was set.
+type wallClock struct{}
+
+const longestSleep = time.Minute
+
+func (wallClock) Now() time.Time { return time.Now() }
+
+func (wallClock) Sleep(ctx context.Context, until time.Time) error {
+	until = until.Round(0) // by the wall clock, not the monotonic one
+	for {
+		left := until.Sub(time.Now().Round(0))
+		if left <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(min(left, longestSleep))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+func newShow(a *app) *cobra.Command {
+	var raw, asJSON bool
+	c := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one reminder and what has happened to it",
+		Example: `  vext show 0123456789ab
+  vext show --raw 0123456789ab | less    the mail as it came`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeIDs(waiting, failed, done),
+		RunE: func(_ *cobra.Command, args []string) error {
+			q, _, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			item, err := find(q, args[0])
+			if err != nil {
+				return err
+			}
+			if raw {
+				return copyFile(a.stdout, item.Path)
+			}
+			events, err := eventsOf(q, item.Name)
+			if err != nil {
+				return err
+			}
+			m, readErr := q.Read(item.Path)
+			if asJSON {
+				return showJSON(a.stdout, item, events, m)
+			}
+			show(a, q, item, events)
+			if readErr == nil {
+				fmt.Fprintf(a.stdout, "\n%s", indented(m.Message))
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&raw, "raw", false, "print the message as it lies on disk")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func copyFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+func eventsOf(q *queue.Queue, name string) ([]history.Event, error) {
+	var events []history.Event
+	_, err := q.History.Scan(func(e *history.Event) {
+		if e.Name == name {
+			events = append(events, *e)
+		}
+	})
+	return events, err
+}
+
+func showJSON(w io.Writer, item *queue.Item, events []history.Event, m *queue.Message) error {
+	message := ""
+	if m != nil {
+		message = m.Message
+	}
+	return printJSON(w, struct {
+		*queue.Item
+		Events  []history.Event `json:"events"`
+		Message string          `json:"message,omitempty"`
+	}{item, events, message})
+}
+
+func show(a *app, q *queue.Queue, item *queue.Item, events []history.Event) {
+	s := styleFor(a.stdout)
+	today := q.Today()
+	fmt.Fprintln(a.stdout, s.bold(printable(orName(item.Subject, item.Name))))
+	fact := func(label, value string) {
+		if value != "" {
+			fmt.Fprintf(a.stdout, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(value))
+		}
+	}
+	state := map[string]string{
+		queue.InSpool: "in the spool, to be given its day by the next run", queue.InFailed: "set aside",
+		queue.InDone: "done", queue.InQueue: "waiting",
+	}[item.Place]
+	if item.Place == queue.InQueue {
+		state = "due " + item.Day.Short(today) + ", " + item.Day.Distance(today)
+	}
+	fact("state", state)
+	fact("reason", strings.ReplaceAll(item.Reason, "\n", " "))
+	fact("committer", strings.TrimSpace(item.Committer+" <"+item.Address+">"))
+	fact("commit", item.Revision)
+	fact("branch", strings.TrimSpace(item.Branch+" "+item.Repository))
+	fact("asked", item.Asked)
+	fact("name", item.Name)
+	fact("file", item.Path)
+	for i := range events {
+		e := &events[i]
+		day := calendar.Of(e.Time, q.Zone)
+		fact(day.Short(today), history.Describe(e))
+	}
+}
+
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimRight("    "+printable(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "        ")), " ") + "\n")
+	}
+	return b.String()
+}

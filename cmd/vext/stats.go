@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/calendar"
+	"vext/reminder"
+)
+
+type statsOptions struct {
+	since, until, by string
+	json, csv        bool
+}
+
+func newStats(a *app) *cobra.Command {
+	var opts statsOptions
+	c := &cobra.Command{
+		Use:   "stats",
+		Short: "Count the reminders that were sent",
+		Long: `Counts the reminders that were sent: by default by committer, in the form that
+the statistics of MFCns had.`,
+		Example: `  vext stats
+  vext stats --since 2026-01-01 --by month
+  vext stats --by repository --csv`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return stats(a, opts) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&opts.since, "since", "", "count from the `DAY` on (2026-01-01)")
+	flags.StringVar(&opts.until, "until", "", "count up to and with the `DAY`")
+	flags.StringVar(&opts.by, "by", reminder.ByCommitter, "count by `WHAT`: committer, month, repository or branch")
+	flags.BoolVar(&opts.json, "json", false, "print JSON")
+	flags.BoolVar(&opts.csv, "csv", false, "print CSV")
+	c.MarkFlagsMutuallyExclusive("json", "csv")
+	by := []string{reminder.ByCommitter, reminder.ByMonth, reminder.ByRepository, reminder.ByBranch}
+	c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(by, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func stats(a *app, opts statsOptions) error {
+	q, c, err := a.openQueue()
+	if err != nil {
+		return err
+	}
+	since, err := parseDay(opts.since, "--since", c.Zone)
+	if err != nil {
+		return err
+	}
+	until, err := parseDay(opts.until, "--until", c.Zone)
+	if err != nil {
+		return err
+	}
+	s, err := reminder.CountSent(q.History, opts.by, since, until, c.Zone)
+	if s == nil {
+		return usageError{fmt.Errorf("--by: %w", err)}
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case opts.json:
+		return printJSON(a.stdout, s)
+	case opts.csv:
+		return statsCSV(a.stdout, s)
+	case opts.by == reminder.ByCommitter:
+		return s.WriteReport(a.stdout, c.Stats.Title, c.Zone)
+	}
+	columns := width(a.stdout)
+	if columns == 0 {
+		columns = 80
+	}
+	return s.WriteBars(a.stdout, columns)
+}
+
+// parseDay reads a day; a time counts as the day that it falls on.
+func parseDay(s, flag string, zone *time.Location) (calendar.Day, error) {
+	if s == "" {
+		return calendar.Day{}, nil
+	}
+	t, err := parseTime(s, zone)
+	if err != nil {
+		return calendar.Day{}, usageError{fmt.Errorf("%s: %w", flag, err)}
+	}
+	return calendar.Of(t, zone), nil
+}
+
+func statsCSV(w io.Writer, s *reminder.Stats) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{s.By, "count", "percent"})
+	for _, n := range s.Counts {
+		c.Write([]string{n.Name, strconv.Itoa(n.Count), strconv.FormatFloat(n.Percent, 'f', 2, 64)})
+	}
+	c.Flush()
+	return c.Error()
+}

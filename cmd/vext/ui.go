@@ -1,0 +1,109 @@
+package main
+
+// The rules of what a person sees:
+//
+//   - Standard output is for what was asked for, standard error for the rest.
+//   - Nothing is printed by a run that had nothing to do: cron would mail it.
+//   - Errors are `vext: error: ...`, what to do about them `vext: hint: ...`.
+//   - Days come with their weekday and how far they are: Fri 4 Dec, in 2 weeks.
+//   - Colour only on a terminal, and never with NO_COLOR (no-color.org).
+//   - --json prints for programs what the table prints for people.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+	"golang.org/x/term"
+
+	"vext/queue"
+)
+
+// terminal returns the file behind w if that is a terminal.
+func terminal(w io.Writer) (*os.File, bool) {
+	f, ok := w.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width returns how wide the terminal behind w is, and 0 where there is none.
+func width(w io.Writer) int {
+	f, ok := terminal(w)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 80
+	}
+	return columns
+}
+
+// A style makes text bold, dim or coloured, or leaves it as it is.
+type style struct{ on bool }
+
+func styleFor(w io.Writer) style {
+	_, isTerminal := terminal(w)
+	return style{isTerminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+func (s style) sgr(code, text string) string {
+	if !s.on || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s style) bold(text string) string   { return s.sgr("1", text) }
+func (s style) dim(text string) string    { return s.sgr("2", text) }
+func (s style) red(text string) string    { return s.sgr("31", text) }
+func (s style) green(text string) string  { return s.sgr("32", text) }
+func (s style) yellow(text string) string { return s.sgr("33", text) }
+
+// column fits text into a column of n cells: cut with an ellipsis, or filled
+// with blanks.
+func column(text string, n int) string {
+	text = printable(text)
+	return runewidth.FillRight(runewidth.Truncate(text, n, "…"), n)
+}
+
+// printable returns text without what could move the cursor or change the
+// colours of a terminal: subjects are written by strangers.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// printJSON writes v for programs.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// progress shows on a terminal how far long work has come. It returns nil
+// where nobody watches.
+func (a *app) progress(what string) queue.Progress {
+	w, ok := terminal(a.stderr)
+	if !ok {
+		return nil
+	}
+	begun := time.Now()
+	return func(done, total int) {
+		switch {
+		case time.Since(begun) < time.Second:
+		case total > 0:
+			fmt.Fprintf(w, "\r%s: %d of %d \x1b[K\r", what, done, total)
+		default:
+			fmt.Fprintf(w, "\r%s: %d \x1b[K\r", what, done)
+		}
+	}
+}

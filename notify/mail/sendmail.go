@@ -1,0 +1,70 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"vext/notify"
+)
+
+// sendmail sends through a program with the interface of sendmail(8). It is
+// run without a shell; the recipient comes after --, so that no address is
+// taken for an option.
+type sendmail struct{ path string }
+
+func (s *sendmail) String() string { return "sendmail:" + s.path }
+
+// Exit statuses of sysexits.h by which sendmail says that this very mail will
+// never be taken.
+var permanent = map[int]string{
+	65: "the message is not acceptable",
+	67: "no such recipient",
+	68: "no such host",
+}
+
+// Send implements notify.Sender.
+func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
+	args := []string{"-i"}
+	if m.Sender != "" {
+		args = append(args, "-f", m.Sender)
+	}
+	cmd := exec.CommandContext(ctx, s.path, append(args, "--", m.Recipient)...)
+	cmd.Stdin = bytes.NewReader(unixLines(m.Data))
+	output, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
+	}
+	err = fmt.Errorf("%s: recipient %s: %w%s", s, m.Recipient, err, said(output))
+	if why, ok := permanent[exit.ExitCode()]; ok {
+		return &notify.Refused{Err: fmt.Errorf("%w (%s)", err, why)}
+	}
+	return err
+}
+
+// said returns the first line of what a program printed, for use in an error.
+func said(output []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
+	if line == "" {
+		return ""
+	}
+	return fmt.Sprintf(": %.200s", line)
+}
+
+// Check implements notify.Sender.
+func (s *sendmail) Check(context.Context) error {
+	if _, err := exec.LookPath(s.path); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	return nil
+}
+
+// Close implements notify.Sender.
+func (s *sendmail) Close() error { return nil }

@@ -1,0 +1,330 @@
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"vext/notify"
+)
+
+// Times a server is given (RFC 5321, section 4.5.3.2, allows more; a run that
+// waits holds up the others).
+const (
+	dialTimeout    = 30 * time.Second
+	commandTimeout = 2 * time.Minute
+	dataTimeout    = 10 * time.Minute
+)
+
+// STARTTLS, the parameter of the URL.
+const (
+	starttlsAuto    = "auto"    // where offered; not to this machine itself
+	starttlsRequire = "require" // or send nothing
+	starttlsNever   = "never"
+)
+
+// smtpSender sends by SMTP, all mails of a run over one connection. It belongs
+// to one goroutine.
+type smtpSender struct {
+	addr, host     string
+	implicitTLS    bool
+	starttls       string
+	tls            *tls.Config
+	user, password string
+	client         *smtp.Client
+}
+
+func newSMTP(u *url.URL, opts Options) (*smtpSender, error) {
+	s := &smtpSender{
+		host: u.Hostname(), implicitTLS: u.Scheme == "smtps",
+		starttls: starttlsAuto, user: opts.User, password: opts.Password,
+	}
+	if s.host == "" {
+		return nil, errors.New("the URL of the mail server names no host")
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"smtp": "25", "smtps": "465"}[u.Scheme]
+	}
+	s.addr = net.JoinHostPort(s.host, port)
+	if u.User != nil {
+		s.user = u.User.Username()
+		if password, ok := u.User.Password(); ok {
+			s.password = password
+		}
+	}
+	s.tls = &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12}
+	for name, values := range u.Query() {
+		if err := s.parameter(name, values[0]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *smtpSender) parameter(name, value string) error {
+	switch name {
+	case "starttls":
+		if value != starttlsAuto && value != starttlsRequire && value != starttlsNever {
+			return fmt.Errorf("starttls=%s: auto, require or never", value)
+		}
+		s.starttls = value
+	case "ca":
+		pem, err := os.ReadFile(value)
+		if err != nil {
+			return err
+		}
+		s.tls.RootCAs = x509.NewCertPool()
+		if !s.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("ca=%s: no certificate in it", value)
+		}
+	default:
+		return fmt.Errorf("unknown parameter of the mail server: %s (starttls, ca)", name)
+	}
+	return nil
+}
+
+func (s *smtpSender) String() string {
+	if s.implicitTLS {
+		return "smtps://" + s.addr
+	}
+	return "smtp://" + s.addr
+}
+
+// Send implements notify.Sender. When a connection that was open has died, it
+// tries once more over a new one: nothing was handed over on the old.
+func (s *smtpSender) Send(ctx context.Context, m *notify.Mail) error {
+	stop := context.AfterFunc(ctx, s.abort)
+	defer stop()
+	reused := s.client != nil
+	err := s.begin(ctx, m)
+	if err != nil && reused && s.client == nil && ctx.Err() == nil {
+		err = s.begin(ctx, m)
+	}
+	if err != nil {
+		return err
+	}
+	return s.deliver(m)
+}
+
+// abort ends a Send whose context has ended. The connection is not used again.
+func (s *smtpSender) abort() {
+	if c := s.client; c != nil {
+		c.Close()
+	}
+}
+
+// begin opens the connection where there is none, and the transaction.
+func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
+	if s.client == nil {
+		if err := s.connect(ctx); err != nil {
+			return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
+		}
+	}
+	opts := &smtp.MailOptions{UTF8: !isASCII(m.Sender + m.Recipient)}
+	if ok, _ := s.client.Extension("SMTPUTF8"); opts.UTF8 && !ok {
+		return &notify.Refused{Err: fmt.Errorf("%s: can't take an address that is not ASCII (SMTPUTF8)", s)}
+	}
+	if err := s.client.Mail(m.Sender, opts); err != nil {
+		// Whoever refuses the sender refuses it for every mail.
+		err = s.failed("sender "+m.Sender, err)
+		if notify.IsRefused(err) {
+			s.drop()
+			return &notify.Closed{Err: err}
+		}
+		return err
+	}
+	if err := s.client.Rcpt(m.Recipient, nil); err != nil {
+		err = s.failed("recipient "+m.Recipient, err)
+		s.reset()
+		return err
+	}
+	return nil
+}
+
+// deliver hands over the mail. Once the server's answer has been read, there is
+// nothing more here that could fail.
+func (s *smtpSender) deliver(m *notify.Mail) error {
+	w, err := s.client.Data()
+	if err == nil {
+		if _, err = w.Write(m.Data); err == nil {
+			err = w.Close()
+		}
+	}
+	if err != nil {
+		return s.failed("message for "+m.Recipient, err)
+	}
+	return nil
+}
+
+// failed sorts an error by what the server said, and gives up a connection
+// that can't be used any more.
+func (s *smtpSender) failed(what string, err error) error {
+	var reply *smtp.SMTPError
+	if !errors.As(err, &reply) {
+		s.drop()
+		return &notify.Closed{Err: fmt.Errorf("%s: %s: %w", s, what, err)}
+	}
+	err = fmt.Errorf("%s: %s: %d %w", s, what, reply.Code, err)
+	switch {
+	case reply.Code == 421: // RFC 5321, section 3.8: the server is closing
+		s.drop()
+		return &notify.Closed{Err: err}
+	case reply.Code >= 500:
+		return &notify.Refused{Err: err}
+	}
+	return err
+}
+
+func (s *smtpSender) reset() {
+	if s.client != nil && s.client.Reset() != nil {
+		s.drop()
+	}
+}
+
+func (s *smtpSender) drop() {
+	if s.client != nil {
+		s.client.Close()
+		s.client = nil
+	}
+}
+
+func (s *smtpSender) connect(ctx context.Context) error {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	conn.SetDeadline(time.Now().Add(dialTimeout))
+	client, err := s.greet(conn)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	conn.SetDeadline(time.Time{})
+	s.client = client
+	return nil
+}
+
+// greet brings a new connection as far as the first mail: TLS, EHLO, AUTH.
+func (s *smtpSender) greet(conn net.Conn) (*smtp.Client, error) {
+	if s.implicitTLS {
+		conn = tls.Client(conn, s.tls)
+	}
+	client, err := s.hello(conn)
+	if err != nil {
+		return nil, err
+	}
+	if _, encrypted := client.TLSConnectionState(); s.user != "" {
+		if !encrypted && !isLoopback(conn) {
+			return nil, errors.New("the password would be sent unencrypted; use smtps:// or starttls=require")
+		}
+		if err := client.Auth(sasl.NewPlainClient("", s.user, s.password)); err != nil {
+			return nil, fmt.Errorf("user %s: %w", s.user, err)
+		}
+	}
+	return client, nil
+}
+
+func (s *smtpSender) hello(conn net.Conn) (*smtp.Client, error) {
+	client := smtp.NewClient(conn)
+	s.setTimeouts(client)
+	if err := client.Hello(localName()); err != nil {
+		return nil, err
+	}
+	offered, _ := client.Extension("STARTTLS")
+	switch {
+	case s.implicitTLS || s.starttls == starttlsNever:
+		return client, nil
+	case s.starttls == starttlsRequire && !offered:
+		return nil, errors.New("the server does not offer STARTTLS, which is required")
+	case !offered || (s.starttls == starttlsAuto && isLoopback(conn)):
+		return client, nil
+	}
+	return s.startTLS(conn)
+}
+
+// startTLS turns to TLS on a connection that has seen an EHLO. go-smtp does so
+// only as it greets the server, so it is greeted once more; servers take a
+// second EHLO at any time (RFC 5321, section 4.1.4).
+func (s *smtpSender) startTLS(conn net.Conn) (*smtp.Client, error) {
+	client, err := smtp.NewClientStartTLS(&greetedConn{Conn: conn}, s.tls)
+	if err != nil {
+		return nil, err
+	}
+	s.setTimeouts(client)
+	if err := client.Hello(localName()); err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// A greetedConn says the server's greeting, which was read already, again.
+type greetedConn struct {
+	net.Conn
+	said bool
+}
+
+func (c *greetedConn) Read(p []byte) (int, error) {
+	if c.said {
+		return c.Conn.Read(p)
+	}
+	c.said = true
+	return copy(p, "220 greeted before\r\n"), nil
+}
+
+func (s *smtpSender) setTimeouts(c *smtp.Client) {
+	c.CommandTimeout, c.SubmissionTimeout = commandTimeout, dataTimeout
+}
+
+// Check implements notify.Sender: it connects, says who it is, and leaves.
+func (s *smtpSender) Check(ctx context.Context) error {
+	if s.client != nil {
+		return nil
+	}
+	if err := s.connect(ctx); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	return s.Close()
+}
+
+// Close implements notify.Sender.
+func (s *smtpSender) Close() error {
+	if s.client == nil {
+		return nil
+	}
+	err := s.client.Quit()
+	s.drop()
+	return err
+}
+
+func isLoopback(conn net.Conn) bool {
+	addr, ok := conn.RemoteAddr().(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// localName is what the client calls itself.
+func localName() string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return "localhost"
+}

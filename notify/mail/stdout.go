@@ -1,0 +1,39 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"vext/notify"
+)
+
+var errNobodyReads = errors.New("stdout: nobody would read it here")
+
+// stdout prints mails, an empty line behind each, for trying things out.
+type stdout struct{ w io.Writer }
+
+func (s *stdout) String() string { return "stdout:" }
+
+// Send implements notify.Sender.
+func (s *stdout) Send(_ context.Context, m *notify.Mail) error {
+	if s.w == nil {
+		return &notify.Closed{Err: errNobodyReads}
+	}
+	if _, err := fmt.Fprintf(s.w, "%s\n", unixLines(m.Data)); err != nil {
+		return &notify.Closed{Err: fmt.Errorf("standard output: %w", err)}
+	}
+	return nil
+}
+
+// Check implements notify.Sender.
+func (s *stdout) Check(context.Context) error {
+	if s.w == nil {
+		return errNobodyReads
+	}
+	return nil
+}
+
+// Close implements notify.Sender.
+func (s *stdout) Close() error { return nil }

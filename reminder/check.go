@@ -1,0 +1,201 @@
+package reminder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+// A Level says how bad a finding is. It is vext check's exit status.
+type Level int
+
+// Levels of findings.
+const (
+	Well   Level = iota
+	LookAt       // somebody should look at it
+	Broken       // reminders are not sent, or can't be
+)
+
+func (l Level) String() string { return [...]string{"ok", "look", "broken"}[l] }
+
+// MarshalText returns the level's name.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// A Finding is the answer to one question about the service.
+type Finding struct {
+	Level Level  `json:"level"`
+	What  string `json:"what"`
+	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Limits say after how long silence is worth a look.
+type Limits struct {
+	MaxAge     time.Duration // of the last run
+	MaxSilence time.Duration // since a commit was seen; 0 for no limit
+}
+
+// Check looks whether the service is well. It changes nothing.
+func (s *Service) Check(ctx context.Context, limits Limits) []Finding {
+	findings := []Finding{s.checkState()}
+	if findings[0].Level == Broken {
+		return findings
+	}
+	findings = append(findings, s.checkMail(ctx), s.checkRun(limits.MaxAge))
+	return append(findings, s.checkHistory(limits.MaxSilence)...)
+}
+
+// checkState looks whether the state directory is there, can be written, and
+// lies on one file system, as renames need it.
+func (s *Service) checkState() Finding {
+	const what = "state directory"
+	state := s.Queue.State
+	info, err := os.Stat(state)
+	switch {
+	case err != nil:
+		return Finding{Broken, what, err.Error(), "make it: mkdir -p -m 750 " + state}
+	case !info.IsDir():
+		return Finding{Broken, what, state + " is not a directory", ""}
+	}
+	for _, dir := range []string{"", "tmp", "spool", "queue", "failed", "history", "history/done"} {
+		path := filepath.Join(state, dir)
+		here, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it will be made
+		}
+		if err != nil {
+			return Finding{Broken, what, err.Error(), ""}
+		}
+		if unix.Access(path, unix.W_OK|unix.X_OK) != nil {
+			return Finding{Broken, what, path + " can't be written to", "run vext as the user that owns it"}
+		}
+		if !sameFileSystem(info, here) {
+			return Finding{Broken, what, path + " is on another file system than " + state, "a rename can't cross from one to the other; keep all of it on one"}
+		}
+	}
+	return Finding{Well, what, state, ""}
+}
+
+func (s *Service) checkMail(ctx context.Context) Finding {
+	const what = "mail"
+	if s.Mail == nil {
+		return Finding{Broken, what, "no way is configured", ""}
+	}
+	if err := s.Mail.Check(ctx); err != nil {
+		return Finding{Broken, what, err.Error(), "see the key via in vext.toml(5)"}
+	}
+	if len(s.Queue.Policy.Allow) == 0 {
+		return Finding{LookAt, what, s.Mail.String() + " can be reached, but nobody may be written to", `list who may: allow = ["*@example.org"] under [reminders]`}
+	}
+	return Finding{Well, what, s.Mail.String() + " can be reached", ""}
+}
+
+func (s *Service) checkRun(maxAge time.Duration) Finding {
+	const what = "last run"
+	last, _ := queue.Runs(s.Queue.State)
+	if last.IsZero() {
+		return Finding{LookAt, what, "never", "run \"vext run\" from cron, or \"vext serve\""}
+	}
+	text := s.ago(last)
+	if s.Queue.Now.Sub(last) > maxAge {
+		return Finding{LookAt, what, text, "is cron, or vext serve, still running?"}
+	}
+	return Finding{Well, what, text, ""}
+}
+
+// checkHistory reads the history once for all questions that it answers.
+func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
+	var queued, sent time.Time
+	damaged, err := s.Queue.History.Scan(func(e *history.Event) {
+		switch {
+		case e.Kind == history.Queued && e.Time.After(queued):
+			queued = e.Time
+		case e.Kind == history.Sent && e.Time.After(sent):
+			sent = e.Time
+		}
+	})
+	if err != nil {
+		return []Finding{{Broken, "history", err.Error(), ""}}
+	}
+	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}, s.checkWaiting(), s.checkFailed()}
+	if damaged > 0 {
+		findings = append(findings, Finding{LookAt, "history", fmt.Sprintf("%s can't be read", plural(damaged, "line")), "see " + s.Queue.History.Dir()})
+	}
+	return findings
+}
+
+func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding {
+	const what = "last commit"
+	seen := s.Queue.Spool.LastSeen()
+	if queued.After(seen) {
+		seen = queued
+	}
+	_, first := queue.Runs(s.Queue.State)
+	since := seen
+	if seen.IsZero() {
+		since = first
+	}
+	if maxSilence > 0 && !since.IsZero() && s.Queue.Now.Sub(since) > maxSilence {
+		return Finding{LookAt, what, s.ago(seen), "do commit mails, or hooks, still reach vext-filter?"}
+	}
+	return Finding{Well, what, s.ago(seen), ""}
+}
+
+func (s *Service) checkWaiting() Finding {
+	const what = "waiting"
+	entries, err := s.Queue.Entries(calendar.Day{})
+	if err != nil {
+		return Finding{Broken, what, err.Error(), ""}
+	}
+	text := plural(len(entries), "reminder")
+	if len(entries) > 0 {
+		text += ", the next " + entries[0].Day.Short(s.Queue.Today()) + ", " + entries[0].Day.Distance(s.Queue.Today())
+	}
+	return Finding{Well, what, text, ""}
+}
+
+func (s *Service) checkFailed() Finding {
+	const what = "set aside"
+	failures, err := s.Queue.Failures()
+	switch {
+	case err != nil:
+		return Finding{Broken, what, err.Error(), ""}
+	case len(failures) > 0:
+		return Finding{LookAt, what, plural(len(failures), "message"), "see vext list --failed; once mended, vext retry --all"}
+	}
+	return Finding{Well, what, "nothing", ""}
+}
+
+// ago says when t was: the day, the time, and how long ago.
+func (s *Service) ago(t time.Time) string {
+	if t.IsZero() {
+		return "none yet"
+	}
+	d := s.Queue.Now.Sub(t)
+	distance := calendar.Of(t, s.Queue.Zone).Distance(s.Queue.Today())
+	switch {
+	case d >= 0 && d < time.Minute:
+		distance = "just now"
+	case d >= 0 && d < time.Hour:
+		distance = plural(int(d/time.Minute), "minute") + " ago"
+	case d >= 0 && d < 24*time.Hour:
+		distance = plural(int(d/time.Hour), "hour") + " ago"
+	}
+	return t.In(s.Queue.Zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
+}
+
+func sameFileSystem(a, b os.FileInfo) bool {
+	x, okX := device(a)
+	y, okY := device(b)
+	return !okX || !okY || x == y
+}

@@ -1,0 +1,167 @@
+package reminder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	netmail "net/mail"
+	"strings"
+
+	"github.com/emersion/go-message/mail"
+
+	"vext/internal/commit"
+	"vext/notify"
+	"vext/templates"
+)
+
+// Kinds of mails, as OwnHeader says them.
+const (
+	kindReminder = "reminder"
+	kindOperator = "operator"
+)
+
+// A draft is a mail before it is written.
+type draft struct {
+	kind    string
+	to      commit.Person
+	subject string
+	text    string
+	key     string   // the Message-ID's local part is made from it
+	replyTo []string // Message-IDs without angle brackets
+}
+
+// single composes the reminder of one commit.
+func (s *Service) single(item *dueItem, w Words) (*notify.Mail, error) {
+	text, err := s.Templates.Text(templates.Reminder, w)
+	if err != nil {
+		return nil, err
+	}
+	return s.write(&draft{
+		kind:    kindReminder,
+		to:      s.Queue.Policy.Recipient(&item.message.Commit),
+		subject: subject(w.Word, w.Subject),
+		text:    text,
+		key:     item.key(),
+		replyTo: []string{item.message.ID},
+	})
+}
+
+func subject(word, text string) string {
+	return strings.TrimSpace("[" + strings.TrimSpace(word+" reminder") + "] " + text)
+}
+
+// digest composes one mail of several reminders for one person.
+func (s *Service) digest(items []*dueItem, words []Words) (*notify.Mail, error) {
+	word, keys, ids := words[0].Word, "", []string(nil)
+	for i, item := range items {
+		words[i].Number = i + 1
+		if words[i].Word != word {
+			word = ""
+		}
+		keys += item.key() + "\n"
+		ids = append(ids, item.message.ID)
+	}
+	text, err := s.Templates.Text(templates.Digest, struct {
+		Reminders      []Words
+		Host, Operator string
+	}{words, s.Host, s.Operator})
+	if err != nil {
+		return nil, err
+	}
+	return s.write(&draft{
+		kind:    kindReminder,
+		to:      s.Queue.Policy.Recipient(&items[0].message.Commit),
+		subject: subject(word, fmt.Sprintf("%d commits", len(items))),
+		text:    text,
+		key:     keys,
+		replyTo: ids,
+	})
+}
+
+// write writes a draft as a mail. Nothing in it can add a field or a
+// recipient: values have lost their line ends, and go-message encodes what is
+// not ASCII (RFC 2047).
+func (s *Service) write(d *draft) (*notify.Mail, error) {
+	sum := sha256.Sum256([]byte(d.key))
+	key := hex.EncodeToString(sum[:16])
+	// go-message puts each field before those set earlier.
+	var h mail.Header
+	h.Set(commit.OwnHeader, d.kind)
+	h.Set("Auto-Submitted", "auto-generated") // RFC 3834, section 5
+	h.Set("Content-Transfer-Encoding", "7bit")
+	if !isPlain(d.text) {
+		h.Set("Content-Transfer-Encoding", "quoted-printable")
+	}
+	h.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
+	h.Set("MIME-Version", "1.0")
+	if ids := validIDs(d.replyTo); len(ids) > 0 {
+		h.SetMsgIDList("References", ids)
+		h.SetMsgIDList("In-Reply-To", ids)
+	}
+	h.SetMessageID("vext." + key + "@" + domain(s.From.Address))
+	h.SetSubject(oneLine(d.subject))
+	h.SetAddressList("To", []*mail.Address{{Name: oneLine(d.to.Name), Address: d.to.Email}})
+	h.SetAddressList("From", []*mail.Address{s.From})
+	h.SetDate(s.Queue.Now.In(s.Queue.Zone))
+	var b bytes.Buffer
+	w, err := mail.CreateSingleInlineWriter(&b, h)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(w, strings.ReplaceAll(d.text, "\n", "\r\n")); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return &notify.Mail{Sender: s.Envelope, Recipient: d.to.Email, Key: key, Data: b.Bytes()}, nil
+}
+
+// isPlain reports whether text needs no encoding: ASCII, and no line longer
+// than SMTP takes (RFC 5321, section 4.5.3.1.6).
+func isPlain(text string) bool {
+	for line := range strings.Lines(text) {
+		if len(line) > 990 {
+			return false
+		}
+		for i := range len(line) {
+			if line[i] >= 0x7f || line[i] == 0 || line[i] == '\r' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// mostIDs bounds References, which mail readers follow only so far.
+const mostIDs = 20
+
+// validIDs returns those that can stand in a header: printable ASCII, with an
+// @, and not so long that the line could not be folded.
+func validIDs(ids []string) []string {
+	var valid []string
+	for _, id := range ids {
+		ok := strings.Count(id, "@") == 1 && len(id) <= 250 && !strings.ContainsFunc(id, func(r rune) bool {
+			return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>()[],;:\\\"", r)
+		})
+		if ok && len(valid) < mostIDs {
+			valid = append(valid, id)
+		}
+	}
+	return valid
+}
+
+func domain(address string) string {
+	return address[strings.LastIndexByte(address, '@')+1:]
+}
+
+// ParseFrom reads the address that mails come from.
+func ParseFrom(s string) (*mail.Address, error) {
+	a, err := netmail.ParseAddress(s)
+	if err != nil {
+		return nil, fmt.Errorf("mail.from: not an address: %q", s)
+	}
+	return (*mail.Address)(a), nil
+}

@@ -1,0 +1,119 @@
+package reminder
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+// viaMFCns is how the history records what MFCns sent.
+const viaMFCns = "MFCns"
+
+// An Import counts what became of the lines of a log.
+type Import struct {
+	New, Known int // reminders
+	Other      int // lines that are about something else
+}
+
+// batch is how many events are written at once.
+const batch = 10000
+
+// ImportMFCns reads the log of MFCns and adds the reminders in it to the
+// history. What was imported before is not added again. Its times have no zone
+// and are taken to be in zone. The caller holds the queue's lock.
+func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun bool, progress queue.Progress) (Import, error) {
+	var result Import
+	known, err := knownMFCns(h)
+	if err != nil {
+		return result, err
+	}
+	var events []history.Event
+	flush := func() error {
+		if dryRun {
+			events = events[:0]
+		}
+		err := h.Append(events...)
+		events = events[:0]
+		return err
+	}
+	scanner := bufio.NewScanner(log)
+	scanner.Buffer(nil, 1<<20)
+	for n := 0; scanner.Scan(); n++ {
+		if progress != nil && n%batch == 0 {
+			progress(n, 0)
+		}
+		e, ok := parseMFCns(scanner.Text(), zone)
+		switch key := mfcnsKey(&e); {
+		case !ok:
+			result.Other++
+		case known[key] > 0:
+			known[key]--
+			result.Known++
+		default:
+			result.New++
+			if events = append(events, e); len(events) == batch {
+				if err := flush(); err != nil {
+					return result, err
+				}
+			}
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return result, err
+	}
+	return result, flush()
+}
+
+// knownMFCns counts what was imported already.
+func knownMFCns(h history.History) (map[string]int, error) {
+	known := map[string]int{}
+	_, err := h.Scan(func(e *history.Event) {
+		if e.Kind == history.Sent && e.Via == viaMFCns {
+			known[mfcnsKey(e)]++
+		}
+	})
+	return known, err
+}
+
+func mfcnsKey(e *history.Event) string {
+	return fmt.Sprint(e.Time.Unix()) + " " + e.Address + " " + e.Committer
+}
+
+// parseMFCns reads one line: `<ctime>: MFC notification sent to "<name>"
+// <<address>>`. Since MFCns ran on Python 3 it wrote both as bytes literals:
+// `"b'Jane'" <b'jane@FreeBSD.org'>`.
+func parseMFCns(line string, zone *time.Location) (history.Event, bool) {
+	date, rest, ok := strings.Cut(strings.TrimRight(line, "\r\n"), `: MFC notification sent to "`)
+	if !ok {
+		return history.Event{}, false
+	}
+	i := strings.LastIndex(rest, `" <`)
+	if i < 0 || !strings.HasSuffix(rest, ">") {
+		return history.Event{}, false
+	}
+	t, err := time.ParseInLocation(time.ANSIC, strings.Join(strings.Fields(date), " "), zone)
+	name, address := unbytes(rest[:i]), unbytes(rest[i+len(`" <`):len(rest)-1])
+	if err != nil || address == "" {
+		return history.Event{}, false
+	}
+	to := commit.Person{Name: oneLine(name), Email: oneLine(address)}
+	return history.Event{
+		Time: history.Now(t), Kind: history.Sent, Address: to.Email, Committer: to.Name, Via: viaMFCns,
+	}, true
+}
+
+// unbytes takes off what Python puts around a bytes literal.
+func unbytes(s string) string {
+	for _, quote := range []string{`'`, `"`} {
+		if strings.HasPrefix(s, "b"+quote) && strings.HasSuffix(s, quote) && len(s) > 2 {
+			return s[2 : len(s)-1]
+		}
+	}
+	return s
+}

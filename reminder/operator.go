@@ -1,0 +1,176 @@
+package reminder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/notify"
+	"vext/templates"
+)
+
+// What the operator is told, as the history records it in Event.Reason.
+const (
+	toldSetAside = "set aside"
+	toldMonth    = "month"
+)
+
+// mostItems bounds the list in a mail to the operator.
+const mostItems = 50
+
+// news is what the operator is to be told.
+type news struct {
+	setAside []history.Event // since the operator was last told
+	month    *Numbers        // of the last month, nil when it was told
+}
+
+// Numbers are what happened in a month, and what is.
+type Numbers struct {
+	Host                                     string
+	Month                                    string // October 2026
+	Queued, Sent, Snoozed, Cancelled, Failed int
+	Waiting, Aside                           int
+	LastCommit, LastSent                     string // for a person
+	day                                      calendar.Day
+	lastSent                                 time.Time
+}
+
+// tellOperator writes to the operator once about everything that was set
+// aside, and once a month that the service is alive.
+func (s *Service) tellOperator(ctx context.Context) error {
+	if s.Operator == "" || s.Mail == nil || ctx.Err() != nil {
+		return nil
+	}
+	n, err := s.news()
+	if err != nil {
+		return err
+	}
+	if len(n.setAside) > 0 {
+		err = s.tell(ctx, toldSetAside, history.Event{}, fmt.Sprintf("[vext] set aside: %s", plural(len(n.setAside), "message")),
+			templates.SetAside, s.setAsideData(n.setAside))
+	}
+	if n.month != nil && err == nil {
+		if err = s.complete(n.month); err == nil {
+			err = s.tell(ctx, toldMonth, history.Event{Due: n.month.day.String()}, "[vext] alive: "+n.month.Month, templates.Month, n.month)
+		}
+	}
+	return err
+}
+
+// news reads the history for what the operator does not know yet.
+func (s *Service) news() (*news, error) {
+	today := s.Queue.Today()
+	month := calendar.Date(today.Year(), today.Month()-1, 1)
+	n := &news{month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month}}
+	told := false
+	begun := false // before this month
+	_, err := s.Queue.History.Scan(func(e *history.Event) {
+		day := calendar.Of(e.Time, s.Queue.Zone)
+		begun = begun || day.Before(calendar.Date(today.Year(), today.Month(), 1))
+		switch {
+		case e.Kind == history.Failed:
+			n.setAside = append(n.setAside, *e)
+		case e.Kind == history.Told && e.Reason == toldSetAside:
+			n.setAside = nil
+		case e.Kind == history.Told && e.Reason == toldMonth:
+			told = told || e.Due >= month.String()
+		}
+		n.month.count(e, day)
+	})
+	if told || !begun {
+		n.month = nil
+	}
+	return n, err
+}
+
+func (n *Numbers) count(e *history.Event, day calendar.Day) {
+	if e.Kind == history.Sent && e.Time.After(n.lastSent) {
+		n.lastSent = e.Time
+	}
+	if day.Year() != n.day.Year() || day.Month() != n.day.Month() {
+		return
+	}
+	switch e.Kind {
+	case history.Queued:
+		n.Queued++
+	case history.Sent:
+		n.Sent++
+	case history.Snoozed:
+		n.Snoozed++
+	case history.Cancelled:
+		n.Cancelled++
+	case history.Failed:
+		n.Failed++
+	}
+}
+
+// complete fills in what is not in the history.
+func (s *Service) complete(n *Numbers) error {
+	entries, err := s.Queue.Entries(calendar.Day{})
+	failures, failErr := s.Queue.Failures()
+	n.Waiting, n.Aside = len(entries), len(failures)
+	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
+	return errors.Join(err, failErr)
+}
+
+func (s *Service) when(t time.Time) string {
+	if t.IsZero() {
+		return "none yet"
+	}
+	day := calendar.Of(t, s.Queue.Zone)
+	return day.Long() + ", " + day.Distance(s.Queue.Today())
+}
+
+type setAsideData struct {
+	Host, State string
+	Items       []history.Event
+	More        int
+}
+
+func (s *Service) setAsideData(events []history.Event) setAsideData {
+	d := setAsideData{Host: s.Host, State: s.Queue.State, Items: events}
+	if len(events) > mostItems {
+		d.Items, d.More = events[:mostItems], len(events)-mostItems
+	}
+	for i := range d.Items {
+		d.Items[i].Reason = cleanText(d.Items[i].Reason)
+		d.Items[i].Name = oneLine(d.Items[i].Name)
+	}
+	return d
+}
+
+// tell sends one mail to the operator and records that it was sent.
+func (s *Service) tell(ctx context.Context, what string, event history.Event, subject, template string, data any) error {
+	text, err := s.Templates.Text(template, data)
+	if err != nil {
+		return err
+	}
+	to := commit.ParsePerson(s.Operator)
+	event.Time, event.Kind, event.Reason, event.Address = history.Now(s.Queue.Now), history.Told, what, to.Email
+	m, err := s.write(&draft{
+		kind: kindOperator, to: to, subject: subject, text: text,
+		key: strings.Join([]string{what, event.Due, text}, "\n"),
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.Mail.Send(ctx, m); err != nil {
+		if notify.IsRefused(err) {
+			return fmt.Errorf("the operator can't be written to: %w", err)
+		}
+		return err
+	}
+	return s.Queue.History.Append(event)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

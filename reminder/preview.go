@@ -1,0 +1,82 @@
+package reminder
+
+import (
+	"errors"
+	"fmt"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+// A Step is something that a run would do.
+type Step struct {
+	Action string // queue, send, wait, ignore, set aside, ...
+	What   string
+	Detail string
+}
+
+// Preview returns what Run would do now, and changes nothing. Whether a mail
+// server would take the mails is not asked.
+func (s *Service) Preview() ([]Step, error) {
+	plan, err := s.Queue.Plan(nil)
+	var steps, later []Step
+	today := s.Queue.Today()
+	for i := range plan {
+		d := &plan[i]
+		steps = append(steps, previewDecision(d, today))
+		if d.Event.Kind == history.Queued && !today.Before(d.Day) {
+			later = append(later, Step{"send", to(&d.Event), d.Event.Subject})
+		}
+	}
+	found, foundErr := s.Queue.Foreigners()
+	for _, f := range found {
+		steps = append(steps, Step{"set aside", f.Path, f.Reason})
+	}
+	items, errs := s.due()
+	for _, item := range items {
+		steps = append(steps, s.previewItem(item))
+	}
+	return append(steps, later...), errors.Join(append(errs, err, foundErr)...)
+}
+
+func previewDecision(d *queue.Decision, today calendar.Day) Step {
+	e := &d.Event
+	switch e.Kind {
+	case history.Queued:
+		return Step{"queue", fmt.Sprintf("%s, %s: %s", d.Day.Short(today), d.Day.Distance(today), to(e)), e.Subject}
+	case history.Failed:
+		return Step{"set aside", d.Name, e.Reason}
+	case history.Ignored:
+		return Step{"ignore", d.Name, e.Reason}
+	}
+	return Step{"drop", d.Name, e.Reason}
+}
+
+func (s *Service) previewItem(item *dueItem) Step {
+	e := &item.event
+	m, err := s.Queue.Read(item.entry.Path)
+	switch {
+	case item.byName.Done || item.byKey.Done:
+		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
+	case item.byName.Until.After(s.Queue.Now):
+		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Until)}
+	case err != nil:
+		return Step{"set aside", item.entry.Name, err.Error()}
+	case m.Request.Err != nil:
+		return Step{"set aside", item.entry.Name, m.Request.Err.Error()}
+	}
+	if reason := s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)); reason != "" {
+		return Step{"set aside", item.entry.Name, reason}
+	}
+	return Step{"send", to(e), e.Subject}
+}
+
+// to names the person and the commit.
+func to(e *history.Event) string {
+	if e.Revision == "" {
+		return e.Address
+	}
+	return e.Address + " " + commit.ShortRevision(e.Revision)
+}

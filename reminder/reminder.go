@@ -1,0 +1,150 @@
+// Package reminder does what is to be done on the due date: compose the
+// reminder, send it, record it. A run begins with the spool and ends with
+// nothing due left behind.
+package reminder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/emersion/go-message/mail"
+
+	"vext/internal/history"
+	"vext/notify"
+	"vext/queue"
+	"vext/templates"
+)
+
+// A Service is what a run needs. It belongs to one goroutine.
+type Service struct {
+	Queue     *queue.Queue
+	Mail      notify.Sender
+	Templates *templates.Set
+	From      *mail.Address
+	Envelope  string // the envelope sender
+	Operator  string // address, may be empty
+	Host      string // the name of this machine
+	Digest    bool
+	Log       *slog.Logger
+	Progress  func(what string) queue.Progress // may return nil
+
+	sentKeys map[string]bool // the commits that this run has reminded of
+}
+
+// A Summary counts what a run did.
+type Summary struct {
+	Queued, Ignored, Duplicates int
+	Sent, Deferred, SetAside    int
+}
+
+// Empty reports whether the run had nothing to do.
+func (s Summary) Empty() bool { return s == Summary{} }
+
+// lockWait is how long a run waits for another to end. After that it leaves
+// the work to that one, and what comes later to the next.
+const lockWait = 30 * time.Second
+
+// Run schedules the spool and sends all that is due. Everything that can be
+// done is done: an error is about the machine, or a mail server, and says what
+// is left for the next run. The error is queue.ErrLocked when another run did
+// not come to its end in time.
+func (s *Service) Run(ctx context.Context) (Summary, error) {
+	var sum Summary
+	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
+	if err != nil {
+		return sum, err
+	}
+	defer lock.Release()
+	scheduled := s.schedule(&sum)
+	errs := []error{scheduled}
+	if !isHistoryError(scheduled) {
+		// Without a history that can be written, nothing may be sent.
+		errs = append(errs, s.sendDue(ctx, &sum))
+		errs = append(errs, s.tellOperator(ctx))
+	}
+	errs = append(errs, s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
+	if s.Mail != nil {
+		if err := s.Mail.Close(); err != nil {
+			s.Log.Debug("the mail server did not say goodbye", "err", err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		if !isHistoryError(err) {
+			err = errors.Join(err, lock.MarkRun(s.Queue.Now))
+		}
+		return sum, err
+	}
+	return sum, lock.MarkRun(s.Queue.Now)
+}
+
+// historyError says that the history could not be read or written.
+type historyError struct{ err error }
+
+func (e historyError) Error() string { return e.err.Error() }
+func (e historyError) Unwrap() error { return e.err }
+
+func isHistoryError(err error) bool { return errors.As(err, new(historyError)) }
+
+// schedule gives the messages of the spool their days.
+func (s *Service) schedule(sum *Summary) error {
+	plan, planErr := s.Queue.Plan(s.progress("reading the spool"))
+	if err := s.Queue.Apply(plan); err != nil {
+		return errors.Join(planErr, historyError{err})
+	}
+	for i := range plan {
+		e := &plan[i].Event
+		switch e.Kind {
+		case history.Queued:
+			sum.Queued++
+			s.Log.Info("queued", "name", e.Name, "due", e.Due, "for", e.Address)
+		case history.Failed:
+			sum.SetAside++
+			s.Log.Warn("set aside", "name", e.Name, "reason", e.Reason)
+		case history.Ignored:
+			sum.Ignored++
+			s.Log.Info("ignored", "name", e.Name, "reason", e.Reason)
+		default:
+			sum.Duplicates++
+			s.Log.Info("duplicate", "name", e.Name, "reason", e.Reason)
+		}
+	}
+	found, err := s.Queue.Foreigners()
+	if err == nil {
+		err = s.Queue.SetForeignersAside(found)
+	}
+	sum.SetAside += len(found)
+	for _, f := range found {
+		s.Log.Warn("set aside", "name", f.Name, "reason", f.Reason)
+	}
+	return errors.Join(planErr, err)
+}
+
+func (s *Service) progress(what string) queue.Progress {
+	if s.Progress == nil {
+		return nil
+	}
+	return s.Progress(what)
+}
+
+// String returns the summary for a person: "2 queued, 1 sent".
+func (s Summary) String() string {
+	text := ""
+	for _, part := range []struct {
+		n    int
+		what string
+	}{
+		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
+		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"},
+	} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	if text == "" {
+		return "nothing to do"
+	}
+	return text[2:]
+}

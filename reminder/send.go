@@ -1,0 +1,351 @@
+package reminder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+	"vext/notify"
+	"vext/queue"
+)
+
+// A dueItem is an entry on its way out.
+type dueItem struct {
+	entry   queue.Entry
+	message *queue.Message
+	event   history.Event     // as it was queued
+	byName  *history.Standing // what the history says of the message
+	byKey   *history.Standing // and of the commit
+}
+
+// key identifies the reminder: the same at every try, another after a snooze.
+func (d *dueItem) key() string { return d.entry.Name + "\n" + d.entry.Day.String() }
+
+// stopError ends the sending of a run: nothing more can be sent or recorded.
+type stopError struct{ err error }
+
+func (e stopError) Error() string { return e.err.Error() }
+func (e stopError) Unwrap() error { return e.err }
+
+func isStop(err error) bool { return errors.As(err, new(stopError)) }
+
+// sendDue sends what is due, day by day. Entries that fail stay or are set
+// aside, and the next is tried, until the way out is closed.
+func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
+	items, errs := s.due()
+	s.sentKeys = map[string]bool{}
+	progress := s.progress("sending")
+	var dirty []calendar.Day
+	var stop error
+	groups := s.groups(items)
+	for i, group := range groups {
+		if ctx.Err() != nil {
+			stop = ctx.Err()
+			break
+		}
+		if progress != nil && i%100 == 0 {
+			progress(i, len(groups))
+		}
+		err := s.sendGroup(ctx, group, sum)
+		for _, item := range group {
+			if n := len(dirty); n == 0 || dirty[n-1] != item.entry.Day {
+				dirty = append(dirty, item.entry.Day)
+			}
+		}
+		if isStop(err) {
+			stop = errors.Join(err, s.deferAll(groups[i+1:], err, sum))
+			break
+		}
+		errs = append(errs, err)
+	}
+	for i, day := range dirty {
+		if i == 0 || dirty[i-1] != day {
+			errs = append(errs, s.Queue.SyncDay(day))
+		}
+	}
+	return errors.Join(append(errs, stop)...)
+}
+
+// due returns what is due and may be tried now, earliest day first.
+func (s *Service) due() ([]*dueItem, []error) {
+	entries, err := s.Queue.Entries(s.Queue.Today())
+	errs := []error{err}
+	if len(entries) == 0 {
+		return nil, errs
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name
+	}
+	known, err := s.Queue.History.Know(names, nil)
+	if err != nil {
+		return nil, append(errs, historyError{err})
+	}
+	items := make([]*dueItem, 0, len(entries))
+	var keys []string
+	for _, e := range entries {
+		item := &dueItem{entry: e, byName: known.Name(e.Name)}
+		if err := s.identify(item); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		keys = append(keys, item.event.Key)
+		items = append(items, item)
+	}
+	if known, err = s.Queue.History.Know(nil, keys); err != nil {
+		return nil, append(errs, historyError{err})
+	}
+	for _, item := range items {
+		item.byKey = known.Key(item.event.Key)
+	}
+	return items, errs
+}
+
+// identify says which commit an entry is about. The history knows, unless
+// somebody put the entry there by hand.
+func (s *Service) identify(item *dueItem) error {
+	if item.byName.Queued != nil {
+		item.event = *item.byName.Queued
+		return nil
+	}
+	item.event = history.Event{Name: item.entry.Name}
+	m, err := s.Queue.Read(item.entry.Path)
+	if queue.IsNotUnderstood(err) {
+		return nil // it is read again, and set aside, in its turn
+	}
+	if err != nil {
+		return err
+	}
+	item.event = s.Queue.Describe(item.entry.Name, m)
+	return nil
+}
+
+// groups puts together what goes out as one mail.
+func (s *Service) groups(items []*dueItem) [][]*dueItem {
+	var groups [][]*dueItem
+	byAddress := map[string]int{}
+	now := s.Queue.Now
+	for _, item := range items {
+		if item.byName.Until.After(now) {
+			continue // it was tried lately
+		}
+		to := item.event.Address
+		if i, ok := byAddress[to]; s.Digest && to != "" && ok {
+			groups[i] = append(groups[i], item)
+			continue
+		}
+		byAddress[to] = len(groups)
+		groups = append(groups, []*dueItem{item})
+	}
+	return groups
+}
+
+// sendGroup sends one mail for one or several items. The error is a stopError
+// when nothing can be sent after it.
+func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary) error {
+	var errs []error
+	ready := group[:0:0]
+	var words []Words
+	for _, item := range group {
+		w, ok, err := s.prepare(item, sum)
+		errs = append(errs, err)
+		if ok {
+			ready, words = append(ready, item), append(words, w)
+		}
+	}
+	if len(ready) == 0 {
+		return errors.Join(errs...)
+	}
+	m, err := s.compose(ready, words)
+	if err != nil {
+		// A template of one's own that does not fit: the entries wait for it
+		// to be mended.
+		return errors.Join(append(errs, stopError{err})...)
+	}
+	if err := s.Mail.Send(ctx, m); err != nil && ctx.Err() != nil {
+		return errors.Join(append(errs, stopError{ctx.Err()})...)
+	} else if err != nil {
+		return errors.Join(append(errs, s.notSent(ready, err, sum))...)
+	}
+	errs = append(errs, s.sent(ready, sum))
+	return errors.Join(errs...)
+}
+
+func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error) {
+	if len(items) == 1 {
+		return s.single(items[0], words[0])
+	}
+	return s.digest(items, words)
+}
+
+// prepare reads an item's message and decides whether it is to be sent.
+func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
+	key := item.event.Key
+	if item.byName.Done || item.byKey.Done && item.byName.Snoozed == "" || s.sentKeys[key] {
+		// A crash came between the record and the removal, or the same commit
+		// was reminded of under another name.
+		return Words{}, false, s.Queue.Finish(item.entry)
+	}
+	m, err := s.Queue.Read(item.entry.Path)
+	if err != nil && !queue.IsNotUnderstood(err) {
+		return Words{}, false, err
+	}
+	reason := ""
+	switch {
+	case err != nil:
+		reason = err.Error()
+	case m.Request.Err != nil:
+		reason = fmt.Sprintf("%q: %v", m.Request.Key+": "+m.Request.Value, m.Request.Err)
+	default:
+		reason = s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit))
+	}
+	if reason != "" {
+		return Words{}, false, s.setAside(item, reason, sum)
+	}
+	item.message = m
+	if key != "" {
+		s.sentKeys[key] = true
+	}
+	return s.words(m, item.entry.Name, item.byKey.Branches, s.Queue.Today()), true, nil
+}
+
+func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {
+	if err := s.Queue.SetAside(item.entry, item.event, reason); err != nil {
+		return err
+	}
+	sum.SetAside++
+	s.Log.Warn("set aside", "name", item.entry.Name, "reason", reason)
+	return nil
+}
+
+// recordTries is how often a record of what was sent is tried to be written.
+const recordTries = 3
+
+// sent records that items were sent and takes them out of the queue. From the
+// server's answer to the record there is no step in between. When it can't be
+// written, the removal alone keeps the reminder from going out twice, and
+// nothing more is sent.
+func (s *Service) sent(items []*dueItem, sum *Summary) error {
+	events := make([]history.Event, len(items))
+	for i, item := range items {
+		e := item.event
+		e.Time, e.Kind, e.Name = history.Now(s.Queue.Now), history.Sent, item.entry.Name
+		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.Mail.String(), "", "", ""
+		events[i] = e
+	}
+	var err error
+	for range recordTries {
+		if err = s.Queue.History.Append(events...); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		err = stopError{historyError{fmt.Errorf("sent, but not recorded: %w", err)}}
+	}
+	for i, item := range items {
+		sum.Sent++
+		s.Log.Info("sent", "name", item.entry.Name, "to", events[i].Address, "via", events[i].Via)
+		var finishErr error
+		for range recordTries {
+			if finishErr = s.Queue.Finish(item.entry); finishErr == nil {
+				break
+			}
+		}
+		err = errors.Join(err, finishErr)
+	}
+	return err
+}
+
+// notSent decides what becomes of items whose mail was not taken.
+func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
+	if notify.IsRefused(cause) {
+		var errs []error
+		for _, item := range items {
+			errs = append(errs, s.setAside(item, cause.Error(), sum))
+		}
+		return errors.Join(errs...)
+	}
+	err := s.postpone(items, cause, sum)
+	if notify.IsClosed(cause) {
+		return errors.Join(stopError{cause}, err)
+	}
+	return errors.Join(cause, err)
+}
+
+// deferAll postpones the groups that were not tried because the way is closed.
+func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error {
+	if isHistoryError(cause) || !notify.IsClosed(cause) {
+		return nil
+	}
+	var rest []*dueItem
+	for _, group := range groups {
+		for _, item := range group {
+			if !item.byName.Done && !item.byKey.Done {
+				rest = append(rest, item)
+			}
+		}
+	}
+	return s.postpone(rest, cause, sum)
+}
+
+// giveUp is how long sending is tried.
+const giveUp = 20 * 24 * time.Hour
+
+// postpone records that items wait for another attempt, or sets them aside
+// when it has been tried for too long.
+func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
+	now := history.Now(s.Queue.Now)
+	var events []history.Event
+	var errs []error
+	for _, item := range items {
+		d := item.byName.Deferrals
+		if !d.First.IsZero() && now.Sub(d.First) >= giveUp {
+			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
+			errs = append(errs, s.setAside(item, reason, sum))
+			continue
+		}
+		sum.Deferred++
+		events = append(events, history.Event{
+			Time: now, Kind: history.Deferred, Name: item.entry.Name, Address: item.event.Address,
+			Reason: cleanCause(cause), Until: now.Add(pause(d.Count + 1)).Format(time.RFC3339),
+		})
+	}
+	if len(events) > 0 {
+		errs = append(errs, s.Queue.History.Append(events...))
+	}
+	return errors.Join(errs...)
+}
+
+// cleanCause returns an error as one line, without the sentinel.
+func cleanCause(err error) string {
+	var closed *notify.Closed
+	if errors.As(err, &closed) {
+		err = closed.Err
+	}
+	return oneLine(err.Error())
+}
+
+// Pauses between attempts: the next run tries again, then five minutes,
+// doubling. The longest is an hour short of a day, so that a daily run is
+// never a minute too early.
+const (
+	firstPause   = 5 * time.Minute
+	longestPause = 23 * time.Hour
+)
+
+// pause returns how long to wait after the n-th failure.
+func pause(n int) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	p := firstPause
+	for range n - 2 {
+		if p *= 2; p >= longestPause {
+			return longestPause
+		}
+	}
+	return p
+}

@@ -1,0 +1,149 @@
+package reminder
+
+import (
+	"strconv"
+	"strings"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/queue"
+)
+
+// Words is what the templates reminder.txt and digest.txt can say about one
+// commit. All of it is plain text on one line, but for Message.
+type Words struct {
+	Number     int    // in a digest, from 1
+	Name       string // the recipient's, may be empty
+	Subject    string // of the commit
+	Asked      string // the trailer as it was written: MFC after: 2 weeks
+	Word       string // MFC, Merge, Backport or empty
+	Period     string // 2 weeks
+	Made       string // the day of the commit: Fri 20 Nov 2026
+	Age        string // how long that is ago: 2 weeks
+	Short      string // the revision, a hash cut to twelve digits
+	Revision   string
+	URL        string
+	Repository string
+	Branches   []string
+	To         []string // values of `MFC to:`
+	With       []string // values of `MFC with:`
+	Merge      string   // the command that merges it, may be empty
+	ID         string   // for vext snooze and vext cancel
+	Facts      []Fact   // the above that there is, as a table
+	Host       string   // where vext runs
+	Operator   string   // who looks after it, may be empty
+	Message    string   // the commit message
+}
+
+// A Fact is a line of the table in a reminder.
+type Fact struct{ Label, Value string }
+
+// words returns what can be said about a message on the day today. branches
+// are those beside the message's own that its commit came on.
+func (s *Service) words(m *queue.Message, name string, branches []string, today calendar.Day) Words {
+	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
+	w := Words{
+		Name: oneLine(s.Queue.Policy.Recipient(&m.Commit).Name), Subject: oneLine(m.Subject),
+		Asked: oneLine(m.Request.Key + ": " + m.Request.Value), Word: m.Request.Word(), Period: m.Request.Period.String(),
+		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
+		Short: oneLine(m.Short()), Revision: oneLine(m.Revision), URL: oneLine(m.URL), Repository: oneLine(m.Repository),
+		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
+		ID: name, Host: s.Host, Operator: s.Operator,
+		Message: cleanText(m.Message),
+	}
+	if m.Branch() != "" {
+		w.Branches = append(w.Branches, oneLine(m.Branch()))
+	}
+	w.Branches = append(w.Branches, branches...)
+	if m.Revision != "" {
+		w.ID = w.Short
+	}
+	w.Merge = mergeCommand(w.Revision)
+	w.Facts = w.facts(made == today)
+	return w
+}
+
+// trailerValues returns what `MFC to` or `MFC with` names.
+func trailerValues(m *queue.Message, name string) []string {
+	values := commit.Values(m.Message, "MFC "+name)
+	for i, v := range values {
+		values[i] = oneLine(v)
+	}
+	return values
+}
+
+func (w *Words) facts(madeToday bool) []Fact {
+	where := strings.Join(w.Branches, " and ")
+	if w.Repository != "" {
+		if where != "" {
+			where += " of "
+		}
+		where += w.Repository
+	}
+	tested := w.Age + ", since " + w.Made
+	if madeToday {
+		tested = "since today"
+	}
+	label := w.Word
+	if label == "" {
+		label = "Merge"
+	}
+	all := []Fact{
+		{"Commit", w.Short},
+		{"See", w.URL},
+		{"Branch", where},
+		{"Tested", tested},
+		{label + " to", strings.Join(w.To, ", ")},
+		{label + " with", strings.Join(w.With, ", ")},
+	}
+	if len(w.Branches) == 0 {
+		all[2].Label = "In"
+	}
+	var facts []Fact
+	for _, f := range all {
+		if f.Value != "" {
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+// mergeCommand returns the command that merges a revision, to be typed in the
+// branch that it goes to. A revision that is none of git's, Subversion's or
+// Mercurial's gives no command: what a stranger wrote there is not for a shell.
+func mergeCommand(revision string) string {
+	hex := strings.Trim(revision, "0123456789abcdef") == ""
+	switch n, err := strconv.ParseUint(strings.TrimPrefix(revision, "r"), 10, 32); {
+	case err == nil && strings.HasPrefix(revision, "r"):
+		return "svn merge -c r" + strconv.FormatUint(n, 10)
+	case hex && (len(revision) == 40 || len(revision) == 64):
+		return "git cherry-pick -x " + revision
+	case hex && len(revision) == 12:
+		return "hg graft " + revision
+	}
+	return ""
+}
+
+// oneLine returns s without line ends and other control characters.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// cleanText returns text without control characters but \n and tabs.
+func cleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && isControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func isControl(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs the programs that the tests run against, where that can be done
+# without asking: as root, with apt-get. Elsewhere the tests that miss one say
+# so and are skipped.
+set -eu
+
+missing=''
+need() { # program package...
+	program=$1
+	shift
+	command -v "$program" >/dev/null 2>&1 || missing="$missing $*"
+}
+
+PATH="$PATH:/usr/sbin:/sbin"
+need git git
+need gcc gcc libc6-dev # for go test -race
+need procmail procmail
+need postfix postfix
+need strace strace
+need mandoc mandoc
+need hg mercurial
+need svn subversion
+need svnnotify libsvn-notify-perl
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+	echo "test: not installed:$missing; the tests that need them are skipped" >&2
+	exit 0
+fi
+echo "test: installing$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq || true
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
