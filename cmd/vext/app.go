@@ -160,7 +160,7 @@ func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, e
 	return &reminder.Service{
 		Queue: q, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		Operator: c.Operator, Host: host, Digest: c.Reminders.Digest,
-		Log: a.log(slog.LevelWarn), Progress: a.progress,
+		Log: a.log(slog.LevelError), Progress: a.progress,
 	}, nil
 }
 
@@ -172,7 +172,7 @@ func (a *app) sender(m *config.Mail) (notify.Sender, error) {
 	return mail.Open(m.Via, mail.Options{User: m.User, Password: password, Stdout: a.stdout})
 }
 
-// log returns the logger: warnings, or everything with -v.
+// log returns the logger for events of that level, or for all with -v.
 func (a *app) log(level slog.Level) *slog.Logger {
 	if a.verbose {
 		level = slog.LevelDebug

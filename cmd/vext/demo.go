@@ -1,5 +1,183 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
 
-func newDemo(a *app) *cobra.Command { return &cobra.Command{Use: "demo"} }
+	"github.com/spf13/cobra"
+)
+
+//go:embed demo
+var demoCommits embed.FS
+
+func newDemo(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole story in ten seconds",
+		Long: `Sends sample commits through the real vext-filter into a state directory of its
+own, moves the clock on, and shows the reminders as a mail server on this
+machine receives them. Nothing is left behind.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), a)
+		},
+	}
+}
+
+// A demo is one telling of the story. All that it shows are real commands.
+type demo struct {
+	*app
+	ctx    context.Context
+	style  style
+	filter string // path of vext-filter
+	dir    string
+	config string
+	server *demoServer
+}
+
+const demoConfig = `[reminders]
+allow = ["*@example.org"]
+
+[mail]
+from = "MFC reminders <mfc@example.org>"
+via = "smtp://%s"
+`
+
+func runDemo(ctx context.Context, a *app) error {
+	filter, err := findFilter()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "vext-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	server, err := startDemoServer()
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	d := &demo{app: a, ctx: ctx, style: styleFor(a.stdout), filter: filter, dir: dir, config: filepath.Join(dir, "vext.toml"), server: server}
+	if err := os.Mkdir(d.state(), 0o750); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.config, fmt.Appendf(nil, demoConfig, server.addr()), 0o600); err != nil {
+		return err
+	}
+	return d.tell()
+}
+
+func (d *demo) state() string { return filepath.Join(d.dir, "state") }
+
+// findFilter looks for vext-filter beside this program, then in the PATH.
+func findFilter() (string, error) {
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "vext-filter")
+		if _, err := os.Stat(beside); err == nil {
+			return beside, nil
+		}
+	}
+	found, err := exec.LookPath("vext-filter")
+	if err != nil {
+		return "", hinted{errors.New("vext-filter is neither beside this program nor in the PATH"), "build it with make, or install it with make install"}
+	}
+	return found, nil
+}
+
+func (d *demo) tell() error {
+	steps := []func() error{
+		d.chapter("Monday 2 November 2026. Six notifications arrive, as mails and from a hook."),
+		d.filterAll,
+		d.chapter("The processor gives each its day, and sets aside what it must not guess."),
+		d.vext("2026-11-02 20:00", "run"),
+		d.vext("2026-11-02 20:00", "list"),
+		d.vext("2026-11-02 20:00", "list", "--failed"),
+		d.chapter("Ida needs more time, and says so."),
+		d.vext("2026-11-02 20:05", "snooze", "224711", "1", "week"),
+		d.chapter("Three days later the first reminder is due; a week later, the second."),
+		d.vext("2026-11-05 00:22", "run"),
+		d.received(0, false),
+		d.vext("2026-11-09 00:22", "run"),
+		d.received(1, true),
+		d.chapter("Four weeks later all is sent. The history remembers."),
+		d.vext("2026-11-30 00:22", "run"),
+		d.received(2, false),
+		d.vext("2026-11-30 09:00", "stats"),
+		d.chapter("That was vext. README.md says how to set it up for real."),
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) chapter(title string) func() error {
+	return func() error {
+		_, err := fmt.Fprintf(d.stdout, "\n%s\n", d.style.bold("== "+title))
+		return err
+	}
+}
+
+// filterAll sends every sample through the real filter.
+func (d *demo) filterAll() error {
+	files, err := fs.ReadDir(demoCommits, "demo")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		data, err := fs.ReadFile(demoCommits, path.Join("demo", f.Name()))
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(d.ctx, d.filter, "-state", d.state(), "-v")
+		cmd.Stdin = strings.NewReader(string(data))
+		said, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s: %w: %s", d.filter, err, said)
+		}
+		verdict := strings.TrimPrefix(strings.TrimSpace(string(said)), "vext-filter: ")
+		fmt.Fprintf(d.stdout, "%s %s\n", d.style.dim(fmt.Sprintf("vext-filter < %-16s", f.Name())), verdict)
+	}
+	return nil
+}
+
+// vext shows a command and runs it, at a time of the story.
+func (d *demo) vext(now string, args ...string) func() error {
+	return func() error {
+		fmt.Fprintf(d.stdout, "%s\n", d.style.dim("$ vext "+strings.Join(args, " ")))
+		all := append([]string{"--config", d.config, "--state", d.state(), "--now", now}, args...)
+		if status := run(d.ctx, all, d.stdin, d.stdout, d.stderr); status != exitOK {
+			return fmt.Errorf("vext %s ended with status %d", strings.Join(args, " "), status)
+		}
+		return nil
+	}
+}
+
+// received shows the n-th mail that the server received: all of it, or only
+// to whom it went and about what.
+func (d *demo) received(n int, whole bool) func() error {
+	return func() error {
+		mails := d.server.mails()
+		if len(mails) <= n {
+			return fmt.Errorf("the mail server received %d mails instead of %d", len(mails), n+1)
+		}
+		fmt.Fprintf(d.stdout, "%s\n", d.style.dim("the mail server on "+d.server.addr()+" received:"))
+		for line := range strings.Lines(mails[n]) {
+			if whole || strings.HasPrefix(line, "To: ") || strings.HasPrefix(line, "Subject: ") {
+				fmt.Fprintf(d.stdout, "  | %s\n", strings.TrimRight(line, "\r\n"))
+			}
+		}
+		return nil
+	}
+}

@@ -41,6 +41,9 @@ every minute; two at once do no harm.`,
 			if !quiet && !sum.Empty() {
 				fmt.Fprintln(summaryWriter(a, s), sum)
 			}
+			if sum.SetAside > 0 {
+				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed says why, vext retry brings it back")
+			}
 			return err
 		},
 	}

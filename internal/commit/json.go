@@ -96,11 +96,11 @@ func ParseJSON(data []byte) (Commit, error) {
 // is part of it, so that a commit seen first on a branch that does not count
 // is not taken for the same commit on one that does.
 func (c *Commit) MadeID() string {
-	id := c.Revision
+	id := escapeID(c.Revision)
 	if branch := c.Branch(); branch != "" {
-		id += "+" + branch
+		id += "+" + escapeID(branch)
 	}
-	return escapeID(id) + "@" + escapeID(firstOf(c.Repository, "vext"))
+	return id + "@" + escapeID(firstOf(c.Repository, "vext"))
 }
 
 // escapeID writes what can't stand in a Message-ID as = and two hexadecimal
@@ -109,7 +109,7 @@ func escapeID(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(".+_-", c) >= 0:
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("._-", c) >= 0:
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "=%02X", c)

@@ -1,0 +1,210 @@
+package commit
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/internal/calendar"
+)
+
+func day(t testing.TB, s string) calendar.Day {
+	t.Helper()
+	at, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return calendar.Of(at, time.UTC)
+}
+
+// The periods that people write, the day they mean for a commit of Friday 20
+// November 2026, and how they are said.
+func TestParsePeriod(t *testing.T) {
+	tests := []struct{ value, words, due string }{
+		// As counted in real commits.
+		{"1 week", "1 week", "2026-11-27"},
+		{"2 weeks", "2 weeks", "2026-12-04"},
+		{"3 days", "3 days", "2026-11-23"},
+		{"1 month", "1 month", "2026-12-20"},
+		{"3 weeks", "3 weeks", "2026-12-11"},
+		{"5 days", "5 days", "2026-11-25"},
+		{"1 day", "1 day", "2026-11-21"},
+		{"4 days", "4 days", "2026-11-24"},
+		{"4 weeks", "4 weeks", "2026-12-18"},
+		{"2 days", "2 days", "2026-11-22"},
+		{"10 days", "10 days", "2026-11-30"},
+		{"24 days", "24 days", "2026-12-14"},
+		{"0 days", "0 days", "2026-11-20"},
+		{"6 weeks", "6 weeks", "2027-01-01"},
+		// As people write them although MFCns did not understand.
+		{"1 month (after r336539)", "1 month", "2026-12-20"},
+		{"2 weeks (? mbuf KBI issue)", "2 weeks", "2026-12-04"},
+		{"1 week.", "1 week", "2026-11-27"},
+		{"1week", "1 week", "2026-11-27"},
+		{"1 Week", "1 week", "2026-11-27"},
+		{"one week", "1 week", "2026-11-27"},
+		{"2w", "2 weeks", "2026-12-04"},
+		{"3D", "3 days", "2026-11-23"},
+		{"6 m", "6 months", "2027-05-20"},
+		{"1y", "1 year", "2027-11-20"},
+		{"two years", "2 years", "2028-11-20"},
+		{"a month", "1 month", "2026-12-20"},
+		{"An year", "1 year", "2027-11-20"},
+		{"Twelve Months", "12 months", "2027-11-20"},
+		{"7", "7 days", "2026-11-27"},
+		{"two", "2 days", "2026-11-22"},
+		{"2 week", "2 weeks", "2026-12-04"},
+		{"\t 2 \t weeks \t", "2 weeks", "2026-12-04"},
+		{"1 week [unless it breaks]", "1 week", "2026-11-27"},
+		{"1 week (ask kib (he knows) first).", "1 week", "2026-11-27"},
+		{"1 week (a remark that goes on", "1 week", "2026-11-27"},
+		{"2 day(s)", "2 days", "2026-11-22"},
+		{"007 days", "7 days", "2026-11-27"},
+		{"10 years", "10 years", "2036-11-20"},
+		{"3653 days", "3653 days", "2036-11-20"},
+		// Left over from the template.
+		{"1 month<N [day[s]|week[s]|month[s]].  Request a reminder email>", "1 month", "2026-12-20"},
+		{"1 week [day[s]|week[s]|month[s]].  Request a reminder email.", "1 week", "2026-11-27"},
+		{"2 weeks N [day[s]|week[s]|month[s]].  Request a reminder email.", "2 weeks", "2026-12-04"},
+		// Dates.
+		{"2026-12-24", "24 Dec 2026", "2026-12-24"},
+		{"2026/12/24.", "24 Dec 2026", "2026-12-24"},
+		{"2026/1/4", "4 Jan 2026", "2026-01-04"},
+		{"2026-12-24 (Christmas)", "24 Dec 2026", "2026-12-24"},
+	}
+	from := day(t, "2026-11-20")
+	for _, test := range tests {
+		p, err := ParsePeriod(test.value)
+		if err != nil {
+			t.Errorf("%q: %v", test.value, err)
+			continue
+		}
+		due, err := p.Due(from)
+		if err != nil || due.ISO() != test.due || p.String() != test.words {
+			t.Errorf("%q is %q, due %s (%v); want %q, due %s", test.value, p, due.ISO(), err, test.words, test.due)
+		}
+	}
+}
+
+// Values that ask for nothing.
+func TestNoPeriod(t *testing.T) {
+	for _, value := range []string{
+		"", " \t", "never", "Never.", "none", "no", "NO.", "never (see PR 1)",
+		"N [day[s]|week[s]|month[s]].  Request a reminder email.",
+		"[day[s]|week[s]|month[s]].  Request a reminder email.",
+	} {
+		if p, err := ParsePeriod(value); !errors.Is(err, ErrNoPeriod) {
+			t.Errorf("%q: %v, %v; want ErrNoPeriod", value, p, err)
+		}
+	}
+}
+
+// Values that nobody can be sure of are errors, never a guess.
+func TestUnreadablePeriod(t *testing.T) {
+	for _, value := range []string{
+		"soon", "a fortnight", "tomorrow", "next week", "a", "an", "week", "-1 week", "1.5 weeks", "2-3 weeks",
+		"1 week or so", "1 week, then ask", "1 month 2 weeks", "r336539", "14.3", "thirteen days", "2026-02-30",
+		"2026-13-01", "1 fortnight", "1 wk", "(2 weeks)", "no rush", "nonesuch", "1 week after", "1 week (a) b", "①week",
+		"12/24/2026", "2026-12-24-1", ".", "+1 week", "1 week week", "0x10 days", "five5 days",
+	} {
+		if p, err := ParsePeriod(value); err == nil || errors.Is(err, ErrNoPeriod) {
+			t.Errorf("%q: %v, %v; want an error", value, p, err)
+		}
+	}
+	for _, value := range []string{"11 years", "121 months", "522 weeks", "3654 days", "99999999999999999999 days", strings.Repeat("9", 1000)} {
+		if p, err := ParsePeriod(value); !errors.Is(err, ErrTooLong) {
+			t.Errorf("%.40q: %v, %v; want ErrTooLong", value, p, err)
+		}
+	}
+	p, err := ParsePeriod("2037-01-01")
+	if err == nil {
+		_, err = p.Due(day(t, "2026-11-20"))
+	}
+	if !errors.Is(err, ErrTooLong) {
+		t.Errorf("a date in eleven years: %v, want ErrTooLong", err)
+	}
+}
+
+// Months are counted on the calendar and cut to the month's last day.
+func TestDueOnTheCalendar(t *testing.T) {
+	for _, test := range []struct{ from, period, due string }{
+		{"2026-01-31", "1 month", "2026-02-28"},
+		{"2028-01-31", "1 month", "2028-02-29"},
+		{"2026-10-31", "1 month", "2026-11-30"},
+		{"2028-02-29", "1 year", "2029-02-28"},
+		{"2026-12-31", "2 months", "2027-02-28"},
+		{"2026-10-28", "7 days", "2026-11-04"}, // over the end of summer time in New York
+	} {
+		p, err := ParsePeriod(test.period)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if due, _ := p.Due(day(t, test.from)); due.ISO() != test.due {
+			t.Errorf("%s and %s is %s, want %s", test.from, test.period, due.ISO(), test.due)
+		}
+	}
+}
+
+// The day of a commit is that of its own date, in the configured zone, unless
+// that can't be believed.
+func TestDue(t *testing.T) {
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(s string) time.Time {
+		when, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	now, received := at("2026-11-20T12:00:00Z"), at("2026-11-20T11:00:00Z")
+	week, _ := ParsePeriod("1 week")
+	for _, test := range []struct {
+		name      string
+		date, now time.Time
+		zone      *time.Location
+		due       string
+	}{
+		{"its own day", at("2026-11-18T23:30:00Z"), now, time.UTC, "2026-11-25"},
+		{"in the zone", at("2026-11-19T02:00:00Z"), now, newYork, "2026-11-25"},
+		{"over the end of summer time", at("2026-10-28T12:00:00Z"), now, newYork, "2026-11-04"},
+		{"without a date", time.Time{}, now, time.UTC, "2026-11-27"},
+		{"a little ahead", at("2026-11-21T11:59:00Z"), now, time.UTC, "2026-11-28"},
+		{"far ahead", at("2026-11-21T12:01:00Z"), now, time.UTC, "2026-11-27"},
+		{"received after now", time.Time{}, at("2026-11-10T00:00:00Z"), time.UTC, "2026-11-17"},
+		{"long ago", at("1999-01-01T00:00:00Z"), now, time.UTC, "1999-01-08"},
+	} {
+		c := Commit{Date: test.date}
+		due, err := c.Due(week, received, test.now, test.zone)
+		if err != nil || due.ISO() != test.due {
+			t.Errorf("%s: due %s, %v; want %s", test.name, due.ISO(), err, test.due)
+		}
+	}
+}
+
+func FuzzParsePeriod(f *testing.F) {
+	for _, s := range []string{"1 week", "2w", "one month (x)", "2026-12-24", "never", "N [day[s]|week[s]|month[s]]", "a", "99999999 years"} {
+		f.Add(s)
+	}
+	from := calendar.Date(2026, 11, 20)
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := ParsePeriod(s)
+		if err != nil {
+			return
+		}
+		due, err := p.Due(from)
+		if err == nil && from.AddMonths(maxMonths).AddDays(1).Before(due) {
+			t.Errorf("%q is due on %s", s, due)
+		}
+		if p.Date.IsZero() && due.Before(from) {
+			t.Errorf("%q is due before the commit, on %s", s, due)
+		}
+		again, err := ParsePeriod(p.String())
+		if p.Date.IsZero() && (err != nil || again != p) {
+			t.Errorf("%q is said as %q, which is %+v, %v", s, p, again, err)
+		}
+	})
+}
