@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -41,6 +42,9 @@ type smtpSender struct {
 	tls            *tls.Config
 	user, password string
 	client         *smtp.Client
+
+	mu   sync.Mutex // guards conn, which abort closes
+	conn net.Conn
 }
 
 func newSMTP(u *url.URL, opts Options) (*smtpSender, error) {
@@ -116,11 +120,20 @@ func (s *smtpSender) Send(ctx context.Context, m *notify.Mail) error {
 	return s.deliver(m)
 }
 
-// abort ends a Send whose context has ended. The connection is not used again.
+// abort ends a Send whose context has ended, from another goroutine. The
+// connection is not used again.
 func (s *smtpSender) abort() {
-	if c := s.client; c != nil {
-		c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
 	}
+}
+
+func (s *smtpSender) setConn(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = conn
 }
 
 // begin opens the connection where there is none, and the transaction.
@@ -137,9 +150,10 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 	if err := s.client.Mail(m.Sender, opts); err != nil {
 		// Whoever refuses the sender refuses it for every mail.
 		err = s.failed("sender "+m.Sender, err)
-		if notify.IsRefused(err) {
+		var refused *notify.Refused
+		if errors.As(err, &refused) {
 			s.drop()
-			return &notify.Closed{Err: err}
+			return &notify.Closed{Err: refused.Err}
 		}
 		return err
 	}
@@ -204,13 +218,12 @@ func (s *smtpSender) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn.SetDeadline(time.Now().Add(dialTimeout))
+	s.setConn(conn)
 	client, err := s.greet(conn)
 	if err != nil {
 		conn.Close()
 		return err
 	}
-	conn.SetDeadline(time.Time{})
 	s.client = client
 	return nil
 }
@@ -291,6 +304,8 @@ func (s *smtpSender) Check(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
+	stop := context.AfterFunc(ctx, s.abort)
+	defer stop()
 	if err := s.connect(ctx); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}

@@ -1,0 +1,262 @@
+package filter
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vext/internal/commit"
+	"vext/spool"
+)
+
+func newFilter(t testing.TB, extra ...string) *Filter {
+	t.Helper()
+	state := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	f, err := New(spool.New(state), extra...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func spooled(t testing.TB, f *Filter) map[string]string {
+	t.Helper()
+	files, _ := os.ReadDir(f.Spool.Dir())
+	all := map[string]string{}
+	for _, file := range files {
+		data, err := os.ReadFile(f.Spool.Path(file.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[file.Name()] = string(data)
+	}
+	return all
+}
+
+const asks = "From: Ida <ida@example.org>\nMessage-ID: <%s>\nSubject: s\n\nfoo\n\nMFC after: 1 week\n"
+
+func TestVerdicts(t *testing.T) {
+	for _, test := range []struct {
+		name, input string
+		want        Verdict
+	}{
+		{"a mail that asks", fmt.Sprintf(asks, "a@b"), Spooled},
+		{"a mail that does not", strings.Replace(fmt.Sprintf(asks, "a@b"), "MFC", "XYZ", 1), LetGo},
+		{"one that can't be read", strings.Replace(fmt.Sprintf(asks, "a@b"), "1 week", "soon", 1), Spooled},
+		{"no final newline", strings.TrimRight(fmt.Sprintf(asks, "a@b"), "\n"), Spooled},
+		{"a byte order mark", "\xef\xbb\xbf" + fmt.Sprintf(asks, "a@b"), Spooled},
+		{"JSON that asks", `{"committer":{"email":"a@b"},"revision":"r1","message":"MFC after: 1d"}`, Spooled},
+		{"JSON behind blanks", "\n\t " + `{"committer":{"email":"a@b"},"revision":"r1","message":"MFC after: 1d"}`, Spooled},
+		{"JSON that does not", `{"committer":{"email":"a@b"},"revision":"r1","message":"x"}`, LetGo},
+		{"bad JSON", `{"revision"`, Bad},
+		{"JSON without revision", `{"committer":{"email":"a@b"},"message":"MFC after: 1d"}`, Bad},
+		{"nothing", "", Bad},
+		{"white space", " \n\n\t", Bad},
+		{"text", "hello\n", Bad},
+		{"zeros", strings.Repeat("\x00", 100), Bad},
+		{"a header only", "Subject: x\n", LetGo},
+		{"our own", "X-Vext: reminder\n" + fmt.Sprintf(asks, "a@b"), LetGo},
+	} {
+		f := newFilter(t)
+		got, err := f.Run(strings.NewReader(test.input))
+		if err != nil || got.Verdict != test.want {
+			t.Errorf("%s: %+v, %v; want %d", test.name, got, err, test.want)
+		}
+		if n := len(spooled(t, f)); (n == 1) != (test.want == Spooled) {
+			t.Errorf("%s: %d in the spool", test.name, n)
+		}
+		if got.Reason == "" {
+			t.Errorf("%s: no reason", test.name)
+		}
+	}
+}
+
+// A mail keeps its bytes; a second one of its name changes nothing.
+func TestBytes(t *testing.T) {
+	f := newFilter(t)
+	mail := strings.ReplaceAll(fmt.Sprintf(asks, "a@b"), "\n", "\r\n")
+	for _, input := range []string{mail, mail, strings.Replace(mail, "1 week", "1 day", 1)} {
+		if r, err := f.Run(strings.NewReader(input)); r.Verdict != Spooled || err != nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	if got := spooled(t, f); len(got) != 1 || got["a@b"] != mail {
+		t.Errorf("spooled: %q", got)
+	}
+}
+
+// A mail without a Message-ID is not lost, and two copies of it are one.
+func TestNoMessageID(t *testing.T) {
+	f := newFilter(t)
+	mail := strings.Replace(fmt.Sprintf(asks, "x"), "Message-ID: <x>\n", "", 1)
+	for range 2 {
+		if r, err := f.Run(strings.NewReader(mail)); r.Verdict != Spooled || err != nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	if got := spooled(t, f); len(got) != 1 {
+		t.Errorf("spooled: %q", got)
+	}
+}
+
+// Of a push with several commits, each that asks is a message of its own.
+func TestPush(t *testing.T) {
+	f := newFilter(t)
+	data, err := os.ReadFile("../testdata/mails/post-receive-many.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if r, err := f.Run(bytes.NewReader(data)); r.Verdict != Spooled || err != nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	got := spooled(t, f)
+	if len(got) != 2 {
+		t.Fatalf("spooled: %q", got)
+	}
+	for name, text := range got {
+		m := commit.ReadMail(strings.NewReader(text))
+		if len(m.Commits) != 1 || m.Commits[0].Repository != "tools" || m.Commits[0].Branch() != "main" {
+			t.Errorf("%s: %+v", name, m.Commits)
+		}
+	}
+}
+
+// The processor learns of an unusual trailer, and only of that.
+func TestStamp(t *testing.T) {
+	f := newFilter(t, "Ping after")
+	for _, test := range []struct{ mail, want string }{
+		{strings.Replace(fmt.Sprintf(asks, "a@b"), "MFC after", "X-Ping-After", 1), "X-Vext-Trailer: X-Ping-After\nFrom: "},
+		{"From x y\n" + strings.Replace(fmt.Sprintf(asks, "b@b"), "MFC after", "ping after", 1), "From x y\nX-Vext-Trailer: ping after\nFrom: "},
+		{fmt.Sprintf(asks, "c@b"), "From: Ida"},
+	} {
+		if r, err := f.Run(strings.NewReader(test.mail)); r.Verdict != Spooled || err != nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		found := false
+		for _, text := range spooled(t, f) {
+			found = found || strings.HasPrefix(text, test.want)
+		}
+		if !found {
+			t.Errorf("%q is not spooled with %q", test.mail, test.want)
+		}
+	}
+}
+
+// large is a mail of a given size whose commit message asks for a reminder.
+func large(size int, encode bool) string {
+	head := "From: Ida <ida@example.org>\nMessage-ID: <large@b>\nX-Git-Refname: refs/heads/main\n"
+	body := "commit 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567\nAuthor: Ida <ida@example.org>\n\n    foo\n\n    MFC after: 1 week\n---\n"
+	body += strings.Repeat("+ a line of a diff, MFC after: 1 day\n", size/37)
+	if !encode {
+		return head + "\n" + body
+	}
+	return head + "Content-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString([]byte(body))
+}
+
+// Up to one MiB a message is kept whole; of a larger one the header and the
+// commit message are, and a line says so.
+func TestLargeMail(t *testing.T) {
+	for _, encode := range []bool{false, true} {
+		for _, size := range []int{1 << 10, 700 << 10, 2 << 20} {
+			f := newFilter(t)
+			mail := large(size, encode)
+			if r, err := f.Run(strings.NewReader(mail)); r.Verdict != Spooled || err != nil {
+				t.Fatalf("%d: %+v, %v", size, r, err)
+			}
+			got := spooled(t, f)["large@b"]
+			if len(mail) <= largestWhole {
+				if got != mail {
+					t.Errorf("%d bytes were not kept whole", len(mail))
+				}
+				continue
+			}
+			if len(got) > 4<<10 || !strings.Contains(got, fmt.Sprintf("left out the rest of this message, which had %d bytes", len(mail))) {
+				t.Errorf("cut to %d bytes: %.300s", len(got), got)
+			}
+			m := commit.ReadMail(strings.NewReader(got))
+			if len(m.Commits) != 1 || !strings.HasSuffix(m.Commits[0].Message, "\nMFC after: 1 week\n") || m.Commits[0].Branch() != "main" {
+				t.Errorf("cut: %+v", m.Commits)
+			}
+		}
+	}
+}
+
+// All of the input is read whatever the verdict: a sender must not write into
+// a closed pipe.
+func TestReadsAll(t *testing.T) {
+	for name, input := range map[string]string{
+		"let go": "Subject: x\n\n---\n" + strings.Repeat("x\n", 1<<20),
+		"asks":   large(3<<20, false), "bad": strings.Repeat("x", 3<<20), "JSON": "{" + strings.Repeat(" ", 5<<20),
+	} {
+		r := strings.NewReader(input)
+		if _, err := newFilter(t).Run(r); err != nil || r.Len() > 0 {
+			t.Errorf("%s: %d bytes left, %v", name, r.Len(), err)
+		}
+	}
+}
+
+// failingReader fails after its text.
+type failingReader struct{ r io.Reader }
+
+var errRead = errors.New("input/output error")
+
+func (f failingReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err == io.EOF {
+		err = errRead
+	}
+	return n, err
+}
+
+// Input that could not be read to its end is neither spooled nor let go.
+func TestReadError(t *testing.T) {
+	for _, input := range []string{fmt.Sprintf(asks, "a@b"), "Subject: x\n\nnothing\n", "", `{"revision":`} {
+		f := newFilter(t)
+		if r, err := f.Run(failingReader{strings.NewReader(input)}); !errors.Is(err, errRead) {
+			t.Errorf("%q: %+v, %v", input, r, err)
+		}
+		if got := spooled(t, f); len(got) > 0 {
+			t.Errorf("%q: spooled %q", input, got)
+		}
+	}
+}
+
+func TestBadTrailer(t *testing.T) {
+	if _, err := New(spool.New("x"), "a:b"); err == nil {
+		t.Error("a:b is taken for a trailer's name")
+	}
+}
+
+func FuzzFilter(f *testing.F) {
+	files, _ := filepath.Glob("../testdata/mails/*.eml")
+	for _, file := range files {
+		data, _ := os.ReadFile(file)
+		f.Add(data)
+	}
+	f.Add([]byte(`{"committer":{"email":"a@b"},"revision":"r1","message":"MFC after: 1d"}`))
+	flt := newFilter(f, "Ping after")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := flt.Run(bytes.NewReader(data))
+		if err != nil {
+			t.Fatalf("%q: %v", data, err)
+		}
+		for name := range spooled(t, flt) {
+			if !spool.IsName(name) {
+				t.Errorf("%q is in the spool", name)
+			}
+			os.Remove(flt.Spool.Path(name))
+		}
+		_ = r
+	})
+}

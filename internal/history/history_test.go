@@ -1,0 +1,155 @@
+package history
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func all(t *testing.T, h History) ([]Event, int) {
+	t.Helper()
+	var events []Event
+	damaged, err := h.Scan(func(e *Event) { events = append(events, *e) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events, damaged
+}
+
+// What is appended is read, year by year, as it was.
+func TestAppendAndScan(t *testing.T) {
+	h := New(t.TempDir())
+	want := []Event{
+		{Time: at("2025-12-31T23:59:59Z"), Kind: Queued, Name: "a@b", Address: "jane@example.org", Committer: `Jane "J" Müller`, Due: "20260101"},
+		{Time: at("2026-01-01T00:00:00Z"), Kind: Sent, Name: "a@b", Reason: "line\nend", Subject: "\u2028 \\ <&>"},
+		{Time: at("2026-01-01T00:00:00Z"), Kind: Failed, Name: "c", Key: "src@0a", Revision: "0a", Refname: "main", Repository: "src", Asked: "x", Via: "v", By: "b", Until: "u"},
+	}
+	if err := h.Append(want...); err != nil {
+		t.Fatal(err)
+	}
+	got, damaged := all(t, h)
+	if !reflect.DeepEqual(got, want) || damaged != 0 {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	files, _ := filepath.Glob(filepath.Join(h.Dir(), "*"))
+	if len(files) != 2 || filepath.Base(files[0]) != "2025.jsonl" {
+		t.Errorf("files: %v", files)
+	}
+}
+
+// A line that a crash cut off costs no other line.
+func TestCutOffLine(t *testing.T) {
+	h := New(t.TempDir())
+	e := Event{Time: at("2026-01-01T00:00:00Z"), Kind: Sent, Name: "a@b"}
+	if err := h.Append(e); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(h.Dir(), "2026.jsonl")
+	data, _ := os.ReadFile(path)
+	for cut := 1; cut < len(data); cut++ {
+		if err := os.WriteFile(path, append(append([]byte(nil), data...), data[:cut]...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Append(e); err != nil {
+			t.Fatal(err)
+		}
+		// All but the newline is a line that can be read.
+		if got, damaged := all(t, h); len(got)+damaged != 3 || len(got) < 2 || damaged == 0 && cut < len(data)-1 {
+			t.Fatalf("cut at %d: %d events, %d damaged", cut, len(got), damaged)
+		}
+	}
+}
+
+func TestNoHistory(t *testing.T) {
+	h := New(filepath.Join(t.TempDir(), "none"))
+	if got, damaged := all(t, h); len(got) > 0 || damaged > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// What is known of a message follows from its events, in their order.
+func TestKnow(t *testing.T) {
+	h := New(t.TempDir())
+	event := func(kind, name, key string) Event {
+		return Event{Time: at("2026-01-01T00:00:00Z"), Kind: kind, Name: name, Key: key}
+	}
+	events := []Event{
+		event(Queued, "sent", "k1"), event(Deferred, "sent", ""), event(Deferred, "sent", ""), event(Sent, "sent", "k1"),
+		event(Queued, "snoozed", "k2"), event(Sent, "snoozed", "k2"), event(Snoozed, "snoozed", "k2"),
+		event(Queued, "cancelled", "k3"), event(Cancelled, "cancelled", "k3"),
+		event(Queued, "deferred", "k4"), event(Deferred, "deferred", ""),
+		event(Queued, "retried", "k5"), event(Deferred, "retried", ""), event(Retried, "retried", ""),
+		event(Queued, "branches", "k6"), event(Also, "other", "k6"),
+	}
+	events[6].Due = "20260201"
+	events[2].Until = "2026-01-02T00:00:00Z"
+	events[10].Until = "2026-01-02T00:00:00Z"
+	events[15].Refname = "trunk"
+	if err := h.Append(events...); err != nil {
+		t.Fatal(err)
+	}
+	k, err := h.Know([]string{"sent", "snoozed", "cancelled", "deferred", "retried", "none"}, []string{"k1", "k2", "k6", ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := k.Name("sent"); !s.Done || s.Count != 0 || s.Queued == nil {
+		t.Errorf("sent: %+v", s)
+	}
+	if s := k.Name("snoozed"); s.Done || s.Snoozed != "20260201" {
+		t.Errorf("snoozed: %+v", s)
+	}
+	if !k.Name("cancelled").Done || k.Name("none").Done {
+		t.Error("cancelled or none")
+	}
+	if s := k.Name("deferred"); s.Count != 1 || !s.Until.Equal(at("2026-01-02T00:00:00Z")) || !s.First.Equal(events[10].Time) {
+		t.Errorf("deferred: %+v", s)
+	}
+	if s := k.Name("retried"); s.Count != 0 || !s.Until.IsZero() {
+		t.Errorf("retried: %+v", s)
+	}
+	if !k.Key("k1").Done || k.Key("k2").Done || k.Key("").Done {
+		t.Error("by key")
+	}
+	if s := k.Key("k6"); strings.Join(s.Branches, " ") != "trunk" {
+		t.Errorf("branches: %v", s.Branches)
+	}
+}
+
+// FuzzParse holds the fast parser against encoding/json: what it reads, it
+// reads the same.
+func FuzzParse(f *testing.F) {
+	f.Add(`{"time":"2026-01-01T00:00:00Z","event":"sent","name":"a@b"}`)
+	f.Add(`{"time":"2026-02-29T00:00:00Z","event":"sent"}`)
+	f.Add(`{"time":"2026-01-01T00:00:00Z","event":"sent","extra":"x"}`)
+	f.Add(`{"time":"2026-01-01T00:00:00Z","event":"a","event":"b"}`)
+	f.Add(`{"time":"2026-01-01T00:00:00Z","reason":"\u0041"}`)
+	f.Fuzz(func(t *testing.T, line string) {
+		var fast, slow Event
+		if !parse([]byte(line), &fast) {
+			return
+		}
+		if err := json.Unmarshal([]byte(line), &slow); err != nil {
+			// Control characters and bytes that are not UTF-8 are the only
+			// things it is not particular about.
+			if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' }) {
+				return
+			}
+			t.Fatalf("%q: %+v, but encoding/json says %v", line, fast, err)
+		}
+		if strings.ToValidUTF8(line, "") == line && fast != slow {
+			t.Fatalf("%q:\n%+v\n%+v", line, fast, slow)
+		}
+	})
+}

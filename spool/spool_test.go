@@ -1,0 +1,130 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func newState(t *testing.T) string {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// The first message of a name stands, and every copy counts as stored.
+func TestPut(t *testing.T) {
+	s := New(newState(t))
+	for i, data := range []string{"first", "second"} {
+		isNew, err := s.Put("a@b", []byte(data))
+		if err != nil || isNew != (i == 0) {
+			t.Errorf("%s: new %v, %v", data, isNew, err)
+		}
+	}
+	data, err := os.ReadFile(s.Path("a@b"))
+	if err != nil || string(data) != "first" {
+		t.Errorf("it holds %q, %v", data, err)
+	}
+}
+
+func TestPutWithoutState(t *testing.T) {
+	s := New(filepath.Join(t.TempDir(), "none"))
+	if _, err := s.Put("a@b", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want fs.ErrNotExist", err)
+	}
+}
+
+// Names are Message-IDs where these can be file names, and digests elsewhere;
+// no two IDs share one, and none leaves the directory.
+func TestName(t *testing.T) {
+	for _, id := range []string{"a@b", "202101060630.1066UCkI062325@gitrepo.freebsd.org", "A-Z_0+9=@x", strings.Repeat("a", 200)} {
+		if got := Name(id); got != id {
+			t.Errorf("the name of %q is %q", id, got)
+		}
+		if got := Name("<" + id + ">"); got != id {
+			t.Errorf("the name of <%q> is %q", id, got)
+		}
+	}
+	const digest = "sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	if got := Name(""); got != digest {
+		t.Errorf("the name of nothing is %q", got)
+	}
+	seen := map[string]string{}
+	for _, id := range []string{"", ".", "..", "../a", "a/b", "a b", "a\x00b", "ä@b", ".hidden", strings.Repeat("a", 201), "a@b.why", digest, "a\nb", "a%b"} {
+		name := Name(id)
+		if !strings.HasPrefix(name, "sha256-") || !IsName(name) {
+			t.Errorf("the name of %q is %q", id, name)
+		}
+		if other, ok := seen[name]; ok {
+			t.Errorf("%q and %q are both %q", id, other, name)
+		}
+		seen[name] = id
+	}
+}
+
+// Only what is old is swept: another process may be writing the rest.
+func TestSweep(t *testing.T) {
+	state := newState(t)
+	s := New(state)
+	if err := s.make(); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"old": 37 * time.Hour, "young": 35 * time.Hour} {
+		path := filepath.Join(state, "tmp", name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Sweep(now); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := filepath.Glob(filepath.Join(state, "tmp", "*"))
+	if len(left) != 1 || filepath.Base(left[0]) != "young" {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestSeen(t *testing.T) {
+	state := newState(t)
+	s := New(state)
+	s.Seen() // there is no history yet
+	if !s.LastSeen().IsZero() {
+		t.Error("seen without a history")
+	}
+	if err := os.Mkdir(filepath.Join(state, "history"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	s.Seen()
+	if s.LastSeen().IsZero() {
+		t.Error("not noted")
+	}
+}
+
+func TestDefaultState(t *testing.T) {
+	t.Setenv("VEXT_STATE", "/x")
+	if dir, err := DefaultState(); dir != "/x" || err != nil {
+		t.Errorf("%q, %v", dir, err)
+	}
+}
+
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"a@b", "../x", "", "sha256-00", "a.why", "<a@b>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		name := Name(id)
+		if !IsName(name) || len(name) > longestName || filepath.Base(name) != name || name == "." || name == ".." {
+			t.Errorf("the name of %q is %q", id, name)
+		}
+	})
+}
