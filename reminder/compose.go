@@ -48,8 +48,12 @@ func (s *Service) single(item *dueItem, w Words) (*notify.Mail, error) {
 	})
 }
 
+// subject returns the subject of a reminder, by the word of its trailer.
 func subject(word, text string) string {
-	return strings.TrimSpace("[" + strings.TrimSpace(word+" reminder") + "] " + text)
+	if word == "" {
+		return "[Reminder] " + text
+	}
+	return "[" + word + " reminder] " + text
 }
 
 // digest composes one mail of several reminders for one person.

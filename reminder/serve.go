@@ -41,8 +41,8 @@ func ParseSchedule(s string, zone *time.Location) (schedule Schedule, err error)
 }
 
 // Next returns the next time of the schedule after t. It counts on the wall
-// clock: a time that daylight saving skips is an hour later, and one that it
-// repeats is once.
+// clock: a time that daylight saving skips comes an hour earlier, and one that
+// it repeats comes once.
 func (s Schedule) Next(t time.Time) time.Time {
 	wall := t.In(s.zone)
 	fake := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), time.UTC)

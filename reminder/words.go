@@ -55,10 +55,9 @@ func (s *Service) words(m *queue.Message, name string, branches []string, today 
 		w.Branches = append(w.Branches, oneLine(m.Branch()))
 	}
 	w.Branches = append(w.Branches, branches...)
-	if m.Revision != "" {
-		w.ID = w.Short
+	if w.Merge = mergeCommand(w.Revision); w.Merge != "" {
+		w.ID = w.Short // one that is safe to type; a name always is
 	}
-	w.Merge = mergeCommand(w.Revision)
 	w.Facts = w.facts(made == today)
 	return w
 }

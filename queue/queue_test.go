@@ -1,0 +1,444 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/emersion/go-message/charset"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+)
+
+// now is Friday, 20 November 2026, noon.
+var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func newQueue(t testing.TB) *Queue {
+	t.Helper()
+	state := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	policy := Policy{Branches: DefaultBranches, Allow: []string{"*@example.org"}}
+	return New(state, policy, time.UTC, now)
+}
+
+// A mail is what the tests vary of a commit mail.
+type mail struct{ id, hash, branch, from, asks, date string }
+
+func (m mail) String() string {
+	if m.hash == "" {
+		m.hash = fmt.Sprintf("%040x", len(m.id)*7919+int(m.id[0]))
+	}
+	if m.branch == "" {
+		m.branch = "refs/heads/main"
+	}
+	if m.from == "" {
+		m.from = "ida@example.org"
+	}
+	if m.asks == "" {
+		m.asks = "MFC after: 2 weeks"
+	}
+	if m.date == "" {
+		m.date = "2026-11-20 09:00:00 +0000"
+	}
+	return fmt.Sprintf(`From: Ida <%[4]s>
+Message-ID: <%[1]s>
+X-Git-Repository: src
+X-Git-Refname: %[3]s
+
+commit %[2]s
+Author: Ann <ann@example.org>
+Commit: Ida <%[4]s>
+CommitDate: %[6]s
+
+    subject of %[1]s
+
+    %[5]s
+`, m.id, m.hash, m.branch, m.from, m.asks, m.date)
+}
+
+func put(t testing.TB, q *Queue, mails ...mail) {
+	t.Helper()
+	for _, m := range mails {
+		if _, err := q.Spool.Put(m.id, []byte(m.String())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func schedule(t testing.TB, q *Queue) map[string]string {
+	t.Helper()
+	plan, err := q.Plan(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Apply(plan); err != nil {
+		t.Fatal(err)
+	}
+	became := map[string]string{}
+	for _, d := range plan {
+		became[d.Name] = strings.TrimSpace(d.Event.Kind + " " + d.Event.Due)
+	}
+	return became
+}
+
+// tree lists the files of the state directory, but for the history.
+func tree(t testing.TB, q *Queue) string {
+	t.Helper()
+	var files []string
+	filepath.WalkDir(q.State, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && !strings.Contains(path, "/history/2") {
+			rel, _ := filepath.Rel(q.State, path)
+			files = append(files, rel)
+		}
+		return err
+	})
+	return strings.Join(files, "\n")
+}
+
+// Each message becomes what the policy and its own words make of it, and none
+// stands in another's way.
+func TestSchedule(t *testing.T) {
+	q := newQueue(t)
+	put(t, q,
+		mail{id: "a"}, mail{id: "b", asks: "MFC after: 0 days"}, mail{id: "past", date: "2020-01-01 00:00:00 +0000"},
+		mail{id: "wip", branch: "refs/heads/wip"}, mail{id: "tag", branch: "refs/tags/main"},
+		mail{id: "soon", asks: "MFC after: soon"}, mail{id: "stranger", from: "x@elsewhere.example"},
+		mail{id: "noaddr", from: "nobody"}, mail{id: "eleven", asks: "MFC after: 11 years"},
+		mail{id: "opt", from: "-oQ@example.org"},
+	)
+	for name, text := range map[string]string{"garbage": "garbage", "empty": "", "asks-nothing": strings.Replace(mail{id: "n"}.String(), "MFC after", "XYZ", 1), ".hidden": "x"} {
+		if err := os.WriteFile(filepath.Join(q.Spool.Dir(), name), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(q.Spool.Dir(), "dir"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(q.Spool.Dir(), "link")); err != nil {
+		t.Fatal(err)
+	}
+	became := schedule(t, q)
+	for name, want := range map[string]string{
+		"a": "queued 20261204", "b": "queued 20261120", "past": "queued 20200115", "wip": "ignored", "tag": "ignored",
+		"soon": "failed", "stranger": "failed", "noaddr": "failed", "eleven": "failed", "garbage": "failed", "empty": "failed",
+		"asks-nothing": "failed", ".hidden": "failed", "dir": "failed", "link": "failed", "opt": "queued 20261204",
+	} {
+		if became[name] != want {
+			t.Errorf("%s became %q, want %q", name, became[name], want)
+		}
+	}
+	files := tree(t, q)
+	for _, want := range []string{"queue/20261204/a", "failed/stranger.why", "failed/soon"} {
+		if !strings.Contains(files, want) {
+			t.Errorf("no %s in\n%s", want, files)
+		}
+	}
+	if strings.Contains(files, "spool/") || strings.Contains(files, "tmp/") {
+		t.Errorf("left behind:\n%s", files)
+	}
+	why, _ := os.ReadFile(filepath.Join(q.failed(), "stranger.why"))
+	if !strings.Contains(string(why), `allow = ["*@example.org", "x@elsewhere.example"]`) {
+		t.Errorf("the reason does not say what to add: %s", why)
+	}
+}
+
+// A commit is known by its name and by its hash, and told apart from itself on
+// a second branch.
+func TestDuplicates(t *testing.T) {
+	q := newQueue(t)
+	hash := strings.Repeat("ab", 20)
+	put(t, q, mail{id: "first", hash: hash})
+	schedule(t, q)
+	put(t, q, mail{id: "first", hash: hash}, mail{id: "hook", hash: hash}, mail{id: "trunk", hash: hash, branch: "refs/heads/trunk"}, mail{id: "wip", hash: hash, branch: "wip"})
+	became := schedule(t, q)
+	for name, want := range map[string]string{"first": "duplicate", "hook": "duplicate", "trunk": "also", "wip": "ignored"} {
+		if became[name] != want {
+			t.Errorf("%s became %q, want %q", name, became[name], want)
+		}
+	}
+	put(t, q, mail{id: "trunk2", hash: hash, branch: "refs/heads/trunk"})
+	if got := schedule(t, q)["trunk2"]; got != "duplicate" {
+		t.Errorf("the second time on trunk it became %q", got)
+	}
+	if files := tree(t, q); files != "history/done\nqueue/20261204/first" && files != "queue/20261204/first" {
+		t.Errorf("files:\n%s", files)
+	}
+	known, _ := q.History.Know(nil, []string{"src@" + hash})
+	if got := known.Key("src@" + hash).Branches; len(got) != 1 || got[0] != "trunk" {
+		t.Errorf("other branches: %v", got)
+	}
+}
+
+// What came on a branch that does not count does not stand in the way of the
+// same commit on one that does.
+func TestIgnoredIsNoDuplicate(t *testing.T) {
+	q := newQueue(t)
+	hash := strings.Repeat("cd", 20)
+	put(t, q, mail{id: "wip", hash: hash, branch: "wip"})
+	schedule(t, q)
+	put(t, q, mail{id: "main", hash: hash})
+	if got := schedule(t, q)["main"]; got != "queued 20261204" {
+		t.Errorf("it became %q", got)
+	}
+}
+
+// A message forged to fail does not take the place of the true one.
+func TestFailedIsNoDuplicate(t *testing.T) {
+	q := newQueue(t)
+	hash := strings.Repeat("ef", 20)
+	put(t, q, mail{id: "forged", hash: hash, from: "x@elsewhere.example"})
+	schedule(t, q)
+	put(t, q, mail{id: "true", hash: hash})
+	if got := schedule(t, q)["true"]; got != "queued 20261204" {
+		t.Errorf("it became %q", got)
+	}
+	put(t, q, mail{id: "forged", hash: hash + "00", from: "x@elsewhere.example"})
+	schedule(t, q) // a second of that name keeps the first
+	failures, _ := q.Failures()
+	if len(failures) != 2 {
+		t.Errorf("%+v", failures)
+	}
+}
+
+func one(t testing.TB, q *Queue, id string) *Item {
+	t.Helper()
+	items, err := q.Find(id)
+	if err != nil {
+		t.Fatalf("%s: %v", id, err)
+	}
+	return &items[0]
+}
+
+func period(t testing.TB, s string) commit.Period {
+	t.Helper()
+	p, err := commit.ParsePeriod(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A reminder is put off from its day on, or from today when that is past, as
+// is one that was sent.
+func TestSnooze(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "later"}, mail{id: "past", date: "2020-01-01 00:00:00 +0000"}, mail{id: "sent", asks: "MFC after: 0 days"})
+	schedule(t, q)
+	item := one(t, q, "sent")
+	if err := q.History.Append(history.Event{Time: now, Kind: history.Sent, Name: "sent"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Finish(item.Entry()); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.SyncDay(item.Day); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ id, period, want string }{
+		{"later", "1 week", "20261211"}, {"past", "1 week", "20261127"}, {"sent", "3 days", "20261123"},
+		{"later", "1 month", "20270111"}, {"later", "2026-12-24", "20261224"},
+	} {
+		day, err := q.Snooze(one(t, q, test.id), period(t, test.period), "ops")
+		if err != nil || day.String() != test.want {
+			t.Errorf("%s by %s: %s, %v; want %s", test.id, test.period, day, err, test.want)
+		}
+	}
+	if got, want := tree(t, q), "queue/20261123/sent\nqueue/20261127/past\nqueue/20261224/later"; got != want {
+		t.Errorf("files:\n%s\nwant:\n%s", got, want)
+	}
+	known, _ := q.History.Know([]string{"sent"}, nil)
+	if s := known.Name("sent"); s.Done || s.Snoozed != "20261123" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "a"})
+	schedule(t, q)
+	if err := q.Cancel(one(t, q, "a"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	if items, _ := q.Waiting(); len(items) > 0 {
+		t.Errorf("still waiting: %+v", items)
+	}
+	put(t, q, mail{id: "a"})
+	if got := schedule(t, q)["a"]; got != "duplicate" {
+		t.Errorf("it came again and became %q", got)
+	}
+	events := 0
+	q.History.Scan(func(e *history.Event) {
+		if e.Kind == history.Cancelled && e.By == "ops" && e.Revision != "" {
+			events++
+		}
+	})
+	if events != 1 {
+		t.Errorf("%d records of who cancelled", events)
+	}
+}
+
+// What was set aside comes back once its cause is mended, on the day that it
+// was given before.
+func TestRetry(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "a", from: "x@elsewhere.example"})
+	schedule(t, q)
+	q.Policy.Allow = []string{"*"}
+	if err := q.Retry(one(t, q, "a"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	if got := schedule(t, q)["a"]; got != "queued 20261204" {
+		t.Errorf("it became %q", got)
+	}
+	if files := tree(t, q); files != "queue/20261204/a" {
+		t.Errorf("files:\n%s", files)
+	}
+	item := one(t, q, "a")
+	if _, err := q.Snooze(item, period(t, "1 week"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	item = one(t, q, "a")
+	if err := q.SetAside(item.Entry(), item.Event(), "refused"); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Retry(one(t, q, "a"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	if got := schedule(t, q)["a"]; got != "queued 20261211" {
+		t.Errorf("after a snooze it became %q", got)
+	}
+}
+
+// Things that are no messages are moved out of the queue, whatever they are.
+func TestForeigners(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "a"})
+	schedule(t, q)
+	for _, dir := range []string{"queue/abcdefgh", "queue/20261399", "queue/20261204/dir"} {
+		if err := os.MkdirAll(filepath.Join(q.State, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"queue/README", "queue/20261204/x.why", "queue/20261204/a b"} {
+		if err := os.WriteFile(filepath.Join(q.State, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := q.Foreigners()
+	if err != nil || len(found) != 6 {
+		t.Fatalf("%d: %+v, %v", len(found), found, err)
+	}
+	if err := q.SetForeignersAside(found); err != nil {
+		t.Fatal(err)
+	}
+	if items, _ := q.Waiting(); len(items) != 1 || items[0].Name != "a" {
+		t.Errorf("waiting: %+v", items)
+	}
+	if failures, _ := q.Failures(); len(failures) != 6 {
+		t.Errorf("set aside: %+v", failures)
+	}
+	if found, _ := q.Foreigners(); len(found) > 0 {
+		t.Errorf("still there: %+v", found)
+	}
+}
+
+func TestFind(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "a", hash: strings.Repeat("0123456789", 4)}, mail{id: "b", hash: "0123" + strings.Repeat("f", 36)})
+	schedule(t, q)
+	put(t, q, mail{id: "c", hash: "0123456789" + strings.Repeat("e", 30)})
+	for id, want := range map[string]string{"a": "a", "01234": "a", "0123F": "b", "0123456789e": "c", strings.Repeat("0123456789", 4): "a"} {
+		if got := one(t, q, id); got.Name != want {
+			t.Errorf("%s is %s, want %s", id, got.Name, want)
+		}
+	}
+	for id, want := range map[string]error{"0123": ErrAmbiguous, "012": ErrNotFound, "x": ErrNotFound, "": ErrNotFound} {
+		if items, err := q.Find(id); !errors.Is(err, want) {
+			t.Errorf("%q: %+v, %v; want %v", id, items, err, want)
+		}
+	}
+}
+
+// A message that somebody put into the queue by hand is listed, too.
+func TestWaitingWithoutHistory(t *testing.T) {
+	q := newQueue(t)
+	dir := filepath.Join(q.State, "queue", "20261204")
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte(mail{id: "a"}.String()), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	items, err := q.Waiting()
+	if err != nil || len(items) != 1 || items[0].Address != "ida@example.org" || items[0].Subject != "subject of a" {
+		t.Errorf("%+v, %v", items, err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	q := newQueue(t)
+	lock, err := Acquire(context.Background(), q.State, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Acquire(context.Background(), q.State, 0); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second lock: %v", err)
+	}
+	if err := lock.MarkRun(now); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.MarkRun(now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if last, first := Runs(q.State); !last.Equal(now.Add(time.Hour)) || !first.Equal(now) {
+		t.Errorf("runs: %s, %s", last, first)
+	}
+	lock.Release()
+	lock, err = Acquire(context.Background(), q.State, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Release()
+}
+
+func TestMatch(t *testing.T) {
+	for _, test := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"*@freebsd.org", "kib@freebsd.org", true}, {"kib@*", "kib@x", true}, {"*", "", true}, {"*", "a/b", true},
+		{"stable/*", "stable/14", true}, {"stable/*", "stable", false}, {"a*b*c", "axxbxxc", true}, {"a*b*c", "axxbxx", false},
+		{"?", "a", true}, {"?", "", false}, {"", "", true}, {"", "a", false}, {"a", "ab", false}, {"**", "x", true},
+		{"*@freebsd.org", "kib@freebsd.org.evil.example", false}, {"*.org", "x.org.org", true},
+	} {
+		if got := match(test.pattern, test.s); got != test.want {
+			t.Errorf("match(%q, %q) = %v", test.pattern, test.s, got)
+		}
+	}
+	p := Policy{Allow: []string{"*@FreeBSD.org"}}
+	if p.Refuses(commit.Person{Email: "KIB@freebsd.ORG"}) != "" {
+		t.Error("addresses are compared with case")
+	}
+}
+
+// Nothing that could end an address early, or add another, is one.
+func TestIsAddress(t *testing.T) {
+	for _, s := range []string{"a@b", "a+b@example.org", "-x@b", "jürgen@exämple.org", "a!b%c@d"} {
+		if !isAddress(s) {
+			t.Errorf("%q is no address", s)
+		}
+	}
+	for _, s := range []string{"", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\nRCPT TO:<x@y>", "a@b,c@d", "<a@b>", "a@b>", "a@b\x00", `"a b"@c`, "a;b@c", strings.Repeat("a", 255) + "@b"} {
+		if isAddress(s) {
+			t.Errorf("%q is an address", s)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package reminder
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-message/mail"
+
+	"vext/internal/commit"
+	"vext/templates"
+)
+
+func mustPeriod(t testing.TB, s string) commit.Period {
+	t.Helper()
+	p, err := commit.ParsePeriod(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	got = bytes.ReplaceAll(got, []byte("\r\n"), []byte("\n"))
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got:\n%s\nwant:\n%s", name, got, want)
+	}
+}
+
+// remind sends the reminder of one mail of testdata and returns it.
+func remind(t *testing.T, file string) []byte {
+	t.Helper()
+	s, out := newService(t)
+	data, err := os.ReadFile(filepath.Join("../testdata/mails", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Queue.Spool.Put("a", data); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := at(t, s, 60)
+	if err != nil || len(out.mails) != 1 {
+		failures, _ := s.Queue.Failures()
+		t.Fatalf("%s, %v, %+v", sum, err, failures)
+	}
+	return out.mails[0].Data
+}
+
+// The reminders that people get, for each version control system.
+func TestReminder(t *testing.T) {
+	for name, file := range map[string]string{"git": "git-freebsd.eml", "svn": "svn.eml", "hg": "hg-notify.eml", "plain": "plain.eml"} {
+		golden(t, "reminder-"+name, remind(t, file))
+	}
+}
+
+func TestSubject(t *testing.T) {
+	for word, want := range map[string]string{"MFC": "[MFC reminder] x", "Merge": "[Merge reminder] x", "Backport": "[Backport reminder] x", "": "[Reminder] x"} {
+		if got := subject(word, "x"); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// Nothing in a commit adds a field, a recipient or a template's action.
+func TestHostileCommit(t *testing.T) {
+	s, out := newService(t)
+	const evil = `{"committer":{"name":"Eve\r\nBcc: all@example.org\r\n\r\n{{.Host}}","email":"eve@example.org"},
+"revision":"$(id)\u000aX-A:b","repository":"{{.}}\r\nX-B: c","refname":"refs/heads/main","url":"\u0000\nx",
+"message":"{{.Host}} \u001b[31m ünï\r\nBcc: all@example.org\n.\n\nMFC after: 0 days\nMFC to: {{1}}\r\nX-C: d\n","id":"<a@b>\r\nX-D: e"}`
+	evilJSON := strings.Replace(evil, `$(id)\u000aX-A:b`, `$(id)`, 1)
+	c, err := commit.ParseJSON([]byte(evilJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Queue.Spool.Put("a", c.Mail()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := at(t, s, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.recipients(); got != "eve@example.org" {
+		t.Fatalf("recipients: %q", got)
+	}
+	r, err := mail.CreateReader(bytes.NewReader(out.mails[0].Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fields := r.Header.Fields(); fields.Next(); {
+		switch name := strings.ToLower(fields.Key()); name {
+		case "date", "from", "to", "subject", "message-id", "mime-version", "content-type", "content-transfer-encoding", "auto-submitted", "x-vext", "in-reply-to", "references":
+		default:
+			t.Errorf("a field %s: %s", name, fields.Value())
+		}
+	}
+	to, err := r.Header.AddressList("To")
+	if err != nil || len(to) != 1 || to[0].Address != "eve@example.org" {
+		t.Errorf("to %v, %v", to, err)
+	}
+	p, err := r.NextPart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(p.Body)
+	if !bytes.Contains(text, []byte("{{.Host}}  [31m ünï")) && !bytes.Contains(text, []byte("{{.Host}} [31m ünï")) {
+		t.Errorf("the message was changed:\n%s", text)
+	}
+	if bytes.ContainsAny(text, "\x1b\x00") {
+		t.Errorf("control characters:\n%q", text)
+	}
+	if bytes.Contains(text, []byte("cherry-pick")) {
+		t.Errorf("a command of a stranger's revision:\n%s", text)
+	}
+	for line := range bytes.Lines(out.mails[0].Data) {
+		if len(line) > 998 || !bytes.HasSuffix(line, []byte("\r\n")) {
+			t.Errorf("a line of %d bytes: %q", len(line), line)
+		}
+	}
+}
+
+// A mail that vext writes is one that its own filter lets go.
+func TestOwnMailIsLetGo(t *testing.T) {
+	m := commit.ReadMail(bytes.NewReader(remind(t, "git-freebsd.eml")))
+	if m.LetGo == "" {
+		t.Error("our own reminder is taken for a commit")
+	}
+}
+
+func TestValidIDs(t *testing.T) {
+	got := validIDs([]string{"a@b", "", "no-at", "a b@c", "a@b>", "a\nb@c", strings.Repeat("x", 300) + "@b", "c@d"})
+	if strings.Join(got, " ") != "a@b c@d" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A person's own template is used, and only theirs is replaced.
+func TestOwnTemplate(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "reminder.txt"), []byte("Please merge {{.Short}} to {{join .To \", \"}}.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := templates.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := set.Text(templates.Reminder, Words{Short: "0a1b2c3d4e5f", To: []string{"stable/15", "stable/14"}})
+	if err != nil || text != "Please merge 0a1b2c3d4e5f to stable/15, stable/14.\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := templates.Load(filepath.Join(dir, "none")); err == nil {
+		t.Error("a directory that is not there is taken")
+	}
+}

@@ -1,0 +1,475 @@
+package reminder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/emersion/go-message/charset"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+	"vext/notify"
+	"vext/queue"
+	"vext/templates"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// now is Friday, 20 November 2026, noon.
+var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+var messageIDs = regexp.MustCompile(`Message-Id: <.*>`)
+
+// A sender keeps what it is given, or fails as it is told.
+type sender struct {
+	mails []*notify.Mail
+	fail  func(*notify.Mail) error
+}
+
+func (s *sender) Send(_ context.Context, m *notify.Mail) error {
+	if s.fail != nil {
+		if err := s.fail(m); err != nil {
+			return err
+		}
+	}
+	s.mails = append(s.mails, m)
+	return nil
+}
+
+func (s *sender) Check(context.Context) error { return nil }
+func (s *sender) Close() error                { return nil }
+func (s *sender) String() string              { return "test:" }
+
+func (s *sender) recipients() string {
+	var all []string
+	for _, m := range s.mails {
+		all = append(all, m.Recipient)
+	}
+	return strings.Join(all, " ")
+}
+
+func newService(t testing.TB) (*Service, *sender) {
+	t.Helper()
+	state := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	set, err := templates.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := ParseFrom("MFC reminders <mfc@example.org>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &sender{}
+	policy := queue.Policy{Branches: queue.DefaultBranches, Allow: []string{"*@example.org"}}
+	return &Service{
+		Queue: queue.New(state, policy, time.UTC, now), Mail: out, Templates: set, From: from,
+		Envelope: "mfc@example.org", Host: "host.example.org", Log: slog.New(slog.DiscardHandler),
+	}, out
+}
+
+const commitMail = `From: %[2]s
+Message-ID: <%[1]s>
+X-Git-Repository: src
+X-Git-Refname: refs/heads/main
+
+commit %[3]s
+Author: Ann Author <ann@example.org>
+Commit: %[2]s
+CommitDate: 2026-11-20 09:00:00 +0000
+
+    subject of %[1]s
+
+    %[4]s
+`
+
+func put(t testing.TB, s *Service, id, who, asks string) {
+	t.Helper()
+	hash := fmt.Sprintf("%040x", []byte(id))[:40]
+	if _, err := s.Queue.Spool.Put(id, fmt.Appendf(nil, commitMail, id, who, hash, asks)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// at runs the service a number of days after now.
+func at(t testing.TB, s *Service, days int) (Summary, error) {
+	t.Helper()
+	s.Queue.Now = now.AddDate(0, 0, days)
+	return s.Run(context.Background())
+}
+
+func mustRun(t testing.TB, s *Service, days int, want string) {
+	t.Helper()
+	sum, err := at(t, s, days)
+	if err != nil {
+		t.Fatalf("day %d: %v", days, err)
+	}
+	if sum.String() != want {
+		t.Errorf("day %d: %s, want %s", days, sum, want)
+	}
+}
+
+// A reminder goes out on its day, once, and what became due while nothing ran
+// goes out at the next run.
+func TestRun(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "Ida <ida@example.org>", "MFC after: 2 weeks")
+	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 1 month")
+	put(t, s, "c", "Tom <tom@example.org>", "MFC after: 0 days")
+	mustRun(t, s, 0, "3 queued, 1 sent")
+	mustRun(t, s, 13, "nothing to do")
+	mustRun(t, s, 14, "1 sent")
+	mustRun(t, s, 14, "nothing to do")
+	mustRun(t, s, 100, "1 sent")
+	if got := out.recipients(); got != "tom@example.org ida@example.org jane@example.org" {
+		t.Errorf("reminded: %s", got)
+	}
+	put(t, s, "a", "Ida <ida@example.org>", "MFC after: 2 weeks")
+	mustRun(t, s, 101, "1 known already")
+	if files, _ := filepath.Glob(filepath.Join(s.Queue.State, "queue", "*")); len(files) > 0 {
+		t.Errorf("left in the queue: %v", files)
+	}
+}
+
+// A refused recipient is set aside; the others are written to.
+func TestRefused(t *testing.T) {
+	s, out := newService(t)
+	out.fail = func(m *notify.Mail) error {
+		if m.Recipient == "gone@example.org" {
+			return &notify.Refused{Err: errors.New("550 no such user")}
+		}
+		return nil
+	}
+	for _, who := range []string{"a", "gone", "z"} {
+		put(t, s, who, who+"@example.org", "MFC after: 0 days")
+	}
+	mustRun(t, s, 0, "3 queued, 2 sent, 1 set aside")
+	failures, _ := s.Queue.Failures()
+	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "550 no such user") {
+		t.Errorf("%+v", failures)
+	}
+	out.fail = nil
+	if err := s.Queue.Retry(find(t, s, "gone"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "1 queued, 1 sent")
+}
+
+func find(t testing.TB, s *Service, id string) *queue.Item {
+	t.Helper()
+	items, err := s.Queue.Find(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &items[0]
+}
+
+// A recipient that is to be tried later waits longer and longer, while the
+// others go out, and is given up in the end.
+func TestDeferred(t *testing.T) {
+	s, out := newService(t)
+	out.fail = func(m *notify.Mail) error {
+		if m.Recipient == "busy@example.org" {
+			return errors.New("450 later")
+		}
+		return nil
+	}
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	put(t, s, "busy", "busy@example.org", "MFC after: 0 days")
+	sum, err := at(t, s, 0)
+	if err == nil || sum.String() != "2 queued, 1 sent, 1 to be tried again" {
+		t.Fatalf("%s, %v", sum, err)
+	}
+	// Every minute for an hour, then every hour.
+	tries := 1
+	start := s.Queue.Now
+	for step := start; step.Before(start.AddDate(0, 0, 25)); {
+		s.Queue.Now = step
+		sum, _ := s.Run(context.Background())
+		tries += sum.Deferred
+		if sum.SetAside > 0 {
+			if age := step.Sub(start); age < giveUp || age > giveUp+24*time.Hour {
+				t.Errorf("given up after %s", age)
+			}
+			break
+		}
+		if step.Sub(start) < time.Hour {
+			step = step.Add(time.Minute)
+		} else {
+			step = step.Add(time.Hour)
+		}
+	}
+	if tries < 25 || tries > 45 {
+		t.Errorf("tried %d times in 20 days", tries)
+	}
+	failures, _ := s.Queue.Failures()
+	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "given up after 20 days: 450 later") {
+		t.Errorf("%+v", failures)
+	}
+}
+
+// Without a mail server everything stays, is asked for once a run, and goes
+// out when it is back; a daily run is never a minute too early.
+func TestClosed(t *testing.T) {
+	s, out := newService(t)
+	asked := 0
+	out.fail = func(*notify.Mail) error {
+		asked++
+		return &notify.Closed{Err: errors.New("connection refused")}
+	}
+	for _, who := range []string{"a", "b", "c"} {
+		put(t, s, who, who+"@example.org", "MFC after: 0 days")
+	}
+	for day := range 10 {
+		sum, err := at(t, s, day)
+		if err == nil || sum.Deferred != 3 || asked != day+1 {
+			t.Fatalf("day %d: %s, asked %d times, %v", day, sum, asked, err)
+		}
+	}
+	out.fail = nil
+	mustRun(t, s, 10, "3 sent")
+}
+
+// A run after a crash finds out what was sent.
+func TestCrashBetweenRecordAndRemoval(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "a@example.org", "MFC after: 1 day")
+	mustRun(t, s, 0, "1 queued")
+	e := find(t, s, "a").Event()
+	e.Kind, e.Time = history.Sent, now
+	if err := s.Queue.History.Append(e); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 1, "nothing to do")
+	if len(out.mails) > 0 {
+		t.Error("sent twice")
+	}
+}
+
+// Snoozed after it was sent, it is sent again: under another Message-ID, once.
+func TestSnoozeAfterSent(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	mustRun(t, s, 0, "1 queued, 1 sent")
+	item := find(t, s, "a")
+	if item.Place != queue.InDone {
+		t.Fatalf("%+v", item)
+	}
+	week := mustPeriod(t, "1 week")
+	if _, err := s.Queue.Snooze(item, week, "ida"); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 6, "nothing to do")
+	mustRun(t, s, 7, "1 sent")
+	mustRun(t, s, 8, "nothing to do")
+	if len(out.mails) != 2 || out.mails[0].Key == out.mails[1].Key {
+		t.Errorf("%d mails", len(out.mails))
+	}
+	if err := s.Queue.Cancel(find(t, s, "a"), "ida"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The recipient can be the author, and whom the configuration does not allow
+// is not written to even when it was scheduled.
+func TestRecipient(t *testing.T) {
+	s, out := newService(t)
+	s.Queue.Policy.ToAuthor = true
+	put(t, s, "a", "ida@example.org", "MFC after: 0 days")
+	mustRun(t, s, 0, "1 queued, 1 sent")
+	if got := out.recipients(); got != "ann@example.org" {
+		t.Errorf("reminded: %s", got)
+	}
+	put(t, s, "b", "ida@example.org", "MFC after: 1 day")
+	mustRun(t, s, 0, "1 queued")
+	s.Queue.Policy.Allow = nil
+	mustRun(t, s, 1, "1 set aside")
+}
+
+// Several for one person go out as one mail, those of others by themselves.
+func TestDigest(t *testing.T) {
+	s, out := newService(t)
+	s.Digest = true
+	put(t, s, "a", "Ida <ida@example.org>", "MFC after: 1 day")
+	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 1 day")
+	put(t, s, "c", "Ida <ida@example.org>", "MFC after: 2 days")
+	mustRun(t, s, 0, "3 queued")
+	mustRun(t, s, 2, "3 sent")
+	if got := out.recipients(); got != "ida@example.org jane@example.org" {
+		t.Fatalf("reminded: %s", got)
+	}
+	golden(t, "digest", out.mails[0].Data)
+}
+
+// The same commit on a second branch is one reminder, which names both.
+func TestTwoBranches(t *testing.T) {
+	s, out := newService(t)
+	text := fmt.Sprintf(commitMail, "a", "Ida <ida@example.org>", strings.Repeat("ab", 20), "MFC after: 1 day")
+	for name, text := range map[string]string{"a": text, "b": strings.Replace(text, "heads/main", "heads/trunk", 1)} {
+		if _, err := s.Queue.Spool.Put(name, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		at(t, s, 0)
+	}
+	mustRun(t, s, 1, "1 sent")
+	if len(out.mails) != 1 || !bytes.Contains(out.mails[0].Data, []byte("main and trunk of src")) && !bytes.Contains(out.mails[0].Data, []byte("trunk and main of src")) {
+		t.Errorf("%s", out.mails[0].Data)
+	}
+}
+
+// The operator is told once of what was set aside, and once a month that the
+// service is alive.
+func TestOperator(t *testing.T) {
+	s, out := newService(t)
+	s.Operator = "ops@example.org"
+	put(t, s, "a", "x@elsewhere.example", "MFC after: 1 day")
+	put(t, s, "b", "ida@example.org", "MFC after: soon")
+	mustRun(t, s, 0, "2 set aside")
+	mustRun(t, s, 0, "nothing to do")
+	mustRun(t, s, 1, "nothing to do")
+	if got := out.recipients(); got != "ops@example.org" {
+		t.Fatalf("written to: %q", got)
+	}
+	mail := bytes.ReplaceAll(out.mails[0].Data, []byte(s.Queue.State), []byte("/var/spool/vext"))
+	golden(t, "setaside", messageIDs.ReplaceAll(mail, []byte("Message-Id: <...>"))) // made from the text
+	put(t, s, "c", "ida@example.org", "MFC after: 1 day")
+	mustRun(t, s, 1, "1 queued, 1 sent")
+	mustRun(t, s, 11, "nothing to do") // 1 December
+	mustRun(t, s, 11, "nothing to do")
+	mustRun(t, s, 30, "nothing to do")
+	if len(out.mails) != 3 {
+		t.Fatalf("written to: %q", out.recipients())
+	}
+	golden(t, "month", out.mails[2].Data)
+	mustRun(t, s, 45, "nothing to do") // January
+	if len(out.mails) != 4 {
+		t.Errorf("written to: %q", out.recipients())
+	}
+}
+
+// When the history can't be written, nothing is moved and nothing is sent.
+func TestHistoryCannotBeWritten(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	path := filepath.Join(s.Queue.State, "history")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := at(t, s, 0); err == nil || len(out.mails) > 0 {
+		t.Errorf("%s, %v", sum, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "1 queued, 1 sent")
+}
+
+// A template that does not fit stops the sending, and loses nothing.
+func TestBrokenTemplate(t *testing.T) {
+	s, out := newService(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "reminder.txt"), []byte("{{.NoSuchField}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := s.Templates
+	var err error
+	if s.Templates, err = templates.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	if _, err := at(t, s, 0); err == nil || !strings.Contains(err.Error(), "NoSuchField") {
+		t.Errorf("%v", err)
+	}
+	s.Templates = good
+	mustRun(t, s, 0, "1 sent")
+	if len(out.mails) != 1 {
+		t.Error("not sent")
+	}
+}
+
+func TestPreview(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	put(t, s, "b", "b@example.org", "MFC after: 1 week")
+	put(t, s, "c", "c@elsewhere.example", "MFC after: 1 week")
+	before, _ := filepath.Glob(filepath.Join(s.Queue.State, "*", "*"))
+	steps, err := s.Preview()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, step := range steps {
+		got = append(got, step.Action)
+	}
+	if strings.Join(got, " ") != "queue queue set aside send" {
+		t.Errorf("steps: %+v", steps)
+	}
+	after, _ := filepath.Glob(filepath.Join(s.Queue.State, "*", "*"))
+	if strings.Join(before, " ") != strings.Join(after, " ") || len(out.mails) > 0 {
+		t.Errorf("something changed: %v", after)
+	}
+}
+
+func TestPause(t *testing.T) {
+	for n, want := range map[int]time.Duration{1: 0, 2: 5 * time.Minute, 3: 10 * time.Minute, 9: 640 * time.Minute, 10: 1280 * time.Minute, 11: 23 * time.Hour, 1000: 23 * time.Hour} {
+		if got := pause(n); got != want {
+			t.Errorf("pause %d is %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	s, _ := newService(t)
+	level := func() (worst Level, text string) {
+		for _, f := range s.Check(context.Background(), Limits{MaxAge: 36 * time.Hour, MaxSilence: 30 * 24 * time.Hour}) {
+			worst = max(worst, f.Level)
+			text += fmt.Sprintln(f.Level, f.What, f.Text)
+		}
+		return worst, text
+	}
+	expect := func(want Level, when string) {
+		t.Helper()
+		if got, text := level(); got != want {
+			t.Errorf("%s: %s, want %s\n%s", when, got, want, text)
+		}
+	}
+	expect(LookAt, "before the first run")
+	mustRun(t, s, 0, "nothing to do")
+	expect(Well, "after a run")
+	s.Queue.Now = now.Add(37 * time.Hour)
+	expect(LookAt, "when runs have ended")
+	put(t, s, "b", "ida@example.org", "MFC after: soon")
+	mustRun(t, s, 2, "1 set aside")
+	expect(LookAt, "with something set aside")
+	if err := s.Queue.Cancel(find(t, s, "b"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	expect(Well, "after that was cancelled")
+	mustRun(t, s, 40, "nothing to do")
+	expect(LookAt, "when no commit was seen for a month")
+	s.Queue.Policy.Allow = nil
+	expect(LookAt, "when nobody may be written to")
+	s.Queue.State = filepath.Join(s.Queue.State, "none")
+	expect(Broken, "without a state directory")
+}
+
+func mustDay(t testing.TB, s string) calendar.Day {
+	t.Helper()
+	d, err := calendar.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
