@@ -67,7 +67,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if mail.LetGo != "" {
 		return letGo(mail), nil
 	}
-	f.Spool.Seen()
+	defer f.Spool.Seen()
 	var asking []commit.Commit
 	for _, c := range mail.Commits {
 		if _, ok := f.Trailers.Request(c.Message); ok {
@@ -111,7 +111,7 @@ func (f *Filter) json(in *input) (Result, error) {
 	if err != nil {
 		return Result{Bad, err.Error()}, nil
 	}
-	f.Spool.Seen()
+	defer f.Spool.Seen()
 	if _, ok := f.Trailers.Request(c.Message); !ok {
 		return Result{LetGo, "no trailer that asks for a reminder"}, nil
 	}

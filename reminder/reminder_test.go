@@ -364,6 +364,9 @@ func TestHistoryCannotBeWritten(t *testing.T) {
 	s, out := newService(t)
 	put(t, s, "a", "a@example.org", "MFC after: 0 days")
 	path := filepath.Join(s.Queue.State, "history")
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 	if err != nil {
 		return nil, err
 	}
-	s := &Stats{By: by}
+	s := &Stats{By: by, Counts: []Count{}}
 	counts := map[string]*int{}
 	var lastName string
 	var lastTime time.Time

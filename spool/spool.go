@@ -31,7 +31,8 @@ func (s Spool) Dir() string { return filepath.Join(s.state, "spool") }
 // Path returns the path of the message of that name.
 func (s Spool) Path(name string) string { return filepath.Join(s.Dir(), name) }
 
-func (s Spool) tmp() string { return filepath.Join(s.state, "tmp") }
+func (s Spool) tmp() string     { return filepath.Join(s.state, "tmp") }
+func (s Spool) history() string { return filepath.Join(s.state, "history") }
 
 // Put stores a message durably under a name and reports whether it is new: a
 // message of that name that is there already stands, and data is not looked
@@ -55,7 +56,7 @@ func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
 }
 
 func (s Spool) make() error {
-	for _, dir := range []string{s.tmp(), s.Dir()} {
+	for _, dir := range []string{s.tmp(), s.Dir(), s.history()} {
 		if err := disk.MakeDir(dir); err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (s Spool) make() error {
 // that silence can be told from a way in that is closed. That it can't be
 // noted is no reason to refuse a message.
 func (s Spool) Seen() {
-	path := filepath.Join(s.state, "history", "seen")
+	path := filepath.Join(s.history(), "seen")
 	if err := unix.Utimes(path, nil); errors.Is(err, fs.ErrNotExist) {
 		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode); err == nil {
 			f.Close()
@@ -77,7 +78,7 @@ func (s Spool) Seen() {
 
 // LastSeen returns when Seen was last called, the zero time if never.
 func (s Spool) LastSeen() time.Time {
-	info, err := os.Stat(filepath.Join(s.state, "history", "seen"))
+	info, err := os.Stat(filepath.Join(s.history(), "seen"))
 	if err != nil {
 		return time.Time{}
 	}

@@ -141,12 +141,13 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetVersionTemplate("vext {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default $VEXT_CONFIG, else /etc/vext/vext.toml)")
-	flags.StringVar(&a.state, "state", "", "state `DIR`ectory (default $VEXT_STATE, else as configured, else /var/spool/vext)")
+	flags.StringVar(&a.state, "state", "", "state directory `DIR` (default $VEXT_STATE, else as configured, else /var/spool/vext)")
 	flags.StringVar(&a.nowFlag, "now", "", "act as if it were `TIME`: 2026-12-04, \"2026-12-04 15:00\" or RFC 3339")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
 	root.AddCommand(
