@@ -43,7 +43,7 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 	if err := q.prepare(); err != nil {
 		return err
 	}
-	e := item.event
+	e := item.Event()
 	e.Time, e.Kind, e.By, e.Due = history.Now(q.Now), kind, by, due
 	return q.History.Append(e)
 }

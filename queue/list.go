@@ -34,15 +34,15 @@ type Item struct {
 	Reason     string `json:"reason,omitempty"`
 	Path       string `json:"path"`
 
-	Day   calendar.Day  `json:"-"`
-	event history.Event // what the history says, or would say
+	Day   calendar.Day   `json:"-"`
+	event *history.Event // what the history says, or would say
 }
 
 // Entry returns the item as an entry of the queue.
 func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, Path: i.Path} }
 
 // Event returns what is recorded of the item with whatever happens to it.
-func (i *Item) Event() history.Event { return i.event }
+func (i *Item) Event() history.Event { return *i.event }
 
 // Waiting returns what is in the queue, earliest day first. It is taken from
 // the history, which has all that a list shows; only a message that somebody
@@ -58,8 +58,12 @@ func (q *Queue) Waiting() ([]Item, error) {
 		return nil, errors.Join(err, knowErr)
 	}
 	items := make([]Item, 0, len(entries))
-	for _, e := range entries {
-		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path, Due: e.Day.ISO()}
+	var due string
+	for i, e := range entries {
+		if i == 0 || e.Day != entries[i-1].Day {
+			due = e.Day.ISO()
+		}
+		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path, Due: due}
 		item.fill(q, known.Name(e.Name).Queued)
 		items = append(items, item)
 	}
@@ -69,17 +73,15 @@ func (q *Queue) Waiting() ([]Item, error) {
 // fill takes what is known of the item from the event that queued it, or else
 // from the message itself.
 func (i *Item) fill(q *Queue, queued *history.Event) {
-	if queued != nil {
-		i.event = *queued
-	} else {
-		i.event = history.Event{Name: i.Name, Due: i.Day.String()}
+	if i.event = queued; queued == nil {
+		i.event = &history.Event{Name: i.Name, Due: i.Day.String()}
 		if m, err := q.Read(i.Path); err == nil {
-			q.describe(&i.event, m)
+			q.describe(i.event, m)
 		} else if i.Reason == "" {
 			i.Reason = err.Error()
 		}
 	}
-	e := &i.event
+	e := i.event
 	i.Committer, i.Address, i.Repository, i.Branch = e.Committer, e.Address, e.Repository, e.Refname
 	i.Revision, i.Subject, i.Asked = e.Revision, e.Subject, e.Asked
 }
@@ -103,7 +105,7 @@ func (q *Queue) Failed() ([]Item, error) {
 	failures, err := q.Failures()
 	var items []Item
 	for _, f := range failures {
-		item := Item{Name: f.Name, Place: InFailed, Path: f.Path, Reason: f.Reason}
+		item := Item{Name: f.Name, Place: InFailed, Path: f.Path, Reason: f.Reason, event: &history.Event{Name: f.Name}}
 		if spool.IsName(f.Name) {
 			item.fill(q, nil)
 		}

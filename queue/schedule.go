@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	"vext/internal/calendar"
@@ -138,7 +139,8 @@ func (q *Queue) describe(e *history.Event, m *Message) {
 	to := q.Policy.Recipient(&m.Commit)
 	e.Address, e.Committer = to.Email, to.Name
 	e.Repository, e.Refname, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
-	e.Subject = shorten(m.Subject, 200)
+	// A copy: the subject is a part of the message, which need not be kept.
+	e.Subject = strings.Clone(shorten(m.Subject, 200))
 	e.Asked = shorten(m.Request.Key+": "+m.Request.Value, 100)
 }
 
@@ -219,33 +221,49 @@ func (d *Decision) duplicateOf(before *history.Event, branches []string) {
 	d.Event.Kind = history.Also
 }
 
+// batch is how many messages are recorded at once: enough that the sync of the
+// history costs little, few enough that the record of them is small.
+const batch = 5000
+
 // Apply carries a plan out: the history first, so that no message is in the
 // queue whose commit is not known, then the moves. When the history can't be
-// written nothing is moved.
+// written, nothing is moved that is not in it.
 func (q *Queue) Apply(plan []Decision) error {
 	if len(plan) == 0 {
 		return nil
 	}
 	if err := q.prepare(); err != nil {
-		return err
-	}
-	events := make([]history.Event, len(plan))
-	for i := range plan {
-		events[i] = plan[i].Event
-	}
-	if err := q.History.Append(events...); err != nil {
-		return err
+		return &HistoryError{err}
 	}
 	var errs []error
 	days := map[calendar.Day]bool{}
-	for i := range plan {
-		errs = append(errs, q.apply(&plan[i], days))
+	for rest := plan; len(rest) > 0; {
+		n := min(batch, len(rest))
+		events := make([]history.Event, n)
+		for i := range events {
+			events[i] = rest[i].Event
+		}
+		if err := q.History.Append(events...); err != nil {
+			errs = append(errs, &HistoryError{err})
+			break
+		}
+		for i := range events {
+			errs = append(errs, q.apply(&rest[i], days))
+		}
+		rest = rest[n:]
 	}
 	for day := range days {
 		errs = append(errs, disk.SyncDir(q.dayDir(day)))
 	}
 	return errors.Join(append(errs, disk.SyncDir(q.Spool.Dir()))...)
 }
+
+// A HistoryError says that the history could not be written. Nothing may be
+// sent then.
+type HistoryError struct{ Err error }
+
+func (e *HistoryError) Error() string { return e.Err.Error() }
+func (e *HistoryError) Unwrap() error { return e.Err }
 
 func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 	path := filepath.Join(q.Spool.Dir(), d.Name)

@@ -80,19 +80,18 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 	return sum, lock.MarkRun(s.Queue.Now)
 }
 
-// historyError says that the history could not be read or written.
-type historyError struct{ err error }
-
-func (e historyError) Error() string { return e.err.Error() }
-func (e historyError) Unwrap() error { return e.err }
-
-func isHistoryError(err error) bool { return errors.As(err, new(historyError)) }
+// isHistoryError reports whether err says that the history could not be read
+// or written.
+func isHistoryError(err error) bool { return errors.As(err, new(*queue.HistoryError)) }
 
 // schedule gives the messages of the spool their days.
 func (s *Service) schedule(sum *Summary) error {
 	plan, planErr := s.Queue.Plan(s.progress("reading the spool"))
 	if err := s.Queue.Apply(plan); err != nil {
-		return errors.Join(planErr, historyError{err})
+		if errors.As(err, new(*queue.HistoryError)) {
+			return errors.Join(planErr, err)
+		}
+		planErr = errors.Join(planErr, err)
 	}
 	for i := range plan {
 		e := &plan[i].Event

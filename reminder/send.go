@@ -82,7 +82,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 	}
 	known, err := s.Queue.History.Know(names, nil)
 	if err != nil {
-		return nil, append(errs, historyError{err})
+		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
 	items := make([]*dueItem, 0, len(entries))
 	var keys []string
@@ -96,7 +96,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 		items = append(items, item)
 	}
 	if known, err = s.Queue.History.Know(nil, keys); err != nil {
-		return nil, append(errs, historyError{err})
+		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
 	for _, item := range items {
 		item.byKey = known.Key(item.event.Key)
@@ -243,7 +243,7 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		}
 	}
 	if err != nil {
-		err = stopError{historyError{fmt.Errorf("sent, but not recorded: %w", err)}}
+		err = stopError{&queue.HistoryError{Err: fmt.Errorf("sent, but not recorded: %w", err)}}
 	}
 	for i, item := range items {
 		sum.Sent++

@@ -137,7 +137,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"time":"2026-01-01T00:00:00Z","reason":"\u0041"}`)
 	f.Fuzz(func(t *testing.T, line string) {
 		var fast, slow Event
-		if !parse([]byte(line), &fast) {
+		if !parse([]byte(line), &fast, names{}) {
 			return
 		}
 		if err := json.Unmarshal([]byte(line), &slow); err != nil {

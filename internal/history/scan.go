@@ -21,6 +21,7 @@ func scanFile(path string, fn func(*Event)) (damaged int, err error) {
 	r := bufio.NewReaderSize(f, 256<<10)
 	var e Event
 	var long []byte
+	known := names{}
 	for {
 		line, err := r.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
@@ -33,7 +34,7 @@ func scanFile(path string, fn func(*Event)) (damaged int, err error) {
 		}
 		if len(line) > 1 {
 			e = Event{}
-			if parse(line, &e) || json.Unmarshal(line, &e) == nil {
+			if parse(line, &e, known) || json.Unmarshal(line, &e) == nil {
 				fn(&e)
 			} else {
 				damaged++
@@ -51,7 +52,7 @@ func scanFile(path string, fn func(*Event)) (damaged int, err error) {
 
 // parse reads a line of strings without escapes, in the layout of appendLine.
 // It reports false for any other line, and e is then not to be used.
-func parse(line []byte, e *Event) bool {
+func parse(line []byte, e *Event, known names) bool {
 	line = bytes.TrimRight(line, "\n")
 	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' || bytes.IndexByte(line, '\\') >= 0 {
 		return false
@@ -63,7 +64,7 @@ func parse(line []byte, e *Event) bool {
 		if key, rest, ok = cutString(rest); !ok || len(rest) == 0 || rest[0] != ':' {
 			return false
 		}
-		if value, rest, ok = cutString(rest[1:]); !ok || !e.set(key, value) {
+		if value, rest, ok = cutString(rest[1:]); !ok || !e.set(key, value, known) {
 			return false
 		}
 		if len(rest) == 0 {
@@ -88,7 +89,24 @@ func cutString(b []byte) (s, rest []byte, ok bool) {
 	return b[1 : 1+end], b[2+end:], true
 }
 
-func (e *Event) set(key, value []byte) bool {
+// names holds what stands in many events, such as addresses, once.
+type names map[string]string
+
+// mostNames bounds the names; a project has fewer.
+const mostNames = 10000
+
+func (n names) string(b []byte) string {
+	if s, ok := n[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(n) < mostNames {
+		n[s] = s
+	}
+	return s
+}
+
+func (e *Event) set(key, value []byte, known names) bool {
 	if string(key) == "time" {
 		t, ok := parseTime(value)
 		e.Time = t
@@ -98,7 +116,12 @@ func (e *Event) set(key, value []byte) bool {
 	if to == nil {
 		return false
 	}
-	*to = string(value)
+	switch to {
+	case &e.Name, &e.Key, &e.Revision, &e.Subject:
+		*to = string(value)
+	default:
+		*to = known.string(value)
+	}
 	return true
 }
 
