@@ -63,11 +63,14 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d \
+	  $(DESTDIR)$(PREFIX)/share/doc/vext
 	install -m 0755 bin/vext bin/vext-filter $(DESTDIR)$(PREFIX)/bin
 	install -m 0644 docs/vext.1 docs/vext-filter.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 docs/vext.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 docs/vext-queue.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 0644 README.md LICENSE CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/vext
+	cp -R contrib $(DESTDIR)$(PREFIX)/share/doc/vext
 	bin/vext completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vext
 	bin/vext completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vext
 	bin/vext completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vext.fish

@@ -42,6 +42,9 @@ func (q *Queue) setAside(path, name, reason string) error {
 	if err := os.WriteFile(to+whySuffix, []byte(reason+"\n"), disk.FileMode); err != nil {
 		return err
 	}
+	if err := os.Chmod(to+whySuffix, disk.FileMode); err != nil { // whatever the umask
+		return err
+	}
 	return disk.Rename(path, to)
 }
 

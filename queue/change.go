@@ -24,6 +24,9 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	if err != nil {
 		return day, err
 	}
+	if day.Before(q.Today()) {
+		return day, fmt.Errorf("%s is past", day.Long())
+	}
 	if item.Place == InFailed && !item.readable() {
 		return day, fmt.Errorf("%s can't be queued: %s", item.Name, item.Reason)
 	}
@@ -37,13 +40,13 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 }
 
 // readable reports whether the message says which commit it is.
-func (i *Item) readable() bool { return i.event.Address != "" }
+func (i *Item) readable() bool { return i.Address != "" }
 
 func (q *Queue) record(item *Item, kind, by, due string) error {
 	if err := q.prepare(); err != nil {
 		return err
 	}
-	e := item.Event()
+	e := *item.Event
 	e.Time, e.Kind, e.By, e.Due = history.Now(q.Now), kind, by, due
 	return q.History.Append(e)
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -19,30 +20,40 @@ const (
 	InDone   = "done" // its reminder was sent or cancelled
 )
 
-// An Item is a message as a person sees it in a list.
+// An Item is a message as a person sees it in a list: where it is, and what
+// the history says of it.
 type Item struct {
-	Name       string `json:"name"`
-	Place      string `json:"place"`
-	Due        string `json:"due,omitempty"` // YYYY-MM-DD
-	Committer  string `json:"committer,omitempty"`
-	Address    string `json:"address,omitempty"`
-	Repository string `json:"repository,omitempty"`
-	Branch     string `json:"branch,omitempty"`
-	Revision   string `json:"revision,omitempty"`
-	Subject    string `json:"subject,omitempty"`
-	Asked      string `json:"asked,omitempty"`
-	Reason     string `json:"reason,omitempty"`
-	Path       string `json:"path"`
+	*history.Event
+	Name   string
+	Place  string
+	Day    calendar.Day // when it waits in the queue
+	Path   string
+	Reason string // why it was set aside, or can't be read
+}
 
-	Day   calendar.Day   `json:"-"`
-	event *history.Event // what the history says, or would say
+// MarshalJSON returns the item for programs, days as YYYY-MM-DD.
+func (i *Item) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name       string `json:"name"`
+		Place      string `json:"place"`
+		Due        string `json:"due,omitempty"`
+		Committer  string `json:"committer,omitempty"`
+		Address    string `json:"address,omitempty"`
+		Repository string `json:"repository,omitempty"`
+		Branch     string `json:"branch,omitempty"`
+		Revision   string `json:"revision,omitempty"`
+		Subject    string `json:"subject,omitempty"`
+		Asked      string `json:"asked,omitempty"`
+		Reason     string `json:"reason,omitempty"`
+		Path       string `json:"path"`
+	}{
+		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Refname,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Path,
+	})
 }
 
 // Entry returns the item as an entry of the queue.
 func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, Path: i.Path} }
-
-// Event returns what is recorded of the item with whatever happens to it.
-func (i *Item) Event() history.Event { return *i.event }
 
 // Waiting returns what is in the queue, earliest day first. It is taken from
 // the history, which has all that a list shows; only a message that somebody
@@ -58,12 +69,8 @@ func (q *Queue) Waiting() ([]Item, error) {
 		return nil, errors.Join(err, knowErr)
 	}
 	items := make([]Item, 0, len(entries))
-	var due string
-	for i, e := range entries {
-		if i == 0 || e.Day != entries[i-1].Day {
-			due = e.Day.ISO()
-		}
-		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path, Due: due}
+	for _, e := range entries {
+		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path}
 		item.fill(q, known.Name(e.Name).Queued)
 		items = append(items, item)
 	}
@@ -73,17 +80,15 @@ func (q *Queue) Waiting() ([]Item, error) {
 // fill takes what is known of the item from the event that queued it, or else
 // from the message itself.
 func (i *Item) fill(q *Queue, queued *history.Event) {
-	if i.event = queued; queued == nil {
-		i.event = &history.Event{Name: i.Name, Due: i.Day.String()}
-		if m, err := q.Read(i.Path); err == nil {
-			q.describe(i.event, m)
-		} else if i.Reason == "" {
-			i.Reason = err.Error()
-		}
+	if i.Event = queued; queued != nil {
+		return
 	}
-	e := i.event
-	i.Committer, i.Address, i.Repository, i.Branch = e.Committer, e.Address, e.Repository, e.Refname
-	i.Revision, i.Subject, i.Asked = e.Revision, e.Subject, e.Asked
+	i.Event = &history.Event{Name: i.Name, Due: i.Day.String()}
+	if m, err := q.Read(i.Path); err == nil {
+		q.describe(i.Event, m)
+	} else if i.Reason == "" {
+		i.Reason = err.Error()
+	}
 }
 
 // Spooled returns what the next run will give its day.
@@ -105,7 +110,7 @@ func (q *Queue) Failed() ([]Item, error) {
 	failures, err := q.Failures()
 	var items []Item
 	for _, f := range failures {
-		item := Item{Name: f.Name, Place: InFailed, Path: f.Path, Reason: f.Reason, event: &history.Event{Name: f.Name}}
+		item := Item{Name: f.Name, Place: InFailed, Path: f.Path, Reason: f.Reason, Event: &history.Event{Name: f.Name}}
 		if spool.IsName(f.Name) {
 			item.fill(q, nil)
 		}

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"vext/internal/commit"
 )
@@ -119,9 +120,11 @@ func match(pattern, s string) bool {
 		case p < len(pattern) && pattern[p] == '*':
 			star, mark = p, i
 			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
+		case p < len(pattern) && pattern[p] == '?':
+			_, size := utf8.DecodeRuneInString(s[i:])
+			p, i = p+1, i+size
+		case p < len(pattern) && pattern[p] == s[i]:
+			p, i = p+1, i+1
 		case star >= 0:
 			mark++
 			p, i = star+1, mark

@@ -306,7 +306,7 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	item = one(t, q, "a")
-	if err := q.SetAside(item.Entry(), item.Event(), "refused"); err != nil {
+	if err := q.SetAside(item.Entry(), *item.Event, "refused"); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.Retry(one(t, q, "a"), "ops"); err != nil {
@@ -416,7 +416,7 @@ func TestMatch(t *testing.T) {
 	}{
 		{"*@freebsd.org", "kib@freebsd.org", true}, {"kib@*", "kib@x", true}, {"*", "", true}, {"*", "a/b", true},
 		{"stable/*", "stable/14", true}, {"stable/*", "stable", false}, {"a*b*c", "axxbxxc", true}, {"a*b*c", "axxbxx", false},
-		{"?", "a", true}, {"?", "", false}, {"", "", true}, {"", "a", false}, {"a", "ab", false}, {"**", "x", true},
+		{"?", "a", true}, {"?", "ä", true}, {"?x", "ä", false}, {"?", "", false}, {"", "", true}, {"", "a", false}, {"a", "ab", false}, {"**", "x", true},
 		{"*@freebsd.org", "kib@freebsd.org.evil.example", false}, {"*.org", "x.org.org", true},
 	} {
 		if got := match(test.pattern, test.s); got != test.want {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/disk"
@@ -234,6 +236,10 @@ func (q *Queue) Apply(plan []Decision) error {
 	}
 	if err := q.prepare(); err != nil {
 		return &HistoryError{err}
+	}
+	if err := unix.Access(q.Spool.Dir(), unix.W_OK|unix.X_OK); err != nil {
+		// Nothing could be moved, and every run would record it anew.
+		return &fs.PathError{Op: "write to", Path: q.Spool.Dir(), Err: err}
 	}
 	var errs []error
 	days := map[calendar.Day]bool{}

@@ -64,8 +64,6 @@ func (s *Service) previewItem(item *dueItem) Step {
 		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Until)}
 	case err != nil:
 		return Step{"set aside", item.entry.Name, err.Error()}
-	case m.Request.Err != nil:
-		return Step{"set aside", item.entry.Name, m.Request.Err.Error()}
 	}
 	if reason := s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)); reason != "" {
 		return Step{"set aside", item.entry.Name, reason}

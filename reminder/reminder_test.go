@@ -247,7 +247,7 @@ func TestCrashBetweenRecordAndRemoval(t *testing.T) {
 	s, out := newService(t)
 	put(t, s, "a", "a@example.org", "MFC after: 1 day")
 	mustRun(t, s, 0, "1 queued")
-	e := find(t, s, "a").Event()
+	e := *find(t, s, "a").Event
 	e.Kind, e.Time = history.Sent, now
 	if err := s.Queue.History.Append(e); err != nil {
 		t.Fatal(err)
@@ -279,6 +279,23 @@ func TestSnoozeAfterSent(t *testing.T) {
 	}
 	if err := s.Queue.Cancel(find(t, s, "a"), "ida"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A request that could not be read is snoozed to a day, and then sent.
+func TestSnoozeUnreadable(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "a@example.org", "MFC after: soon")
+	mustRun(t, s, 0, "1 set aside")
+	if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "2020-01-01"), "ida"); err == nil {
+		t.Error("snoozed into the past")
+	}
+	if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "1 day"), "ida"); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 1, "1 sent")
+	if len(out.mails) != 1 {
+		t.Errorf("reminded: %s", out.recipients())
 	}
 }
 

@@ -193,13 +193,12 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 	if err != nil && !queue.IsNotUnderstood(err) {
 		return Words{}, false, err
 	}
-	reason := ""
-	switch {
-	case err != nil:
+	// A period that can't be read does not matter any more: a person has given
+	// the message its day.
+	var reason string
+	if err != nil {
 		reason = err.Error()
-	case m.Request.Err != nil:
-		reason = fmt.Sprintf("%q: %v", m.Request.Key+": "+m.Request.Value, m.Request.Err)
-	default:
+	} else {
 		reason = s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit))
 	}
 	if reason != "" {

@@ -33,6 +33,7 @@ type app struct {
 
 	configPath, state, nowFlag string
 	verbose                    bool
+	makeState                  bool // the command may make the user's own state directory
 }
 
 // buildVersion is set by the Makefile.
@@ -53,6 +54,9 @@ func (a *app) load() (*config.Config, error) {
 	c, err := config.Load(a.configPath, queue.DefaultBranches)
 	if err != nil {
 		return nil, hinted{err, "see vext.toml(5)"}
+	}
+	if _, err := reminder.ParseSchedule(c.Schedule, c.Zone); err != nil {
+		return nil, hinted{fmt.Errorf("%s: %w", c.Path, err), "see vext.toml(5)"}
 	}
 	return c, nil
 }
@@ -79,7 +83,8 @@ func parseTime(s string, zone *time.Location) (time.Time, error) {
 }
 
 // open returns the queue as configured. The state directory must exist, unless
-// it is the user's own, which nobody else would make.
+// it is the user's own, which nobody else would make, and something is to be
+// written there.
 func (a *app) open(c *config.Config) (*queue.Queue, error) {
 	state := a.state
 	if state == "" && os.Getenv("VEXT_STATE") == "" {
@@ -93,7 +98,7 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 		}
 	}
 	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
-		if !usual || os.Getenv("VEXT_STATE") != "" {
+		if !usual || os.Getenv("VEXT_STATE") != "" || !a.makeState {
 			return nil, hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
 		}
 		if err := os.MkdirAll(state, disk.DirMode); err != nil {

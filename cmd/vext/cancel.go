@@ -22,7 +22,7 @@ func newCancel(a *app) *cobra.Command {
 				}
 				what := "cancelled"
 				if item.Place == queue.InDone {
-					what = "its reminder was sent; there will be no other"
+					what = "it was sent or cancelled before; there will be no other"
 				}
 				_, err := fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
 				return err

@@ -60,9 +60,6 @@ func (a *app) checked() (*reminder.Service, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err := reminder.ParseSchedule(c.Schedule, c.Zone); err != nil {
-		return nil, "", err
-	}
 	q, err := a.open(c)
 	if err != nil {
 		return nil, "", err

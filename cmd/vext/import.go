@@ -23,6 +23,7 @@ have no zone; they are taken to be in the configured one. - is standard input.`,
 		Example: `  vext import /var/log/MFCns.log`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.makeState = !dryRun
 			q, c, err := a.openQueue()
 			if err != nil {
 				return err

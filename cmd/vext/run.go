@@ -25,6 +25,7 @@ every minute; two at once do no harm.`,
   vext run --dry-run --now 2026-12-04 what would happen then`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.makeState = !dryRun
 			s, err := a.service()
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -23,6 +24,10 @@ once, when it starts; the log goes to standard error, one line an event.`,
   systemctl enable --now vext    with contrib/systemd/vext.service`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.nowFlag != "" {
+				return usageError{errors.New("--now: vext serve goes by the clock")}
+			}
+			a.makeState = true
 			c, err := a.load()
 			if err != nil {
 				return err

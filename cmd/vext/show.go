@@ -80,9 +80,9 @@ func showJSON(w io.Writer, item *queue.Item, events []history.Event, m *queue.Me
 		message = m.Message
 	}
 	return printJSON(w, struct {
-		*queue.Item
-		Events  []history.Event `json:"events"`
-		Message string          `json:"message,omitempty"`
+		Reminder *queue.Item     `json:"reminder"`
+		Events   []history.Event `json:"events"`
+		Message  string          `json:"message,omitempty"`
 	}{item, events, message})
 }
 
@@ -92,7 +92,7 @@ func show(a *app, q *queue.Queue, item *queue.Item, events []history.Event) {
 	fmt.Fprintln(a.stdout, s.bold(printable(orName(item.Subject, item.Name))))
 	fact := func(label, value string) {
 		if value != "" {
-			fmt.Fprintf(a.stdout, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(value))
+			fmt.Fprintf(a.stdout, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(strings.ReplaceAll(value, "\n", " ")))
 		}
 	}
 	state := map[string]string{
@@ -103,10 +103,10 @@ func show(a *app, q *queue.Queue, item *queue.Item, events []history.Event) {
 		state = "due " + item.Day.Short(today) + ", " + item.Day.Distance(today)
 	}
 	fact("state", state)
-	fact("reason", strings.ReplaceAll(item.Reason, "\n", " "))
+	fact("reason", item.Reason)
 	fact("committer", strings.TrimSpace(item.Committer+" <"+item.Address+">"))
 	fact("commit", item.Revision)
-	fact("branch", strings.TrimSpace(item.Branch+" "+item.Repository))
+	fact("branch", strings.TrimSpace(item.Refname+" "+item.Repository))
 	fact("asked", item.Asked)
 	fact("name", item.Name)
 	fact("file", item.Path)

@@ -91,7 +91,7 @@ func (h *Header) read(lines *lineReader) {
 			continue
 		case first && isMboxLine(line):
 			sender, _, _ := bytes.Cut(bytes.TrimPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From ")), []byte(" "))
-			h.Null = string(sender) == "MAILER-DAEMON" || string(sender) == "<>"
+			h.Null = isNobody(strings.Trim(string(sender), "<>"))
 		case line[0] == ' ' || line[0] == '\t':
 			h.continueField(line)
 		default:

@@ -67,13 +67,17 @@ func (h *Header) letGo() string {
 		return "vext sent it itself"
 	case strings.HasPrefix(auto, "auto-replied"):
 		return "an automatic reply"
-	case h.Null, hasPath && strings.Trim(string(returnPath), "<> \t\n") == "":
+	case h.Null, hasPath && isNobody(strings.Trim(string(returnPath), "<> \t\n")):
 		return "a bounce: its envelope sender is empty"
 	case h.isReply():
 		return "a reply"
 	}
 	return ""
 }
+
+// isNobody reports whether the envelope sender is that of a bounce. Postfix's
+// pipe(8) writes it as MAILER-DAEMON unless told otherwise.
+func isNobody(sender string) bool { return sender == "" || sender == "MAILER-DAEMON" }
 
 // isReply tells a person's answer from a commit mail. git-multimail threads
 // its mails as replies to the push's, so In-Reply-To says nothing where a

@@ -170,6 +170,9 @@ func (c *Config) check() error {
 	if c.Zone, err = time.LoadLocation(c.Timezone); err != nil || c.Timezone == "" || c.Timezone == "Local" {
 		return fmt.Errorf("timezone: no such time zone: %q", c.Timezone)
 	}
+	if c.State != "" && !filepath.IsAbs(c.State) {
+		return fmt.Errorf("state: needs the whole path of a directory, not %q", c.State)
+	}
 	if r := c.Reminders.Recipient; r != Committer && r != Author {
 		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)
 	}
