@@ -63,23 +63,17 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if in.isJSON() {
 		return f.json(in)
 	}
-	mail := commit.ReadMail(in.buffered)
+	mail := commit.ReadAsking(in.buffered, f.Trailers)
 	if mail.LetGo != "" {
 		return letGo(mail), nil
 	}
 	defer f.Spool.Seen()
-	var asking []commit.Commit
-	for _, c := range mail.Commits {
-		if _, ok := f.Trailers.Request(c.Message); ok {
-			asking = append(asking, c)
-		}
-	}
 	switch {
-	case len(asking) == 0:
+	case len(mail.Commits) == 0:
 		in.capturing = false
 		return Result{LetGo, "no trailer that asks for a reminder"}, nil
-	case len(mail.Commits) > 1:
-		return f.push(in, asking)
+	case len(mail.Commits)+mail.Others > 1:
+		return f.push(in, mail.Commits)
 	}
 	if err := in.drain(); err != nil {
 		return Result{}, err
@@ -88,7 +82,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if in.overflow {
 		data = mail.Cut(in.size)
 	}
-	return f.put(&asking[0], data)
+	return f.put(&mail.Commits[0], data)
 }
 
 func letGo(m *commit.Mail) Result {

@@ -29,10 +29,16 @@ const (
 	exitTempFail = 75
 )
 
-func main() {
-	// Somebody who closes standard error must not kill us with SIGPIPE.
+func main() { os.Exit(run(os.Args[1:], os.Stdin, stderr{})) }
+
+// stderr is standard error for one who may have closed it: to write there must
+// not kill us with SIGPIPE. Most runs write nothing, and are not made to wait
+// for the signal to be set up.
+type stderr struct{}
+
+func (stderr) Write(p []byte) (int, error) {
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stderr))
+	return os.Stderr.Write(p)
 }
 
 type options struct {

@@ -124,7 +124,7 @@ func isLogLine(line []byte) bool {
 // gitLog reads one entry of git log: its fields, then the message.
 func (b *body) gitLog(revision string) {
 	c := Commit{Revision: revision}
-	var date string
+	var date, authorDate string
 	for {
 		line, ok := b.next()
 		if !ok || len(bytes.TrimSpace(line)) == 0 {
@@ -138,15 +138,15 @@ func (b *body) gitLog(revision string) {
 		case "Commit":
 			c.Committer = ParsePerson(value)
 		case "AuthorDate", "Date":
-			c.AuthorDate = parseDate(value)
+			authorDate = value
 		case "CommitDate":
 			date = value
 		}
 	}
-	c.Date = parseDate(date)
 	if c.Committer.Email == "" {
 		c.Committer = c.Author
 	}
+	c.AuthorDate, c.Date = parseDate(authorDate), parseDate(date)
 	c.Message = b.message("    ")
 	b.finish(c, false)
 }

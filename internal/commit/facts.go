@@ -79,6 +79,15 @@ func (f *facts) field(line []byte) {
 // finish completes a commit from the mail's header and the lines before its
 // message, and adds it to the mail.
 func (b *body) finish(c Commit, plain bool) {
+	if c.Message == "" {
+		return
+	}
+	if wanted := b.mail.wanted; wanted != nil {
+		if _, asks := wanted.Request(c.Message); !asks {
+			b.mail.Others++
+			return
+		}
+	}
 	h := &b.mail.Header
 	f := &b.facts
 	from := ParsePerson(h.Get("From"))
@@ -103,9 +112,7 @@ func (b *body) finish(c Commit, plain bool) {
 		c.Subject = firstOf(Undecorated(h.Get("Subject")), c.Subject)
 	}
 	c.Subject = strings.TrimSpace(c.Subject)
-	if c.Message != "" {
-		b.mail.Commits = append(b.mail.Commits, c)
-	}
+	b.mail.Commits = append(b.mail.Commits, c)
 }
 
 // svnBranch finds the branch in a subject such as

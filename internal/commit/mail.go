@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/emersion/go-message"
-	"golang.org/x/text/encoding/unicode"
 )
 
 // OwnHeader marks every mail that vext itself sends, so that its filter lets
@@ -21,9 +20,11 @@ const TrailerHeader = "X-Vext-Trailer"
 type Mail struct {
 	Header  Header
 	Commits []Commit // in the order of the mail; more than one only for a push
+	Others  int      // commits that were not wanted, see ReadAsking
 	LetGo   string   // why it is none of our business; "" for a commit
 	Bad     bool     // it is no mail at all
 
+	wanted  *Trailers // nil for every commit
 	text    collector // the decoded body as far as it was read
 	charset string    // in which text is written, when it could not be decoded
 }
@@ -31,9 +32,16 @@ type Mail struct {
 // ReadMail reads a mail (RFC 5322) with one commit in it, or with the several
 // of one push. It reads no further than it must and never fails: what can't be
 // understood is reported in LetGo.
-func ReadMail(r io.Reader) *Mail {
+func ReadMail(r io.Reader) *Mail { return readMail(r, nil) }
+
+// ReadAsking is ReadMail for one who wants only the commits that ask for a
+// reminder with one of the trailers. Others are not made out; Others counts
+// them.
+func ReadAsking(r io.Reader, trailers *Trailers) *Mail { return readMail(r, trailers) }
+
+func readMail(r io.Reader, wanted *Trailers) *Mail {
 	lines := newLineReader(r)
-	m := new(Mail)
+	m := &Mail{wanted: wanted}
 	m.Header.read(lines)
 	if m.Header.empty() {
 		m.Bad, m.LetGo = true, "not a mail: it has no header"
@@ -51,7 +59,7 @@ func ReadMail(r io.Reader) *Mail {
 	m.charset = part.charset
 	b := body{mail: m, lines: newLineReader(part.text)}
 	b.read()
-	if len(m.Commits) == 0 {
+	if len(m.Commits)+m.Others == 0 {
 		m.LetGo = "no commit message in it"
 	}
 	return m
@@ -161,16 +169,4 @@ func charsetReader(charset string, r io.Reader) (io.Reader, error) {
 		return decoded, nil
 	}
 	return nil, message.UnknownCharsetError{}
-}
-
-func utf16Reader(charset string, r io.Reader) (io.Reader, bool) {
-	endian := unicode.BigEndian
-	switch strings.ToLower(charset) {
-	case "utf-16", "utf-16be":
-	case "utf-16le":
-		endian = unicode.LittleEndian
-	default:
-		return nil, false
-	}
-	return unicode.UTF16(endian, unicode.UseBOM).NewDecoder().Reader(r), true
 }
