@@ -65,7 +65,7 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 		errs = append(errs, s.sendDue(ctx, &sum))
 		errs = append(errs, s.tellOperator(ctx))
 	}
-	errs = append(errs, s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
+	errs = append(errs, s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
 	if s.Mail != nil {
 		if err := s.Mail.Close(); err != nil {
 			s.Log.Debug("the mail server did not say goodbye", "err", err)

@@ -38,6 +38,12 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
 	items, errs := s.due()
 	s.sentKeys = map[string]bool{}
 	progress := s.progress("sending")
+	if len(items) > 0 {
+		// What can't be recorded is not sent.
+		if err := s.Queue.History.Reserve(); err != nil {
+			return errors.Join(append(errs, &queue.HistoryError{Err: err})...)
+		}
+	}
 	var dirty []calendar.Day
 	var stop error
 	groups := s.groups(items)
@@ -225,8 +231,9 @@ const recordTries = 3
 
 // sent records that items were sent and takes them out of the queue. From the
 // server's answer to the record there is no step in between. When it can't be
-// written, the removal alone keeps the reminder from going out twice, and
-// nothing more is sent.
+// written, the room that was reserved for it is used, and nothing more is sent;
+// even if that fails, the removal alone keeps the reminder from going out
+// twice.
 func (s *Service) sent(items []*dueItem, sum *Summary) error {
 	events := make([]history.Event, len(items))
 	for i, item := range items {
@@ -235,13 +242,17 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.Mail.String(), "", "", ""
 		events[i] = e
 	}
-	var err error
+	var err, full error
 	for range recordTries {
 		if err = s.Queue.History.Append(events...); err == nil {
 			break
 		}
+		full = stopError{&queue.HistoryError{Err: err}}
+		s.Queue.History.Release()
 	}
-	if err != nil {
+	if err == nil {
+		err = full
+	} else {
 		err = stopError{&queue.HistoryError{Err: fmt.Errorf("sent, but not recorded: %w", err)}}
 	}
 	for i, item := range items {
