@@ -23,6 +23,8 @@ const (
 	Spooled                // in the spool, or there already
 )
 
+func (v Verdict) String() string { return [...]string{"let go", "bad input", "spooled"}[v] }
+
 // A Result is a verdict and what is to be said about it.
 type Result struct {
 	Verdict Verdict
@@ -39,11 +41,11 @@ type Filter struct {
 
 // New returns a filter that knows the usual trailers and those named in extra.
 func New(s spool.Spool, extra ...string) (*Filter, error) {
-	all, err := commit.NewTrailers(extra...)
-	if err != nil {
-		return nil, err
-	}
 	usual, err := commit.NewTrailers()
+	all := usual
+	if len(extra) > 0 {
+		all, err = commit.NewTrailers(extra...)
+	}
 	return &Filter{Spool: s, Trailers: all, Usual: usual}, err
 }
 

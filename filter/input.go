@@ -30,7 +30,7 @@ type input struct {
 
 func newInput(r io.Reader) *input {
 	in := &input{r: r, capturing: true, limit: largestWhole}
-	in.buffered = bufio.NewReaderSize(in, 64<<10)
+	in.buffered = bufio.NewReaderSize(in, 32<<10)
 	return in
 }
 
@@ -90,8 +90,10 @@ func (in *input) isJSON() bool {
 // drain reads what is left, so that the sender never writes into a closed
 // pipe.
 func (in *input) drain() error {
-	if in.err == nil {
-		io.Copy(io.Discard, in.buffered)
+	for in.err == nil {
+		if _, err := in.buffered.Discard(1 << 20); err != nil {
+			break
+		}
 	}
 	return in.err
 }

@@ -91,18 +91,16 @@ func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
 		return exitTempFail
 	}
 	if opts.verbose {
-		fmt.Fprintf(stderr, "vext-filter: %s: %s\n", verdicts[result.Verdict], result.Reason)
+		fmt.Fprintf(stderr, "vext-filter: %v: %s\n", result.Verdict, result.Reason)
 	}
-	if opts.exact {
-		return exact[result.Verdict]
+	switch {
+	case opts.exact && result.Verdict == filter.LetGo:
+		return exitLetGo
+	case opts.exact && result.Verdict == filter.Bad:
+		return exitDataErr
 	}
 	return exitOK
 }
-
-var (
-	verdicts = map[filter.Verdict]string{filter.Spooled: "spooled", filter.LetGo: "let go", filter.Bad: "bad input"}
-	exact    = map[filter.Verdict]int{filter.Spooled: exitOK, filter.LetGo: exitLetGo, filter.Bad: exitDataErr}
-)
 
 func decide(opts options, stdin io.Reader) (filter.Result, error) {
 	state := opts.state

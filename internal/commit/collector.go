@@ -8,7 +8,10 @@ import (
 
 // largestText bounds what is kept of a commit message, and of the text around
 // it.
-const largestText = 512 << 10
+const (
+	largestText = 512 << 10
+	smallText   = 4 << 10 // of most
+)
 
 // A collector keeps lines up to a bound. Behind the bound it keeps only the
 // few that hold a period, so that a trailer at the end of an endless message
@@ -23,8 +26,12 @@ func (c *collector) add(line []byte) {
 	if c.full && (c.Len() > largestText+largestText/8 || !holdsPeriod(line)) {
 		return
 	}
-	if need := c.Len() + len(line) + 1; need > c.Cap() && need > 32<<10 {
-		c.Grow(largestText + largestText/4) // once: memory that is not used costs nothing
+	// It grows twice at most: memory that is not used costs nothing, and
+	// growing step by step does.
+	if need := c.Len() + len(line) + 1; need > c.Cap() && need <= smallText {
+		c.Grow(smallText)
+	} else if need > c.Cap() {
+		c.Grow(largestText + largestText/4)
 	}
 	c.Write(line)
 	c.WriteByte('\n')

@@ -6,15 +6,29 @@ import (
 	"strings"
 )
 
+// factInitials are the bytes that lines begin with which say something about
+// the message, or end it.
+var factInitials = initials("-=_@dITMADRC" + "Ttc MCUADNR")
+
+func initials(s string) (set [256]bool) {
+	for i := range len(s) {
+		set[s[i]] = true
+	}
+	return set
+}
+
 // before takes in one line of those before a message. It runs for every line
 // of a plain mail, and so has no regular expressions; neither has the rest of
 // the filter, whose start they would slow down.
 func (b *body) before(line []byte) {
+	if len(line) == 0 || !factInitials[line[0]] {
+		return
+	}
 	if isEnd(line) && !b.facts.push {
 		b.ended, b.end = true, b.start
 		return
 	}
-	if len(line) == 0 || len(line) > 200 {
+	if len(line) > 200 {
 		return
 	}
 	f := &b.facts
@@ -56,6 +70,11 @@ func (f *facts) field(line []byte) {
 	i := bytes.IndexByte(line, ':')
 	if i < 3 || i > len("New Revision") {
 		return
+	}
+	switch string(line[:i]) {
+	case "URL", "Author", "Date", "New Revision", "Revision":
+	default:
+		return // as most lines do
 	}
 	value := string(bytes.TrimSpace(line[i+1:]))
 	switch string(line[:i]) {

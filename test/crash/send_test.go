@@ -1,0 +1,133 @@
+//go:build linux
+
+package crash
+
+import (
+	"path"
+	"strings"
+	"testing"
+
+	"vext/internal/testkit"
+)
+
+// recording are the calls that a digest makes differently: one record for all.
+var recording = []string{"write", "fsync", "renameat2", "mkdirat"}
+
+func base(name string) string { return path.Base(name) }
+
+// inQueue returns a state directory with three reminders that are due on two
+// days, a fourth that is not, and a message that was set aside.
+func inQueue(t *testing.T) string {
+	t.Helper()
+	state := testkit.State(t)
+	w := newWorld(t, spooled(t, append([]commit{gasket}, inSpool...)...), openMaildir, false)
+	defer w.remove()
+	w.runs(beforeDue)
+	if err := copyTree(state, w.state); err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+var dueCommits = []commit{pump, valve, gasket}
+
+// Wherever the processor dies or fails as it sends, the next run ends with one
+// reminder for every commit; only the one that was under way can go out again,
+// where it was handed to somebody else and not yet recorded.
+func TestSend(t *testing.T) {
+	t.Parallel()
+	for _, way := range []struct {
+		name   string
+		open   func(w *world) outlet
+		digest bool
+		always []string
+		only   []string
+	}{
+		{name: "maildir", open: openMaildir},
+		{name: "maildir, digest", open: openMaildir, digest: true, only: recording},
+		{name: "maildir, link", open: openMaildir, always: []string{withoutRename}, only: linking},
+		{name: "sendmail", open: openSendmail},
+		{name: "smtp", open: openServer},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			state := inQueue(t)
+			walk(t, &job{
+				world:  func(t *testing.T) *world { return newWorld(t, state, way.open, way.digest) },
+				args:   run(due),
+				always: way.always,
+				only:   way.only,
+				check:  checkSend,
+			})
+		})
+	}
+}
+
+func checkSend(w *world, f fault, r result) {
+	if f != kill && r.exit != 0 && r.exit != 1 {
+		w.errorf("it ends with %d:\n%s", r.exit, r.stderr)
+	}
+	w.reminders() // has come in, and is whole
+	recorded := w.names("sent")
+	w.runs(due)
+	w.runs(due)
+	w.holds("tmp")
+	w.holds("spool")
+	w.holds("queue", "20210306", "20210306/"+flange.id)
+	w.holds("failed", aside...)
+	w.isSound()
+	repeats := 0
+	if w.out.confirms() && (f == kill || isAnswer(r.at)) {
+		repeats = 1
+	}
+	w.wereReminded(dueCommits, repeats, recorded)
+	w.countsSent(len(dueCommits))
+}
+
+// isAnswer reports whether a call is one by which vext hears from a mail
+// server, or a program, that a mail was taken.
+func isAnswer(at string) bool {
+	return strings.HasPrefix(at, "waitid ") || strings.HasPrefix(at, "read socket") || strings.HasPrefix(at, "read pipe")
+}
+
+// A disk that stays full keeps the record of what was sent from being written.
+// A reminder must not go out again with every run until somebody makes room.
+func TestSendOnFullDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inQueue(t), openServer, false)
+	full := &job{args: run(due), always: []string{"write:error=ENOSPC", "mkdirat:error=ENOSPC"}}
+	// Only the state directory is on the disk that is full.
+	var on []string
+	for _, p := range []string{"history/2021.jsonl", "history/done/20210114"} {
+		on = append(on, "-P", w.state+"/"+p)
+	}
+	const runs = 3
+	injected := false
+	for range runs {
+		r := trace(w, full, "", on...)
+		for _, c := range r.calls {
+			injected = injected || c.injected
+		}
+	}
+	if !injected {
+		t.Fatal("the disk was not full")
+	}
+	w.disturbed, w.left = "ENOSPC at every write to history/", tree(w.root)
+	w.runs(due)
+	w.runs(due)
+	w.holds("queue", "20210306", "20210306/"+flange.id)
+	w.wereReminded(dueCommits, 1, nil)
+}
+
+// Whatever the umask says, others of the group can read what is there; the
+// crashes have no part in that.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inQueue(t), openMaildir, false)
+	w.disturbed = "undisturbed"
+	w.runs(due)
+	if r := w.exec(pump.mail(), filter(w)...); r.exit != taken {
+		t.Fatalf("vext-filter ends with %d:\n%s", r.exit, r.stderr)
+	}
+	w.left = tree(w.root)
+	w.hasModes(func(string) bool { return false })
+}
