@@ -59,7 +59,8 @@ when it asks for a reminder with a trailer such as "MFC after: 2 weeks".
   -e             exit 1 for a message that is let go, 65 for bad input
   -v             say on standard error what was decided
 
-Exit status: 0 spooled or none of our business, 75 try again.
+Exit status: 0 spooled or none of our business, 75 try again (also after -h:
+a mail may have come with it).
 See vext-filter(1).
 `
 
@@ -75,10 +76,11 @@ func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
 	opts, err := parse(args)
 	if err != nil {
 		drain(stdin)
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintf(stderr, "vext-filter: error: %v\n", err)
+		if errors.Is(err, flag.ErrHelp) {
+			io.WriteString(stderr, usage)
+		} else {
+			fmt.Fprintf(stderr, "vext-filter: error: %v; see vext-filter -h\n", err)
 		}
-		io.WriteString(stderr, usage)
 		return exitTempFail
 	}
 	result, err := decide(opts, stdin)

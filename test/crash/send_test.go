@@ -3,7 +3,10 @@
 package crash
 
 import (
+	"fmt"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,33 +92,39 @@ func isAnswer(at string) bool {
 	return strings.HasPrefix(at, "waitid ") || strings.HasPrefix(at, "read socket") || strings.HasPrefix(at, "read pipe")
 }
 
-// A disk that stays full keeps the record of what was sent from being written.
-// A reminder must not go out again with every run until somebody makes room.
-func TestSendOnFullDisk(t *testing.T) {
+// A disk that stays full, or bad, keeps the record of what was sent from being
+// written. A reminder must not go out again with every run until somebody has
+// mended that.
+func TestSendUnrecorded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, inQueue(t), openServer, false)
-	full := &job{args: run(due), always: []string{"write:error=ENOSPC", "mkdirat:error=ENOSPC"}}
-	// Only the state directory is on the disk that is full.
-	var on []string
-	for _, p := range []string{"history/2021.jsonl", "history/done/20210114"} {
-		on = append(on, "-P", w.state+"/"+p)
+	for name, disk := range map[string]struct {
+		always []string
+		on     []string // of history/, which alone lies on that disk
+	}{
+		"full": {[]string{"write:error=ENOSPC", "mkdirat:error=ENOSPC"}, []string{"2021.jsonl", "ballast", "done/20210114"}},
+		"bad":  {[]string{"write:error=EIO"}, []string{"2021.jsonl"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, inQueue(t), openServer, false)
+			var on []string
+			for _, path := range disk.on {
+				on = append(on, "-P", filepath.Join(w.state, "history", path))
+			}
+			injected := false
+			for range len(dueCommits) {
+				r := trace(w, &job{args: run(due), always: disk.always}, "", on...)
+				injected = injected || slices.ContainsFunc(r.calls, func(c *call) bool { return c.injected })
+			}
+			if !injected {
+				t.Fatal("nothing was injected")
+			}
+			w.disturbed, w.left = fmt.Sprintf("%v in history/, in every run", disk.always), tree(w.root)
+			w.runs(due)
+			w.holds("queue", "20210306", "20210306/"+flange.id)
+			w.isSound()
+			w.wereReminded(dueCommits, 0, nil)
+		})
 	}
-	const runs = 3
-	injected := false
-	for range runs {
-		r := trace(w, full, "", on...)
-		for _, c := range r.calls {
-			injected = injected || c.injected
-		}
-	}
-	if !injected {
-		t.Fatal("the disk was not full")
-	}
-	w.disturbed, w.left = "ENOSPC at every write to history/", tree(w.root)
-	w.runs(due)
-	w.runs(due)
-	w.holds("queue", "20210306", "20210306/"+flange.id)
-	w.wereReminded(dueCommits, 1, nil)
 }
 
 // Whatever the umask says, others of the group can read what is there; the

@@ -162,8 +162,8 @@ func (w *world) holds(dir string, want ...string) {
 	}
 }
 
-// isSound checks the modes of what is in the state directory, and that every
-// line of the history can be read.
+// isSound checks the modes of what is in the state directory, that every line
+// of the history can be read, and that nothing lies beside it.
 func (w *world) isSound() {
 	w.t.Helper()
 	w.hasModes(func(path string) bool {
@@ -171,6 +171,11 @@ func (w *world) isSound() {
 		return path == "lock" || path == "history/seen" || strings.HasSuffix(path, ".why")
 	})
 	w.events()
+	for _, path := range list(w.state, "history") {
+		if path != "seen" && !strings.HasPrefix(path, "done") && !strings.HasSuffix(path, ".jsonl") {
+			w.errorf("history/%s was left behind", path)
+		}
+	}
 }
 
 // hasModes checks the modes of all that is in the state directory.
