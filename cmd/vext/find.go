@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"vext/internal/commit"
+	"vext/internal/config"
 	"vext/queue"
 )
 
@@ -29,9 +31,12 @@ func find(q *queue.Queue, id string) (*queue.Item, error) {
 	return &items[0], nil
 }
 
-// change takes the lock, finds the reminder and changes it.
-func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue.Item) error) error {
-	q, _, err := a.openQueue()
+// changeWait is how long a person waits for a run to end.
+const changeWait = 30 * time.Second
+
+// locked does something to the queue while nobody else does.
+func (a *app) locked(cmd *cobra.Command, fn func(*queue.Queue, *config.Config) error) error {
+	q, c, err := a.openQueue()
 	if err != nil {
 		return err
 	}
@@ -40,11 +45,18 @@ func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue
 		return err
 	}
 	defer lock.Release()
-	item, err := find(q, id)
-	if err != nil {
-		return err
-	}
-	return fn(q, item)
+	return fn(q, c)
+}
+
+// change finds a reminder and does something to it.
+func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue.Item) error) error {
+	return a.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
+		item, err := find(q, id)
+		if err != nil {
+			return err
+		}
+		return fn(q, item)
+	})
 }
 
 // completeIDs completes the IDs of what lists return.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/config"
 	"vext/queue"
 	"vext/reminder"
 )
@@ -24,30 +25,23 @@ have no zone; they are taken to be in the configured one. - is standard input.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.makeState = !dryRun
-			q, c, err := a.openQueue()
-			if err != nil {
-				return err
-			}
 			log, err := openInput(a, args[0])
 			if err != nil {
 				return err
 			}
 			defer log.Close()
-			lock, err := queue.Acquire(cmd.Context(), q.State, changeWait)
-			if err != nil {
+			return a.locked(cmd, func(q *queue.Queue, c *config.Config) error {
+				n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
+				if err != nil {
+					return err
+				}
+				verb := "imported"
+				if dryRun {
+					verb = "would import"
+				}
+				_, err = fmt.Fprintf(a.stdout, "%s %d reminders; %d were known, %d lines are about something else\n", verb, n.New, n.Known, n.Other)
 				return err
-			}
-			defer lock.Release()
-			n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
-			if err != nil {
-				return err
-			}
-			verb := "imported"
-			if dryRun {
-				verb = "would import"
-			}
-			_, err = fmt.Fprintf(a.stdout, "%s %d reminders; %d were known, %d lines are about something else\n", verb, n.New, n.Known, n.Other)
-			return err
+			})
 		},
 	}
 	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be imported and change nothing")

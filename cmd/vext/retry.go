@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/config"
 	"vext/queue"
 )
 
@@ -56,26 +57,19 @@ func retry(a *app, q *queue.Queue, item *queue.Item) error {
 }
 
 func retryAll(a *app, cmd *cobra.Command) error {
-	q, _, err := a.openQueue()
-	if err != nil {
-		return err
-	}
-	lock, err := queue.Acquire(cmd.Context(), q.State, changeWait)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	items, err := q.Failed()
-	if err != nil {
-		return err
-	}
-	if len(items) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "nothing was set aside")
-		return err
-	}
-	var errs []error
-	for i := range items {
-		errs = append(errs, retry(a, q, &items[i]))
-	}
-	return errors.Join(errs...)
+	return a.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
+		items, err := q.Failed()
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			_, err := fmt.Fprintln(a.stdout, "nothing was set aside")
+			return err
+		}
+		var errs []error
+		for i := range items {
+			errs = append(errs, retry(a, q, &items[i]))
+		}
+		return errors.Join(errs...)
+	})
 }

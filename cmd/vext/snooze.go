@@ -4,16 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"vext/internal/commit"
 	"vext/queue"
 )
-
-// changeWait is how long a person waits for a run to end.
-const changeWait = 30 * time.Second
 
 func newSnooze(a *app) *cobra.Command {
 	return &cobra.Command{
