@@ -42,10 +42,17 @@ func (q *Queue) setAside(path, name, reason string) error {
 	if err := os.WriteFile(to+whySuffix, []byte(reason+"\n"), disk.FileMode); err != nil {
 		return err
 	}
-	if err := os.Chmod(to+whySuffix, disk.FileMode); err != nil { // whatever the umask
-		return err
+	err = disk.Rename(path, to)
+	if errors.Is(err, fs.ErrExist) && isSameFile(path, to) { // a crash came between link and unlink
+		err = disk.Remove(path)
 	}
-	return disk.Rename(path, to)
+	return err
+}
+
+func isSameFile(a, b string) bool {
+	x, xErr := os.Lstat(a)
+	y, yErr := os.Lstat(b)
+	return xErr == nil && yErr == nil && os.SameFile(x, y)
 }
 
 // failedName returns a free name in failed/. A message keeps its own; what has
@@ -55,7 +62,11 @@ func (q *Queue) failedName(name, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Lstat(filepath.Join(q.failed(), name)); spool.IsName(name) && errors.Is(err, fs.ErrNotExist) {
+	there, err := os.Lstat(filepath.Join(q.failed(), name))
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	case spool.IsName(name) && (err != nil || os.SameFile(info, there)):
 		return name, nil
 	}
 	sum := sha256.Sum256([]byte(path + info.ModTime().String()))

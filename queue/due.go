@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"vext/internal/calendar"
 	"vext/internal/disk"
 	"vext/internal/history"
@@ -120,6 +122,15 @@ func (q *Queue) SyncDay(day calendar.Day) error {
 	err := disk.SyncDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	return err
+}
+
+// SweepDays removes the directories of days that a crash left empty.
+func (q *Queue) SweepDays() error {
+	days, _, err := q.days()
+	for _, day := range days {
+		unix.Rmdir(q.dayDir(day)) // fails where something is in it
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,7 +27,7 @@ const lockPoll = 50 * time.Millisecond
 // Acquire takes the lock of a state directory, waiting at most for the time
 // wait or until ctx ends.
 func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, error) {
-	f, err := openLock(lockPath(state))
+	f, err := os.OpenFile(lockPath(state), os.O_RDWR|os.O_CREATE, disk.FileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -53,22 +52,6 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 			return nil, ctx.Err()
 		}
 	}
-}
-
-// openLock opens the lock's file, and gives a new one its mode whatever the
-// umask.
-func openLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	if f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, disk.FileMode); err != nil {
-		return nil, err
-	}
-	if err := f.Chmod(disk.FileMode); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
 
 func lockPath(state string) string { return filepath.Join(state, "lock") }

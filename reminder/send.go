@@ -72,7 +72,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
 			errs = append(errs, s.Queue.SyncDay(day))
 		}
 	}
-	return errors.Join(append(errs, stop)...)
+	return errors.Join(append(errs, stop, s.Queue.SweepDays())...)
 }
 
 // due returns what is due and may be tried now, earliest day first.

@@ -71,7 +71,6 @@ func (s Spool) Seen() {
 	path := filepath.Join(s.history(), "seen")
 	if err := unix.Utimes(path, nil); errors.Is(err, fs.ErrNotExist) {
 		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode); err == nil {
-			f.Chmod(disk.FileMode)
 			f.Close()
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"vext/filter"
+	"vext/internal/disk"
 	"vext/spool"
 )
 
@@ -29,7 +30,10 @@ const (
 	exitTempFail = 75
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, stderr{})) }
+func main() {
+	disk.SetUmask()
+	os.Exit(run(os.Args[1:], os.Stdin, stderr{}))
+}
 
 // stderr is standard error for one who may have closed it: to write there must
 // not kill us with SIGPIPE. Most runs write nothing, and are not made to wait

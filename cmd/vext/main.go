@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/disk"
 	"vext/queue"
 )
 
@@ -27,6 +28,7 @@ const (
 )
 
 func main() {
+	disk.SetUmask()
 	// A list of a hundred thousand reminders is to fit beside a mail server:
 	// half the memory for a little more time.
 	debug.SetGCPercent(50)

@@ -13,14 +13,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
-// Modes of files and directories, whatever the umask says: the filter often
-// runs as another user than the processor, in the same group.
+// Modes of files and directories.
 const (
 	FileMode = 0o640
 	DirMode  = 0o750
 )
+
+// SetUmask gives the process the umask with which everything that it makes has
+// these modes from the start: mail systems run their programs with umasks of
+// their own, and the filter often runs as another user than the processor, in
+// the same group. A chmod afterwards could come too late, after a crash.
+func SetUmask() { syscall.Umask(0o777 &^ DirMode) }
 
 // WriteNew writes data to a file of a random name in tmp, syncs it, moves it
 // to path and syncs path's directory. It returns an error that is fs.ErrExist
@@ -48,9 +54,6 @@ func WriteNew(tmp, path string, data []byte) (err error) {
 func writeAll(f *os.File, data []byte) error {
 	_, err := f.Write(data)
 	if err == nil {
-		err = f.Chmod(FileMode)
-	}
-	if err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -72,9 +75,6 @@ func MakeDir(path string) error {
 		return nil
 	}
 	if err != nil {
-		return err
-	}
-	if err := os.Chmod(path, DirMode); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(path))

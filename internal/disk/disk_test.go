@@ -39,6 +39,7 @@ func empty(t *testing.T, dir string) {
 // A file is whole, has its mode whatever the umask, and is never replaced.
 func TestWriteNew(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
+	SetUmask()
 	tmp, to := dirs(t)
 	path := filepath.Join(to, "a")
 	if err := WriteNew(tmp, path, []byte("first")); err != nil {

@@ -6,6 +6,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -64,11 +65,16 @@ func (h History) appendYear(year int, events []Event) error {
 	} else if cut {
 		lines = append([]byte("\n"), lines...)
 	}
-	if _, err := f.Write(lines); err != nil {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if _, err = f.Write(lines); err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		// Whoever tries again is not to record it twice.
+		return errors.Join(err, f.Truncate(size))
 	}
 	if isNew {
 		return disk.SyncDir(h.dir)
@@ -86,13 +92,8 @@ func (h History) open(year int) (f *os.File, isNew bool, err error) {
 	if err := disk.MakeDir(h.dir); err != nil {
 		return nil, false, err
 	}
-	if f, err = os.OpenFile(h.path(year), flags|os.O_CREATE, disk.FileMode); err != nil {
-		return nil, false, err
-	}
-	if err := f.Chmod(disk.FileMode); err != nil {
-		return nil, false, errors.Join(err, f.Close())
-	}
-	return f, true, nil
+	f, err = os.OpenFile(h.path(year), flags|os.O_CREATE, disk.FileMode)
+	return f, true, err
 }
 
 // endsInMidLine reports whether a crash or a full disk cut the last line off.

@@ -1,10 +1,11 @@
 package mail
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
 
@@ -33,7 +34,12 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 		args = append(args, "-f", m.Sender)
 	}
 	cmd := exec.CommandContext(ctx, s.path, append(args, "--", m.Recipient)...)
-	cmd.Stdin = bytes.NewReader(unixLines(m.Data))
+	stdin, err := wholeFile(unixLines(m.Data))
+	if err != nil {
+		return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
+	}
+	defer stdin.Close()
+	cmd.Stdin = stdin
 	output, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
@@ -47,6 +53,27 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 		return &notify.Refused{Err: fmt.Errorf("%w (%s)", err, why)}
 	}
 	return err
+}
+
+// wholeFile returns data as a file without a name. A pipe would end when vext
+// is killed, and the program would send what it had read until then.
+func wholeFile(data []byte) (*os.File, error) {
+	f, err := os.CreateTemp("", "vext-")
+	if err != nil {
+		return nil, err
+	}
+	err = os.Remove(f.Name())
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // said returns the first line of what a program printed, for use in an error.

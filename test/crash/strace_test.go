@@ -185,7 +185,7 @@ type result struct {
 	exit   int // -1 when it was killed
 	stderr string
 	calls  []*call
-	at     string // the point where a fault was injected, "" for none
+	at     string // the point where a fault was injected first, "" for none
 }
 
 // Options of strace that can't be had together: not to follow other programs
