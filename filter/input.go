@@ -30,7 +30,7 @@ type input struct {
 
 func newInput(r io.Reader) *input {
 	in := &input{r: r, capturing: true, limit: largestWhole}
-	in.buffered = bufio.NewReaderSize(in, 32<<10)
+	in.buffered = bufio.NewReaderSize(in, 16<<10)
 	return in
 }
 

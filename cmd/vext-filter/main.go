@@ -14,7 +14,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"vext/filter"
@@ -35,14 +34,18 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, stderr{}))
 }
 
-// stderr is standard error for one who may have closed it: to write there must
-// not kill us with SIGPIPE. Most runs write nothing, and are not made to wait
-// for the signal to be set up.
+// stderr is standard error, under another number: a Go program whose standard
+// error was closed by its reader dies of SIGPIPE when it writes to file 2.
 type stderr struct{}
 
 func (stderr) Write(p []byte) (int, error) {
-	signal.Ignore(syscall.SIGPIPE)
-	return os.Stderr.Write(p)
+	fd, err := syscall.Dup(2)
+	if err != nil {
+		return 0, err
+	}
+	f := os.NewFile(uintptr(fd), "standard error")
+	defer f.Close()
+	return f.Write(p)
 }
 
 type options struct {

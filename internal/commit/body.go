@@ -27,7 +27,7 @@ type body struct {
 // facts are what the lines before a commit message say about it.
 type facts struct {
 	repository, refname, revision, url string
-	author, date                       string
+	author, authorDate, date           string
 	log                                bool // a centralised system's mailer wrote this
 	push                               bool // one mail for all commits of a push
 }
@@ -51,6 +51,7 @@ func (b *body) read() {
 		if !b.ended {
 			b.end = b.mail.text.Len()
 		}
+		b.facts.date = "" // what looked like one is a part of the message
 		b.finish(Commit{Message: messageText(b.mail.text.String()[:b.end])}, true)
 	}
 }
@@ -146,7 +147,7 @@ func (b *body) gitLog(revision string) {
 	if c.Committer.Email == "" {
 		c.Committer = c.Author
 	}
-	c.AuthorDate, c.Date = parseDate(authorDate), parseDate(date)
+	b.facts.authorDate, b.facts.date = authorDate, date
 	c.Message = b.message("    ")
 	b.finish(c, false)
 }
@@ -159,7 +160,6 @@ func (b *body) centralLog() {
 	}
 	b.finish(Commit{
 		Revision: b.facts.revision,
-		Date:     parseDate(b.facts.date),
 		Message:  message,
 	}, false)
 }

@@ -10,7 +10,8 @@ import (
 // it.
 const (
 	largestText = 512 << 10
-	smallText   = 4 << 10 // of most
+	smallText   = 2 << 10 // of most
+	largeText   = 64 << 10
 )
 
 // A collector keeps lines up to a bound. Behind the bound it keeps only the
@@ -26,11 +27,11 @@ func (c *collector) add(line []byte) {
 	if c.full && (c.Len() > largestText+largestText/8 || !holdsPeriod(line)) {
 		return
 	}
-	// It grows twice at most: memory that is not used costs nothing, and
-	// growing step by step does.
-	if need := c.Len() + len(line) + 1; need > c.Cap() && need <= smallText {
+	switch need := c.Len() + len(line) + 1; {
+	case need <= c.Cap():
+	case need <= smallText:
 		c.Grow(smallText)
-	} else if need > c.Cap() {
+	case need > largeText: // the last time: memory that is not used costs nothing
 		c.Grow(largestText + largestText/4)
 	}
 	c.Write(line)

@@ -109,6 +109,7 @@ func (b *body) finish(c Commit, plain bool) {
 	}
 	h := &b.mail.Header
 	f := &b.facts
+	c.AuthorDate, c.Date = parseDate(f.authorDate), parseDate(f.date)
 	from := ParsePerson(h.Get("From"))
 	c.ID = messageID(h)
 	c.Sender = from.Email

@@ -80,7 +80,7 @@ func (h *Header) mime() message.Header {
 
 // read takes the header off lines, the empty line behind it included.
 func (h *Header) read(lines *lineReader) {
-	h.text, h.fields = make([]byte, 0, 4<<10), make([]field, 0, 64)
+	h.text, h.fields = make([]byte, 0, 2<<10), make([]field, 0, 32)
 	first := true
 	for {
 		line, ok := lines.next()

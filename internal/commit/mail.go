@@ -50,19 +50,37 @@ func readMail(r io.Reader, wanted *Trailers) *Mail {
 	if m.LetGo = m.Header.letGo(); m.LetGo != "" {
 		return m
 	}
-	entity, err := message.New(m.Header.mime(), lines.br)
-	part, ok := textPart(entity, err, 0)
-	if !ok {
-		m.LetGo = "it has no plain text"
-		return m
+	text := part{text: lines.br}
+	if !m.Header.isPlain() {
+		entity, err := message.New(m.Header.mime(), lines.br)
+		var ok bool
+		if text, ok = textPart(entity, err, 0); !ok {
+			m.LetGo = "it has no plain text"
+			return m
+		}
 	}
-	m.charset = part.charset
-	b := body{mail: m, lines: newLineReader(part.text)}
+	m.charset = text.charset
+	b := body{mail: m, lines: newLineReader(text.text)}
 	b.read()
 	if len(m.Commits)+m.Others == 0 {
 		m.LetGo = "no commit message in it"
 	}
 	return m
+}
+
+// isPlain reports whether the body needs no decoding, as that of most commit
+// mails.
+func (h *Header) isPlain() bool {
+	switch strings.ToLower(h.Get("Content-Transfer-Encoding")) {
+	case "", "7bit", "8bit":
+	default:
+		return false
+	}
+	switch strings.ToLower(h.Get("Content-Type")) {
+	case "", "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "text/plain; charset=us-ascii", "text/plain":
+		return true
+	}
+	return false
 }
 
 // letGo returns why a mail with this header is no commit notification, and ""

@@ -3,6 +3,7 @@ package commit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,13 +40,14 @@ func firstWord(key string) string {
 // Names are compared without case, and with a hyphen for every run of blanks,
 // so `MFC-after` and `Mfc  After` are one.
 type Trailers struct {
-	names   map[string]bool
+	names   []string
 	initial [256]bool // the letters that names begin with
 }
 
-// defaultTrailers are the names that always ask for a reminder. `MFC` alone is
+// defaultTrailers are the names that always ask for a reminder, as canonical
+// writes them. `MFC` alone is
 // DragonFly's, and asks only when a unit or a date follows.
-var defaultTrailers = []string{"MFC after", "MFC in", "Merge after", "Backport after", "Remind after"}
+var defaultTrailers = []string{"mfc-after", "mfc-in", "merge-after", "backport-after", "remind-after"}
 
 // bareTrailer is the name that needs a unit or a date behind it, because
 // projects use it for merges that have been done as well.
@@ -54,13 +56,11 @@ const bareTrailer = "mfc"
 // NewTrailers returns the default names and those in extra. A name that is
 // empty or holds a colon or a control character is an error.
 func NewTrailers(extra ...string) (*Trailers, error) {
-	t := &Trailers{names: map[string]bool{}}
-	t.add("x-") // the prefix that any name may have
-	t.add(bareTrailer)
-	delete(t.names, "x-")
-	delete(t.names, bareTrailer)
+	t := &Trailers{names: make([]string, 0, 8)}
+	t.begins("x-") // the prefix that any name may have
+	t.begins(bareTrailer)
 	for _, name := range defaultTrailers {
-		t.add(canonical(name))
+		t.add(name)
 	}
 	for _, name := range extra {
 		key := canonical(strings.TrimSuffix(strings.TrimSpace(name), ":"))
@@ -74,7 +74,11 @@ func NewTrailers(extra ...string) (*Trailers, error) {
 }
 
 func (t *Trailers) add(key string) {
-	t.names[key] = true
+	t.names = append(t.names, key)
+	t.begins(key)
+}
+
+func (t *Trailers) begins(key string) {
 	t.initial[key[0]] = true
 	t.initial[strings.ToUpper(key[:1])[0]] = true
 }
@@ -114,16 +118,17 @@ func (t *Trailers) parseLine(line string) (Request, bool) {
 		return Request{}, false
 	}
 	name := strings.TrimPrefix(canonical(key), "x-")
-	if name == bareTrailer && !t.names[name] {
-		value = cutAfter(value)
-		if !hasUnitOrDate(value) {
-			return Request{}, false
-		}
-	} else if !t.names[name] {
+	known := slices.Contains(t.names, name)
+	if !known && name != bareTrailer {
 		return Request{}, false
 	}
+	if !known {
+		if value = cutAfter(value); !hasUnitOrDate(value) {
+			return Request{}, false
+		}
+	}
 	period, err := ParsePeriod(value)
-	if errors.Is(err, ErrNoPeriod) || (err != nil && !errors.Is(err, ErrTooLong) && name == bareTrailer && !t.names[name]) {
+	if errors.Is(err, ErrNoPeriod) || (err != nil && !errors.Is(err, ErrTooLong) && !known) {
 		return Request{}, false
 	}
 	return Request{Key: key, Value: value, Period: period, Err: err}, true
