@@ -59,7 +59,9 @@ cross:
 	  $(GO) vet ./...; \
 	done
 
-install: all
+# What make has built; it needs no Go, which root often has not in its PATH.
+install:
+	@test -x bin/vext && test -x bin/vext-filter || { echo 'run make first'; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"vext/internal/calendar"
-	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/spool"
 )
@@ -28,7 +27,8 @@ type Item struct {
 	Place  string
 	Day    calendar.Day // when it waits in the queue
 	Path   string
-	Reason string // why it was set aside, or can't be read
+	Reason string             // why it was set aside, or can't be read
+	Tried  *history.Deferrals // nil when it was not tried to be sent
 }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
@@ -71,7 +71,11 @@ func (q *Queue) Waiting() ([]Item, error) {
 	items := make([]Item, 0, len(entries))
 	for _, e := range entries {
 		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path}
-		item.fill(q, known.Name(e.Name).Queued)
+		standing := known.Name(e.Name)
+		item.fill(q, standing.Queued)
+		if standing.Count > 0 {
+			item.Tried = &standing.Deferrals
+		}
 		items = append(items, item)
 	}
 	return items, err
@@ -176,14 +180,19 @@ func (q *Queue) Find(id string) ([]Item, error) {
 }
 
 // isRevision reports whether id is the item's revision: a prefix of a hash, or
-// the whole of a number, with its r or without.
+// the whole of a number, with its r or without. Where there is no revision, a
+// prefix of the name will do.
 func (i *Item) isRevision(id string) bool {
-	if i.Revision == "" || len(id) == 0 {
+	if id == "" || i.Revision == id || i.Revision == "r"+id {
+		return id != ""
+	}
+	if len(id) < shortestPrefix {
 		return false
 	}
-	if i.Revision == id || i.Revision == "r"+id {
-		return true
+	if i.Revision == "" {
+		return strings.HasPrefix(i.Name, id)
 	}
-	return len(id) >= shortestPrefix && commit.ShortRevision(i.Revision) != i.Revision &&
-		strings.HasPrefix(i.Revision, strings.ToLower(id))
+	return isHex(i.Revision) && strings.HasPrefix(i.Revision, strings.ToLower(id))
 }
+
+func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }

@@ -43,11 +43,11 @@ func (p *Policy) Recipient(c *commit.Commit) commit.Person {
 // ignores returns why c does not count, "" when it does.
 func (p *Policy) ignores(c *commit.Commit) string {
 	switch branch := c.Branch(); {
-	case branch != "" && !matchAny(p.Branches, branch, false):
+	case branch != "" && !matchAny(p.Branches, branch, false) && !matchAny(p.Branches, c.Refname, false):
 		return fmt.Sprintf("branch %s does not count", branch)
 	case !matchAny(p.Senders, c.Sender, true):
 		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
-	case !matchAny(p.Repositories, c.Repository, true):
+	case !matchAny(p.Repositories, c.Repository, true) && !matchAny(p.Repositories, c.Repository+".git", true):
 		return fmt.Sprintf("repository %q is not listed in repositories", c.Repository)
 	}
 	return ""
@@ -62,7 +62,7 @@ func (p *Policy) Refuses(to commit.Person) string {
 	case !isAddress(to.Email):
 		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
 	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
-		return fmt.Sprintf("%s may not be written to; to allow it, add to the configuration under [reminders]:\n    allow = [%s]",
+		return fmt.Sprintf("%s may not be written to; to allow it, the configuration needs this line under [reminders]:\n    allow = [%s]",
 			to.Email, quoteList(append(p.Allow[:len(p.Allow):len(p.Allow)], to.Email)))
 	}
 	return ""

@@ -168,7 +168,7 @@ func TestDuplicates(t *testing.T) {
 	if got := schedule(t, q)["trunk2"]; got != "duplicate" {
 		t.Errorf("the second time on trunk it became %q", got)
 	}
-	if files := tree(t, q); files != "history/done\nqueue/20261204/first" && files != "queue/20261204/first" {
+	if files := tree(t, q); files != "history/done/20261120/wip\nqueue/20261204/first" {
 		t.Errorf("files:\n%s", files)
 	}
 	known, _ := q.History.Know(nil, []string{"src@" + hash})

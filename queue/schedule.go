@@ -107,7 +107,7 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 		return d, nil
 	}
 	if m.Request.Err != nil {
-		d.Event.Reason = "\"" + d.Event.Asked + "\": " + m.Request.Err.Error()
+		d.Event.Reason = "\"" + d.Event.Asked + "\": " + m.Request.Err.Error() + "\nto give it a day: vext snooze ID 2 weeks"
 		return d, nil
 	}
 	d.Day, err = m.Due(m.Request.Period, m.Received, q.Now, q.Zone)
@@ -284,6 +284,8 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 		return disk.Rename(path, q.entry(d.Day, d.Name).Path)
 	case history.Failed:
 		return q.setAside(path, d.Name, d.Event.Reason)
+	case history.Ignored: // kept for a while: the policy may be wrong
+		return q.Finish(Entry{Name: d.Name, Path: path})
 	default:
 		return disk.Remove(path)
 	}

@@ -107,6 +107,9 @@ func (s *Service) checkRun(maxAge time.Duration) Finding {
 		return Finding{LookAt, what, "never", "run \"vext run\" from cron, or \"vext serve\""}
 	}
 	text := s.ago(last)
+	if last.Sub(s.Queue.Now) > time.Hour {
+		return Finding{LookAt, what, text, "was the clock wrong, or vext run with --now?"}
+	}
 	if s.Queue.Now.Sub(last) > maxAge {
 		return Finding{LookAt, what, text, "is cron, or vext serve, still running?"}
 	}
@@ -158,10 +161,34 @@ func (s *Service) checkWaiting() Finding {
 		return Finding{Broken, what, err.Error(), ""}
 	}
 	text := plural(len(entries), "reminder")
-	if len(entries) > 0 {
-		text += ", the next " + entries[0].Day.Short(s.Queue.Today()) + ", " + entries[0].Day.Distance(s.Queue.Today())
+	if len(entries) == 0 {
+		return Finding{Well, what, text, ""}
 	}
-	return Finding{Well, what, text, ""}
+	first := entries[0].Day
+	when := first.Short(s.Queue.Today()) + ", " + first.Distance(s.Queue.Today())
+	overdue := s.overdue(entries)
+	switch late := s.Queue.Today().Sub(first); {
+	case overdue == 0:
+		return Finding{Well, what, text + ", the next " + when, ""}
+	case late >= brokenAfter:
+		return Finding{Broken, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run says what keeps them"}
+	default:
+		return Finding{LookAt, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run says what keeps them; they are tried again"}
+	}
+}
+
+// brokenAfter is after how many days of sending nothing the service is broken
+// and not only in trouble.
+const brokenAfter = 3
+
+// overdue counts the entries whose day is past: a run has left them behind, or
+// there was none.
+func (s *Service) overdue(entries []queue.Entry) int {
+	n := 0
+	for n < len(entries) && entries[n].Day.Before(s.Queue.Today()) {
+		n++
+	}
+	return n
 }
 
 func (s *Service) checkFailed() Finding {

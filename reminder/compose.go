@@ -56,6 +56,12 @@ func subject(word, text string) string {
 	return "[" + word + " reminder] " + text
 }
 
+// digestData is what digest.txt has.
+type digestData struct {
+	Reminders      []Words
+	Host, Operator string
+}
+
 // digest composes one mail of several reminders for one person.
 func (s *Service) digest(items []*dueItem, words []Words) (*notify.Mail, error) {
 	word, keys, ids := words[0].Word, "", []string(nil)
@@ -67,10 +73,7 @@ func (s *Service) digest(items []*dueItem, words []Words) (*notify.Mail, error) 
 		keys += item.key() + "\n"
 		ids = append(ids, item.message.ID)
 	}
-	text, err := s.Templates.Text(templates.Digest, struct {
-		Reminders      []Words
-		Host, Operator string
-	}{words, s.Host, s.Operator})
+	text, err := s.Templates.Text(templates.Digest, digestData{words, s.Host, s.Operator})
 	if err != nil {
 		return nil, err
 	}

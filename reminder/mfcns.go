@@ -2,6 +2,7 @@ package reminder
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,6 +21,10 @@ type Import struct {
 	New, Known int // reminders
 	Other      int // lines that are about something else
 }
+
+// errNoLog is the answer to a file that is something else.
+var errNoLog = errors.New("no reminder in it; the log of MFCns has lines such as\n" +
+	`    Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`)
 
 // batch is how many events are written at once.
 const batch = 10000
@@ -66,6 +71,9 @@ func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun b
 	}
 	if err := scanner.Err(); err != nil {
 		return result, err
+	}
+	if result.New+result.Known == 0 && result.Other > 0 {
+		return result, errNoLog
 	}
 	return result, flush()
 }

@@ -34,7 +34,7 @@ type Numbers struct {
 	Host                                     string
 	Month                                    string // October 2026
 	Queued, Sent, Snoozed, Cancelled, Failed int
-	Waiting, Aside                           int
+	Waiting, Overdue, Aside                  int
 	LastCommit, LastSent                     string // for a person
 	day                                      calendar.Day
 	lastSent                                 time.Time
@@ -113,7 +113,7 @@ func (n *Numbers) count(e *history.Event, day calendar.Day) {
 func (s *Service) complete(n *Numbers) error {
 	entries, err := s.Queue.Entries(calendar.Day{})
 	failures, failErr := s.Queue.Failures()
-	n.Waiting, n.Aside = len(entries), len(failures)
+	n.Waiting, n.Overdue, n.Aside = len(entries), s.overdue(entries), len(failures)
 	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
 	return errors.Join(err, failErr)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -140,8 +141,30 @@ func IsName(s string) bool {
 	return true
 }
 
-// systemState is used where it exists and can be written.
-const systemState = "/var/spool/vext"
+// BecomeOwner gives up root for the owner of the state directory, so that what
+// an administrator does by hand leaves no file behind that the service, which
+// runs as another user, can't touch. It does nothing for any other user.
+func BecomeOwner(state string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(state)
+	if err != nil {
+		return nil // whoever needs it will say so
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return nil
+	}
+	uid, gid := int(owner.Uid), int(owner.Gid)
+	if err := errors.Join(syscall.Setgroups([]int{gid}), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
+		return fmt.Errorf("become the owner of %s: %w", state, err)
+	}
+	return nil
+}
+
+// SystemState is used where it exists and can be written to.
+const SystemState = "/var/spool/vext"
 
 // DefaultState returns the state directory where none is configured:
 // $VEXT_STATE, else /var/spool/vext where that can be written, else
@@ -150,8 +173,8 @@ func DefaultState() (string, error) {
 	if dir := os.Getenv("VEXT_STATE"); dir != "" {
 		return dir, nil
 	}
-	if unix.Access(systemState, unix.W_OK) == nil {
-		return systemState, nil
+	if unix.Access(SystemState, unix.W_OK) == nil {
+		return SystemState, nil
 	}
 	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
 		return filepath.Join(dir, "vext"), nil

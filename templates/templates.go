@@ -41,7 +41,7 @@ func Load(dir string) (*Set, error) {
 			return nil, err
 		}
 		if _, err := root.New(name).Parse(string(text)); err != nil {
-			return nil, fmt.Errorf("template %s: %w", filepath.Join(dir, name), err)
+			return nil, err
 		}
 	}
 	return &Set{root}, nil
@@ -66,7 +66,10 @@ func read(dir, name string) ([]byte, error) {
 func (s *Set) Text(name string, data any) (string, error) {
 	var b strings.Builder
 	if err := s.t.ExecuteTemplate(&b, name, data); err != nil {
-		return "", fmt.Errorf("template %w", err)
+		return "", err // it begins with "template:" and the file's name
+	}
+	if strings.TrimSpace(b.String()) == "" {
+		return "", fmt.Errorf("template: %s: it gives an empty text", name)
 	}
 	return b.String(), nil
 }

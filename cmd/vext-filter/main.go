@@ -119,6 +119,9 @@ func decide(opts options, stdin io.Reader) (filter.Result, error) {
 			return filter.Result{}, err
 		}
 	}
+	if err := spool.BecomeOwner(state); err != nil {
+		return filter.Result{}, err
+	}
 	f, err := filter.New(spool.New(state), opts.trailers...)
 	if err != nil {
 		return filter.Result{}, err

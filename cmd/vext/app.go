@@ -33,7 +33,8 @@ type app struct {
 
 	configPath, state, nowFlag string
 	verbose                    bool
-	makeState                  bool // the command may make the user's own state directory
+	user                       string // who is at work
+	makeState                  bool   // the command may make the user's own state directory
 }
 
 // buildVersion is set by the Makefile.
@@ -98,6 +99,10 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 		}
 	}
 	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(spool.SystemState); usual && err == nil {
+			return nil, hinted{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, who()),
+				"run vext as the user that owns it, or name it with --state to read it"}
+		}
 		if !usual || os.Getenv("VEXT_STATE") != "" || !a.makeState {
 			return nil, hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
 		}
@@ -105,6 +110,10 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 			return nil, err
 		}
 	} else if err != nil {
+		return nil, err
+	}
+	a.user = who()
+	if err := spool.BecomeOwner(state); err != nil {
 		return nil, err
 	}
 	now, err := a.clock(c.Zone)
@@ -151,6 +160,9 @@ func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, e
 		return nil, err
 	}
 	words, err := templates.Load(c.Templates)
+	if err == nil {
+		err = reminder.TryTemplates(words)
+	}
 	if err != nil {
 		return nil, hinted{err, "see the key templates in vext.toml(5)"}
 	}

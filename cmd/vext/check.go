@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,9 +39,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			if asJSON {
 				err = printJSON(a.stdout, findings)
 			} else {
-				printFindings(a.stdout, styleFor(a.stdout), findings)
+				err = printFindings(a.stdout, styleFor(a.stdout), findings)
 			}
-			if worst != reminder.Well {
+			if worst != reminder.Well && err == nil {
 				return exitCode(worst)
 			}
 			return err
@@ -68,12 +69,15 @@ func (a *app) checked() (*reminder.Service, string, error) {
 	return s, c.Path, err
 }
 
-func printFindings(w io.Writer, s style, findings []reminder.Finding) {
+func printFindings(w io.Writer, s style, findings []reminder.Finding) error {
+	var b strings.Builder
 	for _, f := range findings {
 		mark := map[reminder.Level]string{reminder.Well: s.green("ok    "), reminder.LookAt: s.yellow("look  "), reminder.Broken: s.red("broken")}[f.Level]
-		fmt.Fprintf(w, "%s  %-15s  %s\n", mark, f.What, printable(f.Text))
+		fmt.Fprintf(&b, "%s  %-15s  %s\n", mark, f.What, printable(strings.ReplaceAll(f.Text, "\n", "; ")))
 		if f.Hint != "" {
-			fmt.Fprintf(w, "%24s %s\n", "", s.dim(printable(f.Hint)))
+			fmt.Fprintf(&b, "%24s %s\n", "", s.dim(printable(f.Hint)))
 		}
 	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

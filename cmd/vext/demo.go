@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"vext/internal/commit"
 )
 
 //go:embed demo
@@ -108,7 +110,7 @@ func (d *demo) tell() error {
 		d.received(0, false),
 		d.vext("2026-11-09 00:22", "run"),
 		d.received(1, true),
-		d.chapter("Four weeks later all is sent. The history remembers."),
+		d.chapter("At the end of the month all is sent. The history remembers."),
 		d.vext("2026-11-30 00:22", "run"),
 		d.received(2, false),
 		d.vext("2026-11-30 09:00", "stats"),
@@ -157,7 +159,7 @@ func (d *demo) vext(now string, args ...string) func() error {
 	return func() error {
 		fmt.Fprintf(d.stdout, "%s\n", d.style.dim("$ vext "+strings.Join(args, " ")))
 		all := append([]string{"--config", d.config, "--state", d.state(), "--now", now}, args...)
-		if status := run(d.ctx, all, d.stdin, d.stdout, d.stderr); status != exitOK {
+		if status := run(d.ctx, all, d.stdin, d.stdout, d.stdout); status != exitOK {
 			return fmt.Errorf("vext %s ended with status %d", strings.Join(args, " "), status)
 		}
 		return nil
@@ -173,10 +175,13 @@ func (d *demo) received(n int, whole bool) func() error {
 			return fmt.Errorf("the mail server received %d mails instead of %d", len(mails), n+1)
 		}
 		fmt.Fprintf(d.stdout, "%s\n", d.style.dim("the mail server on "+d.server.addr()+" received:"))
+		if !whole {
+			header := commit.ReadMail(strings.NewReader(mails[n])).Header
+			fmt.Fprintf(d.stdout, "  | To: %s\n  | Subject: %s\n", header.Get("To"), header.Get("Subject"))
+			return nil
+		}
 		for line := range strings.Lines(mails[n]) {
-			if whole || strings.HasPrefix(line, "To: ") || strings.HasPrefix(line, "Subject: ") {
-				fmt.Fprintf(d.stdout, "  | %s\n", strings.TrimRight(line, "\r\n"))
-			}
+			fmt.Fprintf(d.stdout, "  | %s\n", strings.TrimRight(line, "\r\n"))
 		}
 		return nil
 	}

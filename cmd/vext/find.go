@@ -18,13 +18,16 @@ func find(q *queue.Queue, id string) (*queue.Item, error) {
 	items, err := q.Find(id)
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
-		return nil, hinted{fmt.Errorf("%w: %s", err, id), "an ID is the first digits of a commit's hash, or a name that vext list --json shows"}
+		return nil, hinted{fmt.Errorf("%w: %s", err, id), "an ID is the first digits of a commit's hash, at least four, or of a name, as vext list shows them"}
 	case errors.Is(err, queue.ErrAmbiguous):
 		var names []string
-		for i := range items {
+		for i := range items[:min(len(items), 5)] {
 			names = append(names, items[i].Name)
 		}
-		return nil, hinted{fmt.Errorf("%w begins with %s", err, id), "name one of them: " + strings.Join(names[:min(len(names), 5)], ", ")}
+		if more := len(items) - len(names); more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
+		}
+		return nil, hinted{fmt.Errorf("%w begins with %s", err, id), "name one of them: " + strings.Join(names, ", ")}
 	case err != nil:
 		return nil, err
 	}
@@ -63,7 +66,7 @@ func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue
 func (a *app) completeIDs(lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		q, _, err := a.openQueue()
-		if err != nil || len(args) > 0 {
+		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var ids []string

@@ -119,7 +119,7 @@ func printItems(w io.Writer, items []queue.Item) error {
 const (
 	whoWidth      = 12
 	revisionWidth = 12
-	subjectWidth  = 72 // where there is no terminal
+	subjectWidth  = 1000 // where there is no terminal nothing is cut
 )
 
 func printDays(w io.Writer, s style, columns int, items []queue.Item, today calendar.Day) {
@@ -137,6 +137,9 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 		heading := "in the spool, to be given its day by the next run"
 		if item.Place == queue.InQueue {
 			heading = item.Day.Short(today) + ", " + item.Day.Distance(today)
+			if item.Day.Before(today) {
+				heading += ", overdue"
+			}
 		}
 		if heading != last {
 			if last != "" {
@@ -146,9 +149,21 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 			last = heading
 		}
 		line := "  " + column(commit.Login(item.Address), whoWidth) + "  " +
-			s.yellow(column(orName(commit.ShortRevision(item.Revision), "-"), revisionWidth)) + "  " + column(orName(item.Subject, item.Reason), subject)
+			s.yellow(column(shortID(item), revisionWidth)) + "  " + column(orName(item.Subject, item.Reason), subject)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		if t := item.Tried; t != nil {
+			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(fmt.Sprintf("tried %d times: %s", t.Count, t.Why))))
+		}
 	}
+}
+
+// shortID is what names a reminder to a person: the short revision, or the
+// beginning of the name.
+func shortID(item *queue.Item) string {
+	if item.Revision != "" {
+		return commit.ShortRevision(item.Revision)
+	}
+	return item.Name[:min(len(item.Name), revisionWidth)]
 }
 
 func orName(text, name string) string {

@@ -34,6 +34,9 @@ func main() {
 	debug.SetGCPercent(50)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// `vext list | head` is to end with an error of writing, which run knows,
+	// and not on the spot.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -97,11 +100,21 @@ const mostErrors = 10
 // report shows an error as every error of vext is shown: one line each, and
 // what to do about it.
 func report(w io.Writer, err error) {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	var lines []string
+	times := map[string]int{}
+	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+		if line = strings.TrimRight(line, "\n"); times[line] == 0 {
+			lines = append(lines, line)
+		}
+		times[line]++
+	}
 	for i, line := range lines {
 		if i == mostErrors {
 			fmt.Fprintf(w, "vext: error: and %d more\n", len(lines)-i)
 			break
+		}
+		if n := times[line]; n > 1 {
+			line = fmt.Sprintf("%s (%d times)", line, n)
 		}
 		fmt.Fprintf(w, "vext: error: %s\n", line)
 	}
@@ -149,6 +162,7 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 		Version:       version(),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("vext {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
@@ -160,8 +174,18 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 		newRun(a), newList(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
 		newStats(a), newImport(a), newCheck(a), newServe(a), newDemo(a),
 	)
-	for _, c := range append(root.Commands(), root) {
+	for _, c := range root.Commands() {
 		c.Args = asUsage(c.Args)
+	}
+	root.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		err := usageError{fmt.Errorf("unknown command %q", args[0])}
+		if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
+			return hinted{err, "did you mean vext " + strings.Join(similar, ", or vext ") + "?"}
+		}
+		return err
 	}
 	return root
 }

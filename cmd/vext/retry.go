@@ -45,7 +45,7 @@ pause before the next attempt.`,
 }
 
 func retry(a *app, q *queue.Queue, item *queue.Item) error {
-	if err := q.Retry(item, who()); err != nil {
+	if err := q.Retry(item, a.user); err != nil {
 		return err
 	}
 	what := "back in the spool"

@@ -39,7 +39,8 @@ every minute; two at once do no harm.`,
 				fmt.Fprintf(a.stderr, "vext: %v\n", err)
 				return nil
 			}
-			if !quiet && !sum.Empty() {
+			_, watched := terminal(a.stdout)
+			if !quiet && (watched || !sum.Empty()) {
 				fmt.Fprintln(summaryWriter(a, s), sum)
 			}
 			if sum.SetAside > 0 {

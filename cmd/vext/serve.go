@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"vext/reminder"
@@ -40,8 +39,8 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			log := a.log(slog.LevelInfo)
-			notifySystemd(log, daemon.SdNotifyReady)
-			defer notifySystemd(log, daemon.SdNotifyStopping)
+			notifySystemd(log, systemdReady)
+			defer notifySystemd(log, systemdStopping)
 			log.Info("started", "version", version(), "schedule", c.Schedule, "timezone", c.Timezone)
 			err = reminder.Serve(cmd.Context(), schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
 				q, err := a.open(c)
@@ -58,12 +57,6 @@ once, when it starts; the log goes to standard error, one line an event.`,
 			log.Info("stopped")
 			return err
 		},
-	}
-}
-
-func notifySystemd(log *slog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("systemd could not be told", "state", state, "err", err)
 	}
 }
 

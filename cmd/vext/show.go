@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"vext/internal/calendar"
@@ -51,6 +52,7 @@ func newShow(a *app) *cobra.Command {
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "print the message as it lies on disk")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.MarkFlagsMutuallyExclusive("raw", "json")
 	return c
 }
 
@@ -106,21 +108,47 @@ func show(a *app, q *queue.Queue, item *queue.Item, events []history.Event) {
 	fact("reason", item.Reason)
 	fact("committer", strings.TrimSpace(item.Committer+" <"+item.Address+">"))
 	fact("commit", item.Revision)
-	fact("branch", strings.TrimSpace(item.Refname+" "+item.Repository))
+	fact("branch", branchOf(item))
 	fact("asked", item.Asked)
 	fact("name", item.Name)
 	fact("file", item.Path)
+	fmt.Fprintln(a.stdout)
 	for i := range events {
 		e := &events[i]
-		day := calendar.Of(e.Time, q.Zone)
-		fact(day.Short(today), history.Describe(e))
+		at := calendar.Of(e.Time, q.Zone).Short(today) + e.Time.In(q.Zone).Format(" 15:04")
+		fmt.Fprintf(a.stdout, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(history.Describe(e, q.Zone), "\n", " ")))
 	}
+}
+
+// branchOf says where a commit lies: "main of src".
+func branchOf(item *queue.Item) string {
+	if item.Refname == "" || item.Repository == "" {
+		return item.Refname + item.Repository
+	}
+	return item.Refname + " of " + item.Repository
+}
+
+// expandTabs fills up to tab stops of eight, which the indent would shift.
+func expandTabs(line string) string {
+	var b strings.Builder
+	width := 0
+	for _, r := range line {
+		if r != '\t' {
+			b.WriteRune(r)
+			width += runewidth.RuneWidth(r)
+			continue
+		}
+		n := 8 - width%8
+		b.WriteString(strings.Repeat(" ", n))
+		width += n
+	}
+	return b.String()
 }
 
 func indented(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		b.WriteString(strings.TrimRight("    "+printable(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "        ")), " ") + "\n")
+		b.WriteString(strings.TrimRight("    "+printable(expandTabs(strings.TrimRight(line, "\n"))), " ") + "\n")
 	}
 	return b.String()
 }

@@ -32,7 +32,7 @@ sent again then.`,
 				return usageError{fmt.Errorf("%q: %w", words, err)}
 			}
 			return a.change(cmd, args[0], func(q *queue.Queue, item *queue.Item) error {
-				day, err := q.Snooze(item, period, who())
+				day, err := q.Snooze(item, period, a.user)
 				if err != nil {
 					return err
 				}

@@ -144,8 +144,8 @@ func (b *body) gitLog(revision string) {
 			date = value
 		}
 	}
-	if c.Committer.Email == "" {
-		c.Committer = c.Author
+	if c.Committer == (Person{}) {
+		c.Committer = c.Author // a log that names nobody else
 	}
 	b.facts.authorDate, b.facts.date = authorDate, date
 	c.Message = b.message("    ")

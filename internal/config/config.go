@@ -136,9 +136,24 @@ func (c *Config) decode(data []byte) error {
 		return fmt.Errorf("line %d: unknown key %s%s", line, strings.Join(first.Key(), "."), belongs(first.Key()))
 	case errors.As(err, &syntax):
 		line, column := syntax.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
+		return fmt.Errorf("line %d, column %d: %s", line, column, plainly(strings.TrimPrefix(syntax.Error(), "toml: ")))
 	}
 	return err
+}
+
+// plainly says in words of TOML what go-toml says in words of Go.
+func plainly(message string) string {
+	for kind, words := range map[string]string{
+		"of type []string": "must be a list of strings, such as [\"a\", \"b\"]",
+		"of type string":   "must be a string, such as \"a\"",
+		"of type bool":     "must be true or false",
+	} {
+		if _, field, ok := strings.Cut(message, "into struct field config."); ok && strings.HasSuffix(message, kind) {
+			field, _, _ = strings.Cut(field, " ")
+			return strings.ToLower(strings.TrimPrefix(field, "Config.")) + " " + words
+		}
+	}
+	return message
 }
 
 // places names the table of every key, "" for those above the first table.
@@ -178,6 +193,14 @@ func (c *Config) check() error {
 	}
 	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
 		return fmt.Errorf("reminders.trailers: %w", err)
+	}
+	for _, pattern := range append(c.Reminders.Allow[:len(c.Reminders.Allow):len(c.Reminders.Allow)], c.Reminders.Senders...) {
+		if local, _, ok := strings.Cut(pattern, "@"); pattern != "*" && (!ok || local == "") {
+			return fmt.Errorf("reminders: %q matches no address; patterns are such as \"*@example.org\", \"jane@*\" or \"*\"", pattern)
+		}
+	}
+	if (c.Mail.User == "") != (c.Mail.Password == "" && c.Mail.PasswordFile == "") {
+		return errors.New("mail.user and mail.password (or mail.password_file) go together")
 	}
 	for key, address := range map[string]string{"operator": c.Operator, "mail.from": c.Mail.From, "mail.envelope": c.Mail.Envelope} {
 		if address == "" {

@@ -63,8 +63,14 @@ func TestErrors(t *testing.T) {
 		{"[reminders]\nrecipient = \"both\"", "neither \"committer\" nor \"author\""},
 		{"[reminders]\ntrailers = [\"a:b\"]", "reminders.trailers"},
 		{"[reminders]\nallow = [\"*\"]", "mail.from is missing"},
+		{"[reminders]\nallow = \"*@example.org\"", "reminders.allow must be a list of strings"},
+		{"[reminders]\ndigest = \"yes\"", "reminders.digest must be true or false"},
+		{"[reminders]\nallow = [\"@example.org\"]", "\"@example.org\" matches no address"},
+		{"[reminders]\nallow = [\"example.org\"]", "matches no address"},
+		{"[mail]\nuser = \"a\"", "go together"},
+		{"state = \"here\"", "state: needs the whole path"},
 		{"[mail]\nfrom = \"a b c\"", "mail.from: not an address"},
-		{"[mail]\nfrom = \"a@b\"\npassword = \"x\"\npassword_file = \"y\"", "both set"},
+		{"[mail]\nfrom = \"a@b\"\nuser = \"u\"\npassword = \"x\"\npassword_file = \"y\"", "both set"},
 	} {
 		_, err := load(t, test.text)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

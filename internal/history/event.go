@@ -52,8 +52,13 @@ func (e *Event) appendLine(b []byte) ([]byte, error) {
 	return append(append(b, line...), '\n'), nil
 }
 
-// Describe says in words what the event is, without its time and name.
-func Describe(e *Event) string {
+// Describe says in words what the event is, without its time and name; times
+// in it are in zone.
+func Describe(e *Event, zone *time.Location) string {
+	until := ""
+	if t, err := time.Parse(time.RFC3339, e.Until); err == nil && t.After(e.Time) {
+		until = t.In(zone).Format("Mon 2 Jan 15:04")
+	}
 	text := e.Kind
 	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed) {
 		text += " for " + due.Long()
@@ -62,7 +67,7 @@ func Describe(e *Event) string {
 		text += " to " + e.Address
 	}
 	for _, part := range []struct{ before, value string }{
-		{" via ", e.Via}, {" by ", e.By}, {", not again before ", e.Until}, {": ", e.Reason},
+		{" via ", e.Via}, {" by ", e.By}, {", not again before ", until}, {": ", e.Reason},
 	} {
 		if part.value != "" {
 			text += part.before + part.value

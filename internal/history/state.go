@@ -16,6 +16,7 @@ type Deferrals struct {
 	Count int       // since it was given its day, or put back
 	First time.Time // when the first was
 	Until time.Time // not to be tried again before
+	Why   string    // the last failed
 }
 
 // take brings the standing up to date with the next event.
@@ -37,6 +38,7 @@ func (s *Standing) take(e *Event) {
 			s.First = e.Time
 		}
 		s.Until, _ = time.Parse(time.RFC3339, e.Until)
+		s.Why = e.Reason
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -188,7 +189,7 @@ func (s *smtpSender) failed(what string, err error) error {
 		s.drop()
 		return &notify.Closed{Err: fmt.Errorf("%s: %s: %w", s, what, err)}
 	}
-	err = fmt.Errorf("%s: %s: %d %w", s, what, reply.Code, err)
+	err = fmt.Errorf("%s: %s: %w", s, what, answer{reply})
 	switch {
 	case reply.Code == 421: // RFC 5321, section 3.8: the server is closing
 		s.drop()
@@ -198,6 +199,19 @@ func (s *smtpSender) failed(what string, err error) error {
 	}
 	return err
 }
+
+// answer is what the server said, as it said it but on one line.
+type answer struct{ *smtp.SMTPError }
+
+func (a answer) Error() string {
+	text := strings.Join(strings.Fields(a.Message), " ")
+	if code := a.EnhancedCode; code[0] > 0 {
+		text = fmt.Sprintf("%d.%d.%d %s", code[0], code[1], code[2], text)
+	}
+	return fmt.Sprintf("%d %s", a.Code, text)
+}
+
+func (a answer) Unwrap() error { return a.SMTPError }
 
 func (s *smtpSender) reset() {
 	if s.client != nil && s.client.Reset() != nil {

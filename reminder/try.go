@@ -1,0 +1,29 @@
+package reminder
+
+import (
+	"vext/internal/history"
+	"vext/templates"
+)
+
+// TryTemplates executes every template with sample data, so that a mistake in
+// one is known before a reminder waits for it.
+func TryTemplates(set *templates.Set) error {
+	w := Words{
+		Number: 1, Name: "Jane", Subject: "foo: fix bar", Asked: "MFC after: 2 weeks", Word: "MFC", Period: "2 weeks",
+		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
+		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick",
+		ID: "0123456789ab", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
+	}
+	w.Facts = w.facts(false)
+	for name, data := range map[string]any{
+		templates.Reminder: w,
+		templates.Digest:   digestData{[]Words{w, w}, w.Host, w.Operator},
+		templates.SetAside: setAsideData{Host: w.Host, State: "/", Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
+		templates.Month:    &Numbers{Host: w.Host},
+	} {
+		if _, err := set.Text(name, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
