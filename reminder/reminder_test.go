@@ -493,3 +493,31 @@ func mustDay(t testing.TB, s string) calendar.Day {
 	}
 	return d
 }
+
+// What is overdue is seen by vext check, at first as a reason to look.
+func TestCheckOverdue(t *testing.T) {
+	s, out := newService(t)
+	out.fail = func(*notify.Mail) error { return &notify.Closed{Err: errors.New("connection refused")} }
+	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
+	for day, want := range map[int]Level{1: Well, 2: LookAt, 3: LookAt, 4: Broken} {
+		at(t, s, day)
+		if got := s.checkWaiting(); got.Level != want {
+			t.Errorf("day %d: %s (%s), want %s", day, got.Level, got.Text, want)
+		}
+	}
+}
+
+// What the policy lets go is kept, and a person can bring it back.
+func TestIgnoredIsKept(t *testing.T) {
+	s, out := newService(t)
+	s.Queue.Policy.Repositories = []string{"doc"}
+	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
+	mustRun(t, s, 0, "1 ignored")
+	if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "1 day"), "ida"); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 1, "1 sent")
+	if len(out.mails) != 1 {
+		t.Errorf("reminded: %s", out.recipients())
+	}
+}
