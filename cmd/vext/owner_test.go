@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"vext/internal/testkit"
+)
+
+// What root does by hand leaves nothing behind that the service, which runs as
+// another user, can't touch.
+func TestRootBecomesOwner(t *testing.T) {
+	testkit.Root(t)
+	const uid, gid = 65534, 65534
+	bin, state := testkit.Programs(t), testkit.State(t)
+	for dir := state; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(state, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	mail, err := os.Open("../../testdata/mails/git-freebsd.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mail.Close()
+	config := filepath.Join(t.TempDir(), "vext.toml")
+	if err := os.WriteFile(config, []byte("[reminders]\nallow = [\"*@example.org\"]\n[mail]\nfrom = \"a@example.org\"\nvia = \"stdout:\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	filter := exec.Command(filepath.Join(bin, "vext-filter"), "-state", state)
+	filter.Stdin = mail
+	for _, cmd := range []*exec.Cmd{
+		filter,
+		exec.Command(filepath.Join(bin, "vext"), "--config", config, "--state", state, "--now", "2026-11-20", "run"),
+		exec.Command(filepath.Join(bin, "vext"), "--config", config, "--state", state, "--now", "2026-11-20", "snooze", "0a1b", "1 week"),
+	} {
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v: %s", cmd.Args, err, out)
+		}
+	}
+	n := 0
+	filepath.Walk(state, func(path string, info os.FileInfo, err error) error {
+		if err != nil {
+			t.Error(err)
+		} else if stat := info.Sys().(*syscall.Stat_t); stat.Uid != uid || stat.Gid != gid {
+			t.Errorf("%s belongs to %d:%d", path, stat.Uid, stat.Gid)
+		}
+		n++
+		return nil
+	})
+	if n < 8 {
+		t.Errorf("only %d files", n)
+	}
+}
