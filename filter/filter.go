@@ -101,7 +101,7 @@ func (f *Filter) json(in *input) (Result, error) {
 		return Result{}, err
 	}
 	if in.overflow {
-		return Result{Bad, fmt.Sprintf("a JSON object of %d bytes; at most %d are read", in.size, in.limit)}, nil
+		return Result{}, fmt.Errorf("a JSON object of %d bytes; at most %d can be read", in.size, in.limit)
 	}
 	c, err := commit.ParseJSON(in.captured)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"runtime/debug"
 )
 
 const (
@@ -13,6 +14,9 @@ const (
 	// largestJSON bounds the object of a hook, whose commit message can't be
 	// found without reading the whole of it.
 	largestJSON = 3 << 20
+	// memoryLimit makes the runtime collect garbage early. It is set for large
+	// inputs only: to set it costs time.
+	memoryLimit = 8 << 20
 )
 
 // An input is what the sender writes. It keeps the bytes as they came, up to a
@@ -55,6 +59,7 @@ func (in *input) Read(p []byte) (int, error) {
 // which costs nothing until it is used, and growing step by step would.
 func (in *input) capture(p []byte) {
 	if in.captured != nil && cap(in.captured) < in.limit {
+		debug.SetMemoryLimit(memoryLimit)
 		in.captured = append(make([]byte, 0, in.limit), in.captured...)
 	}
 	in.captured = append(in.captured, p...)
@@ -70,13 +75,17 @@ func (in *input) isJSON() bool {
 		in.buffered.Discard(len(mark))
 		in.captured = in.captured[len(mark):]
 	}
-	for n := 1; n <= in.buffered.Size(); n++ {
+	for n := 1; ; {
 		start, err := in.buffered.Peek(n)
 		if err != nil {
 			return false
 		}
 		switch start[n-1] {
-		case ' ', '\t', '\r', '\n':
+		case '\r', '\n', ' ', '\t':
+			if n++; n > in.buffered.Size() { // blanks before a header say nothing
+				in.buffered.Discard(n - 1)
+				n = 1
+			}
 		case '{':
 			in.limit = largestJSON
 			return true
@@ -84,7 +93,6 @@ func (in *input) isJSON() bool {
 			return false
 		}
 	}
-	return false
 }
 
 // drain reads what is left, so that the sender never writes into a closed

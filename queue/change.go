@@ -84,6 +84,16 @@ func (q *Queue) tidy(item *Item) error {
 // Cancel takes a reminder out for good. The message is kept for a while, as
 // one that was sent is.
 func (q *Queue) Cancel(item *Item, by string) error {
+	if item.Place == InFailed {
+		known, err := q.History.Know([]string{item.Name}, nil)
+		if err != nil {
+			return err
+		}
+		if known.Name(item.Name).Queued == nil {
+			// It may be a forgery, and must not stand for the true commit.
+			item.Key = ""
+		}
+	}
 	if err := q.record(item, history.Cancelled, by, ""); err != nil {
 		return err
 	}

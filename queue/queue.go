@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/disk"
@@ -99,7 +101,10 @@ func IsNotUnderstood(err error) bool { return errors.As(err, new(errNotUnderstoo
 // message's fault: it holds no commit, asks for nothing, or can't be read by
 // us; any other is the machine's.
 func (q *Queue) Read(path string) (*Message, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // nor wait for a FIFO
+	if errors.Is(err, unix.ELOOP) {
+		return nil, errNotUnderstood{"not a regular file"}
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, errNotUnderstood{"it can't be read: permission denied"}
 	}
@@ -110,6 +115,9 @@ func (q *Queue) Read(path string) (*Message, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotUnderstood{"not a regular file"}
 	}
 	mail, err := readMail(f)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,12 +47,18 @@ func (q *Queue) Plan(progress Progress) ([]Decision, error) {
 		return nil, err
 	}
 	known, knowErr := q.History.Know(names, keys)
+	if knowErr != nil {
+		return nil, knowErr // without it duplicates can't be told
+	}
 	waiting, waitErr := q.waiting()
-	if err := errors.Join(knowErr, waitErr); err != nil {
-		return nil, err // without them duplicates can't be told
+	if waitErr != nil {
+		// Whether it is in a day that can't be read is not known: it waits.
+		plan = slices.DeleteFunc(plan, func(d Decision) bool {
+			return known.Name(d.Name).Queued != nil || known.Key(d.Event.Key).Queued != nil
+		})
 	}
 	q.findDuplicates(plan, known, waiting)
-	return plan, err
+	return plan, errors.Join(err, waitErr)
 }
 
 // readAll reads the files of the spool, as many at once as there are

@@ -139,7 +139,7 @@ func (s *Service) setAsideData(events []history.Event) setAsideData {
 	}
 	for i := range d.Items {
 		d.Items[i].Reason = cleanText(d.Items[i].Reason)
-		d.Items[i].Name = oneLine(d.Items[i].Name)
+		d.Items[i].Name, d.Items[i].Subject = oneLine(d.Items[i].Name), oneLine(d.Items[i].Subject)
 	}
 	return d
 }

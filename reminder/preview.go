@@ -58,9 +58,9 @@ func (s *Service) previewItem(item *dueItem) Step {
 	e := &item.event
 	m, err := s.Queue.Read(item.entry.Path)
 	switch {
-	case item.byName.Done || item.byKey.Done:
+	case item.isDone():
 		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
-	case item.byName.Until.After(s.Queue.Now):
+	case s.isPaused(item):
 		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Until)}
 	case err != nil:
 		return Step{"set aside", item.entry.Name, err.Error()}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"vext/internal/calendar"
@@ -129,17 +130,17 @@ func (s *Service) identify(item *dueItem) error {
 	return nil
 }
 
-// groups puts together what goes out as one mail.
+// groups puts together what may go out as one mail: in a digest, what is for
+// one person now, who may be another than when it was queued.
 func (s *Service) groups(items []*dueItem) [][]*dueItem {
 	var groups [][]*dueItem
 	byAddress := map[string]int{}
-	now := s.Queue.Now
 	for _, item := range items {
-		if item.byName.Until.After(now) {
-			continue // it was tried lately
+		if s.isPaused(item) {
+			continue
 		}
-		to := item.event.Address
-		if i, ok := byAddress[to]; s.Digest && to != "" && ok {
+		to := s.address(item)
+		if i, ok := byAddress[to]; to != "" && ok {
 			groups[i] = append(groups[i], item)
 			continue
 		}
@@ -147,6 +148,32 @@ func (s *Service) groups(items []*dueItem) [][]*dueItem {
 		groups = append(groups, []*dueItem{item})
 	}
 	return groups
+}
+
+// address returns to whom an item goes in a digest, "" where there is none.
+func (s *Service) address(item *dueItem) string {
+	if !s.Digest {
+		return ""
+	}
+	m, err := s.Queue.Read(item.entry.Path)
+	if err != nil {
+		return "" // said in its turn
+	}
+	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
+}
+
+// isPaused reports whether an item was tried lately. A pause that ends later
+// than any pause can was written by a clock that was wrong.
+func (s *Service) isPaused(item *dueItem) bool {
+	left := item.byName.Until.Sub(s.Queue.Now)
+	return left > 0 && left <= longestPause
+}
+
+// isDone reports whether nothing is to be sent any more: a crash came between
+// the record and the removal, or the same commit was reminded of under another
+// name.
+func (d *dueItem) isDone() bool {
+	return d.byName.Done || d.byKey.Done && d.byName.Snoozed == ""
 }
 
 // sendGroup sends one mail for one or several items. The error is a stopError
@@ -190,9 +217,7 @@ func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error)
 // prepare reads an item's message and decides whether it is to be sent.
 func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 	key := item.event.Key
-	if item.byName.Done || item.byKey.Done && item.byName.Snoozed == "" || s.sentKeys[key] {
-		// A crash came between the record and the removal, or the same commit
-		// was reminded of under another name.
+	if item.isDone() || s.sentKeys[key] {
 		return Words{}, false, s.Queue.Finish(item.entry)
 	}
 	m, err := s.Queue.Read(item.entry.Path)
@@ -239,6 +264,8 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 	for i, item := range items {
 		e := item.event
 		e.Time, e.Kind, e.Name = history.Now(s.Queue.Now), history.Sent, item.entry.Name
+		to := s.Queue.Policy.Recipient(&item.message.Commit)
+		e.Address, e.Committer = to.Email, to.Name
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.Mail.String(), "", "", ""
 		events[i] = e
 	}
@@ -293,7 +320,7 @@ func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error
 	var rest []*dueItem
 	for _, group := range groups {
 		for _, item := range group {
-			if !item.byName.Done && !item.byKey.Done {
+			if !item.isDone() {
 				rest = append(rest, item)
 			}
 		}
@@ -301,8 +328,12 @@ func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error
 	return s.postpone(rest, cause, sum)
 }
 
-// giveUp is how long sending is tried.
-const giveUp = 20 * 24 * time.Hour
+// For how long, and at least how often, sending is tried. The count is for a
+// clock that was wrong.
+const (
+	giveUp      = 20 * 24 * time.Hour
+	giveUpCount = 10
+)
 
 // postpone records that items wait for another attempt, or sets them aside
 // when it has been tried for too long.
@@ -312,7 +343,7 @@ func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
 	var errs []error
 	for _, item := range items {
 		d := item.byName.Deferrals
-		if !d.First.IsZero() && now.Sub(d.First) >= giveUp {
+		if d.Count >= giveUpCount && now.Sub(d.First) >= giveUp {
 			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
 			errs = append(errs, s.setAside(item, reason, sum))
 			continue

@@ -66,7 +66,7 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 			s.Last = e.Time
 		}
 		s.Total++
-		k := key(e)
+		k := oneLine(key(e))
 		if counts[k] == nil {
 			counts[k] = new(int)
 		}

@@ -54,7 +54,9 @@ func (s *Service) words(m *queue.Message, name string, branches []string, today 
 	if m.Branch() != "" {
 		w.Branches = append(w.Branches, oneLine(m.Branch()))
 	}
-	w.Branches = append(w.Branches, branches...)
+	for _, branch := range branches {
+		w.Branches = append(w.Branches, oneLine(branch))
+	}
 	if w.Merge = mergeCommand(w.Revision); w.Merge != "" {
 		w.ID = w.Short // one that is safe to type; a name always is
 	}

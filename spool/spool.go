@@ -39,7 +39,9 @@ func (s Spool) history() string { return filepath.Join(s.state, "history") }
 // message of that name that is there already stands, and data is not looked
 // at. The state directory itself must exist; what belongs into it is made.
 func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
-	if _, err := os.Lstat(s.Path(name)); err == nil {
+	if info, err := os.Lstat(s.Path(name)); err == nil && !info.Mode().IsRegular() {
+		return false, &fs.PathError{Op: "put", Path: s.Path(name), Err: errors.New("something else is in the way")}
+	} else if err == nil {
 		// The process that put it there may not have lived to sync its name.
 		return false, disk.SyncDir(s.Dir())
 	}

@@ -76,7 +76,7 @@ func (a *app) completeIDs(lists ...func(*queue.Queue) ([]queue.Item, error)) cob
 				continue
 			}
 			for i := range items {
-				id := orName(commit.ShortRevision(items[i].Revision), items[i].Name)
+				id := safeID(&items[i])
 				if strings.HasPrefix(id, typed) {
 					ids = append(ids, cobra.CompletionWithDesc(id, printable(items[i].Subject)))
 				}
@@ -84,6 +84,16 @@ func (a *app) completeIDs(lists ...func(*queue.Queue) ([]queue.Item, error)) cob
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// safeID returns an ID that is safe to type: a revision of a version control
+// system, or the name.
+func safeID(item *queue.Item) string {
+	id := commit.ShortRevision(item.Revision)
+	if id == "" || strings.Trim(strings.TrimPrefix(id, "r"), "0123456789abcdef") != "" {
+		return item.Name
+	}
+	return id
 }
 
 func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }

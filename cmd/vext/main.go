@@ -116,7 +116,7 @@ func report(w io.Writer, err error) {
 		if n := times[line]; n > 1 {
 			line = fmt.Sprintf("%s (%d times)", line, n)
 		}
-		fmt.Fprintf(w, "vext: error: %s\n", line)
+		fmt.Fprintf(w, "vext: error: %s\n", printable(line))
 	}
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(w, "vext: hint: %s\n", hint)

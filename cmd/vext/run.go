@@ -65,13 +65,15 @@ func summaryWriter(a *app, s *reminder.Service) io.Writer {
 // printPreview prints what a run would do.
 func printPreview(w io.Writer, s *reminder.Service) error {
 	steps, err := s.Preview()
+	var b strings.Builder
 	for _, step := range steps {
-		fmt.Fprintf(w, "%-10s %s%s\n", step.Action, printable(step.What), detail(step.Detail))
+		fmt.Fprintf(&b, "%-10s %s%s\n", step.Action, printable(step.What), detail(step.Detail))
 	}
 	if len(steps) == 0 && err == nil {
-		fmt.Fprintln(w, "nothing to do")
+		b.WriteString("nothing to do\n")
 	}
-	return err
+	_, writeErr := io.WriteString(w, b.String())
+	return errors.Join(err, writeErr)
 }
 
 func detail(text string) string {

@@ -43,11 +43,12 @@ func newShow(a *app) *cobra.Command {
 			if asJSON {
 				return showJSON(a.stdout, item, events, m)
 			}
-			show(a, q, item, events)
+			text := show(styleFor(a.stdout), q, item, events)
 			if readErr == nil {
-				fmt.Fprintf(a.stdout, "\n%s", indented(m.Message))
+				text += "\n" + indented(m.Message)
 			}
-			return nil
+			_, err = io.WriteString(a.stdout, text)
+			return err
 		},
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "print the message as it lies on disk")
@@ -88,13 +89,13 @@ func showJSON(w io.Writer, item *queue.Item, events []history.Event, m *queue.Me
 	}{item, events, message})
 }
 
-func show(a *app, q *queue.Queue, item *queue.Item, events []history.Event) {
-	s := styleFor(a.stdout)
+func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) string {
+	var b strings.Builder
 	today := q.Today()
-	fmt.Fprintln(a.stdout, s.bold(printable(orName(item.Subject, item.Name))))
+	fmt.Fprintln(&b, s.bold(printable(orName(item.Subject, item.Name))))
 	fact := func(label, value string) {
 		if value != "" {
-			fmt.Fprintf(a.stdout, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(strings.ReplaceAll(value, "\n", " ")))
+			fmt.Fprintf(&b, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(strings.ReplaceAll(value, "\n", " ")))
 		}
 	}
 	state := map[string]string{
@@ -112,12 +113,13 @@ func show(a *app, q *queue.Queue, item *queue.Item, events []history.Event) {
 	fact("asked", item.Asked)
 	fact("name", item.Name)
 	fact("file", item.Path)
-	fmt.Fprintln(a.stdout)
+	b.WriteByte('\n')
 	for i := range events {
 		e := &events[i]
 		at := calendar.Of(e.Time, q.Zone).Short(today) + e.Time.In(q.Zone).Format(" 15:04")
-		fmt.Fprintf(a.stdout, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(history.Describe(e, q.Zone), "\n", " ")))
+		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(history.Describe(e, q.Zone), "\n", " ")))
 	}
+	return b.String()
 }
 
 // branchOf says where a commit lies: "main of src".

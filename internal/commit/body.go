@@ -194,7 +194,7 @@ func (b *body) message(indent string) string {
 			return messageText(c.String())
 		case indented && ok:
 			text = cut
-		case indented && len(bytes.TrimSpace(line)) > 0, !indented && isEnd(line):
+		case indented && len(bytes.TrimSpace(line)) > 0, !indented && (isEnd(line) || isListEnd(line)):
 			return messageText(c.String())
 		}
 		c.add(bytes.TrimRight(text, " \t"))
@@ -209,18 +209,18 @@ func isRule(line []byte) bool {
 }
 
 // isEnd recognises the line behind a message that is not indented:
-// format-patch's three dashes, a signature, a diff, a list of files, and what
-// mailing lists and majordomo put below.
+// format-patch's three dashes, a signature, a diff, and what mailing lists and
+// majordomo put below.
 func isEnd(line []byte) bool {
-	if len(line) < 2 || bytes.IndexByte([]byte("-=_@dITMADRC"), line[0]) < 0 {
+	if len(line) < 2 || bytes.IndexByte([]byte("-_@dIT"), line[0]) < 0 {
 		return false // as most lines are
 	}
 	switch s := string(line[:min(len(line), 40)]); s[0] {
 	case '-':
-		return s == "--" || s == "-- " || s == "---" || strings.HasPrefix(s, "--- ") || strings.Trim(s, "-") == "" && len(s) == 40 ||
+		return s == "--" || s == "-- " || s == "---" || strings.HasPrefix(s, "--- ") ||
 			s == "-----BEGIN PGP SIGNATURE-----" || s == "-----Original Message-----"
-	case '=', '_':
-		return len(s) >= 20 && strings.Trim(s, s[:1]) == ""
+	case '_':
+		return len(s) == 40 && strings.Trim(s, "_") == "" // mailman's
 	case '@':
 		return strings.HasPrefix(s, "@@ -")
 	case 'd':
@@ -230,7 +230,14 @@ func isEnd(line []byte) bool {
 	case 'T':
 		return s == "To generate a diff of this commit:" || strings.HasPrefix(s, "To Unsubscribe: ")
 	}
-	return isFileList(line)
+	return false
+}
+
+// isListEnd recognises the line behind a message of a centralised system that
+// is not indented: a list of files, or a rule. In a plain mail these may be a
+// part of the message.
+func isListEnd(line []byte) bool {
+	return len(line) > 1 && (isRule(line) && len(line) >= 20 || isFileList(line))
 }
 
 // isFileList recognises the line over a list of paths: `Modified:`,

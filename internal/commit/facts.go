@@ -8,7 +8,7 @@ import (
 
 // factInitials are the bytes that lines begin with which say something about
 // the message, or end it.
-var factInitials = initials("-=_@dITMADRC" + "Ttc MCUADNR")
+var factInitials = initials("-_@dIT" + "Ttc MCUADNR")
 
 func initials(s string) (set [256]bool) {
 	for i := range len(s) {
@@ -115,6 +115,7 @@ func (b *body) finish(c Commit, plain bool) {
 	c.Sender = from.Email
 	c.Trailer = h.Get(TrailerHeader)
 	c.URL = f.url
+	c.URL = oneLine(c.URL)
 	c.Repository = RepositoryName(firstOf(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
 	c.Refname = firstOf(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
 	c.Revision = firstOf(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
@@ -131,7 +132,9 @@ func (b *body) finish(c Commit, plain bool) {
 	if plain || strings.TrimSpace(c.Subject) == "" {
 		c.Subject = firstOf(Undecorated(h.Get("Subject")), c.Subject)
 	}
-	c.Subject = strings.TrimSpace(c.Subject)
+	for _, text := range []*string{&c.Subject, &c.Repository, &c.Refname, &c.Revision} {
+		*text = oneLine(*text) // they are shown on terminals
+	}
 	b.mail.Commits = append(b.mail.Commits, c)
 }
 

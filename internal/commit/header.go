@@ -15,6 +15,7 @@ import (
 const (
 	maxHeader = 256 << 10
 	maxField  = 16 << 10
+	maxFields = 2000
 )
 
 // A Header is the header of a mail, read so that no mailer's mistake loses it:
@@ -23,7 +24,8 @@ type Header struct {
 	text   []byte  // the fields as they came, line ends as \n
 	fields []field // where they lie in text
 	size   int     // of all fields, kept or not
-	Null   bool    // the mbox line names nobody: a bounce
+	late   []string
+	Null   bool // the mbox line names nobody: a bounce
 }
 
 // A field lies at text[start:end], its name at text[start:colon]. One without
@@ -71,8 +73,11 @@ func (h *Header) Date() time.Time { return parseDate(h.Get("Date")) }
 func (h *Header) mime() message.Header {
 	var m message.Header
 	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
-		if h.Has(name) {
-			m.Set(name, h.Get(name))
+		if value := h.Get(name); value != "" {
+			if name == "Content-Transfer-Encoding" { // without a remark
+				value, _, _ = strings.Cut(strings.TrimRight(value, ";"), " ")
+			}
+			m.Set(name, value)
 		}
 	}
 	return m
@@ -111,13 +116,28 @@ func (h *Header) add(line []byte) {
 	colon := bytes.IndexByte(line, ':')
 	name := bytes.TrimRight(line[:max(colon, 0)], " \t")
 	h.size += len(line)
-	if !isFieldName(name) || (h.size > maxHeader && (!ours(name) || h.Has(string(name)))) {
+	if !isFieldName(name) || ((h.size > maxHeader || len(h.fields) > maxFields) && !h.isLate(name)) {
 		h.skip()
 		return
 	}
 	start := len(h.text)
 	h.text = append(append(h.text, line[:min(len(line), maxField)]...), '\n')
 	h.fields = append(h.fields, field{start, start + colon, len(h.text)})
+}
+
+// isLate reports whether a field behind the bounds is kept: the first of a
+// name that vext reads. The names are remembered, because to look through all
+// fields for every line would take hours on a header made for it.
+func (h *Header) isLate(name []byte) bool {
+	if !ours(name) || len(h.late) > 64 {
+		return false
+	}
+	lower := strings.ToLower(string(name))
+	if slices.Contains(h.late, lower) {
+		return false
+	}
+	h.late = append(h.late, lower)
+	return !h.Has(lower)
 }
 
 // skip passes over a line and, by a field without a name, over the lines that

@@ -118,10 +118,11 @@ func escapeID(s string) string {
 	return b.String()
 }
 
-// oneLine returns s fit for a header field: control characters become blanks.
+// oneLine returns s fit for a header field and a terminal: control characters
+// become blanks.
 func oneLine(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return ' '
 		}
 		return r

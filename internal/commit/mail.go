@@ -52,7 +52,7 @@ func readMail(r io.Reader, wanted *Trailers) *Mail {
 	}
 	text := part{text: lines.br}
 	if !m.Header.isPlain() {
-		entity, err := message.New(m.Header.mime(), lines.br)
+		entity, err := message.New(decodable(m.Header.mime(), lines.br))
 		var ok bool
 		if text, ok = textPart(entity, err, 0); !ok {
 			m.LetGo = "it has no plain text"
@@ -95,6 +95,8 @@ func (h *Header) letGo() string {
 		return "an automatic reply"
 	case h.Null, hasPath && isNobody(strings.Trim(string(returnPath), "<> \t\n")):
 		return "a bounce: its envelope sender is empty"
+	case strings.EqualFold(Login(ParsePerson(h.Get("From")).Email), "MAILER-DAEMON"):
+		return "a bounce: the mail system wrote it"
 	case h.isReply():
 		return "a reply"
 	}
@@ -109,16 +111,13 @@ func isNobody(sender string) bool { return sender == "" || sender == "MAILER-DAE
 // its mails as replies to the push's, so In-Reply-To says nothing where a
 // mailer's own fields are present.
 func (h *Header) isReply() bool {
-	subject := strings.ToLower(h.Get("Subject"))
-	answers := false
-	for _, prefix := range []string{"re:", "re[", "aw:", "sv:", "fwd:", "fw:"} {
-		answers = answers || strings.HasPrefix(subject, prefix)
+	subject := h.Get("Subject")
+	for _, prefix := range []string{"Re:", "RE:", "Re[", "RE[", "Aw:", "AW:", "Sv:", "SV:", "Fwd:", "FWD:", "Fw:", "FW:"} {
+		if strings.HasPrefix(subject, prefix) { // with a capital: re: is a driver
+			return true
+		}
 	}
-	threaded := h.Has("In-Reply-To") || h.Has("References")
-	if h.fromMailer() {
-		return answers && threaded
-	}
-	return answers || threaded
+	return !h.fromMailer() && (h.Has("In-Reply-To") || h.Has("References"))
 }
 
 // fromMailer reports whether a commit mailer's own fields are present.
@@ -131,20 +130,39 @@ type part struct {
 	charset string // set when text is not UTF-8
 }
 
-// deepest is how far parts in parts are followed.
-const deepest = 8
+// How far parts in parts are followed, and how many of one entity.
+const (
+	deepest   = 8
+	mostParts = 50
+)
+
+// mediaTypeOf returns the media type of an entity, and of one whose field is
+// malformed what stands first in it.
+func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string) {
+	mediaType, params, err := h.ContentType()
+	if err != nil || !strings.Contains(mediaType, "/") {
+		mediaType = strings.ToLower(h.Get("Content-Type"))
+		if end := strings.IndexAny(mediaType, "; \t"); end >= 0 {
+			mediaType = mediaType[:end]
+		}
+	}
+	if mediaType == "text" { // of the time before MIME was finished
+		mediaType = "text/plain"
+	}
+	return mediaType, params
+}
 
 // textPart finds the plain text of an entity that was decoded with the error
 // err. Attachments and forwarded mails are not looked into.
 func textPart(e *message.Entity, err error, depth int) (part, bool) {
-	mediaType, params, _ := e.Header.ContentType()
+	mediaType, params := mediaTypeOf(&e.Header)
 	disposition, _, _ := e.Header.ContentDisposition()
 	switch {
 	case disposition == "attachment" || mediaType == "multipart/report" || depth > deepest:
 		return part{}, false
 	case strings.HasPrefix(mediaType, "multipart/") && params["boundary"] != "":
 		parts := e.MultipartReader()
-		for {
+		for range mostParts {
 			next, err := parts.NextPart()
 			if next == nil {
 				return part{}, false
@@ -153,6 +171,7 @@ func textPart(e *message.Entity, err error, depth int) (part, bool) {
 				return p, true
 			}
 		}
+		return part{}, false
 	case mediaType == "text/plain" || mediaType == "" || strings.HasPrefix(mediaType, "multipart/"):
 		return decoded(e, params["charset"], err), true
 	}

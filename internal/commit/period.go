@@ -89,7 +89,11 @@ func newPeriod(n int, unit string) (Period, error) {
 // that a date lies more than ten years ahead.
 func (p Period) Due(from calendar.Day) (calendar.Day, error) {
 	if p.Date.IsZero() {
-		return from.AddDays(p.Days).AddMonths(p.Months), nil
+		due := from.AddDays(p.Days).AddMonths(p.Months)
+		if due.Year() > 9999 { // a day has eight digits
+			return calendar.Day{}, ErrTooLong
+		}
+		return due, nil
 	}
 	if from.AddMonths(maxMonths).Before(p.Date) {
 		return calendar.Day{}, ErrTooLong

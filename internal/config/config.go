@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 	_ "time/tzdata" // the zones, where the system has none
 
@@ -115,7 +116,8 @@ func existing() string {
 		candidates = append(candidates, filepath.Join(dir, "vext", "vext.toml"))
 	}
 	for _, path := range candidates {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) && err == nil {
+		// One that can't be looked at is not taken for none.
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return path
 		}
 	}
@@ -187,6 +189,9 @@ func (c *Config) check() error {
 	}
 	if c.State != "" && !filepath.IsAbs(c.State) {
 		return fmt.Errorf("state: needs the whole path of a directory, not %q", c.State)
+	}
+	if c.Templates != "" && !filepath.IsAbs(c.Templates) {
+		return fmt.Errorf("templates: needs the whole path of a directory, not %q", c.Templates)
 	}
 	if r := c.Reminders.Recipient; r != Committer && r != Author {
 		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"time"
 
 	"vext/internal/disk"
@@ -44,7 +43,7 @@ func (h History) Append(events ...Event) error {
 }
 
 func (h History) path(year int) string {
-	return filepath.Join(h.dir, strconv.Itoa(year)+".jsonl")
+	return filepath.Join(h.dir, fmt.Sprintf("%04d.jsonl", year))
 }
 
 func (h History) appendYear(year int, events []Event) error {

@@ -30,6 +30,10 @@ func (s *Standing) take(e *Event) {
 	case Sent, Cancelled:
 		s.Done, s.Snoozed, s.Deferrals = true, "", Deferrals{}
 	case Snoozed:
+		if s.Queued == nil { // before it was given a day
+			snoozed := *e
+			s.Queued = &snoozed
+		}
 		s.Done, s.Snoozed, s.Deferrals = false, e.Due, Deferrals{}
 	case Retried:
 		s.Deferrals = Deferrals{}

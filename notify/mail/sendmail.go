@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"vext/notify"
 )
@@ -27,6 +28,10 @@ var permanent = map[int]string{
 	68: "no such host",
 }
 
+// sendmailDelay is how long the output of a program is waited for that has
+// ended: it may have left a child behind that delivers.
+const sendmailDelay = 2 * time.Second
+
 // Send implements notify.Sender.
 func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 	args := []string{"-i"}
@@ -40,8 +45,9 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 	}
 	defer stdin.Close()
 	cmd.Stdin = stdin
+	cmd.WaitDelay = sendmailDelay
 	output, err := cmd.CombinedOutput()
-	if err == nil {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	var exit *exec.ExitError

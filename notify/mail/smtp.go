@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -59,6 +60,9 @@ func newSMTP(u *url.URL, opts Options) (*smtpSender, error) {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"smtp": "25", "smtps": "465"}[u.Scheme]
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return nil, fmt.Errorf("not a port: %s", port)
 	}
 	s.addr = net.JoinHostPort(s.host, port)
 	if u.User != nil {
@@ -191,6 +195,9 @@ func (s *smtpSender) failed(what string, err error) error {
 	}
 	err = fmt.Errorf("%s: %s: %w", s, what, answer{reply})
 	switch {
+	case reply.Code < 400 || reply.Code > 599: // an answer to something else
+		s.drop()
+		return &notify.Closed{Err: fmt.Errorf("%w, which is out of step", err)}
 	case reply.Code == 421: // RFC 5321, section 3.8: the server is closing
 		s.drop()
 		return &notify.Closed{Err: err}
@@ -232,6 +239,7 @@ func (s *smtpSender) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	conn = &boundedConn{Conn: conn}
 	s.setConn(conn)
 	client, err := s.greet(conn)
 	if err != nil {
@@ -293,6 +301,28 @@ func (s *smtpSender) startTLS(conn net.Conn) (*smtp.Client, error) {
 		return nil, err
 	}
 	return client, nil
+}
+
+// A boundedConn fails when the server answers endlessly.
+type boundedConn struct {
+	net.Conn
+	n int // bytes read since something was written
+}
+
+// longestAnswer is more than any answer, or any chain of certificates, has.
+const longestAnswer = 1 << 20
+
+func (c *boundedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.n += n; c.n > longestAnswer {
+		return n, errors.New("the server's answer has no end")
+	}
+	return n, err
+}
+
+func (c *boundedConn) Write(p []byte) (int, error) {
+	c.n = 0
+	return c.Conn.Write(p)
 }
 
 // A greetedConn says the server's greeting, which was read already, again.
