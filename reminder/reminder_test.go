@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -520,4 +521,102 @@ func TestIgnoredIsKept(t *testing.T) {
 	if len(out.mails) != 1 {
 		t.Errorf("reminded: %s", out.recipients())
 	}
+}
+
+// A digest goes to whom its reminders are for now, each to their own.
+func TestDigestAfterChange(t *testing.T) {
+	s, out := newService(t)
+	s.Digest = true
+	for _, id := range []string{"a", "b"} {
+		text := strings.Replace(fmt.Sprintf(commitMail, id, "Jane <jane@example.org>", fmt.Sprintf("%040x", id), "MFC after: 1 day"), "ann@", id+"@", 1)
+		if _, err := s.Queue.Spool.Put(id, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustRun(t, s, 0, "2 queued")
+	s.Queue.Policy.ToAuthor = true
+	mustRun(t, s, 1, "2 sent")
+	if got := out.recipients(); got != "a@example.org b@example.org" {
+		t.Errorf("reminded: %s", got)
+	}
+	counts, _ := CountSent(s.Queue.History, ByCommitter, calendar.Day{}, calendar.Day{}, time.UTC)
+	if len(counts.Counts) != 2 || counts.Counts[0].Name != "a" {
+		t.Errorf("recorded: %+v", counts.Counts)
+	}
+}
+
+// A commit that was snoozed before it had its day is known by that.
+func TestSnoozeInSpool(t *testing.T) {
+	s, out := newService(t)
+	text := fmt.Sprintf(commitMail, "x", "Ida <ida@example.org>", strings.Repeat("ab", 20), "MFC after: 0 days")
+	put := func(id string) {
+		if _, err := s.Queue.Spool.Put(id, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("m1")
+	if _, err := s.Queue.Snooze(find(t, s, "m1"), mustPeriod(t, "1 week"), "ida"); err != nil {
+		t.Fatal(err)
+	}
+	put("m2")
+	mustRun(t, s, 0, "1 known already")
+	mustRun(t, s, 7, "1 sent")
+	if len(out.mails) != 1 {
+		t.Errorf("reminded: %s", out.recipients())
+	}
+}
+
+// To clear a forgery away does not clear the commit away that it named.
+func TestCancelledForgery(t *testing.T) {
+	s, out := newService(t)
+	text := fmt.Sprintf(commitMail, "x", "Ida <ida@example.org>", strings.Repeat("ab", 20), "MFC after: 0 days")
+	if _, err := s.Queue.Spool.Put("m1", []byte(strings.ReplaceAll(text, "ida@example.org", "x@evil.example"))); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "1 set aside")
+	if err := s.Queue.Cancel(find(t, s, "m1"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Queue.Spool.Put("m2", []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "1 queued, 1 sent")
+	if got := out.recipients(); got != "ida@example.org" {
+		t.Errorf("reminded: %s", got)
+	}
+}
+
+// A clock that was wrong neither puts a reminder to sleep nor gives it up.
+func TestClockJumps(t *testing.T) {
+	s, out := newService(t)
+	out.fail = func(*notify.Mail) error { return &notify.Closed{Err: errors.New("connection refused")} }
+	put(t, s, "a", "ida@example.org", "MFC after: 0 days")
+	for _, day := range []int{-9000, 3600, 3601, 3602} {
+		at(t, s, day)
+	}
+	sum, _ := at(t, s, 5)
+	if sum.SetAside > 0 || sum.Deferred != 1 {
+		t.Errorf("given up or asleep: %s", sum)
+	}
+	out.fail = nil
+	mustRun(t, s, 7, "1 sent")
+}
+
+// What is no file is not waited for, wherever it lies.
+func TestFIFO(t *testing.T) {
+	s, _ := newService(t)
+	mustRun(t, s, 0, "nothing to do")
+	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
+	if err := syscall.Mkfifo(s.Queue.Spool.Path("fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/zero", s.Queue.Spool.Path("zero")); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "1 queued, 2 set aside")
+	items, err := s.Queue.Failed()
+	if err != nil || len(items) != 2 {
+		t.Errorf("%+v, %v", items, err)
+	}
+	find(t, s, "a")
 }

@@ -53,34 +53,35 @@ var sextets = func() (table [256]byte) {
 	return table
 }()
 
-// Read implements io.Reader. It reads into p and decodes in place: three bytes
-// never need more room than the four letters they come from.
+// Read implements io.Reader. It reads into p and decodes in place: no letter
+// gives more than a byte.
 func (d *base64Reader) Read(p []byte) (int, error) {
-	if d.err != nil {
-		return 0, d.err
-	}
-	if len(p) < 4 {
-		small := make([]byte, 4)
-		n, err := d.Read(small[:max(len(p), 1)])
-		return copy(p, small[:n]), err
-	}
-	n, err := d.r.Read(p)
 	out := 0
-	for _, b := range p[:n] {
-		switch s := sextets[b]; {
-		case s > 0:
-			if d.bits, d.n = d.bits<<6|uint32(s-1), d.n+1; d.n > 1 {
-				p[out] = byte(d.bits >> (6 - 2*(d.n-1)))
-				out++
+	for out == 0 && d.err == nil && len(p) > 0 {
+		var n int
+		n, d.err = d.r.Read(p)
+		for _, b := range p[:n] {
+			if s := sextets[b]; s > 0 {
+				out += d.put(s-1, p[out:])
+			} else if b == '=' {
+				d.n = 0
 			}
-			d.n %= 4
-		case b == '=':
-			d.n = 0
 		}
 	}
-	d.err = err
 	if out > 0 {
 		return out, nil
 	}
-	return out, err
+	return 0, d.err
+}
+
+// put takes in the value of a letter and returns how many bytes it gave.
+func (d *base64Reader) put(value byte, to []byte) int {
+	d.bits = d.bits<<6 | uint32(value)
+	d.n++
+	if d.n == 1 {
+		return 0
+	}
+	to[0] = byte(d.bits >> (8 - 2*d.n))
+	d.n %= 4
+	return 1
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -362,5 +363,63 @@ func TestCancel(t *testing.T) {
 	defer close(ended)
 	if err := s.Send(ctx, newMail("a@b")); err == nil {
 		t.Error("no error")
+	}
+}
+
+// A program that leaves a child behind, as one that delivers in the background
+// does, is not waited for.
+func TestSendmailWithChild(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "sendmail")
+	writeScript(t, script, "cat >/dev/null; sleep 60 & exit 0")
+	s, _ := Open("sendmail:"+script, Options{})
+	begun := time.Now()
+	if err := s.Send(context.Background(), newMail("a@b")); err != nil || time.Since(begun) > 30*time.Second {
+		t.Errorf("%v after %s", err, time.Since(begun))
+	}
+}
+
+// say runs a server that says the same whatever it is asked.
+func say(t *testing.T, talk func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c, err := l.Accept(); err == nil {
+			talk(c)
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return l.Addr().String()
+}
+
+// A server that answers without end, or out of step, closes the way.
+func TestStrangeServers(t *testing.T) {
+	for name, talk := range map[string]func(net.Conn){
+		"an answer without end": func(c net.Conn) {
+			fmt.Fprint(c, "220 x\r\n")
+			for {
+				if _, err := fmt.Fprint(c, strings.Repeat("250-more\r\n", 1000)); err != nil {
+					return
+				}
+			}
+		},
+		"answers out of step": func(c net.Conn) {
+			fmt.Fprint(c, "220 x\r\n250 x\r\n250 ok\r\n250 ok\r\n250 extra\r\n250 extra\r\n")
+			io.Copy(io.Discard, c)
+		},
+		"nothing": func(net.Conn) {},
+		"an escape": func(c net.Conn) {
+			fmt.Fprint(c, "451 \x1b]0;x\x07\r\n")
+		},
+	} {
+		s, _ := Open("smtp://"+say(t, talk), Options{})
+		if err := s.Send(context.Background(), newMail("a@b")); !notify.IsClosed(err) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
