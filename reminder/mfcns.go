@@ -106,11 +106,10 @@ func parseMFCns(line string, zone *time.Location) (history.Event, bool) {
 		return history.Event{}, false
 	}
 	t, err := time.ParseInLocation(time.ANSIC, strings.Join(strings.Fields(date), " "), zone)
-	name, address := unbytes(rest[:i]), unbytes(rest[i+len(`" <`):len(rest)-1])
-	if err != nil || address == "" {
+	to := commit.Person{Name: oneLine(unbytes(rest[:i])), Email: oneLine(unbytes(rest[i+len(`" <`) : len(rest)-1]))}
+	if err != nil || t.Year() < 1 || to.Email == "" {
 		return history.Event{}, false
 	}
-	to := commit.Person{Name: oneLine(name), Email: oneLine(address)}
 	return history.Event{
 		Time: history.Now(t), Kind: history.Sent, Address: to.Email, Committer: to.Name, Via: viaMFCns,
 	}, true
