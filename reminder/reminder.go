@@ -38,10 +38,11 @@ type Service struct {
 type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, SetAside    int
+	Paused                      int // due, but tried lately
 }
 
 // Empty reports whether the run had nothing to do.
-func (s Summary) Empty() bool { return s == Summary{} }
+func (s Summary) Empty() bool { return s == Summary{Paused: s.Paused} }
 
 // lockWait is how long a run waits for another to end. After that it leaves
 // the work to that one, and what comes later to the next.
@@ -136,7 +137,7 @@ func (s Summary) String() string {
 		what string
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
-		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"},
+		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"}, {s.Paused, "tried lately and not yet again"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)

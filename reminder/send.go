@@ -47,7 +47,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
 	}
 	var dirty []calendar.Day
 	var stop error
-	groups := s.groups(items)
+	groups := s.groups(items, sum)
 	for i, group := range groups {
 		if ctx.Err() != nil {
 			stop = ctx.Err()
@@ -132,11 +132,12 @@ func (s *Service) identify(item *dueItem) error {
 
 // groups puts together what may go out as one mail: in a digest, what is for
 // one person now, who may be another than when it was queued.
-func (s *Service) groups(items []*dueItem) [][]*dueItem {
+func (s *Service) groups(items []*dueItem, sum *Summary) [][]*dueItem {
 	var groups [][]*dueItem
 	byAddress := map[string]int{}
 	for _, item := range items {
 		if s.isPaused(item) {
+			sum.Paused++
 			continue
 		}
 		to := s.address(item)
