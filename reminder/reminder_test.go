@@ -620,3 +620,24 @@ func TestFIFO(t *testing.T) {
 	}
 	find(t, s, "a")
 }
+
+// Told to end while a mail is in flight, a run finishes that mail, records it,
+// and sends no other.
+func TestEndWhileSending(t *testing.T) {
+	s, out := newService(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	out.fail = func(*notify.Mail) error { cancel(); return nil }
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	put(t, s, "b", "b@example.org", "MFC after: 0 days")
+	if _, err := s.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if len(out.mails) != 1 {
+		t.Errorf("sent: %s", out.recipients())
+	}
+	out.fail = nil
+	mustRun(t, s, 0, "1 sent")
+	if got := out.recipients(); got != "a@example.org b@example.org" {
+		t.Errorf("sent: %s", got)
+	}
+}

@@ -199,13 +199,26 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 		// to be mended.
 		return errors.Join(append(errs, stopError{err})...)
 	}
-	if err := s.Mail.Send(ctx, m); err != nil && ctx.Err() != nil {
+	sending, cancel := finishing(ctx)
+	defer cancel()
+	if err := s.Mail.Send(sending, m); err != nil && ctx.Err() != nil {
 		return errors.Join(append(errs, stopError{ctx.Err()})...)
 	} else if err != nil {
 		return errors.Join(append(errs, s.notSent(ready, err, sum))...)
 	}
 	errs = append(errs, s.sent(ready, sum))
 	return errors.Join(errs...)
+}
+
+// grace is how long the mail in flight has when the service is told to end. To
+// break it off could mean to send it twice.
+const grace = 20 * time.Second
+
+// finishing returns a context that ends a while after ctx does.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return sending, func() { stop(); cancel() }
 }
 
 func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error) {
