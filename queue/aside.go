@@ -20,7 +20,7 @@ const whySuffix = ".why"
 // SetAside moves an entry to failed/, with the reason beside it, and records
 // it. Nothing is deleted because it was not understood.
 func (q *Queue) SetAside(e Entry, event history.Event, reason string) error {
-	event.Time, event.Kind, event.Name, event.Reason = history.Now(q.Now), history.Failed, e.Name, reason
+	event.Time, event.Kind, event.Name, event.Reason = history.Stamp(q.Now), history.Failed, e.Name, reason
 	if err := q.History.Append(event); err != nil {
 		return err
 	}

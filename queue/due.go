@@ -75,25 +75,35 @@ func (q *Queue) Foreigners() ([]Foreign, error) {
 	return found, err
 }
 
-// SetForeignersAside moves what is no message out of the queue.
-func (q *Queue) SetForeignersAside(found []Foreign) error {
+// SetForeignersAside moves what is no message out of the queue, and returns
+// what it moved.
+func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error) {
 	if len(found) == 0 {
-		return nil
+		return nil, nil
 	}
-	var errs []error
+	if err := q.prepare(); err != nil {
+		return nil, err
+	}
+	if err := canWrite(q.dir(), q.failed()); err != nil {
+		return nil, err
+	}
 	for _, f := range found {
-		event := history.Event{Time: history.Now(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
-		err := q.History.Append(event)
-		if err == nil {
-			err = q.setAside(f.Path, f.Name, f.Reason)
+		event := history.Event{Time: history.Stamp(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
+		one := q.History.Append(event)
+		if one == nil {
+			one = q.setAside(f.Path, f.Name, f.Reason)
 		}
-		errs = append(errs, err)
+		if one == nil {
+			moved = append(moved, f)
+		}
+		err = errors.Join(err, one)
 	}
-	return errors.Join(errs...)
+	return moved, err
 }
 
-// Finish takes an entry out of the queue whose reminder was sent or cancelled.
-// The message is kept for a while, so that it can be snoozed even then.
+// Finish takes an entry out whose reminder was sent or cancelled, or that the
+// policy lets go. The message is kept for a while, so that it can be snoozed
+// even then.
 func (q *Queue) Finish(e Entry) error {
 	dir := filepath.Join(q.done(), q.Today().String())
 	if err := q.prepare(); err != nil {
@@ -135,10 +145,10 @@ func (q *Queue) SweepDays() error {
 	return err
 }
 
-// keepDone is how many days a message is kept after its reminder was sent.
+// keepDone is how many days a message is kept for which nothing waits.
 const keepDone = 60
 
-// SweepDone removes the messages whose reminders were sent long ago.
+// SweepDone removes the messages that were kept for long enough.
 func (q *Queue) SweepDone() error {
 	files, err := readDir(q.done())
 	for _, f := range files {

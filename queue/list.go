@@ -16,7 +16,7 @@ const (
 	InSpool  = "spool"
 	InQueue  = "queue"
 	InFailed = "failed"
-	InDone   = "done" // its reminder was sent or cancelled
+	InDone   = "done" // sent, cancelled, or ignored by the policy
 )
 
 // An Item is a message as a person sees it in a list: where it is, and what
@@ -123,7 +123,7 @@ func (q *Queue) Failed() ([]Item, error) {
 	return items, err
 }
 
-// Done returns the messages that are kept though their reminder was sent.
+// Done returns what is kept although nothing waits for it.
 func (q *Queue) Done() ([]Item, error) {
 	days, err := readDir(q.done())
 	var items []Item
@@ -149,8 +149,8 @@ var (
 // shortestPrefix is how much of a hash is enough to name a commit.
 const shortestPrefix = 4
 
-// Find returns the one message with that name, or whose revision begins with
-// it. What waits is looked at before what was set aside, and that before what
+// Find returns the message with that name, or whose revision begins with it,
+// alone in the slice. What waits is looked at before what was set aside, and that before what
 // was sent. The error is ErrNotFound or ErrAmbiguous, with the items that the
 // ID could mean, or of the machine.
 func (q *Queue) Find(id string) ([]Item, error) {

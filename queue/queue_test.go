@@ -79,8 +79,8 @@ func schedule(t testing.TB, q *Queue) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Apply(plan); err != nil {
-		t.Fatal(err)
+	if done, err := q.Apply(plan); err != nil || len(done) != len(plan) {
+		t.Fatalf("%d of %d done: %v", len(done), len(plan), err)
 	}
 	became := map[string]string{}
 	for _, d := range plan {
@@ -336,8 +336,8 @@ func TestForeigners(t *testing.T) {
 	if err != nil || len(found) != 6 {
 		t.Fatalf("%d: %+v, %v", len(found), found, err)
 	}
-	if err := q.SetForeignersAside(found); err != nil {
-		t.Fatal(err)
+	if moved, err := q.SetForeignersAside(found); err != nil || len(moved) != 6 {
+		t.Fatalf("%d moved: %v", len(moved), err)
 	}
 	if items, _ := q.Waiting(); len(items) != 1 || items[0].Name != "a" {
 		t.Errorf("waiting: %+v", items)

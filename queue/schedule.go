@@ -83,6 +83,9 @@ func (q *Queue) readAll(files []fs.DirEntry, progress Progress) ([]Decision, err
 	}
 	close(next)
 	workers.Wait()
+	if progress != nil {
+		progress(len(files), len(files))
+	}
 	plan := decisions[:0]
 	for i, d := range decisions {
 		if errs[i] == nil {
@@ -95,7 +98,7 @@ func (q *Queue) readAll(files []fs.DirEntry, progress Progress) ([]Decision, err
 // decide decides about one file of the spool, as if it were the only one.
 func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 	d := Decision{Name: file.Name()}
-	d.Event = history.Event{Time: history.Now(q.Now), Name: d.Name, Kind: history.Failed}
+	d.Event = history.Event{Time: history.Stamp(q.Now), Name: d.Name, Kind: history.Failed}
 	if reason := foreign(file); reason != "" {
 		d.Event.Reason = reason
 		return d, nil
@@ -237,16 +240,17 @@ const batch = 5000
 // Apply carries a plan out: the history first, so that no message is in the
 // queue whose commit is not known, then the moves. When the history can't be
 // written, nothing is moved that is not in it.
-func (q *Queue) Apply(plan []Decision) error {
+//
+// It returns what was carried out.
+func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 	if len(plan) == 0 {
-		return nil
+		return nil, nil
 	}
 	if err := q.prepare(); err != nil {
-		return &HistoryError{err}
+		return nil, &HistoryError{err}
 	}
-	if err := unix.Access(q.Spool.Dir(), unix.W_OK|unix.X_OK); err != nil {
-		// Nothing could be moved, and every run would record it anew.
-		return &fs.PathError{Op: "write to", Path: q.Spool.Dir(), Err: err}
+	if err := canWrite(q.Spool.Dir(), q.dir(), q.failed(), q.done()); err != nil {
+		return nil, err
 	}
 	var errs []error
 	days := map[calendar.Day]bool{}
@@ -261,14 +265,29 @@ func (q *Queue) Apply(plan []Decision) error {
 			break
 		}
 		for i := range events {
-			errs = append(errs, q.apply(&rest[i], days))
+			if err := q.apply(&rest[i], days); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			done = append(done, rest[i])
 		}
 		rest = rest[n:]
 	}
 	for day := range days {
 		errs = append(errs, disk.SyncDir(q.dayDir(day)))
 	}
-	return errors.Join(append(errs, disk.SyncDir(q.Spool.Dir()))...)
+	return done, errors.Join(append(errs, disk.SyncDir(q.Spool.Dir()))...)
+}
+
+// canWrite looks whether files can be moved out of and into directories. Where
+// they can't, a move would be recorded anew at every run.
+func canWrite(dirs ...string) error {
+	for _, dir := range dirs {
+		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			return &fs.PathError{Op: "write to", Path: dir, Err: err}
+		}
+	}
+	return nil
 }
 
 // A HistoryError says that the history could not be written. Nothing may be

@@ -22,9 +22,8 @@ type Import struct {
 	Other      int // lines that are about something else
 }
 
-// errNoLog is the answer to a file that is something else.
-var errNoLog = errors.New("no reminder in it; the log of MFCns has lines such as\n" +
-	`    Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`)
+// ErrNoLog is the answer to a file that is something else.
+var ErrNoLog = errors.New("not a log of MFCns: no reminder in it")
 
 // batch is how many events are written at once.
 const batch = 10000
@@ -69,11 +68,14 @@ func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun b
 			}
 		}
 	}
+	if progress != nil {
+		progress(1, 1)
+	}
 	if err := scanner.Err(); err != nil {
 		return result, err
 	}
 	if result.New+result.Known == 0 && result.Other > 0 {
-		return result, errNoLog
+		return result, ErrNoLog
 	}
 	return result, flush()
 }
@@ -111,7 +113,7 @@ func parseMFCns(line string, zone *time.Location) (history.Event, bool) {
 		return history.Event{}, false
 	}
 	return history.Event{
-		Time: history.Now(t), Kind: history.Sent, Address: to.Email, Committer: to.Name, Via: viaMFCns,
+		Time: history.Stamp(t), Kind: history.Sent, Address: to.Email, Committer: to.Name, Via: viaMFCns,
 	}, true
 }
 

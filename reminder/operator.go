@@ -11,6 +11,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/notify"
+	"vext/queue"
 	"vext/templates"
 )
 
@@ -129,11 +130,11 @@ func (s *Service) when(t time.Time) string {
 type setAsideData struct {
 	Host, State string
 	Items       []history.Event
-	More        int
+	Total, More int
 }
 
 func (s *Service) setAsideData(events []history.Event) setAsideData {
-	d := setAsideData{Host: s.Host, State: s.Queue.State, Items: events}
+	d := setAsideData{Host: s.Host, State: s.Queue.State, Items: events, Total: len(events)}
 	if len(events) > mostItems {
 		d.Items, d.More = events[:mostItems], len(events)-mostItems
 	}
@@ -151,7 +152,7 @@ func (s *Service) tell(ctx context.Context, what string, event history.Event, su
 		return err
 	}
 	to := commit.ParsePerson(s.Operator)
-	event.Time, event.Kind, event.Reason, event.Address = history.Now(s.Queue.Now), history.Told, what, to.Email
+	event.Time, event.Kind, event.Reason, event.Address = history.Stamp(s.Queue.Now), history.Told, what, to.Email
 	m, err := s.write(&draft{
 		kind: kindOperator, to: to, subject: subject, text: text,
 		key: strings.Join([]string{what, event.Due, text}, "\n"),
@@ -159,13 +160,19 @@ func (s *Service) tell(ctx context.Context, what string, event history.Event, su
 	if err != nil {
 		return err
 	}
-	if err := s.Mail.Send(ctx, m); err != nil {
+	if err := s.Queue.History.Reserve(); err != nil { // or the mail would go out at every run
+		return &queue.HistoryError{Err: err}
+	}
+	sending, cancel := finishing(ctx)
+	defer cancel()
+	if err := s.Mail.Send(sending, m); err != nil {
 		if notify.IsRefused(err) {
 			return fmt.Errorf("the operator can't be written to: %w", err)
 		}
 		return err
 	}
-	return s.Queue.History.Append(event)
+	_, err = s.record(event)
+	return err
 }
 
 func plural(n int, what string) string {

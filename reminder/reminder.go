@@ -63,8 +63,11 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 	errs := []error{scheduled}
 	if !isHistoryError(scheduled) {
 		// Without a history that can be written, nothing may be sent.
-		errs = append(errs, s.sendDue(ctx, &sum))
-		errs = append(errs, s.tellOperator(ctx))
+		sendErr := s.sendDue(ctx, &sum)
+		errs = append(errs, sendErr)
+		if !isHistoryError(sendErr) {
+			errs = append(errs, s.tellOperator(ctx))
+		}
 	}
 	errs = append(errs, s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
 	if s.Mail != nil {
@@ -88,14 +91,10 @@ func isHistoryError(err error) bool { return errors.As(err, new(*queue.HistoryEr
 // schedule gives the messages of the spool their days.
 func (s *Service) schedule(sum *Summary) error {
 	plan, planErr := s.Queue.Plan(s.progress("reading the spool"))
-	if err := s.Queue.Apply(plan); err != nil {
-		if errors.As(err, new(*queue.HistoryError)) {
-			return errors.Join(planErr, err)
-		}
-		planErr = errors.Join(planErr, err)
-	}
-	for i := range plan {
-		e := &plan[i].Event
+	done, err := s.Queue.Apply(plan)
+	planErr = errors.Join(planErr, err)
+	for i := range done {
+		e := &done[i].Event
 		switch e.Kind {
 		case history.Queued:
 			sum.Queued++
@@ -111,15 +110,16 @@ func (s *Service) schedule(sum *Summary) error {
 			s.Log.Info("duplicate", "name", e.Name, "reason", e.Reason)
 		}
 	}
-	found, err := s.Queue.Foreigners()
-	if err == nil {
-		err = s.Queue.SetForeignersAside(found)
+	if isHistoryError(err) {
+		return planErr
 	}
-	sum.SetAside += len(found)
-	for _, f := range found {
+	found, err := s.Queue.Foreigners()
+	moved, moveErr := s.Queue.SetForeignersAside(found)
+	sum.SetAside += len(moved)
+	for _, f := range moved {
 		s.Log.Warn("set aside", "name", f.Name, "reason", f.Reason)
 	}
-	return errors.Join(planErr, err)
+	return errors.Join(planErr, err, moveErr)
 }
 
 func (s *Service) progress(what string) queue.Progress {

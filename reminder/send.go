@@ -50,7 +50,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
 	groups := s.groups(items, sum)
 	for i, group := range groups {
 		if ctx.Err() != nil {
-			stop = ctx.Err()
+			stop = toldToEnd(ctx)
 			break
 		}
 		if progress != nil && i%100 == 0 {
@@ -68,10 +68,11 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
 		}
 		errs = append(errs, err)
 	}
-	for i, day := range dirty {
-		if i == 0 || dirty[i-1] != day {
-			errs = append(errs, s.Queue.SyncDay(day))
-		}
+	if progress != nil {
+		progress(len(groups), len(groups))
+	}
+	for _, day := range dirty {
+		errs = append(errs, s.Queue.SyncDay(day))
 	}
 	return errors.Join(append(errs, stop, s.Queue.SweepDays())...)
 }
@@ -201,9 +202,13 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 	}
 	sending, cancel := finishing(ctx)
 	defer cancel()
-	if err := s.Mail.Send(sending, m); err != nil && ctx.Err() != nil {
-		return errors.Join(append(errs, stopError{ctx.Err()})...)
-	} else if err != nil {
+	if err := s.Mail.Send(sending, m); err != nil {
+		for _, item := range ready {
+			delete(s.sentKeys, item.event.Key)
+		}
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, stopError{toldToEnd(ctx)})...)
+		}
 		return errors.Join(append(errs, s.notSent(ready, err, sum))...)
 	}
 	errs = append(errs, s.sent(ready, sum))
@@ -213,6 +218,11 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 // grace is how long the mail in flight has when the service is told to end. To
 // break it off could mean to send it twice.
 const grace = 20 * time.Second
+
+// toldToEnd is the error of a run that did not come to its end.
+func toldToEnd(ctx context.Context) error {
+	return fmt.Errorf("told to end before all was sent: %w", ctx.Err())
+}
 
 // finishing returns a context that ends a while after ctx does.
 func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -268,6 +278,19 @@ func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {
 // recordTries is how often a record of what was sent is tried to be written.
 const recordTries = 3
 
+// record records what was sent, if need be in the room that was reserved for
+// it. full says that it had to be, and that there is no room for more.
+func (s *Service) record(events ...history.Event) (full, err error) {
+	for range recordTries {
+		if err = s.Queue.History.Append(events...); err == nil {
+			return full, nil
+		}
+		full = &queue.HistoryError{Err: err}
+		s.Queue.History.Release()
+	}
+	return full, &queue.HistoryError{Err: fmt.Errorf("sent, but not recorded: %w", err)}
+}
+
 // sent records that items were sent and takes them out of the queue. From the
 // server's answer to the record there is no step in between. When it can't be
 // written, the room that was reserved for it is used, and nothing more is sent;
@@ -277,24 +300,18 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 	events := make([]history.Event, len(items))
 	for i, item := range items {
 		e := item.event
-		e.Time, e.Kind, e.Name = history.Now(s.Queue.Now), history.Sent, item.entry.Name
+		e.Time, e.Kind, e.Name = history.Stamp(s.Queue.Now), history.Sent, item.entry.Name
 		to := s.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.Mail.String(), "", "", ""
 		events[i] = e
 	}
-	var err, full error
-	for range recordTries {
-		if err = s.Queue.History.Append(events...); err == nil {
-			break
-		}
-		full = stopError{&queue.HistoryError{Err: err}}
-		s.Queue.History.Release()
-	}
-	if err == nil {
-		err = full
-	} else {
-		err = stopError{&queue.HistoryError{Err: fmt.Errorf("sent, but not recorded: %w", err)}}
+	full, err := s.record(events...)
+	switch {
+	case err != nil:
+		err = stopError{err}
+	case full != nil:
+		err = stopError{full}
 	}
 	for i, item := range items {
 		sum.Sent++
@@ -352,7 +369,7 @@ const (
 // postpone records that items wait for another attempt, or sets them aside
 // when it has been tried for too long.
 func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
-	now := history.Now(s.Queue.Now)
+	now := history.Stamp(s.Queue.Now)
 	var events []history.Event
 	var errs []error
 	for _, item := range items {

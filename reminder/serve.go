@@ -41,12 +41,12 @@ func ParseSchedule(s string, zone *time.Location) (schedule Schedule, err error)
 }
 
 // Next returns the next time of the schedule after t. It counts on the wall
-// clock: a time that daylight saving skips comes an hour earlier, and one that
-// it repeats comes once.
+// clock: a time that daylight saving skips comes an hour earlier or later, and
+// one that it repeats comes once.
 func (s Schedule) Next(t time.Time) time.Time {
 	wall := t.In(s.zone)
 	fake := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), time.UTC)
-	for range 100 { // an hour that is repeated is left behind in two steps
+	for range 100 { // an hour that is repeated takes up to sixty steps
 		fake = s.spec.Next(fake)
 		next := time.Date(fake.Year(), fake.Month(), fake.Day(), fake.Hour(), fake.Minute(), fake.Second(), 0, s.zone)
 		if next.After(t) {
@@ -65,12 +65,15 @@ type Clock interface {
 
 // Serve runs the processor at once, to catch up, and then by the schedule,
 // until ctx ends. A run that fails is logged, and tried again at the next.
-func Serve(ctx context.Context, schedule Schedule, clock Clock, log *slog.Logger, run func(context.Context) (Summary, error)) error {
+func Serve(ctx context.Context, schedule Schedule, clock Clock, log *slog.Logger, run func(context.Context) (Summary, error)) {
 	for {
 		sum, err := run(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			if isHistoryError(err) {
+				log.Error("run", "done", sum.String(), "err", oneLine(err.Error()))
+			}
+			return
 		case errors.Is(err, queue.ErrLocked):
 			log.Warn("left to another run", "err", err)
 		case err != nil:
@@ -80,8 +83,8 @@ func Serve(ctx context.Context, schedule Schedule, clock Clock, log *slog.Logger
 		}
 		next := schedule.Next(clock.Now())
 		log.Info("waiting", "next", next.Format(time.RFC3339))
-		if err := clock.Sleep(ctx, next); err != nil {
-			return nil
+		if clock.Sleep(ctx, next) != nil {
+			return
 		}
 	}
 }

@@ -37,8 +37,8 @@ type Stats struct {
 	Counts []Count   `json:"counts"`
 }
 
-// Count reads the history and counts the reminders that were sent on the days
-// since and until and between; a zero Day is no limit.
+// CountSent counts the reminders that were sent from the day since to the day
+// until, both included; a zero Day is no limit.
 func CountSent(h history.History, by string, since, until calendar.Day, zone *time.Location) (*Stats, error) {
 	key, err := keyFunc(by, zone)
 	if err != nil {

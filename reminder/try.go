@@ -18,7 +18,7 @@ func TryTemplates(set *templates.Set) error {
 	for name, data := range map[string]any{
 		templates.Reminder: w,
 		templates.Digest:   digestData{[]Words{w, w}, w.Host, w.Operator},
-		templates.SetAside: setAsideData{Host: w.Host, State: "/", Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
+		templates.SetAside: setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
 		templates.Month:    &Numbers{Host: w.Host},
 	} {
 		if _, err := set.Text(name, data); err != nil {

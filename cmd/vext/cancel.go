@@ -15,7 +15,7 @@ func newCancel(a *app) *cobra.Command {
 		Short:             "Take a reminder out: no, don't merge",
 		Example:           `  vext cancel 0123456789ab`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeIDs(waiting),
+		ValidArgsFunction: a.completeIDs(0, waiting),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, id := range args {
@@ -34,7 +34,7 @@ func cancel(a *app, q *queue.Queue, item *queue.Item) error {
 	}
 	what := "cancelled"
 	if item.Place == queue.InDone {
-		what = "it was sent or cancelled before; there will be no other"
+		what = "nothing waits for it; there will be no other"
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -26,6 +27,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := []reminder.Finding{}
 			s, c, err := a.checked()
+			if errors.As(err, new(usageError)) {
+				return err
+			}
 			if err != nil {
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
 			} else {
@@ -54,14 +58,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 	return c
 }
 
-// checked returns the service and the path of its configuration. A usage error
-// is no finding.
+// checked returns the service and the path of its configuration.
 func (a *app) checked() (*reminder.Service, string, error) {
-	c, err := a.load()
-	if err != nil {
-		return nil, "", err
-	}
-	q, err := a.open(c)
+	q, c, err := a.openQueue()
 	if err != nil {
 		return nil, "", err
 	}

@@ -62,11 +62,12 @@ func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue
 	})
 }
 
-// completeIDs completes the IDs of what lists return.
-func (a *app) completeIDs(lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+// completeIDs completes the IDs of what lists return, for at most so many
+// arguments; 0 is any number.
+func (a *app) completeIDs(most int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		q, _, err := a.openQueue()
-		if err != nil {
+		if err != nil || (most > 0 && len(args) >= most) {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var ids []string

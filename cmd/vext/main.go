@@ -133,6 +133,8 @@ func hintFor(err error) string {
 		return "see vext --help, or vext COMMAND --help"
 	case errors.Is(err, queue.ErrLocked):
 		return "try again when it has ended"
+	case errors.Is(err, context.Canceled):
+		return "nothing was lost, the next run goes on"
 	case errors.Is(err, syscall.ENOSPC):
 		return "make room on the disk; nothing was lost, the next run goes on"
 	case errors.Is(err, fs.ErrPermission):
@@ -165,8 +167,14 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("vext {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := c.ValidateFlagGroups(); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default $VEXT_CONFIG, else /etc/vext/vext.toml)")
+	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default $VEXT_CONFIG, else vext/vext.toml in /etc, /usr/local/etc or ~/.config)")
 	flags.StringVar(&a.state, "state", "", "state directory `DIR` (default $VEXT_STATE, else as configured, else /var/spool/vext)")
 	flags.StringVar(&a.nowFlag, "now", "", "act as if it were `TIME`: 2026-12-04, \"2026-12-04 15:00\" or RFC 3339")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
@@ -193,9 +201,6 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 // asUsage marks what is wrong with the arguments as an error of usage.
 func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if check == nil {
-			return nil
-		}
 		if err := check(c, args); err != nil {
 			return usageError{err}
 		}

@@ -20,7 +20,7 @@ them again. For a reminder that waits because it could not be sent, it ends the
 pause before the next attempt.`,
 		Example: `  vext retry 0123456789ab
   vext retry --all`,
-		ValidArgsFunction: a.completeIDs(failed),
+		ValidArgsFunction: a.completeIDs(0, failed),
 		Args: func(_ *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return errors.New("name what is to be tried again, or say --all")

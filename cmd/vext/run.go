@@ -36,7 +36,7 @@ every minute; two at once do no harm.`,
 			sum, err := s.Run(cmd.Context())
 			if errors.Is(err, queue.ErrLocked) {
 				// The other one does the work.
-				fmt.Fprintf(a.stderr, "vext: %v\n", err)
+				fmt.Fprintf(a.stderr, "vext: hint: %v; it does the work\n", err)
 				return nil
 			}
 			_, watched := terminal(a.stdout)
@@ -50,7 +50,7 @@ every minute; two at once do no harm.`,
 		},
 	}
 	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would happen and change nothing")
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print errors only")
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only errors and hints")
 	return c
 }
 

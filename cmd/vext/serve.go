@@ -35,14 +35,18 @@ once, when it starts; the log goes to standard error, one line an event.`,
 			if err != nil {
 				return err
 			}
-			if _, err := a.service(); err != nil { // to fail at the start, not at midnight
+			q, err := a.open(c)
+			if err != nil {
+				return err
+			}
+			if _, err := a.serviceFor(q, c); err != nil { // to fail at the start, not at midnight
 				return err
 			}
 			log := a.log(slog.LevelInfo)
 			notifySystemd(log, systemdReady)
 			defer notifySystemd(log, systemdStopping)
 			log.Info("started", "version", version(), "schedule", c.Schedule, "timezone", c.Timezone)
-			err = reminder.Serve(cmd.Context(), schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
+			reminder.Serve(cmd.Context(), schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
 				q, err := a.open(c)
 				if err != nil {
 					return reminder.Summary{}, err
@@ -55,7 +59,7 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return s.Run(ctx)
 			})
 			log.Info("stopped")
-			return err
+			return nil
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/calendar"
+	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/queue"
 )
@@ -22,7 +23,7 @@ func newShow(a *app) *cobra.Command {
 		Example: `  vext show 0123456789ab
   vext show --raw 0123456789ab | less    the mail as it came`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeIDs(waiting, failed, done),
+		ValidArgsFunction: a.completeIDs(1, waiting, failed, done),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q, _, err := a.openQueue()
 			if err != nil {
@@ -107,7 +108,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	}
 	fact("state", state)
 	fact("reason", item.Reason)
-	fact("committer", strings.TrimSpace(item.Committer+" <"+item.Address+">"))
+	fact("committer", commit.Person{Name: item.Committer, Email: item.Address}.String())
 	fact("commit", item.Revision)
 	fact("branch", branchOf(item))
 	fact("asked", item.Asked)

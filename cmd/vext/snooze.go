@@ -21,7 +21,7 @@ sent again then.`,
 		Example: `  vext snooze 0123456789ab 1 week
   vext snooze 0123456789ab 2026-12-24`,
 		Args:              cobra.MinimumNArgs(2),
-		ValidArgsFunction: a.completeIDs(waiting, done),
+		ValidArgsFunction: a.completeIDs(1, waiting, done),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words := strings.Join(args[1:], " ")
 			period, err := commit.ParsePeriod(words)

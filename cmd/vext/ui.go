@@ -100,6 +100,8 @@ func (a *app) progress(what string) queue.Progress {
 	return func(done, total int) {
 		switch {
 		case time.Since(begun) < time.Second:
+		case done == total:
+			fmt.Fprint(w, "\r\x1b[K")
 		case total > 0:
 			fmt.Fprintf(w, "\r%s: %d of %d \x1b[K\r", what, done, total)
 		default:

@@ -27,7 +27,7 @@ type body struct {
 // facts are what the lines before a commit message say about it.
 type facts struct {
 	repository, refname, revision, url string
-	author, authorDate, date           string
+	authorDate, date                   string
 	log                                bool // a centralised system's mailer wrote this
 	push                               bool // one mail for all commits of a push
 }
@@ -75,6 +75,7 @@ func (b *body) shape(line []byte) bool {
 			b.gitLog(revision)
 			return true
 		}
+		return false // and the line may be overwritten by the look ahead
 	case b.facts.log && isLogLine(line):
 		b.centralLog()
 		return true

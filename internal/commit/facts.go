@@ -72,7 +72,7 @@ func (f *facts) field(line []byte) {
 		return
 	}
 	switch string(line[:i]) {
-	case "URL", "Author", "Date", "New Revision", "Revision":
+	case "URL", "Date", "New Revision", "Revision":
 	default:
 		return // as most lines do
 	}
@@ -84,8 +84,6 @@ func (f *facts) field(line []byte) {
 		if _, path, ok := strings.Cut(value, "/changeset/"); ok {
 			f.repository, _, _ = strings.Cut(path, "/")
 		}
-	case "Author":
-		f.author = value
 	case "Date":
 		f.date = value
 	case "New Revision", "Revision":
@@ -114,8 +112,7 @@ func (b *body) finish(c Commit, plain bool) {
 	c.ID = messageID(h)
 	c.Sender = from.Email
 	c.Trailer = h.Get(TrailerHeader)
-	c.URL = f.url
-	c.URL = oneLine(c.URL)
+	c.URL = oneLine(f.url)
 	c.Repository = RepositoryName(firstOf(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
 	c.Refname = firstOf(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
 	c.Revision = firstOf(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))

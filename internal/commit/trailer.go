@@ -113,7 +113,7 @@ func (t *Trailers) parseLine(line string) (Request, bool) {
 	if line == "" || !t.initial[line[0]] {
 		return Request{}, false
 	}
-	key, value, ok := CutTrailer(line)
+	key, value, ok := cutTrailer(line)
 	if !ok {
 		return Request{}, false
 	}
@@ -146,9 +146,9 @@ func cutAfter(value string) string {
 // longestKey bounds the search for a trailer's colon; no name is longer.
 const longestKey = 64
 
-// CutTrailer splits a line at its first colon into a trailer's name and its
+// cutTrailer splits a line at its first colon into a trailer's name and its
 // value. Blanks before the name and around the value are dropped.
-func CutTrailer(line string) (key, value string, ok bool) {
+func cutTrailer(line string) (key, value string, ok bool) {
 	line = strings.TrimSpace(line)
 	i := strings.IndexByte(line[:min(len(line), longestKey)], ':')
 	if i <= 0 {
@@ -164,7 +164,7 @@ func Values(message, name string) []string {
 	var values []string
 	want := canonical(name)
 	for line := range strings.Lines(message) {
-		key, value, ok := CutTrailer(line)
+		key, value, ok := cutTrailer(line)
 		if ok && value != "" && strings.TrimPrefix(canonical(key), "x-") == want {
 			values = append(values, value)
 		}

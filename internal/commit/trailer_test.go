@@ -136,7 +136,7 @@ func TestRealCommits(t *testing.T) {
 		}
 		want := false
 		for _, trailer := range c.MFCAfter {
-			_, value, _ := CutTrailer(trailer)
+			_, value, _ := cutTrailer(trailer)
 			_, err := ParsePeriod(value)
 			want = want || err == nil && !strings.HasPrefix(trailer, ">")
 		}

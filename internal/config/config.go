@@ -80,8 +80,8 @@ func Default(branches []string) *Config {
 }
 
 // Load reads the configuration: the file path, else $VEXT_CONFIG, else
-// /etc/vext/vext.toml or $XDG_CONFIG_HOME/vext/vext.toml where one exists,
-// else the defaults. A file that was named must exist.
+// /etc/vext/vext.toml, /usr/local/etc/vext/vext.toml or
+// $XDG_CONFIG_HOME/vext/vext.toml where one exists, else the defaults. A file that was named must exist.
 func Load(path string, branches []string) (*Config, error) {
 	c := Default(branches)
 	if path == "" {

@@ -97,7 +97,7 @@ func (h History) open(year int) (f *os.File, isNew bool, err error) {
 
 // endsInMidLine reports whether a crash or a full disk cut the last line off.
 func endsInMidLine(f *os.File) (bool, error) {
-	size, err := f.Seek(0, 2)
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
 		return false, err
 	}
@@ -146,5 +146,5 @@ func (h History) Scan(fn func(*Event)) (damaged int, err error) {
 	return damaged, nil
 }
 
-// Now returns t in the form in which events keep their time: seconds, UTC.
-func Now(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+// Stamp returns t in the form in which events keep their time: seconds, UTC.
+func Stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

@@ -34,10 +34,15 @@ func scanFile(path string, fn func(*Event)) (damaged int, err error) {
 		}
 		if len(line) > 1 {
 			e = Event{}
-			if parse(line, &e, known) || json.Unmarshal(line, &e) == nil {
+			if !parse(line, &e, known) {
+				e = Event{}
+				if json.Unmarshal(line, &e) != nil {
+					damaged++
+					e.Kind = ""
+				}
+			}
+			if e.Kind != "" {
 				fn(&e)
-			} else {
-				damaged++
 			}
 		}
 		long = long[:0]
