@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"vext/internal/calendar"
+	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/spool"
 )
@@ -47,7 +48,7 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Reason     string `json:"reason,omitempty"`
 		Path       string `json:"path"`
 	}{
-		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Refname,
+		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
 		i.Revision, i.Subject, i.Asked, i.Reason, i.Path,
 	})
 }
@@ -192,7 +193,5 @@ func (i *Item) isRevision(id string) bool {
 	if i.Revision == "" {
 		return strings.HasPrefix(i.Name, id)
 	}
-	return isHex(i.Revision) && strings.HasPrefix(i.Revision, strings.ToLower(id))
+	return commit.IsHex(i.Revision) && strings.HasPrefix(i.Revision, strings.ToLower(id))
 }
-
-func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }

@@ -150,7 +150,7 @@ func foreign(file fs.DirEntry) string {
 func (q *Queue) describe(e *history.Event, m *Message) {
 	to := q.Policy.Recipient(&m.Commit)
 	e.Address, e.Committer = to.Email, to.Name
-	e.Repository, e.Refname, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
+	e.Repository, e.Branch, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
 	// A copy: the subject is a part of the message, which need not be kept.
 	e.Subject = strings.Clone(shorten(m.Subject, 200))
 	e.Asked = shorten(m.Request.Key+": "+m.Request.Value, 100)
@@ -222,8 +222,8 @@ func (d *Decision) duplicate(reason string) {
 // duplicateOf tells a second copy of a commit from the same commit on a second
 // branch, which the reminder is to name.
 func (d *Decision) duplicateOf(before *history.Event, branches []string) {
-	branch := d.Event.Refname
-	for _, known := range append(branches, before.Refname, "") {
+	branch := d.Event.Branch
+	for _, known := range append(branches, before.Branch, "") {
 		if known == branch {
 			d.duplicate("the same commit came as " + before.Name)
 			return

@@ -132,7 +132,7 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	}
 	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}, s.checkWaiting(), s.checkFailed()}
 	if damaged > 0 {
-		findings = append(findings, Finding{LookAt, "history", fmt.Sprintf("%s can't be read", plural(damaged, "line")), "see " + s.Queue.History.Dir()})
+		findings = append(findings, Finding{LookAt, "history", fmt.Sprintf("%s can't be read", calendar.Plural(damaged, "line")), "see " + s.Queue.History.Dir()})
 	}
 	return findings
 }
@@ -160,7 +160,7 @@ func (s *Service) checkWaiting() Finding {
 	if err != nil {
 		return Finding{Broken, what, err.Error(), ""}
 	}
-	text := plural(len(entries), "reminder")
+	text := calendar.Plural(len(entries), "reminder")
 	if len(entries) == 0 {
 		return Finding{Well, what, text, ""}
 	}
@@ -198,7 +198,7 @@ func (s *Service) checkFailed() Finding {
 	case err != nil:
 		return Finding{Broken, what, err.Error(), ""}
 	case len(failures) > 0:
-		return Finding{LookAt, what, plural(len(failures), "message"), "see vext list --failed; once mended, vext retry --all"}
+		return Finding{LookAt, what, calendar.Plural(len(failures), "message"), "see vext list --failed; once mended, vext retry --all"}
 	}
 	return Finding{Well, what, "nothing", ""}
 }
@@ -214,9 +214,9 @@ func (s *Service) ago(t time.Time) string {
 	case d >= 0 && d < time.Minute:
 		distance = "just now"
 	case d >= 0 && d < time.Hour:
-		distance = plural(int(d/time.Minute), "minute") + " ago"
+		distance = calendar.Plural(int(d/time.Minute), "minute") + " ago"
 	case d >= 0 && d < 24*time.Hour:
-		distance = plural(int(d/time.Hour), "hour") + " ago"
+		distance = calendar.Plural(int(d/time.Hour), "hour") + " ago"
 	}
 	return t.In(s.Queue.Zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
 }

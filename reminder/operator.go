@@ -52,7 +52,7 @@ func (s *Service) tellOperator(ctx context.Context) error {
 		return err
 	}
 	if len(n.setAside) > 0 {
-		err = s.tell(ctx, toldSetAside, history.Event{}, fmt.Sprintf("[vext] set aside: %s", plural(len(n.setAside), "message")),
+		err = s.tell(ctx, toldSetAside, history.Event{}, fmt.Sprintf("[vext] set aside: %s", calendar.Plural(len(n.setAside), "message")),
 			templates.SetAside, s.setAsideData(n.setAside))
 	}
 	if n.month != nil && err == nil {
@@ -173,11 +173,4 @@ func (s *Service) tell(ctx context.Context, what string, event history.Event, su
 	}
 	_, err = s.record(event)
 	return err
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -84,18 +84,11 @@ func keyFunc(by string, zone *time.Location) (func(*history.Event) string, error
 	case ByMonth:
 		return func(e *history.Event) string { return e.Time.In(zone).Format("2006-01") }, nil
 	case ByRepository:
-		return func(e *history.Event) string { return orNone(e.Repository) }, nil
+		return func(e *history.Event) string { return cmp.Or(e.Repository, "-") }, nil
 	case ByBranch:
-		return func(e *history.Event) string { return orNone(e.Refname) }, nil
+		return func(e *history.Event) string { return cmp.Or(e.Branch, "-") }, nil
 	}
 	return nil, fmt.Errorf("can't count by %q: committer, month, repository or branch", by)
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // fill sorts the counts: months by time, with the empty ones between; the rest

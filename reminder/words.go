@@ -113,7 +113,7 @@ func (w *Words) facts(madeToday bool) []Fact {
 // branch that it goes to. A revision that is none of git's, Subversion's or
 // Mercurial's gives no command: what a stranger wrote there is not for a shell.
 func mergeCommand(revision string) string {
-	hex := strings.Trim(revision, "0123456789abcdef") == ""
+	hex := commit.IsHex(revision)
 	switch n, err := strconv.ParseUint(strings.TrimPrefix(revision, "r"), 10, 32); {
 	case err == nil && strings.HasPrefix(revision, "r"):
 		return "svn merge -c r" + strconv.FormatUint(n, 10)

@@ -59,6 +59,9 @@ func (a *app) load() (*config.Config, error) {
 	if _, err := reminder.ParseSchedule(c.Schedule, c.Zone); err != nil {
 		return nil, hinted{fmt.Errorf("%s: %w", c.Path, err), "see vext.toml(5)"}
 	}
+	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
+		return nil, hinted{fmt.Errorf("%s: reminders.trailers: %w", c.Path, err), "see vext.toml(5)"}
+	}
 	return c, nil
 }
 

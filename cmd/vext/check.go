@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			if err != nil {
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
 			} else {
-				findings = append(findings, reminder.Finding{What: "configuration", Text: orName(c, "the defaults; there is no file")})
+				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c, "the defaults; there is no file")})
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
 			}
 			worst := reminder.Well

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -91,7 +92,7 @@ func (a *app) completeIDs(most int, lists ...func(*queue.Queue) ([]queue.Item, e
 // system, or the name.
 func safeID(item *queue.Item) string {
 	id := commit.ShortRevision(item.Revision)
-	if id == "" || strings.Trim(strings.TrimPrefix(id, "r"), "0123456789abcdef") != "" {
+	if !commit.IsHex(strings.TrimPrefix(id, "r")) {
 		return item.Name
 	}
 	return id
@@ -103,5 +104,5 @@ func done(q *queue.Queue) ([]queue.Item, error)    { return q.Done() }
 
 // title names a reminder in an answer: the commit and its subject.
 func title(item *queue.Item) string {
-	return printable(strings.TrimSpace(orName(commit.ShortRevision(item.Revision), item.Name) + " " + item.Subject))
+	return printable(strings.TrimSpace(cmp.Or(commit.ShortRevision(item.Revision), item.Name) + " " + item.Subject))
 }

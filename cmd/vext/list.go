@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -149,7 +150,7 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 			last = heading
 		}
 		line := "  " + column(commit.Login(item.Address), whoWidth) + "  " +
-			s.yellow(column(shortID(item), revisionWidth)) + "  " + column(orName(item.Subject, item.Reason), subject)
+			s.yellow(column(shortID(item), revisionWidth)) + "  " + column(cmp.Or(item.Subject, item.Reason), subject)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 		if t := item.Tried; t != nil {
 			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(fmt.Sprintf("tried %d times: %s", t.Count, t.Why))))
@@ -166,13 +167,6 @@ func shortID(item *queue.Item) string {
 	return item.Name[:min(len(item.Name), revisionWidth)]
 }
 
-func orName(text, name string) string {
-	if text == "" {
-		return name
-	}
-	return text
-}
-
 func printFailed(w io.Writer, s style, items []queue.Item) {
 	if len(items) == 0 {
 		fmt.Fprintln(w, "nothing was set aside")
@@ -185,8 +179,8 @@ func printFailed(w io.Writer, s style, items []queue.Item) {
 		}
 		fmt.Fprintln(w, s.bold(printable(item.Name)))
 		if item.Address != "" || item.Subject != "" {
-			fmt.Fprintf(w, "  %s  %s  %s\n", orName(printable(commit.Login(item.Address)), "-"),
-				orName(printable(commit.ShortRevision(item.Revision)), "-"), printable(item.Subject))
+			fmt.Fprintf(w, "  %s  %s  %s\n", cmp.Or(printable(commit.Login(item.Address)), "-"),
+				cmp.Or(printable(commit.ShortRevision(item.Revision)), "-"), printable(item.Subject))
 		}
 		for line := range strings.Lines(item.Reason) {
 			fmt.Fprintf(w, "  %s\n", s.red(printable(strings.TrimRight(line, "\n"))))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -93,7 +94,7 @@ func showJSON(w io.Writer, item *queue.Item, events []history.Event, m *queue.Me
 func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) string {
 	var b strings.Builder
 	today := q.Today()
-	fmt.Fprintln(&b, s.bold(printable(orName(item.Subject, item.Name))))
+	fmt.Fprintln(&b, s.bold(printable(cmp.Or(item.Subject, item.Name))))
 	fact := func(label, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(strings.ReplaceAll(value, "\n", " ")))
@@ -125,10 +126,10 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 
 // branchOf says where a commit lies: "main of src".
 func branchOf(item *queue.Item) string {
-	if item.Refname == "" || item.Repository == "" {
-		return item.Refname + item.Repository
+	if item.Branch == "" || item.Repository == "" {
+		return item.Branch + item.Repository
 	}
-	return item.Refname + " of " + item.Repository
+	return item.Branch + " of " + item.Repository
 }
 
 // expandTabs fills up to tab stops of eight, which the indent would shift.

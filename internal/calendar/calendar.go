@@ -119,20 +119,21 @@ func Span(n int) string {
 func span(n int) string {
 	switch {
 	case n < 14 && n != 7:
-		return plural(n, "day")
+		return Plural(n, "day")
 	case n < 60:
 		if n%7 == 0 || n >= 28 {
-			return plural((n+3)/7, "week")
+			return Plural((n+3)/7, "week")
 		}
-		return plural(n, "day")
+		return Plural(n, "day")
 	case n < 730:
-		return plural((n*12+182)/365, "month")
+		return Plural((n*12+182)/365, "month")
 	default:
-		return plural((n+182)/365, "year")
+		return Plural((n+182)/365, "year")
 	}
 }
 
-func plural(n int, unit string) string {
+// Plural says how many of something there are: "1 day", "2 days".
+func Plural(n int, unit string) string {
 	if n == 1 {
 		return "1 " + unit
 	}

@@ -108,9 +108,11 @@ func ShortRevision(revision string) string {
 }
 
 // isHash reports whether s is a full hash: SHA-1 or SHA-256 in hexadecimal.
-func isHash(s string) bool { return (len(s) == 40 || len(s) == 64) && isHex(s) }
+func isHash(s string) bool { return (len(s) == 40 || len(s) == 64) && IsHex(s) }
 
-func isHex(s string) bool {
+// IsHex reports whether s is of hexadecimal digits, in lower case as version
+// control systems write them, and not empty.
+func IsHex(s string) bool {
 	for _, r := range s {
 		if (r < '0' || r > '9') && (r < 'a' || r > 'f') {
 			return false

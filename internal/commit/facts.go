@@ -2,6 +2,7 @@ package commit
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -60,7 +61,7 @@ func (f *facts) updatedBranch(line string) {
 // changeset takes the revision and the repository from Mercurial's
 // `changeset 0123456789ab in /path`.
 func (f *facts) changeset(words []string) {
-	if len(words) == 4 && words[2] == "in" && len(words[1]) >= 12 && isHex(words[1]) {
+	if len(words) == 4 && words[2] == "in" && len(words[1]) >= 12 && IsHex(words[1]) {
 		f.revision, f.repository = words[1], lastElement(words[3])
 	}
 }
@@ -113,9 +114,9 @@ func (b *body) finish(c Commit, plain bool) {
 	c.Sender = from.Email
 	c.Trailer = h.Get(TrailerHeader)
 	c.URL = oneLine(f.url)
-	c.Repository = RepositoryName(firstOf(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
-	c.Refname = firstOf(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
-	c.Revision = firstOf(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
+	c.Repository = RepositoryName(cmp.Or(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
+	c.Refname = cmp.Or(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
+	c.Revision = cmp.Or(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
 	if c.Committer.Email == "" {
 		c.Committer = from
 	}
@@ -127,7 +128,7 @@ func (b *body) finish(c Commit, plain bool) {
 	}
 	c.Subject, _, _ = strings.Cut(c.Message, "\n")
 	if plain || strings.TrimSpace(c.Subject) == "" {
-		c.Subject = firstOf(Undecorated(h.Get("Subject")), c.Subject)
+		c.Subject = cmp.Or(Undecorated(h.Get("Subject")), c.Subject)
 	}
 	for _, text := range []*string{&c.Subject, &c.Repository, &c.Refname, &c.Revision} {
 		*text = oneLine(*text) // they are shown on terminals
@@ -159,7 +160,7 @@ func Undecorated(subject string) string {
 	}
 	if rest, ok := strings.CutPrefix(s, "git: "); ok {
 		parts := strings.SplitN(rest, " - ", 3)
-		if len(parts) == 3 && (isHex(parts[0]) || parts[0][0] == 'r') {
+		if len(parts) == 3 && (IsHex(parts[0]) || parts[0][0] == 'r') {
 			return strings.TrimSpace(parts[2])
 		}
 	}
@@ -182,15 +183,6 @@ func messageID(h *Header) string {
 		}
 	}
 	return strings.TrimSpace(id)
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func lastElement(path string) string {

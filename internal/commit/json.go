@@ -2,6 +2,7 @@ package commit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (c *Commit) MadeID() string {
 	if branch := c.Branch(); branch != "" {
 		id += "+" + escapeID(branch)
 	}
-	return id + "@" + escapeID(firstOf(c.Repository, "vext"))
+	return id + "@" + escapeID(cmp.Or(c.Repository, "vext"))
 }
 
 // escapeID writes what can't stand in a Message-ID as = and two hexadecimal

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"mime"
 	"strings"
@@ -22,7 +23,7 @@ func (c *Commit) Mail() []byte {
 		field("Date", c.Date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	}
 	field("Message-ID", "<"+c.ID+">")
-	field("Subject", mime.QEncoding.Encode("utf-8", fmt.Sprintf("git: %s - %s - %s", c.Short(), firstOf(c.Branch(), "?"), c.Subject)))
+	field("Subject", mime.QEncoding.Encode("utf-8", fmt.Sprintf("git: %s - %s - %s", c.Short(), cmp.Or(c.Branch(), "?"), c.Subject)))
 	field("MIME-Version", "1.0")
 	field("Content-Type", "text/plain; charset=utf-8")
 	field("Content-Transfer-Encoding", "8bit")
@@ -71,7 +72,7 @@ func logPerson(p Person) string { return p.Name + " <" + p.Email + ">" }
 // header, the decoded text as far as it was read, and one line that says how
 // much of the size bytes was left out.
 func (m *Mail) Cut(size int64) []byte {
-	charset := firstOf(m.charset, "utf-8")
+	charset := cmp.Or(m.charset, "utf-8")
 	b := m.Header.appendTo(nil, "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version", "Content-Length", "Lines")
 	b = append(b, "MIME-Version: 1.0\nContent-Type: text/plain; charset="+charset+"\nContent-Transfer-Encoding: 8bit\n\n"...)
 	b = append(b, m.text.String()...)

@@ -4,6 +4,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,8 +17,6 @@ import (
 	_ "time/tzdata" // the zones, where the system has none
 
 	"github.com/pelletier/go-toml/v2"
-
-	"vext/internal/commit"
 )
 
 // A Config is the configuration file, vext.toml(5).
@@ -101,7 +100,7 @@ func Load(path string, branches []string) (*Config, error) {
 		c.Path = path
 	}
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", firstOf(path, "the defaults"), err)
+		return nil, fmt.Errorf("%s: %w", cmp.Or(path, "the defaults"), err)
 	}
 	return c, nil
 }
@@ -196,9 +195,6 @@ func (c *Config) check() error {
 	if r := c.Reminders.Recipient; r != Committer && r != Author {
 		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)
 	}
-	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
-		return fmt.Errorf("reminders.trailers: %w", err)
-	}
 	for _, pattern := range append(c.Reminders.Allow[:len(c.Reminders.Allow):len(c.Reminders.Allow)], c.Reminders.Senders...) {
 		if local, _, ok := strings.Cut(pattern, "@"); pattern != "*" && (!ok || local == "") {
 			return fmt.Errorf("reminders: %q matches no address; patterns are such as \"*@example.org\", \"jane@*\" or \"*\"", pattern)
@@ -207,12 +203,9 @@ func (c *Config) check() error {
 	if (c.Mail.User == "") != (c.Mail.Password == "" && c.Mail.PasswordFile == "") {
 		return errors.New("mail.user and mail.password (or mail.password_file) go together")
 	}
-	for key, address := range map[string]string{"operator": c.Operator, "mail.from": c.Mail.From, "mail.envelope": c.Mail.Envelope} {
-		if address == "" {
-			continue
-		}
-		if _, err := mail.ParseAddress(address); err != nil {
-			return fmt.Errorf("%s: not an address: %q", key, address)
+	for _, a := range []struct{ key, address string }{{"operator", c.Operator}, {"mail.from", c.Mail.From}, {"mail.envelope", c.Mail.Envelope}} {
+		if _, err := mail.ParseAddress(a.address); a.address != "" && err != nil {
+			return fmt.Errorf("%s: not an address: %q", a.key, a.address)
 		}
 	}
 	if c.Mail.Password != "" && c.Mail.PasswordFile != "" {
@@ -234,13 +227,4 @@ func (m *Mail) Secret() (string, error) {
 		return "", err
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

@@ -61,7 +61,6 @@ func TestErrors(t *testing.T) {
 		{"timezone = \"Local\"", "no such time zone"},
 		{"operator = \"nobody\"", "operator: not an address"},
 		{"[reminders]\nrecipient = \"both\"", "neither \"committer\" nor \"author\""},
-		{"[reminders]\ntrailers = [\"a:b\"]", "reminders.trailers"},
 		{"[reminders]\nallow = [\"*\"]", "mail.from is missing"},
 		{"[reminders]\nallow = \"*@example.org\"", "reminders.allow must be a list of strings"},
 		{"[reminders]\ndigest = \"yes\"", "reminders.digest must be true or false"},

@@ -31,7 +31,7 @@ type Event struct {
 	Address    string    `json:"address,omitempty"`    // of the person reminded
 	Committer  string    `json:"committer,omitempty"`  // that person's name
 	Repository string    `json:"repository,omitempty"` //
-	Refname    string    `json:"refname,omitempty"`    // the branch, without refs/heads/
+	Branch     string    `json:"branch,omitempty"`     // the branch, without refs/heads/
 	Revision   string    `json:"revision,omitempty"`   //
 	Key        string    `json:"key,omitempty"`        // of the commit, see commit.Commit.Key
 	Subject    string    `json:"subject,omitempty"`    //

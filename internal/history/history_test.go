@@ -34,7 +34,7 @@ func TestAppendAndScan(t *testing.T) {
 	want := []Event{
 		{Time: at("2025-12-31T23:59:59Z"), Kind: Queued, Name: "a@b", Address: "jane@example.org", Committer: `Jane "J" Müller`, Due: "20260101"},
 		{Time: at("2026-01-01T00:00:00Z"), Kind: Sent, Name: "a@b", Reason: "line\nend", Subject: "\u2028 \\ <&>"},
-		{Time: at("2026-01-01T00:00:00Z"), Kind: Failed, Name: "c", Key: "src@0a", Revision: "0a", Refname: "main", Repository: "src", Asked: "x", Via: "v", By: "b", Until: "u"},
+		{Time: at("2026-01-01T00:00:00Z"), Kind: Failed, Name: "c", Key: "src@0a", Revision: "0a", Branch: "main", Repository: "src", Asked: "x", Via: "v", By: "b", Until: "u"},
 	}
 	if err := h.Append(want...); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestKnow(t *testing.T) {
 	events[6].Due = "20260201"
 	events[2].Until = "2026-01-02T00:00:00Z"
 	events[10].Until = "2026-01-02T00:00:00Z"
-	events[15].Refname = "trunk"
+	events[15].Branch = "trunk"
 	if err := h.Append(events...); err != nil {
 		t.Fatal(err)
 	}

@@ -143,8 +143,8 @@ func (e *Event) field(key string) *string {
 		return &e.Committer
 	case "repository":
 		return &e.Repository
-	case "refname":
-		return &e.Refname
+	case "branch":
+		return &e.Branch
 	case "revision":
 		return &e.Revision
 	case "key":

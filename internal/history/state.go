@@ -26,7 +26,7 @@ func (s *Standing) take(e *Event) {
 		queued := *e
 		s.Queued = &queued
 	case Also:
-		s.Branches = append(s.Branches, e.Refname)
+		s.Branches = append(s.Branches, e.Branch)
 	case Sent, Cancelled:
 		s.Done, s.Snoozed, s.Deferrals = true, "", Deferrals{}
 	case Snoozed:
