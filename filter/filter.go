@@ -104,6 +104,7 @@ func (f *Filter) json(in *input) (Result, error) {
 		return Result{}, fmt.Errorf("a JSON object of %d bytes; at most %d can be read", in.size, in.limit)
 	}
 	c, err := commit.ParseJSON(in.captured)
+	in.captured = nil // its memory is needed
 	if err != nil {
 		return Result{Bad, err.Error()}, nil
 	}

@@ -79,14 +79,15 @@ func quoteList(items []string) string {
 // isAddress reports whether s can be the address of one person in an SMTP
 // command and in a header: one @, something on both sides, and nothing that
 // would end it early. It is narrower than RFC 5321, section 4.1.2: quoted
-// local parts are of no use to anybody's commits.
+// local parts are of no use to anybody's commits, and % and ! route a mail to
+// somebody else on servers that honour them.
 func isAddress(s string) bool {
 	local, domain, _ := strings.Cut(s, "@")
-	if local == "" || domain == "" || len(s) > 254 || strings.Contains(domain, "@") {
+	if local == "" || domain == "" || local[0] == '/' || len(s) > 254 || strings.Contains(domain, "@") {
 		return false
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || strings.ContainsRune(`<>()[]\,;:"`, r) || r == '\ufffd'
+		return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || strings.ContainsRune(`<>()[]\,;:"%!|`, r) || r == '\ufffd'
 	})
 }
 

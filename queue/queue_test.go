@@ -431,12 +431,12 @@ func TestMatch(t *testing.T) {
 
 // Nothing that could end an address early, or add another, is one.
 func TestIsAddress(t *testing.T) {
-	for _, s := range []string{"a@b", "a+b@example.org", "-x@b", "jürgen@exämple.org", "a!b%c@d"} {
+	for _, s := range []string{"a@b", "a+b@example.org", "-x@b", "jürgen@exämple.org", "a/b@c"} {
 		if !isAddress(s) {
 			t.Errorf("%q is no address", s)
 		}
 	}
-	for _, s := range []string{"", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\nRCPT TO:<x@y>", "a@b,c@d", "<a@b>", "a@b>", "a@b\x00", `"a b"@c`, "a;b@c", strings.Repeat("a", 255) + "@b"} {
+	for _, s := range []string{"", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\nRCPT TO:<x@y>", "a@b,c@d", "<a@b>", "a@b>", "a@b\x00", `"a b"@c`, "a;b@c", "x%evil.org@b", "evil.org!x@b", "|prog@b", "/etc/x@b", strings.Repeat("a", 255) + "@b"} {
 		if isAddress(s) {
 			t.Errorf("%q is an address", s)
 		}

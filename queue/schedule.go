@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -285,6 +286,9 @@ func canWrite(dirs ...string) error {
 	for _, dir := range dirs {
 		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 			return &fs.PathError{Op: "write to", Path: dir, Err: err}
+		}
+		if !disk.SameFileSystem(dirs[0], dir) {
+			return fmt.Errorf("%s is on another file system than %s: a rename can't cross", dir, dirs[0])
 		}
 	}
 	return nil

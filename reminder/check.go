@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vext/internal/calendar"
+	"vext/internal/disk"
 	"vext/internal/history"
 	"vext/queue"
 )
@@ -69,7 +70,7 @@ func (s *Service) checkState() Finding {
 	}
 	for _, dir := range []string{"", "tmp", "spool", "queue", "failed", "history", "history/done"} {
 		path := filepath.Join(state, dir)
-		here, err := os.Stat(path)
+		_, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it will be made
 		}
@@ -79,7 +80,7 @@ func (s *Service) checkState() Finding {
 		if unix.Access(path, unix.W_OK|unix.X_OK) != nil {
 			return Finding{Broken, what, path + " can't be written to", "run vext as the user that owns it"}
 		}
-		if !sameFileSystem(info, here) {
+		if !disk.SameFileSystem(state, path) {
 			return Finding{Broken, what, path + " is on another file system than " + state, "a rename can't cross from one to the other; keep all of it on one"}
 		}
 	}
@@ -219,10 +220,4 @@ func (s *Service) ago(t time.Time) string {
 		distance = calendar.Plural(int(d/time.Hour), "hour") + " ago"
 	}
 	return t.In(s.Queue.Zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
-}
-
-func sameFileSystem(a, b os.FileInfo) bool {
-	x, okX := device(a)
-	y, okY := device(b)
-	return !okX || !okY || x == y
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"mime"
 	netmail "net/mail"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message/mail"
 
@@ -104,13 +106,15 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 	h.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
 	h.Set("MIME-Version", "1.0")
 	if ids := validIDs(d.replyTo); len(ids) > 0 {
-		h.SetMsgIDList("References", ids)
-		h.SetMsgIDList("In-Reply-To", ids)
+		references := "<" + strings.Join(ids, "> <") + ">"
+		h.AddRaw(folded("References", references))
+		h.AddRaw(folded("In-Reply-To", references))
 	}
 	h.SetMessageID("vext." + key + "@" + domain(s.From.Address))
-	h.SetSubject(oneLine(d.subject))
-	h.SetAddressList("To", []*mail.Address{{Name: oneLine(d.to.Name), Address: d.to.Email}})
-	h.SetAddressList("From", []*mail.Address{s.From})
+	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", shorten(oneLine(d.subject)))))
+	to := netmail.Address{Name: shorten(oneLine(d.to.Name)), Address: d.to.Email}
+	h.AddRaw(folded("To", to.String()))
+	h.AddRaw(folded("From", (*netmail.Address)(s.From).String()))
 	h.SetDate(s.Queue.Now.In(s.Queue.Zone))
 	var b bytes.Buffer
 	w, err := mail.CreateSingleInlineWriter(&b, h)
@@ -124,6 +128,40 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 		return nil, err
 	}
 	return &notify.Mail{Sender: s.Envelope, Recipient: d.to.Email, Key: key, Data: b.Bytes()}, nil
+}
+
+// longestText is how much of a subject or a name is shown, in bytes.
+const longestText = 200
+
+// shorten cuts s to longestText, at a character.
+func shorten(s string) string {
+	if len(s) <= longestText {
+		return s
+	}
+	cut := longestText
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
+// longestHeaderLine is the length of a header's lines where there is a blank to
+// fold them at (RFC 2047, section 2).
+const longestHeaderLine = 76
+
+// folded writes a header field, folded at blanks. go-message folds, but not
+// between encoded words.
+func folded(name, value string) []byte {
+	b := []byte(name + ":")
+	line := len(b)
+	for _, word := range strings.Fields(value) {
+		if line+1+len(word) > longestHeaderLine && line > 0 {
+			b, line = append(b, "\r\n"...), 0
+		}
+		b = append(append(b, ' '), word...)
+		line += 1 + len(word)
+	}
+	return append(b, "\r\n"...)
 }
 
 // isPlain reports whether text needs no encoding: ASCII, and no line longer

@@ -2,6 +2,7 @@ package reminder
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -162,5 +163,33 @@ func TestOwnTemplate(t *testing.T) {
 	}
 	if _, err := templates.Load(filepath.Join(dir, "none")); err == nil {
 		t.Error("a directory that is not there is taken")
+	}
+}
+
+// Long subjects and names are cut, and folded where they can be.
+func TestFolded(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", strings.Repeat("Jané ", 60)+"<jane@example.org>", "MFC after: 0 days")
+	text := strings.ReplaceAll(commitMail, "subject of %[1]s", strings.Repeat("ü", 300)+"%[1]s")
+	if _, err := s.Queue.Spool.Put("b", fmt.Appendf(nil, text, "b", "Ida <ida@example.org>", strings.Repeat("cd", 20), "MFC after: 0 days")); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "2 queued, 2 sent")
+	for _, m := range out.mails {
+		header, _, _ := bytes.Cut(m.Data, []byte("\r\n\r\n"))
+		for line := range bytes.Lines(header) {
+			if len(line) > longestHeaderLine+2 {
+				t.Errorf("a line of %d bytes: %s", len(line), line)
+			}
+		}
+		r, err := mail.CreateReader(bytes.NewReader(m.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		subject, err := r.Header.Subject()
+		to, toErr := r.Header.AddressList("To")
+		if err != nil || toErr != nil || len(to) != 1 || !strings.HasPrefix(subject, "[MFC reminder] ") {
+			t.Errorf("%q, %v, %v, %v", subject, to, err, toErr)
+		}
 	}
 }

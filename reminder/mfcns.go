@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"vext/internal/commit"
 	"vext/internal/history"
@@ -117,11 +119,22 @@ func parseMFCns(line string, zone *time.Location) (history.Event, bool) {
 	}, true
 }
 
+// unescape undoes Python's escapes of bytes, which are those of Go but for the
+// quotes.
+func unescape(s string) string {
+	s = strings.NewReplacer(`\'`, `'`, `\"`, `\"`, `"`, `\"`).Replace(s)
+	plain, err := strconv.Unquote(`"` + s + `"`)
+	if err != nil || !utf8.ValidString(plain) {
+		return s
+	}
+	return plain
+}
+
 // unbytes takes off what Python puts around a bytes literal.
 func unbytes(s string) string {
 	for _, quote := range []string{`'`, `"`} {
 		if strings.HasPrefix(s, "b"+quote) && strings.HasSuffix(s, quote) && len(s) > 2 {
-			return s[2 : len(s)-1]
+			return unescape(s[2 : len(s)-1])
 		}
 	}
 	return s

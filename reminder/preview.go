@@ -3,6 +3,7 @@ package reminder
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -38,7 +39,28 @@ func (s *Service) Preview() ([]Step, error) {
 	for _, item := range items {
 		steps = append(steps, s.previewItem(item))
 	}
-	return append(steps, later...), errors.Join(append(errs, err, foundErr)...)
+	steps = append(steps, later...)
+	told, newsErr := s.previewNews(steps)
+	return append(steps, told...), errors.Join(append(errs, err, foundErr, newsErr)...)
+}
+
+// previewNews says what the operator would be told.
+func (s *Service) previewNews(steps []Step) ([]Step, error) {
+	if s.Operator == "" {
+		return nil, nil
+	}
+	n, err := s.news()
+	if err != nil {
+		return nil, err
+	}
+	var told []Step
+	if len(n.setAside) > 0 || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == "set aside" }) {
+		told = append(told, Step{"tell", s.Operator, "what was set aside"})
+	}
+	if n.month != nil {
+		told = append(told, Step{"tell", s.Operator, "the numbers of " + n.month.Month})
+	}
+	return told, nil
 }
 
 func previewDecision(d *queue.Decision, today calendar.Day) Step {

@@ -19,7 +19,7 @@ Thu Aug  2 00:22:11 2001: something else
 Fri Aug 10 00:22:01 2001: MFC notification sent to "Maxim Sobolev" <sobomax@FreeBSD.org>
 Mon Dec 21 00:22:01 2020: MFC notification sent to "b'Kon'" <b'kib@FreeBSD.org'>
 Mon Dec 21 00:22:01 2020: MFC notification sent to "b'Kon'" <b'kib@FreeBSD.org'>
-Mon Dec 21 00:22:01 2020: MFC notification sent to "b"O'Neil"" <b'committer@FreeBSD.org'>
+Mon Dec 21 00:22:01 2020: MFC notification sent to "b"O'Neil \xc3\xbc"" <b'committer@FreeBSD.org'>
 nonsense: MFC notification sent to "x" <y@z>
 `
 
@@ -146,4 +146,14 @@ func TestRecordedTwice(t *testing.T) {
 		t.Errorf("counted %d", s.Total)
 	}
 	os.RemoveAll(filepath.Join(h.Dir()))
+}
+
+func TestUnbytes(t *testing.T) {
+	for s, want := range map[string]string{
+		`b'Jane'`: "Jane", `b"O'Neil"`: "O'Neil", `b'J\xc3\xbcrgen'`: "Jürgen", `b'a\'b"c'`: `a'b"c`, `Jane`: "Jane", `b'\xff'`: `\xff`, `b'`: `b'`,
+	} {
+		if got := unbytes(s); got != want {
+			t.Errorf("%s: %q, want %q", s, got, want)
+		}
+	}
 }

@@ -52,6 +52,15 @@ func (a *app) locked(cmd *cobra.Command, fn func(*queue.Queue, *config.Config) e
 	return fn(q, c)
 }
 
+// unlocked does something that changes nothing.
+func (a *app) unlocked(_ *cobra.Command, fn func(*queue.Queue, *config.Config) error) error {
+	q, c, err := a.openQueue()
+	if err != nil {
+		return err
+	}
+	return fn(q, c)
+}
+
 // change finds a reminder and does something to it.
 func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue.Item) error) error {
 	return a.locked(cmd, func(q *queue.Queue, _ *config.Config) error {

@@ -31,7 +31,11 @@ have no zone; they are taken to be in the configured one. - is standard input.`,
 				return err
 			}
 			defer log.Close()
-			return a.locked(cmd, func(q *queue.Queue, c *config.Config) error {
+			run := a.locked
+			if dryRun { // it changes nothing, not even the lock
+				run = a.unlocked
+			}
+			return run(cmd, func(q *queue.Queue, c *config.Config) error {
 				n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
 				if errors.Is(err, reminder.ErrNoLog) {
 					return hinted{fmt.Errorf("%s: %w", args[0], err), `its lines are such as: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`}

@@ -131,22 +131,28 @@ func oneLine(s string) string {
 }
 
 // cleanMessage returns a commit message with \n for every line end and without
-// other control characters than tabs.
+// other control characters than tabs, and of an endless one what collector
+// keeps.
 func cleanMessage(s string) string {
-	s = strings.ReplaceAll(s, "\r\n", "\n")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == '\r':
-			return '\n'
-		case r < ' ' || r == 0x7f:
-			return -1
+	var c collector
+	for len(s) > 0 {
+		end := strings.IndexAny(s, "\r\n")
+		line, rest := s, ""
+		if end >= 0 {
+			line, rest = s[:end], s[end+1:]
+			if s[end] == '\r' {
+				rest = strings.TrimPrefix(rest, "\n")
+			}
 		}
-		return r
-	}, s)
-	if s = strings.Trim(s, "\n"); s == "" {
-		return ""
+		c.add([]byte(strings.Map(withoutControl, line)))
+		s = rest
 	}
-	return s + "\n"
+	return messageText(c.String())
+}
+
+func withoutControl(r rune) rune {
+	if r < ' ' && r != '\t' || r == 0x7f {
+		return -1
+	}
+	return r
 }

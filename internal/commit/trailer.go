@@ -128,7 +128,7 @@ func (t *Trailers) parseLine(line string) (Request, bool) {
 		}
 	}
 	period, err := ParsePeriod(value)
-	if errors.Is(err, ErrNoPeriod) || (err != nil && !errors.Is(err, ErrTooLong) && !known) {
+	if errors.Is(err, ErrNoPeriod) {
 		return Request{}, false
 	}
 	return Request{Key: key, Value: value, Period: period, Err: err}, true
@@ -136,9 +136,13 @@ func (t *Trailers) parseLine(line string) (Request, bool) {
 
 // cutAfter takes DragonFly's word off `MFC: After 3 days.`
 func cutAfter(value string) string {
-	word, rest, _ := strings.Cut(value, " ")
-	if strings.EqualFold(word, "after") || strings.EqualFold(word, "in") {
-		return strings.TrimSpace(rest)
+	words := strings.Fields(value)
+	if len(words) == 0 {
+		return value
+	}
+	switch strings.ToLower(strings.TrimSuffix(words[0], ":")) {
+	case "after", "in":
+		return strings.Join(words[1:], " ")
 	}
 	return value
 }

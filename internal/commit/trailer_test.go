@@ -26,6 +26,8 @@ func TestRequest(t *testing.T) {
 		{"CRLF", "a\r\nMFC after: 1 week\r\nb\r\n", "1 week"},
 		{"DragonFly", "MFC: After 3 days.", "3 days"},
 		{"DragonFly without after", "MFC: 2 weeks", "2 weeks"},
+		{"DragonFly with tabs", "MFC:\tAfter\t3 days.", "3 days"},
+		{"DragonFly with a colon", "MFC: after: 3 days", "3 days"},
 		{"DragonFly's date", "MFC: 2006/04/03", "3 Apr 2006"},
 		{"the last counts", "MFC after: 4 weeks\n\nMFC after: 1 week", "1 week"},
 		{"the last that holds a period counts", "MFC after: 4 weeks\nMFC after:\nMFC after: never", "4 weeks"},
@@ -56,6 +58,7 @@ func TestRequest(t *testing.T) {
 
 		{"unreadable", "MFC after: soon\n", "error"},
 		{"too long", "MFC after: 11 years\n", "error"},
+		{"DragonFly's, with a unit", "MFC: 2 weeks please\n", "error"},
 		{"remark only", "MFC after: (see below)\n", "error"},
 	}
 	trailers, err := NewTrailers()

@@ -267,7 +267,9 @@ func TestSMTPErrors(t *testing.T) {
 		{"unwanted content", &backend{failData: reply(554)}, true, false},
 		{"content to be tried again", &backend{failData: reply(452)}, false, false},
 		{"sender refused", &backend{failMail: func(string) error { return reply(550) }}, false, true},
-		{"closing", &backend{failRcpt: func(string) error { return reply(421) }}, false, true},
+		{"closing over a recipient", &backend{failRcpt: func(string) error { return reply(421) }}, false, false},
+		{"closing over the content", &backend{failData: reply(421)}, false, false},
+		{"closing", &backend{failMail: func(string) error { return reply(421) }}, false, true},
 	} {
 		srv := newServer(t, test.b)
 		s, _ := Open("smtp://"+srv.addr, Options{})
@@ -306,6 +308,27 @@ func TestOneConnection(t *testing.T) {
 	s.Close()
 	if b.conns != 1 || len(b.mails) != 2 {
 		t.Errorf("%d connections, %d mails", b.conns, len(b.mails))
+	}
+}
+
+// One mail that makes the server hang up does not hold up the others.
+func TestHangUp(t *testing.T) {
+	b := &backend{failRcpt: func(to string) error {
+		if to == "w1@b" {
+			return reply(421)
+		}
+		return nil
+	}}
+	srv := newServer(t, b)
+	s, _ := Open("smtp://"+srv.addr, Options{})
+	for _, to := range []string{"w0@b", "w1@b", "w2@b"} {
+		if err := s.Send(context.Background(), newMail(to)); (err != nil) != (to == "w1@b") || notify.IsClosed(err) {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	s.Close()
+	if len(b.mails) != 2 {
+		t.Errorf("%d mails", len(b.mails))
 	}
 }
 

@@ -158,7 +158,10 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 		var refused *notify.Refused
 		if errors.As(err, &refused) {
 			s.drop()
-			return &notify.Closed{Err: refused.Err}
+			err = refused.Err
+		}
+		if s.client == nil { // dropped
+			return &notify.Closed{Err: err}
 		}
 		return err
 	}
@@ -186,12 +189,17 @@ func (s *smtpSender) deliver(m *notify.Mail) error {
 }
 
 // failed sorts an error by what the server said, and gives up a connection
-// that can't be used any more.
+// that can't be used any more. One that is lost over a mail is an error of this
+// mail: the next opens another, and if that can't be had the way is closed.
 func (s *smtpSender) failed(what string, err error) error {
 	var reply *smtp.SMTPError
 	if !errors.As(err, &reply) {
 		s.drop()
-		return &notify.Closed{Err: fmt.Errorf("%s: %s: %w", s, what, err)}
+		err = fmt.Errorf("%s: %s: %w", s, what, err)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &notify.Closed{Err: err} // every mail would wait as long
+		}
+		return err // it may be this mail that the server can't bear
 	}
 	err = fmt.Errorf("%s: %s: %w", s, what, answer{reply})
 	switch {
@@ -200,7 +208,6 @@ func (s *smtpSender) failed(what string, err error) error {
 		return &notify.Closed{Err: fmt.Errorf("%w, which is out of step", err)}
 	case reply.Code == 421: // RFC 5321, section 3.8: the server is closing
 		s.drop()
-		return &notify.Closed{Err: err}
 	case reply.Code >= 500:
 		return &notify.Refused{Err: err}
 	}
