@@ -27,10 +27,11 @@ bin/vext-filter:
 run: all
 	bin/vext demo
 
-# Everything that is tested, with the real programs where they can be had.
+# Everything that is tested, with the real programs where they can be had. Never
+# from the cache: it does not know of the programs that the tests build and run.
 test: test-programs
 	$(GO) vet ./...
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -count=1 -timeout 20m ./...
 
 test-programs:
 	@sh test/programs.sh
