@@ -11,6 +11,7 @@ import (
 
 	"vext/internal/disk"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/spool"
 )
 
@@ -75,7 +76,7 @@ func (q *Queue) failedName(name, path string) (string, error) {
 			return r
 		}
 		return '_'
-	}, shorten(name, 100))
+	}, text.Shorten(name, 100))
 	return "foreign-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/spool"
 )
 
@@ -153,19 +154,8 @@ func (q *Queue) describe(e *history.Event, m *Message) {
 	e.Address, e.Committer = to.Email, to.Name
 	e.Repository, e.Branch, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
 	// A copy: the subject is a part of the message, which need not be kept.
-	e.Subject = strings.Clone(shorten(m.Subject, 200))
-	e.Asked = shorten(m.Request.Key+": "+m.Request.Value, 100)
-}
-
-// shorten cuts s to n bytes, at a character.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n] + "…"
+	e.Subject = strings.Clone(text.Shorten(m.Subject, 200))
+	e.Asked = text.Shorten(m.Request.Key+": "+m.Request.Value, 100)
 }
 
 // waiting returns the day of every message in the queue, by its name.

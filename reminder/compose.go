@@ -9,11 +9,11 @@ import (
 	"mime"
 	netmail "net/mail"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/emersion/go-message/mail"
 
 	"vext/internal/commit"
+	"vext/internal/text"
 	"vext/notify"
 	"vext/templates"
 )
@@ -111,8 +111,8 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 		h.AddRaw(folded("In-Reply-To", references))
 	}
 	h.SetMessageID("vext." + key + "@" + domain(s.From.Address))
-	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", shorten(oneLine(d.subject)))))
-	to := netmail.Address{Name: shorten(oneLine(d.to.Name)), Address: d.to.Email}
+	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", text.Shorten(text.OneLine(d.subject), longestText))))
+	to := netmail.Address{Name: text.Shorten(text.OneLine(d.to.Name), longestText), Address: d.to.Email}
 	h.AddRaw(folded("To", to.String()))
 	h.AddRaw(folded("From", (*netmail.Address)(s.From).String()))
 	h.SetDate(s.Queue.Now.In(s.Queue.Zone))
@@ -132,18 +132,6 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 
 // longestText is how much of a subject or a name is shown, in bytes.
 const longestText = 200
-
-// shorten cuts s to longestText, at a character.
-func shorten(s string) string {
-	if len(s) <= longestText {
-		return s
-	}
-	cut := longestText
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
-}
 
 // longestHeaderLine is the length of a header's lines where there is a blank to
 // fold them at (RFC 2047, section 2).

@@ -12,6 +12,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/queue"
 )
 
@@ -110,7 +111,7 @@ func parseMFCns(line string, zone *time.Location) (history.Event, bool) {
 		return history.Event{}, false
 	}
 	t, err := time.ParseInLocation(time.ANSIC, strings.Join(strings.Fields(date), " "), zone)
-	to := commit.Person{Name: oneLine(unbytes(rest[:i])), Email: oneLine(unbytes(rest[i+len(`" <`) : len(rest)-1]))}
+	to := commit.Person{Name: text.OneLine(unbytes(rest[:i])), Email: text.OneLine(unbytes(rest[i+len(`" <`) : len(rest)-1]))}
 	if err != nil || t.Year() < 1 || to.Email == "" {
 		return history.Event{}, false
 	}

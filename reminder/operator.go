@@ -10,6 +10,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 	"vext/templates"
@@ -139,8 +140,8 @@ func (s *Service) setAsideData(events []history.Event) setAsideData {
 		d.Items, d.More = events[:mostItems], len(events)-mostItems
 	}
 	for i := range d.Items {
-		d.Items[i].Reason = cleanText(d.Items[i].Reason)
-		d.Items[i].Name, d.Items[i].Subject = oneLine(d.Items[i].Name), oneLine(d.Items[i].Subject)
+		d.Items[i].Reason = text.Clean(d.Items[i].Reason)
+		d.Items[i].Name, d.Items[i].Subject = text.OneLine(d.Items[i].Name), text.OneLine(d.Items[i].Subject)
 	}
 	return d
 }

@@ -9,6 +9,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 )
@@ -397,7 +398,7 @@ func cleanCause(err error) string {
 	if errors.As(err, &closed) {
 		err = closed.Err
 	}
-	return oneLine(err.Error())
+	return text.OneLine(err.Error())
 }
 
 // Pauses between attempts: the next run tries again, then five minutes,

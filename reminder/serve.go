@@ -10,6 +10,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"vext/internal/text"
 	"vext/queue"
 )
 
@@ -71,13 +72,13 @@ func Serve(ctx context.Context, schedule Schedule, clock Clock, log *slog.Logger
 		switch {
 		case ctx.Err() != nil:
 			if isHistoryError(err) {
-				log.Error("run", "done", sum.String(), "err", oneLine(err.Error()))
+				log.Error("run", "done", sum.String(), "err", text.OneLine(err.Error()))
 			}
 			return
 		case errors.Is(err, queue.ErrLocked):
 			log.Warn("left to another run", "err", err)
 		case err != nil:
-			log.Error("run", "done", sum.String(), "err", oneLine(err.Error()))
+			log.Error("run", "done", sum.String(), "err", text.OneLine(err.Error()))
 		default:
 			log.Info("run", "done", sum.String())
 		}

@@ -11,6 +11,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/text"
 )
 
 // What the statistics can count by.
@@ -66,7 +67,7 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 			s.Last = e.Time
 		}
 		s.Total++
-		k := oneLine(key(e))
+		k := text.OneLine(key(e))
 		if counts[k] == nil {
 			counts[k] = new(int)
 		}

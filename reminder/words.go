@@ -6,6 +6,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/text"
 	"vext/queue"
 )
 
@@ -43,19 +44,19 @@ type Fact struct{ Label, Value string }
 func (s *Service) words(m *queue.Message, name string, branches []string, today calendar.Day) Words {
 	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
 	w := Words{
-		Name: oneLine(s.Queue.Policy.Recipient(&m.Commit).Name), Subject: oneLine(m.Subject),
-		Asked: oneLine(m.Request.Key + ": " + m.Request.Value), Word: m.Request.Word(), Period: m.Request.Period.String(),
+		Name: text.OneLine(s.Queue.Policy.Recipient(&m.Commit).Name), Subject: text.OneLine(m.Subject),
+		Asked: text.OneLine(m.Request.Key + ": " + m.Request.Value), Word: m.Request.Word(), Period: m.Request.Period.String(),
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
-		Short: oneLine(m.Short()), Revision: oneLine(m.Revision), URL: oneLine(m.URL), Repository: oneLine(m.Repository),
+		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
 		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
 		ID: name, Host: s.Host, Operator: s.Operator,
-		Message: cleanText(m.Message),
+		Message: text.Clean(m.Message),
 	}
 	if m.Branch() != "" {
-		w.Branches = append(w.Branches, oneLine(m.Branch()))
+		w.Branches = append(w.Branches, text.OneLine(m.Branch()))
 	}
 	for _, branch := range branches {
-		w.Branches = append(w.Branches, oneLine(branch))
+		w.Branches = append(w.Branches, text.OneLine(branch))
 	}
 	if w.Merge = mergeCommand(w.Revision); w.Merge != "" {
 		w.ID = w.Short // one that is safe to type; a name always is
@@ -68,7 +69,7 @@ func (s *Service) words(m *queue.Message, name string, branches []string, today 
 func trailerValues(m *queue.Message, name string) []string {
 	values := commit.Values(m.Message, "MFC "+name)
 	for i, v := range values {
-		values[i] = oneLine(v)
+		values[i] = text.OneLine(v)
 	}
 	return values
 }
@@ -123,28 +124,4 @@ func mergeCommand(revision string) string {
 		return "hg graft " + revision
 	}
 	return ""
-}
-
-// oneLine returns s without line ends and other control characters.
-func oneLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return ' '
-		}
-		return r
-	}, s))
-}
-
-// cleanText returns text without control characters but \n and tabs.
-func cleanText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && isControl(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
-func isControl(r rune) bool {
-	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 
+	"vext/internal/text"
 	"vext/queue"
 )
 
@@ -72,13 +73,13 @@ func column(text string, n int) string {
 
 // printable returns text without what could move the cursor or change the
 // colours of a terminal: subjects are written by strangers.
-func printable(text string) string {
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if text.IsControl(r) {
 			return '?'
 		}
 		return r
-	}, text)
+	}, s)
 }
 
 // printJSON writes v for programs.

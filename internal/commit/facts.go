@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"vext/internal/text"
 )
 
 // factInitials are the bytes that lines begin with which say something about
@@ -113,7 +115,7 @@ func (b *body) finish(c Commit, plain bool) {
 	c.ID = messageID(h)
 	c.Sender = from.Email
 	c.Trailer = h.Get(TrailerHeader)
-	c.URL = oneLine(f.url)
+	c.URL = text.OneLine(f.url)
 	c.Repository = RepositoryName(cmp.Or(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
 	c.Refname = cmp.Or(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
 	c.Revision = cmp.Or(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
@@ -130,8 +132,8 @@ func (b *body) finish(c Commit, plain bool) {
 	if plain || strings.TrimSpace(c.Subject) == "" {
 		c.Subject = cmp.Or(Undecorated(h.Get("Subject")), c.Subject)
 	}
-	for _, text := range []*string{&c.Subject, &c.Repository, &c.Refname, &c.Revision} {
-		*text = oneLine(*text) // they are shown on terminals
+	for _, shown := range []*string{&c.Subject, &c.Repository, &c.Refname, &c.Revision} {
+		*shown = text.OneLine(*shown)
 	}
 	b.mail.Commits = append(b.mail.Commits, c)
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vext/internal/text"
 )
 
 // notice is the JSON object that a hook hands over. Dates are RFC 3339; one
@@ -32,7 +34,7 @@ type signature struct {
 }
 
 func (s *signature) person() Person {
-	return Person{Name: oneLine(s.Name), Email: oneLine(s.Email)}
+	return Person{Name: text.OneLine(s.Name), Email: text.OneLine(s.Email)}
 }
 
 func (s *signature) date() time.Time {
@@ -58,12 +60,12 @@ func ParseJSON(data []byte) (Commit, error) {
 	switch {
 	case n.Committer == nil:
 		return Commit{}, errors.New("committer is missing")
-	case oneLine(n.Revision) == "":
+	case text.OneLine(n.Revision) == "":
 		return Commit{}, errors.New("revision is missing")
 	case n.Message == nil:
 		return Commit{}, errors.New("message is missing")
 	}
-	revision := oneLine(n.Revision)
+	revision := text.OneLine(n.Revision)
 	if len(revision) > longestRevision || strings.Contains(revision, " ") {
 		return Commit{}, fmt.Errorf("not a revision: %.80q", n.Revision)
 	}
@@ -74,10 +76,10 @@ func ParseJSON(data []byte) (Commit, error) {
 		n.Author = n.Committer
 	}
 	c := Commit{
-		Repository: RepositoryName(oneLine(n.Repository)),
-		Refname:    oneLine(n.Refname),
+		Repository: RepositoryName(text.OneLine(n.Repository)),
+		Refname:    text.OneLine(n.Refname),
 		Revision:   revision,
-		URL:        oneLine(n.URL),
+		URL:        text.OneLine(n.URL),
 		Author:     n.Author.person(),
 		Committer:  n.Committer.person(),
 		AuthorDate: n.Author.date(),
@@ -86,7 +88,7 @@ func ParseJSON(data []byte) (Commit, error) {
 	}
 	c.Sender = c.Committer.Email
 	c.Subject, _, _ = strings.Cut(c.Message, "\n")
-	c.ID = strings.Trim(oneLine(n.ID), "<>")
+	c.ID = strings.Trim(text.OneLine(n.ID), "<>")
 	if c.ID == "" {
 		c.ID = c.MadeID()
 	}
@@ -117,17 +119,6 @@ func escapeID(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// oneLine returns s fit for a header field and a terminal: control characters
-// become blanks.
-func oneLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s))
 }
 
 // cleanMessage returns a commit message with \n for every line end and without
