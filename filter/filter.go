@@ -4,8 +4,6 @@ package filter
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 
@@ -143,8 +141,7 @@ func (f *Filter) put(c *commit.Commit, data []byte) (Result, error) {
 	if c.ID == "" && c.Key() != "" {
 		name = spool.Name(c.MadeID())
 	} else if c.ID == "" {
-		sum := sha256.Sum256(data)
-		name = "sha256-" + hex.EncodeToString(sum[:])
+		name = spool.DigestName(data)
 	}
 	request, _ := f.Trailers.Request(c.Message)
 	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {

@@ -106,13 +106,13 @@ func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error)
 // even then.
 func (q *Queue) Finish(e Entry) error {
 	dir := filepath.Join(q.done(), q.Today().String())
-	if err := q.prepare(); err != nil {
-		return err
-	}
-	if err := disk.MakeDir(dir); err != nil {
-		return err
-	}
 	err := disk.Rename(e.Path, filepath.Join(dir, e.Name))
+	if errors.Is(err, fs.ErrNotExist) { // the first of the day, or gone already
+		if err := errors.Join(q.prepare(), disk.MakeDir(dir)); err != nil {
+			return err
+		}
+		err = disk.Rename(e.Path, filepath.Join(dir, e.Name))
+	}
 	if errors.Is(err, fs.ErrExist) { // sent, snoozed and sent again on one day
 		err = disk.Remove(e.Path)
 	}

@@ -124,7 +124,13 @@ func Name(id string) string {
 	if IsName(id) && !strings.HasPrefix(id, digestName) {
 		return id
 	}
-	sum := sha256.Sum256([]byte(id))
+	return DigestName([]byte(id))
+}
+
+// DigestName returns the name of a message without a Message-ID, made from its
+// bytes.
+func DigestName(data []byte) string {
+	sum := sha256.Sum256(data)
 	return digestName + hex.EncodeToString(sum[:])
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -23,19 +24,32 @@ func (d *maildir) String() string { return "maildir:" + d.dir }
 
 // Send implements notify.Sender.
 func (d *maildir) Send(_ context.Context, m *notify.Mail) error {
-	if err := d.make(); err != nil {
-		return &notify.Closed{Err: fmt.Errorf("%s: %w", d, err)}
-	}
 	name := m.Key + ".vext"
-	// A mail that was seen was moved to cur/, with flags behind its name.
-	if seen, _ := filepath.Glob(filepath.Join(d.dir, "cur", name+"*")); len(seen) > 0 {
-		return nil
+	err := d.deliver(name, unixLines(m.Data))
+	if errors.Is(err, fs.ErrNotExist) { // the first mail
+		if err = d.make(); err == nil {
+			err = d.deliver(name, unixLines(m.Data))
+		}
 	}
-	err := disk.WriteNew(filepath.Join(d.dir, "tmp"), filepath.Join(d.dir, "new", name), unixLines(m.Data))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return &notify.Closed{Err: fmt.Errorf("%s: %w", d, err)}
 	}
 	return nil
+}
+
+// deliver writes a mail, unless it is there: unread, or moved to cur/ with
+// flags behind its name.
+func (d *maildir) deliver(name string, data []byte) error {
+	seen, err := os.ReadDir(filepath.Join(d.dir, "cur"))
+	if err != nil {
+		return err
+	}
+	for _, f := range seen {
+		if strings.HasPrefix(f.Name(), name) {
+			return nil
+		}
+	}
+	return disk.WriteNew(filepath.Join(d.dir, "tmp"), filepath.Join(d.dir, "new", name), data)
 }
 
 func (d *maildir) make() error {
