@@ -190,11 +190,11 @@ func domain(address string) string {
 	return address[strings.LastIndexByte(address, '@')+1:]
 }
 
-// ParseFrom reads the address that mails come from.
-func ParseFrom(s string) (*mail.Address, error) {
+// ParseAddress reads an address of the configuration, with a name or without.
+func ParseAddress(s string) (*mail.Address, error) {
 	a, err := netmail.ParseAddress(s)
 	if err != nil {
-		return nil, fmt.Errorf("mail.from: not an address: %q", s)
+		return nil, fmt.Errorf("not an address: %q", s)
 	}
 	return (*mail.Address)(a), nil
 }

@@ -78,16 +78,17 @@ func previewDecision(d *queue.Decision, today calendar.Day) Step {
 
 func (s *Service) previewItem(item *dueItem) Step {
 	e := &item.event
-	m, err := s.Queue.Read(item.entry.Path)
 	switch {
 	case item.isDone():
 		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
 	case s.isPaused(item):
 		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Until)}
-	case err != nil:
-		return Step{"set aside", item.entry.Name, err.Error()}
 	}
-	if reason := s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)); reason != "" {
+	_, reason, err := s.readDue(item)
+	switch {
+	case err != nil:
+		return Step{"leave", item.entry.Name, err.Error()}
+	case reason != "":
 		return Step{"set aside", item.entry.Name, reason}
 	}
 	return Step{"send", to(e), e.Subject}

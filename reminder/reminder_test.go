@@ -69,7 +69,7 @@ func newService(t testing.TB) (*Service, *sender) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err := ParseFrom("MFC reminders <mfc@example.org>")
+	from, err := ParseAddress("MFC reminders <mfc@example.org>")
 	if err != nil {
 		t.Fatal(err)
 	}

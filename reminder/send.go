@@ -245,17 +245,9 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 	if item.isDone() || s.sentKeys[key] {
 		return Words{}, false, s.Queue.Finish(item.entry)
 	}
-	m, err := s.Queue.Read(item.entry.Path)
-	if err != nil && !queue.IsNotUnderstood(err) {
-		return Words{}, false, err
-	}
-	// A period that can't be read does not matter any more: a person has given
-	// the message its day.
-	var reason string
+	m, reason, err := s.readDue(item)
 	if err != nil {
-		reason = err.Error()
-	} else {
-		reason = s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit))
+		return Words{}, false, err
 	}
 	if reason != "" {
 		return Words{}, false, s.setAside(item, reason, sum)
@@ -265,6 +257,20 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 		s.sentKeys[key] = true
 	}
 	return s.words(m, item.entry.Name, item.byKey.Branches, s.Queue.Today()), true, nil
+}
+
+// readDue reads the message of an item, or says why that is to be set aside. A
+// period that can't be read does not matter any more: a person has given the
+// message its day.
+func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err error) {
+	m, err = s.Queue.Read(item.entry.Path)
+	switch {
+	case queue.IsNotUnderstood(err):
+		return nil, err.Error(), nil
+	case err != nil:
+		return nil, "", err
+	}
+	return m, s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)), nil
 }
 
 func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {

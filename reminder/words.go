@@ -114,13 +114,12 @@ func (w *Words) facts(madeToday bool) []Fact {
 // branch that it goes to. A revision that is none of git's, Subversion's or
 // Mercurial's gives no command: what a stranger wrote there is not for a shell.
 func mergeCommand(revision string) string {
-	hex := commit.IsHex(revision)
 	switch n, err := strconv.ParseUint(strings.TrimPrefix(revision, "r"), 10, 32); {
 	case err == nil && strings.HasPrefix(revision, "r"):
 		return "svn merge -c r" + strconv.FormatUint(n, 10)
-	case hex && (len(revision) == 40 || len(revision) == 64):
+	case commit.IsHash(revision):
 		return "git cherry-pick -x " + revision
-	case hex && len(revision) == 12:
+	case commit.IsHex(revision) && len(revision) == 12:
 		return "hg graft " + revision
 	}
 	return ""

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	netmail "net/mail"
 	"os"
 	"os/user"
 	"runtime/debug"
@@ -153,12 +152,12 @@ func (a *app) service() (*reminder.Service, error) {
 }
 
 func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, error) {
-	host := hostname()
+	host := mail.LocalName()
 	from := c.Mail.From
 	if from == "" {
 		from = "vext@" + host // nobody may be written to yet, see config
 	}
-	address, err := reminder.ParseFrom(from)
+	address, err := reminder.ParseAddress(from)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +174,11 @@ func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, e
 	}
 	envelope := address.Address
 	if c.Mail.Envelope != "" {
-		envelope = bareAddress(c.Mail.Envelope)
+		bounces, err := reminder.ParseAddress(c.Mail.Envelope)
+		if err != nil {
+			return nil, err
+		}
+		envelope = bounces.Address
 	}
 	return &reminder.Service{
 		Queue: q, Mail: sender, Templates: words, From: address, Envelope: envelope,
@@ -198,20 +201,6 @@ func (a *app) log(level slog.Level) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-}
-
-func bareAddress(s string) string {
-	if a, err := netmail.ParseAddress(s); err == nil {
-		return a.Address
-	}
-	return commit.ParsePerson(s).Email
-}
-
-func hostname() string {
-	if name, err := os.Hostname(); err == nil && name != "" {
-		return name
-	}
-	return "localhost"
 }
 
 // who returns the name of the user at work, the one behind sudo where there is

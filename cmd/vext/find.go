@@ -40,16 +40,14 @@ const changeWait = 30 * time.Second
 
 // locked does something to the queue while nobody else does.
 func (a *app) locked(cmd *cobra.Command, fn func(*queue.Queue, *config.Config) error) error {
-	q, c, err := a.openQueue()
-	if err != nil {
-		return err
-	}
-	lock, err := queue.Acquire(cmd.Context(), q.State, changeWait)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	return fn(q, c)
+	return a.unlocked(cmd, func(q *queue.Queue, c *config.Config) error {
+		lock, err := queue.Acquire(cmd.Context(), q.State, changeWait)
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
+		return fn(q, c)
+	})
 }
 
 // unlocked does something that changes nothing.

@@ -77,7 +77,7 @@ func ParsePerson(s string) Person {
 // as in `src@0123...`. It is empty where the message names no revision, or
 // only a number without the repository that counts it.
 func (c *Commit) Key() string {
-	if c.Revision == "" || (c.Repository == "" && !isHash(c.Revision)) {
+	if c.Revision == "" || (c.Repository == "" && !IsHash(c.Revision)) {
 		return ""
 	}
 	return RepositoryName(c.Repository) + "@" + c.Revision
@@ -101,14 +101,14 @@ func (c *Commit) Short() string { return ShortRevision(c.Revision) }
 
 // ShortRevision cuts a hash to twelve digits and leaves other revisions whole.
 func ShortRevision(revision string) string {
-	if isHash(revision) {
+	if IsHash(revision) {
 		return revision[:12]
 	}
 	return revision
 }
 
-// isHash reports whether s is a full hash: SHA-1 or SHA-256 in hexadecimal.
-func isHash(s string) bool { return (len(s) == 40 || len(s) == 64) && IsHex(s) }
+// IsHash reports whether s is a full hash: SHA-1 or SHA-256 in hexadecimal.
+func IsHash(s string) bool { return (len(s) == 40 || len(s) == 64) && IsHex(s) }
 
 // IsHex reports whether s is of hexadecimal digits, in lower case as version
 // control systems write them, and not empty.

@@ -191,8 +191,9 @@ func decoded(e *message.Entity, charset string, err error) part {
 	return part{text: e.Body, charset: charset}
 }
 
-// charsetReader is go-message's for header fields, and UTF-16 where it has none: the filter goes
-// without its charset package, which would cost a quarter of its time.
+// charsetReader is go-message's for header fields, and UTF-16 where it has
+// none: the filter goes without its charset package, which would cost a quarter
+// of its time.
 func charsetReader(charset string, r io.Reader) (io.Reader, error) {
 	charset = strings.ToLower(charset)
 	switch charset {

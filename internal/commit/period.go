@@ -85,8 +85,9 @@ func newPeriod(n int, unit string) (Period, error) {
 }
 
 // Due returns the day on which a commit made on the day from is due. Months
-// are counted on the calendar and cut to the month's last day. An error says
-// that a date lies more than ten years ahead.
+// are counted on the calendar and cut to the month's last day. The error is
+// ErrTooLong for a date more than ten years ahead, and for a day that has no
+// eight digits.
 func (p Period) Due(from calendar.Day) (calendar.Day, error) {
 	if p.Date.IsZero() {
 		due := from.AddDays(p.Days).AddMonths(p.Months)
@@ -197,7 +198,7 @@ func cutNumber(s string) (n int, rest string, written, ok bool) {
 		n, _ = strconv.Atoi("0" + digits)
 		return n, s[end:], false, true
 	}
-	word, rest, _ := cutWord(s)
+	word, rest := cutWord(s)
 	for i, w := range numberWords {
 		if w == word {
 			return max(1, i-1), rest, true, true
@@ -209,7 +210,7 @@ func cutNumber(s string) (n int, rest string, written, ok bool) {
 // cutUnit takes a unit off the front of s and returns its full name in the
 // singular, "" when there is none. It fails on any other word.
 func cutUnit(s string) (unit, rest string, ok bool) {
-	word, rest, _ := cutWord(strings.TrimPrefix(s, " "))
+	word, rest := cutWord(strings.TrimPrefix(s, " "))
 	if word == "" {
 		return "", s, true
 	}
@@ -225,10 +226,10 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 }
 
 // cutWord takes the ASCII letters off the front of s.
-func cutWord(s string) (word, rest string, found bool) {
+func cutWord(s string) (word, rest string) {
 	end := 0
 	for end < len(s) && 'a' <= s[end] && s[end] <= 'z' {
 		end++
 	}
-	return s[:end], s[end:], end > 0
+	return s[:end], s[end:]
 }

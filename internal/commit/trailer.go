@@ -45,11 +45,10 @@ type Trailers struct {
 }
 
 // defaultTrailers are the names that always ask for a reminder, as canonical
-// writes them. `MFC` alone is
-// DragonFly's, and asks only when a unit or a date follows.
+// writes them.
 var defaultTrailers = []string{"mfc-after", "mfc-in", "merge-after", "backport-after", "remind-after"}
 
-// bareTrailer is the name that needs a unit or a date behind it, because
+// bareTrailer is DragonFly's. It needs a unit or a date behind it, because
 // projects use it for merges that have been done as well.
 const bareTrailer = "mfc"
 

@@ -59,14 +59,12 @@ func (h History) appendYear(year int, events []Event) error {
 		return err
 	}
 	defer f.Close()
-	if cut, err := endsInMidLine(f); err != nil {
-		return err
-	} else if cut {
-		lines = append([]byte("\n"), lines...)
-	}
-	size, err := f.Seek(0, io.SeekEnd)
+	size, cut, err := end(f)
 	if err != nil {
 		return err
+	}
+	if cut {
+		lines = append([]byte("\n"), lines...)
 	}
 	if _, err = f.Write(lines); err == nil {
 		err = f.Sync()
@@ -95,17 +93,16 @@ func (h History) open(year int) (f *os.File, isNew bool, err error) {
 	return f, true, err
 }
 
-// endsInMidLine reports whether a crash or a full disk cut the last line off.
-func endsInMidLine(f *os.File) (bool, error) {
-	size, err := f.Seek(0, io.SeekEnd)
+// end returns the size of a file, and whether a crash or a full disk cut its
+// last line off.
+func end(f *os.File) (size int64, cut bool, err error) {
+	size, err = f.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
-		return false, err
+		return size, false, err
 	}
 	var last [1]byte
-	if _, err := f.ReadAt(last[:], size-1); err != nil {
-		return false, err
-	}
-	return last[0] != '\n', nil
+	_, err = f.ReadAt(last[:], size-1)
+	return size, last[0] != '\n', err
 }
 
 var yearFile = regexp.MustCompile(`^\d{4}\.jsonl$`)

@@ -58,8 +58,8 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 // Programs returns the directory of vext and vext-filter, built as make builds
-// them, once for all tests of a package. TestMain calls
-// Main, which removes them.
+// them, once for all tests of a package. TestMain calls Main, which removes
+// them.
 func Programs(t testing.TB) string {
 	t.Helper()
 	dir, err := build()

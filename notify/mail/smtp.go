@@ -280,7 +280,7 @@ func (s *smtpSender) greet(conn net.Conn) (*smtp.Client, error) {
 func (s *smtpSender) hello(conn net.Conn) (*smtp.Client, error) {
 	client := smtp.NewClient(conn)
 	s.setTimeouts(client)
-	if err := client.Hello(localName()); err != nil {
+	if err := client.Hello(LocalName()); err != nil {
 		return nil, err
 	}
 	offered, _ := client.Extension("STARTTLS")
@@ -304,7 +304,7 @@ func (s *smtpSender) startTLS(conn net.Conn) (*smtp.Client, error) {
 		return nil, err
 	}
 	s.setTimeouts(client)
-	if err := client.Hello(localName()); err != nil {
+	if err := client.Hello(LocalName()); err != nil {
 		return nil, err
 	}
 	return client, nil
@@ -387,8 +387,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// localName is what the client calls itself.
-func localName() string {
+// LocalName returns what this machine calls itself.
+func LocalName() string {
 	if name, err := os.Hostname(); err == nil && name != "" {
 		return name
 	}
