@@ -26,6 +26,7 @@ type Commit struct {
 	Date       time.Time // of the commit, else of the mail; zero when unknown
 	Sender     string    // the address in From of the mail
 	Trailer    string    // a name that the filter was told to look for in addition
+	Source     string    // the way it came, one of the From constants; "" for a mail
 }
 
 // A Person has a name and an address, as a commit gives them.
@@ -71,22 +72,6 @@ func ParsePerson(s string) Person {
 		return Person{Name: strings.TrimSuffix(name, ")"), Email: address}
 	}
 	return Person{Name: s}
-}
-
-// Key identifies the commit whichever way it arrived: repository and revision,
-// as in `src@0123...`. It is empty where the message names no revision, or
-// only a number without the repository that counts it.
-func (c *Commit) Key() string {
-	if c.Revision == "" || (c.Repository == "" && !IsHash(c.Revision)) {
-		return ""
-	}
-	return RepositoryName(c.Repository) + "@" + c.Revision
-}
-
-// RepositoryName returns a repository's name without what differs between the
-// ways of writing it: a slash at the end, `.git`.
-func RepositoryName(name string) string {
-	return strings.TrimSuffix(strings.TrimRight(name, "/"), ".git")
 }
 
 // Branch returns the branch without `refs/heads/`. Other refs keep their full

@@ -115,6 +115,9 @@ func (b *body) finish(c Commit, plain bool) {
 	c.ID = messageID(h)
 	c.Sender = from.Email
 	c.Trailer = h.Get(TrailerHeader)
+	if c.Source = h.Get(SourceHeader); c.Source == FromMail {
+		c.Source = ""
+	}
 	c.URL = text.OneLine(f.url)
 	c.Repository = RepositoryName(cmp.Or(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
 	c.Refname = cmp.Or(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)

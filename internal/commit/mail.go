@@ -16,6 +16,21 @@ const OwnHeader = "X-Vext"
 // it was told to look for made the match, so that the processor finds it too.
 const TrailerHeader = "X-Vext-Trailer"
 
+// SourceHeader says by which way a commit came that was no mail. The filter
+// does not believe it of a mail.
+const SourceHeader = "X-Vext-Source"
+
+// The ways in, as SourceHeader, the history and vext check name them.
+const (
+	FromMail    = "mail"    // a program that mails are piped into
+	FromLMTP    = "lmtp"    // a mail, too
+	FromJSON    = "json"    // the object of a hook, on standard input
+	FromWebhook = "webhook" // a forge
+	FromHook    = "hook"    // a repository's own hook, installed by vext
+	FromFollow  = "follow"  // a repository that vext follows
+	FromImport  = "import"  // its past
+)
+
 // A Mail is one notification, read only as far as its commit messages reach.
 type Mail struct {
 	Header  Header

@@ -33,6 +33,7 @@ func (c *Commit) Mail() []byte {
 	field("X-Git-Commit", mime.QEncoding.Encode("utf-8", c.Revision))
 	field("Auto-Submitted", "auto-generated")
 	field(TrailerHeader, c.Trailer)
+	field(SourceHeader, c.Source)
 	b.WriteByte('\n')
 	if c.URL != "" {
 		fmt.Fprintf(&b, "URL: %s\n\n", c.URL)

@@ -19,7 +19,9 @@ const (
 	Retried   = "retried"  // a person put it back
 	Snoozed   = "snoozed"
 	Cancelled = "cancelled"
-	Told      = "told" // the operator was written to
+	Told      = "told"     // the operator was written to
+	Passed    = "passed"   // it was due before its past was imported: not sent
+	Vanished  = "vanished" // a forced update took the commit off its branch
 )
 
 // An Event is one line of the history: what happened to one reminder, when,
@@ -40,6 +42,7 @@ type Event struct {
 	Via        string    `json:"via,omitempty"`        // which way it was sent
 	By         string    `json:"by,omitempty"`         // the user who did it
 	Reason     string    `json:"reason,omitempty"`     //
+	Source     string    `json:"source,omitempty"`     // which way it came, see commit.FromMail
 	Until      string    `json:"until,omitempty"`      // of Deferred: not before then (RFC 3339)
 }
 

@@ -17,10 +17,15 @@ import (
 )
 
 // A History is the record in STATE/history.
-type History struct{ dir string }
+type History struct {
+	dir string
+	// Repository returns the name that a repository has, of one under which it
+	// came; nil where it has no other.
+	Repository func(string) string
+}
 
 // New returns the history of a state directory.
-func New(state string) History { return History{filepath.Join(state, "history")} }
+func New(state string) History { return History{dir: filepath.Join(state, "history")} }
 
 // Dir returns the directory that the history lies in.
 func (h History) Dir() string { return h.dir }

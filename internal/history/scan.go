@@ -163,6 +163,8 @@ func (e *Event) field(key string) *string {
 		return &e.Reason
 	case "until":
 		return &e.Until
+	case "source":
+		return &e.Source
 	}
 	return nil
 }

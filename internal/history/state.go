@@ -1,13 +1,18 @@
 package history
 
-import "time"
+import (
+	"time"
+
+	"vext/internal/commit"
+)
 
 // A Standing is what the history says about one message or one commit.
 type Standing struct {
-	Done     bool   // sent or cancelled, and not snoozed since
+	Done     bool   // sent, cancelled or passed, and not snoozed since
 	Queued   *Event // the last time it was given a day; nil if never
 	Snoozed  string // the day it was snoozed to, if that was the last word
 	Branches []string
+	Vanished *Event // the commit is no longer on its branch; nil when it is
 	Deferrals
 }
 
@@ -24,10 +29,17 @@ func (s *Standing) take(e *Event) {
 	switch e.Kind {
 	case Queued:
 		queued := *e
-		s.Queued = &queued
+		s.Queued, s.Vanished = &queued, nil
 	case Also:
-		s.Branches = append(s.Branches, e.Branch)
-	case Sent, Cancelled:
+		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil
+	case Duplicate:
+		if e.Source == commit.FromHook || e.Source == commit.FromFollow {
+			s.Vanished = nil // the repository has it again
+		}
+	case Vanished:
+		vanished := *e
+		s.Vanished = &vanished
+	case Sent, Cancelled, Passed:
 		s.Done, s.Snoozed, s.Deferrals = true, "", Deferrals{}
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
@@ -65,6 +77,19 @@ func standing(m map[string]*Standing, key string) *Standing {
 	return new(Standing)
 }
 
+// take tells the standing of key, if that was asked for, of an event.
+func take(m map[string]*Standing, key string, e *Event) {
+	s, asked := m[key]
+	if !asked || key == "" {
+		return
+	}
+	if s == nil {
+		s = new(Standing)
+		m[key] = s
+	}
+	s.take(e)
+}
+
 // Know reads the history and returns what it says about the messages and
 // commits asked for. What it remembers grows with those, not with the history.
 func (h History) Know(names, keys []string) (*Knowledge, error) {
@@ -72,23 +97,35 @@ func (h History) Know(names, keys []string) (*Knowledge, error) {
 	for _, name := range names {
 		k.names[name] = nil
 	}
+	buckets := map[string][]string{} // the keys asked for, by what their commits' keys share
 	for _, key := range keys {
-		k.keys[key] = nil
-	}
-	take := func(m map[string]*Standing, key string, e *Event) {
-		s, asked := m[key]
-		if !asked || key == "" {
-			return
+		if _, twice := k.keys[key]; key != "" && !twice {
+			k.keys[key] = nil
+			bucket := commit.Bucket(key)
+			buckets[bucket] = append(buckets[bucket], key)
 		}
-		if s == nil {
-			s = new(Standing)
-			m[key] = s
-		}
-		s.take(e)
 	}
 	_, err := h.Scan(func(e *Event) {
 		take(k.names, e.Name, e)
-		take(k.keys, e.Key, e)
+		if e.Key == "" || len(buckets) == 0 {
+			return
+		}
+		came := h.Known(e.Key)
+		for _, key := range buckets[commit.Bucket(came)] {
+			if commit.SameCommit(key, came) {
+				take(k.keys, key, e)
+			}
+		}
 	})
 	return k, err
+}
+
+// Known returns a key with the name that its repository has today: the history
+// may know it by one that became an alias since.
+func (h History) Known(key string) string {
+	if h.Repository == nil {
+		return key
+	}
+	repository, revision := commit.CutKey(key)
+	return commit.MakeKey(h.Repository(repository), revision)
 }

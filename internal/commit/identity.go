@@ -1,0 +1,77 @@
+package commit
+
+import "strings"
+
+// Key identifies the commit whichever way it arrived: repository and revision,
+// as in `src@0123...`. It is empty where the message names no revision, or
+// only a number without the repository that counts it.
+func (c *Commit) Key() string {
+	if c.Revision == "" || (c.Repository == "" && !IsHash(c.Revision)) {
+		return ""
+	}
+	return MakeKey(c.Repository, c.Revision)
+}
+
+// MakeKey returns the key of a revision of a repository.
+func MakeKey(repository, revision string) string {
+	return RepositoryName(repository) + "@" + revision
+}
+
+// CutKey splits a key into its repository and its revision.
+func CutKey(key string) (repository, revision string) {
+	i := strings.LastIndexByte(key, '@')
+	if i < 0 {
+		return "", key
+	}
+	return key[:i], key[i+1:]
+}
+
+// abbreviated is how many digits of a hash mailers print that do not print all
+// of it, Mercurial's first of all.
+const abbreviated = 12
+
+// Bucket returns what the keys of one commit have in common, however much of
+// its hash and its repository they name: a map by it finds those that
+// SameCommit has to compare.
+func Bucket(key string) string {
+	repository, revision := CutKey(key)
+	if len(revision) >= abbreviated && IsHex(revision) {
+		return revision[:abbreviated]
+	}
+	return repository + "@" + revision
+}
+
+// SameCommit reports whether two keys name one commit. A hash that is cut off
+// stands for the whole one, and one without a repository for that of any.
+func SameCommit(a, b string) bool {
+	if a == b {
+		return a != ""
+	}
+	repoA, revA := CutKey(a)
+	repoB, revB := CutKey(b)
+	if revA != revB {
+		short := min(len(revA), len(revB))
+		if short < abbreviated || revA[:short] != revB[:short] || !IsHex(revA) || !IsHex(revB) {
+			return false
+		}
+	}
+	return repoA == repoB || (repoA == "" || repoB == "") && IsHash(revA) && IsHash(revB)
+}
+
+// RepositoryName returns a repository's name without what differs between the
+// ways of writing it: of a URL, or of ssh's user@host:path, the path; without
+// the slashes around it and `.git`.
+func RepositoryName(name string) string {
+	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
+		_, name, _ = strings.Cut(rest, "/")
+	} else if host, path, ok := strings.Cut(name, ":"); ok && strings.Contains(host, "@") && !strings.Contains(host, "/") {
+		name = path // scp's form, git-clone(1)
+	}
+	return strings.TrimSuffix(strings.Trim(name, "/"), ".git")
+}
+
+func isScheme(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '+' && r != '.' && r != '-'
+	})
+}
