@@ -29,12 +29,15 @@ type Result struct {
 	Reason  string
 }
 
-// A Filter puts the messages that ask for a reminder into Spool.
+// A Filter puts the messages that ask for a reminder into Spool. It is safe
+// for use by many goroutines.
 type Filter struct {
 	Spool spool.Spool
 	// Trailers are those asked for; Usual those that the processor knows
 	// without being told.
 	Trailers, Usual *commit.Trailers
+	// Way is the way in that a commit is noted for, see spool.Seen.
+	Way string
 }
 
 // New returns a filter that knows the usual trailers and those named in extra.
@@ -45,6 +48,29 @@ func New(s spool.Spool, extra ...string) (*Filter, error) {
 		all, err = commit.NewTrailers(extra...)
 	}
 	return &Filter{Spool: s, Trailers: all, Usual: usual}, err
+}
+
+// Take spools those of the commits that ask for a reminder, and returns their
+// names and how many of them are new to the spool. An error means that some
+// may not be there, and that all of them are to be handed over again.
+func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err error) {
+	if len(commits) > 0 {
+		defer f.Spool.Seen(f.Way)
+	}
+	var messages []spool.Message
+	for i := range commits {
+		c := &commits[i]
+		if _, asks := f.Trailers.Request(c.Message); !asks {
+			continue
+		}
+		if c.ID == "" {
+			c.ID = c.MadeID()
+		}
+		m := f.message(c, c.Mail())
+		messages, names = append(messages, m), append(names, m.Name)
+	}
+	isNew, err = f.Spool.PutAll(messages)
+	return names, isNew, err
 }
 
 // Run reads a notification to its end and decides. An error means that it
@@ -67,7 +93,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if mail.LetGo != "" {
 		return letGo(mail), nil
 	}
-	defer f.Spool.Seen()
+	defer f.Spool.Seen(f.Way)
 	switch {
 	case len(mail.Commits) == 0:
 		in.capturing = false
@@ -82,6 +108,9 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if in.overflow {
 		data = mail.Cut(in.size)
 	}
+	if mail.Header.Has(commit.SourceHeader) { // which only vext itself may say
+		data = stamp(data, commit.SourceHeader, commit.FromMail)
+	}
 	return f.put(&mail.Commits[0], data)
 }
 
@@ -92,8 +121,8 @@ func letGo(m *commit.Mail) Result {
 	return Result{LetGo, m.LetGo}
 }
 
-// json takes the JSON object of a hook, and writes it as the mail that
-// everything behind the filter reads.
+// json takes the JSON object of a hook or of a forge's push, and writes each
+// commit as the mail that everything behind the filter reads.
 func (f *Filter) json(in *input) (Result, error) {
 	if err := in.drain(); err != nil {
 		return Result{}, err
@@ -106,11 +135,7 @@ func (f *Filter) json(in *input) (Result, error) {
 	if err != nil {
 		return Result{Bad, err.Error()}, nil
 	}
-	defer f.Spool.Seen()
-	if _, ok := f.Trailers.Request(c.Message); !ok {
-		return Result{LetGo, "no trailer that asks for a reminder"}, nil
-	}
-	return f.put(&c, c.Mail())
+	return f.take(c)
 }
 
 // push spools every commit of a push that asks for a reminder as a mail of its
@@ -119,24 +144,46 @@ func (f *Filter) push(in *input, asking []commit.Commit) (Result, error) {
 	if err := in.drain(); err != nil {
 		return Result{}, err
 	}
-	var result Result
 	for i := range asking {
-		c := &asking[i]
-		c.ID = c.MadeID()
-		var err error
-		if result, err = f.put(c, c.Mail()); err != nil {
-			return Result{}, err
-		}
+		asking[i].ID = asking[i].MadeID()
 	}
-	if len(asking) > 1 {
-		result.Reason = fmt.Sprintf("%d commits of one push", len(asking))
-	}
-	return result, nil
+	return f.take(asking...)
 }
 
-// put spools a message under the name that its Message-ID gives it, or that
-// its own bytes give it when it has none.
+// take is Take in the words of a verdict.
+func (f *Filter) take(commits ...commit.Commit) (Result, error) {
+	names, isNew, err := f.Take(commits...)
+	switch {
+	case err != nil:
+		return Result{}, err
+	case len(names) == 0:
+		return Result{LetGo, "no trailer that asks for a reminder"}, nil
+	case len(names) == 1:
+		return spooledAs(names[0], isNew == 1), nil
+	}
+	return Result{Spooled, fmt.Sprintf("%d commits of one push", len(names))}, nil
+}
+
+// put spools a message as it came.
 func (f *Filter) put(c *commit.Commit, data []byte) (Result, error) {
+	m := f.message(c, data)
+	isNew, err := f.Spool.Put(m.Name, m.Data)
+	if err != nil {
+		return Result{}, err
+	}
+	return spooledAs(m.Name, isNew), nil
+}
+
+func spooledAs(name string, isNew bool) Result {
+	if !isNew {
+		name += " is there already"
+	}
+	return Result{Spooled, name}
+}
+
+// message gives a message the name that its Message-ID gives it, or that its
+// own bytes give it when it has none.
+func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
 	name := spool.Name(c.ID)
 	if c.ID == "" && c.Key() != "" {
 		name = spool.Name(c.MadeID())
@@ -145,26 +192,18 @@ func (f *Filter) put(c *commit.Commit, data []byte) (Result, error) {
 	}
 	request, _ := f.Trailers.Request(c.Message)
 	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {
-		data = stamp(data, request.Key)
+		data = stamp(data, commit.TrailerHeader, request.Key)
 	}
-	isNew, err := f.Spool.Put(name, data)
-	switch {
-	case err != nil:
-		return Result{}, err
-	case !isNew:
-		return Result{Spooled, name + " is there already"}, nil
-	}
-	return Result{Spooled, name}, nil
+	return spool.Message{Name: name, Data: data}
 }
 
-// stamp puts the name of an unusual trailer in front of a message, as a mail
-// server puts its trace there, so that the processor looks for it as well. It
-// goes behind an mbox line.
-func stamp(data []byte, trailer string) []byte {
+// stamp puts a field in front of a message, as a mail server puts its trace
+// there. It goes behind an mbox line.
+func stamp(data []byte, name, value string) []byte {
 	head := 0
 	if bytes.HasPrefix(data, []byte("From ")) {
 		head = bytes.IndexByte(data, '\n') + 1
 	}
-	field := commit.TrailerHeader + ": " + trailer + "\n"
+	field := name + ": " + value + "\n"
 	return append(append(append([]byte(nil), data[:head]...), field...), data[head:]...)
 }

@@ -40,7 +40,7 @@ func (s Spool) history() string { return filepath.Join(s.state, "history") }
 // at. The state directory itself must exist; what belongs into it is made.
 func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
 	if info, err := os.Lstat(s.Path(name)); err == nil && !info.Mode().IsRegular() {
-		return false, &fs.PathError{Op: "put", Path: s.Path(name), Err: errors.New("something else is in the way")}
+		return false, inTheWay(s.Path(name))
 	} else if err == nil {
 		// The process that put it there may not have lived to sync its name.
 		return false, disk.SyncDir(s.Dir())
@@ -58,6 +58,10 @@ func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
 	return err == nil, err
 }
 
+func inTheWay(path string) error {
+	return &fs.PathError{Op: "put", Path: path, Err: errors.New("something else is in the way")}
+}
+
 func (s Spool) make() error {
 	for _, dir := range []string{s.tmp(), s.Dir(), s.history()} {
 		if err := disk.MakeDir(dir); err != nil {
@@ -65,27 +69,6 @@ func (s Spool) make() error {
 		}
 	}
 	return nil
-}
-
-// Seen notes that a commit went by, whether it asked for anything or not, so
-// that silence can be told from a way in that is closed. That it can't be
-// noted is no reason to refuse a message.
-func (s Spool) Seen() {
-	path := filepath.Join(s.history(), "seen")
-	if err := unix.Utimes(path, nil); errors.Is(err, fs.ErrNotExist) {
-		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode); err == nil {
-			f.Close()
-		}
-	}
-}
-
-// LastSeen returns when Seen was last called, the zero time if never.
-func (s Spool) LastSeen() time.Time {
-	info, err := os.Stat(filepath.Join(s.history(), "seen"))
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
 }
 
 // sweepAge is how old a file in tmp/ must be to be one that a crash left

@@ -97,14 +97,14 @@ func TestSweep(t *testing.T) {
 func TestSeen(t *testing.T) {
 	state := newState(t)
 	s := New(state)
-	s.Seen() // there is no history yet
+	s.Seen("") // there is no history yet
 	if !s.LastSeen().IsZero() {
 		t.Error("seen without a history")
 	}
 	if err := os.Mkdir(filepath.Join(state, "history"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	s.Seen()
+	s.Seen("")
 	if s.LastSeen().IsZero() {
 		t.Error("not noted")
 	}

@@ -31,24 +31,35 @@ func SetUmask() { syscall.Umask(0o777 &^ DirMode) }
 // WriteNew writes data to a file of a random name in tmp, syncs it, moves it
 // to path and syncs path's directory. It returns an error that is fs.ErrExist
 // when there is such a file already, which is then left as it was.
-func WriteNew(tmp, path string, data []byte) (err error) {
-	name := filepath.Join(tmp, fmt.Sprintf("%d.%s", os.Getpid(), rand.Text()))
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
+func WriteNew(tmp, path string, data []byte) error {
+	name, err := writeTmp(tmp, data)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(name)
-		}
-	}()
-	if err := writeAll(f, data); err != nil {
-		return err
-	}
 	if err := Rename(name, path); err != nil {
+		os.Remove(name)
 		return err
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// writeTmp writes data to a file of a random name in tmp, synced, and returns
+// its path. After an error there is no such file.
+func writeTmp(tmp string, data []byte) (string, error) {
+	f, err := create(tmp)
+	if err != nil {
+		return "", err
+	}
+	if err := writeAll(f, data); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func create(tmp string) (*os.File, error) {
+	name := filepath.Join(tmp, fmt.Sprintf("%d.%s", os.Getpid(), rand.Text()))
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
 }
 
 func writeAll(f *os.File, data []byte) error {
@@ -57,6 +68,20 @@ func writeAll(f *os.File, data []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// Replace is WriteNew for a file that may exist and is then replaced, in one
+// step.
+func Replace(tmp, path string, data []byte) (err error) {
+	name, err := writeTmp(tmp, data)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(name, path); err != nil {
+		os.Remove(name)
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }
 
 // SyncDir makes the names in a directory durable.

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package disk
+
+func syncAll(_ string, names []string) error { return syncEach(names) }
