@@ -2,7 +2,9 @@ package queue
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"vext/internal/commit"
@@ -19,6 +21,24 @@ type Policy struct {
 	Allow        []string
 	Trailers     []string // names in addition to the usual ones
 	ToAuthor     bool     // remind the author instead of the committer
+
+	// Names are the other names under which repositories arrive, as
+	// commit.RepositoryName writes them and in lower case, with the one that
+	// each of them has.
+	Names map[string]string
+	// Hold is how long a commit that came by mail waits in the spool for
+	// another way to bring it.
+	Hold time.Duration
+}
+
+// Repository returns the name that a repository has, of one under which it
+// came.
+func (p *Policy) Repository(name string) string {
+	name = commit.RepositoryName(name)
+	if one, ok := p.Names[strings.ToLower(name)]; ok {
+		return one
+	}
+	return name
 }
 
 // DefaultBranches are the branches that count unless others are configured: on
@@ -42,16 +62,47 @@ func (p *Policy) Recipient(c *commit.Commit) commit.Person {
 
 // ignores returns why c does not count, "" when it does.
 func (p *Policy) ignores(c *commit.Commit) string {
-	switch branch := c.Branch(); {
-	case branch != "" && !matchAny(p.Branches, branch, false) && !matchAny(p.Branches, c.Refname, false):
-		return fmt.Sprintf("branch %s does not count", branch)
-	case !matchAny(p.Senders, c.Sender, true):
+	switch {
+	case c.Branch() != "" && !MatchBranch(p.Branches, c.Refname):
+		return fmt.Sprintf("branch %s does not count", c.Branch())
+	case isForgeable(c.Source) && !matchAny(p.Senders, c.Sender, true):
 		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
-	case !matchAny(p.Repositories, c.Repository, true) && !matchAny(p.Repositories, c.Repository+".git", true):
+	case !p.HasRepository(p.Repositories, c.Repository):
 		return fmt.Sprintf("repository %q is not listed in repositories", c.Repository)
 	}
 	return ""
 }
+
+// isForgeable reports whether anybody can have written what came that way.
+func isForgeable(source string) bool {
+	switch source {
+	case commit.FromWebhook, commit.FromHook, commit.FromFollow, commit.FromImport:
+		return false
+	}
+	return true
+}
+
+// MatchBranch reports whether one of the patterns matches a branch, with
+// refs/heads/ or without; an empty list matches every branch.
+func MatchBranch(patterns []string, refname string) bool {
+	return matchAny(patterns, commit.BranchName(refname), false) || matchAny(patterns, refname, false)
+}
+
+// MatchAddress reports whether one of the patterns matches an address; an
+// empty list matches every address.
+func MatchAddress(patterns []string, address string) bool { return matchAny(patterns, address, true) }
+
+// HasRepository reports whether one of the patterns matches a repository, by
+// any of its names; an empty list matches every repository.
+func (p *Policy) HasRepository(patterns []string, name string) bool {
+	name = p.Repository(name)
+	return matchAny(patterns, name, true) || matchAny(patterns, name+".git", true) ||
+		slices.ContainsFunc(patterns, func(pattern string) bool { return p.Repository(pattern) == name })
+}
+
+// developmentBranches are those on which a cherry-pick may well be the first
+// that comes of a commit.
+var developmentBranches = append([]string{"develop", "devel", "development"}, DefaultBranches...)
 
 // Refuses returns why the person must not be written to, with what to do about
 // it, and "" for one who may.

@@ -34,10 +34,12 @@ type Queue struct {
 
 // New returns the queue of a state directory as it is at the time now.
 func New(state string, policy Policy, zone *time.Location, now time.Time) *Queue {
-	return &Queue{
+	q := &Queue{
 		State: state, Spool: spool.New(state), History: history.New(state),
 		Policy: policy, Zone: zone, Now: now,
 	}
+	q.History.Repository = q.Policy.Repository
+	return q
 }
 
 // Today returns the day that it is in the queue's zone.
@@ -130,6 +132,7 @@ func (q *Queue) Read(path string) (*Message, error) {
 		return nil, errNotUnderstood{"more than one commit in one message"}
 	}
 	m := &Message{Commit: mail.Commits[0], Received: info.ModTime()}
+	m.Repository = q.Policy.Repository(m.Repository)
 	trailers, err := commit.NewTrailers(q.Policy.trailers(m.Trailer)...)
 	if err != nil {
 		return nil, errNotUnderstood{err.Error()}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,9 @@ type Decision struct {
 	Name  string
 	Event history.Event // as it will be recorded; its Kind is the decision
 	Day   calendar.Day  // for history.Queued
+
+	copyOf []string // the keys of the commits that it was cherry-picked from
+	young  bool     // a mail that is to wait for another way to bring its commit
 }
 
 // Progress is told how far a long piece of work has come.
@@ -43,7 +47,7 @@ func (q *Queue) Plan(progress Progress) ([]Decision, error) {
 	names := make([]string, 0, len(plan))
 	keys := make([]string, 0, len(plan))
 	for _, d := range plan {
-		names, keys = append(names, d.Name), append(keys, d.Event.Key)
+		names, keys = append(names, d.Name), append(append(keys, d.Event.Key), d.copyOf...)
 	}
 	if len(plan) == 0 {
 		return nil, err
@@ -132,6 +136,9 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 		return d, nil
 	}
 	d.Event.Kind, d.Event.Due = history.Queued, d.Day.String()
+	d.copyOf = originals(&m.Commit)
+	age := q.Now.Sub(m.Received)
+	d.young = d.cameByMail() && age >= 0 && age < q.Policy.Hold
 	return d, nil
 }
 
@@ -156,6 +163,7 @@ func (q *Queue) describe(e *history.Event, m *Message) {
 	// A copy: the subject is a part of the message, which need not be kept.
 	e.Subject = strings.Clone(text.Shorten(m.Subject, 200))
 	e.Asked = text.Shorten(m.Request.Key+": "+m.Request.Value, 100)
+	e.Source = cmp.Or(m.Source, commit.FromMail)
 }
 
 // waiting returns the day of every message in the queue, by its name.
@@ -172,58 +180,6 @@ func (q *Queue) waiting() (map[string]calendar.Day, error) {
 	return waiting, err
 }
 
-// findDuplicates turns the decision about what came before into one about a
-// duplicate. A message is known by its name, and by its commit.
-func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waiting map[string]calendar.Day) {
-	first := map[string]*Decision{} // in this plan, by key
-	for i := range plan {
-		d := &plan[i]
-		if d.Event.Kind != history.Queued {
-			continue
-		}
-		byName, byKey := known.Name(d.Name), known.Key(d.Event.Key)
-		day, isWaiting := waiting[d.Name]
-		switch before := first[d.Event.Key]; {
-		case byName.Done || byKey.Done:
-			d.duplicate("a reminder of it was sent or cancelled")
-		case isWaiting:
-			d.duplicate("it is in the queue for " + day.Long())
-		case byKey.Queued != nil && isIn(waiting, byKey.Queued.Name):
-			d.duplicateOf(byKey.Queued, byKey.Branches)
-		case before != nil && d.Event.Key != "":
-			d.duplicateOf(&before.Event, nil)
-		default:
-			first[d.Event.Key] = d
-			if snoozed, err := calendar.Parse(byName.Snoozed); err == nil {
-				d.Day, d.Event.Due = snoozed, byName.Snoozed // it was set aside after that
-			}
-		}
-	}
-}
-
-func isIn(waiting map[string]calendar.Day, name string) bool {
-	_, ok := waiting[name]
-	return ok
-}
-
-func (d *Decision) duplicate(reason string) {
-	d.Event.Kind, d.Event.Due, d.Event.Reason = history.Duplicate, "", reason
-}
-
-// duplicateOf tells a second copy of a commit from the same commit on a second
-// branch, which the reminder is to name.
-func (d *Decision) duplicateOf(before *history.Event, branches []string) {
-	branch := d.Event.Branch
-	for _, known := range append(branches, before.Branch, "") {
-		if known == branch {
-			d.duplicate("the same commit came as " + before.Name)
-			return
-		}
-	}
-	d.duplicate("the same commit, on another branch, came as " + before.Name)
-	d.Event.Kind = history.Also
-}
-
 // batch is how many messages are recorded at once: enough that the sync of the
 // history costs little, few enough that the record of them is small.
 const batch = 5000
@@ -234,6 +190,7 @@ const batch = 5000
 //
 // It returns what was carried out.
 func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
+	plan = slices.DeleteFunc(slices.Clone(plan), func(d Decision) bool { return d.Event.Kind == Held })
 	if len(plan) == 0 {
 		return nil, nil
 	}

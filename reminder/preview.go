@@ -72,6 +72,8 @@ func previewDecision(d *queue.Decision, today calendar.Day) Step {
 		return Step{"set aside", d.Name, e.Reason}
 	case history.Ignored:
 		return Step{"ignore", d.Name, e.Reason}
+	case queue.Held:
+		return Step{"wait", d.Name, e.Reason}
 	}
 	return Step{"drop", d.Name, e.Reason}
 }

@@ -122,13 +122,15 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return queue.New(state, policy(&c.Reminders), c.Zone, now), nil
+	return queue.New(state, policy(c), c.Zone, now), nil
 }
 
-func policy(r *config.Reminders) queue.Policy {
+func policy(c *config.Config) queue.Policy {
+	r := &c.Reminders
 	return queue.Policy{
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
+		Names: c.Names(), Hold: time.Duration(c.MailIn.Hold),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,6 +30,13 @@ type Config struct {
 	Reminders Reminders `toml:"reminders"`
 	Mail      Mail      `toml:"mail"`
 	Stats     Stats     `toml:"stats"`
+
+	HTTP         HTTP         `toml:"http"`
+	LMTP         LMTP         `toml:"lmtp"`
+	MailIn       MailIn       `toml:"mail-in"`
+	Follow       Follow       `toml:"follow"`
+	Hooks        []Hook       `toml:"hook"`
+	Repositories []Repository `toml:"repository"`
 
 	Path string         `toml:"-"` // the file it was read from, "" for the defaults
 	Zone *time.Location `toml:"-"`
@@ -75,6 +83,7 @@ func Default(branches []string) *Config {
 		Reminders: Reminders{Branches: branches, Recipient: Committer},
 		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
 		Stats:     Stats{Title: "MFC Notification Service Statistics"},
+		Follow:    Follow{Schedule: "@every 10m"},
 	}
 }
 
@@ -159,11 +168,16 @@ func plainly(message string) string {
 
 // places names the table of every key, "" for those above the first table.
 var places = map[string]string{
-	"state": "", "timezone": "", "operator": "", "schedule": "", "templates": "",
-	"allow": "reminders", "branches": "reminders", "senders": "reminders", "repositories": "reminders",
-	"trailers": "reminders", "recipient": "reminders", "digest": "reminders",
-	"from": "mail", "envelope": "mail", "via": "mail", "user": "mail", "password": "mail", "password_file": "mail",
-	"title": "stats",
+	"state": "", "timezone": "", "operator": "", "templates": "",
+	"schedule": "", // and [follow]'s own
+	"allow":    "[reminders]", "branches": "[reminders]", "senders": "[reminders]", "repositories": "[reminders]",
+	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]",
+	"from": "[mail]", "envelope": "[mail]", "via": "[mail]", "user": "[mail]", "password": "[mail]", "password_file": "[mail]",
+	"title":  "[stats]",
+	"listen": "[http] or [lmtp]", "hold": "[mail-in]", "run": "[follow]",
+	"secret": "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
+	"url": "[[repository]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
+	"first_parent": "[[repository]]", "committers": "[[repository]]", "domain": "[[repository]]",
 }
 
 func belongs(key toml.Key) string {
@@ -177,7 +191,7 @@ func belongs(key toml.Key) string {
 	case table == "":
 		return "; it belongs above the first [table] of the file"
 	}
-	return "; it belongs under [" + table + "]"
+	return "; it belongs under " + table
 }
 
 // check looks for what TOML can't know to be wrong.
@@ -195,10 +209,8 @@ func (c *Config) check() error {
 	if r := c.Reminders.Recipient; r != Committer && r != Author {
 		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)
 	}
-	for _, pattern := range append(c.Reminders.Allow[:len(c.Reminders.Allow):len(c.Reminders.Allow)], c.Reminders.Senders...) {
-		if local, _, ok := strings.Cut(pattern, "@"); pattern != "*" && (!ok || local == "") {
-			return fmt.Errorf("reminders: %q matches no address; patterns are such as \"*@example.org\", \"jane@*\" or \"*\"", pattern)
-		}
+	if err := checkAddresses("reminders", c.Reminders.Allow, c.Reminders.Senders); err != nil {
+		return err
 	}
 	if (c.Mail.User == "") != (c.Mail.Password == "" && c.Mail.PasswordFile == "") {
 		return errors.New("mail.user and mail.password (or mail.password_file) go together")
@@ -214,15 +226,29 @@ func (c *Config) check() error {
 	if len(c.Reminders.Allow) > 0 && c.Mail.From == "" {
 		return errors.New("mail.from is missing: reminders must come from somebody, such as \"MFC reminders <mfc@example.org>\"")
 	}
+	return c.checkWays()
+}
+
+// checkAddresses looks for patterns that match no address.
+func checkAddresses(where string, lists ...[]string) error {
+	for _, pattern := range slices.Concat(lists...) {
+		if local, _, ok := strings.Cut(pattern, "@"); pattern != "*" && (!ok || local == "") {
+			return fmt.Errorf("%s: %q matches no address; patterns are such as \"*@example.org\", \"jane@*\" or \"*\"", where, pattern)
+		}
+	}
 	return nil
 }
 
 // Secret returns the password for the mail server.
-func (m *Mail) Secret() (string, error) {
-	if m.PasswordFile == "" {
-		return m.Password, nil
+func (m *Mail) Secret() (string, error) { return secret(m.Password, m.PasswordFile) }
+
+// secret returns a secret that stands in the configuration, or in a file of
+// which the line end does not count.
+func secret(value, file string) (string, error) {
+	if file == "" {
+		return value, nil
 	}
-	data, err := os.ReadFile(m.PasswordFile)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
 	}

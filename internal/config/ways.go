@@ -1,0 +1,206 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"vext/internal/commit"
+)
+
+// HTTP is where vext serve takes the webhooks of forges.
+type HTTP struct {
+	Listen string `toml:"listen"` // host:port; "" for not at all
+}
+
+// LMTP is where vext serve takes mails without a process for each.
+type LMTP struct {
+	Listen string `toml:"listen"` // unix:/path or a loopback host:port; "" for not at all
+}
+
+// MailIn is about commits that come by mail.
+type MailIn struct {
+	Hold Duration `toml:"hold"`
+}
+
+// Follow is about the followed repositories.
+type Follow struct {
+	Schedule string `toml:"schedule"`
+	Run      bool   `toml:"run"` // vext follow runs the processor, too
+}
+
+// A Hook is what a forge may speak to: POST /hook/NAME.
+type Hook struct {
+	Name         string   `toml:"name"`
+	Secret       string   `toml:"secret"`
+	SecretFile   string   `toml:"secret_file"`
+	Repositories []string `toml:"repositories"`
+	Allow        []string `toml:"allow"`
+	Senders      []string `toml:"senders"`
+}
+
+// Key returns the secret that a forge shares with the hook, "" when there is
+// none.
+func (h *Hook) Key() (string, error) { return secret(h.Secret, h.SecretFile) }
+
+// A Repository is one that is followed, or that only has several names.
+type Repository struct {
+	Name        string   `toml:"name"`
+	URL         string   `toml:"url"`
+	VCS         string   `toml:"vcs"` // git, hg, svn; "" to find out
+	Aliases     []string `toml:"aliases"`
+	Branches    []string `toml:"branches"` // default: those that count
+	From        string   `toml:"from"`     // a commit or a date; "" for now
+	FirstParent *bool    `toml:"first_parent"`
+	Committers  []string `toml:"committers"` // whose commits alone count
+	Domain      string   `toml:"domain"`     // of logins that are no addresses
+}
+
+// A Duration is one in the form of Go's time.ParseDuration: "15m", "1h30m".
+type Duration time.Duration
+
+// UnmarshalText reads a duration that is not negative.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("not a duration such as \"15m\" or \"1h30m\": %q", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// longestHold bounds for how long a mail can be held back: what waits longer
+// would not be found before its day.
+const longestHold = 24 * time.Hour
+
+// checkWays looks for what is wrong with the ways in.
+func (c *Config) checkWays() error {
+	if time.Duration(c.MailIn.Hold) > longestHold {
+		return errors.New("mail-in.hold: at most 24h")
+	}
+	if _, err := c.HTTP.Address(); err != nil {
+		return err
+	}
+	if _, _, err := c.LMTP.Address(); err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for i := range c.Hooks {
+		h := &c.Hooks[i]
+		if err := h.check(); err != nil {
+			return err
+		}
+		if names[h.Name] {
+			return fmt.Errorf("hook: there are two of the name %q", h.Name)
+		}
+		names[h.Name] = true
+	}
+	return c.checkRepositories()
+}
+
+func (h *Hook) check() error {
+	if h.Name == "" || strings.ContainsFunc(h.Name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	}) {
+		return fmt.Errorf("hook: needs a name of letters, digits and ._-, not %q: it is called as /hook/NAME", h.Name)
+	}
+	if h.Secret != "" && h.SecretFile != "" {
+		return fmt.Errorf("hook %s: secret and secret_file are both set", h.Name)
+	}
+	return checkAddresses("hook "+h.Name, h.Allow, h.Senders)
+}
+
+func (c *Config) checkRepositories() error {
+	owner := map[string]string{}
+	for i := range c.Repositories {
+		r := &c.Repositories[i]
+		if strings.TrimSpace(r.Name) == "" || strings.ContainsFunc(r.Name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return fmt.Errorf("repository: needs a name without blanks, not %q", r.Name)
+		}
+		switch r.VCS {
+		case "", "git", "hg", "svn":
+		default:
+			return fmt.Errorf("repository %s: vcs: %q is none of \"git\", \"hg\" and \"svn\"", r.Name, r.VCS)
+		}
+		if strings.HasPrefix(r.URL, "-") {
+			return fmt.Errorf("repository %s: url: %q is no URL", r.Name, r.URL)
+		}
+		if strings.Contains(r.Domain, "@") {
+			return fmt.Errorf("repository %s: domain: needs what stands behind the @, not %q", r.Name, r.Domain)
+		}
+		if err := checkAddresses("repository "+r.Name, r.Committers); err != nil {
+			return err
+		}
+		own := commit.RepositoryName(r.Name)
+		if other, taken := owner[strings.ToLower(own)]; taken {
+			return fmt.Errorf("repository %s: %s has that name already", r.Name, other)
+		}
+		for _, name := range r.names() {
+			if other, taken := owner[name]; taken && other != own {
+				return fmt.Errorf("repository %s: %s has the name %q already", r.Name, other, name)
+			}
+			owner[name] = own
+		}
+	}
+	return nil
+}
+
+// names returns all names of a repository, as they are compared.
+func (r *Repository) names() []string {
+	var names []string
+	for _, name := range append([]string{r.Name, r.URL}, r.Aliases...) {
+		if name = strings.ToLower(commit.RepositoryName(name)); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Names returns what the aliases and URLs of the repositories stand for, see
+// queue.Policy.
+func (c *Config) Names() map[string]string {
+	names := map[string]string{}
+	for i := range c.Repositories {
+		r := &c.Repositories[i]
+		for _, name := range r.names() {
+			names[name] = commit.RepositoryName(r.Name)
+		}
+	}
+	return names
+}
+
+// Address returns where to listen for webhooks, "" for nowhere.
+func (h *HTTP) Address() (string, error) {
+	if h.Listen == "" {
+		return "", nil
+	}
+	if _, port, err := net.SplitHostPort(h.Listen); err != nil || port == "" {
+		return "", fmt.Errorf("http.listen: needs an address and a port such as \"127.0.0.1:8645\", not %q", h.Listen)
+	}
+	return h.Listen, nil
+}
+
+// Address returns where to listen for LMTP, as net.Listen wants it: a Unix
+// socket, or a port that only this machine can reach.
+func (l *LMTP) Address() (network, address string, err error) {
+	if l.Listen == "" {
+		return "", "", nil
+	}
+	if path, ok := strings.CutPrefix(l.Listen, "unix:"); ok {
+		if !filepath.IsAbs(path) {
+			return "", "", fmt.Errorf("lmtp.listen: needs the whole path of a socket, not %q", path)
+		}
+		return "unix", path, nil
+	}
+	host, port, err := net.SplitHostPort(l.Listen)
+	if err != nil || port == "" {
+		return "", "", fmt.Errorf("lmtp.listen: needs \"unix:/path\" or a port such as \"127.0.0.1:2424\", not %q", l.Listen)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", "", fmt.Errorf("lmtp.listen: %s could be reached by others: LMTP asks nobody who he is; use 127.0.0.1 or a socket", host)
+	}
+	return "tcp", l.Listen, nil
+}

@@ -1,0 +1,151 @@
+package queue
+
+import (
+	"slices"
+	"strings"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+)
+
+// Held is the kind of a decision that leaves a mail in the spool, until another
+// way brings its commit or its time is over. It is never recorded.
+const Held = "held"
+
+// A plannedIndex finds the decision of a plan that queues a commit.
+type plannedIndex map[string][]*Decision
+
+func (x plannedIndex) add(d *Decision) {
+	if d.Event.Key != "" {
+		bucket := commit.Bucket(d.Event.Key)
+		x[bucket] = append(x[bucket], d)
+	}
+}
+
+// find returns the decision about the commit with that key, nil for none.
+func (x plannedIndex) find(key string) *Decision {
+	for _, d := range x[commit.Bucket(key)] {
+		if commit.SameCommit(d.Event.Key, key) {
+			return d
+		}
+	}
+	return nil
+}
+
+// findDuplicates turns the decision about what came before into one about a
+// duplicate, and that about a copy into one about what does not count. A
+// message is known by its name, and by its commit. Mails come last: they are
+// the fall-back of every other way.
+func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waiting map[string]calendar.Day) {
+	var queued []*Decision
+	planned := plannedIndex{}
+	for i := range plan {
+		if d := &plan[i]; d.Event.Kind == history.Queued {
+			queued = append(queued, d)
+			planned.add(d)
+		}
+	}
+	slices.SortStableFunc(queued, func(a, b *Decision) int { return a.rank() - b.rank() })
+	first := plannedIndex{}
+	for _, d := range queued {
+		if d.isCopy(known, planned) {
+			continue
+		}
+		byName, byKey := known.Name(d.Name), known.Key(d.Event.Key)
+		day, isWaiting := waiting[d.Name]
+		switch before := first.find(d.Event.Key); {
+		case byName.Done || byKey.Done:
+			d.duplicate("a reminder of it was sent or cancelled")
+		case isWaiting:
+			d.duplicate("it is in the queue for " + day.Long())
+		case byKey.Queued != nil && isIn(waiting, byKey.Queued.Name):
+			d.duplicateOf(byKey.Queued, byKey.Branches)
+		case before != nil:
+			d.duplicateOf(&before.Event, nil)
+		case d.young:
+			d.Event.Kind, d.Event.Due, d.Event.Reason = Held, "", "it came by mail, and waits for another way to bring it"
+		default:
+			first.add(d)
+			if snoozed, err := calendar.Parse(byName.Snoozed); err == nil {
+				d.Day, d.Event.Due = snoozed, byName.Snoozed // it was set aside after that
+			}
+		}
+	}
+}
+
+func isIn(waiting map[string]calendar.Day, name string) bool {
+	_, ok := waiting[name]
+	return ok
+}
+
+func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail }
+
+// rank puts mails behind what came by another way.
+func (d *Decision) rank() int {
+	if d.cameByMail() {
+		return 1
+	}
+	return 0
+}
+
+func (d *Decision) duplicate(reason string) {
+	d.Event.Kind, d.Event.Due, d.Event.Reason = history.Duplicate, "", reason
+}
+
+// duplicateOf tells a second copy of a commit from the same commit on a second
+// branch, which the reminder is to name.
+func (d *Decision) duplicateOf(before *history.Event, branches []string) {
+	for _, known := range append(branches, before.Branch, "") {
+		switch {
+		case known != d.Event.Branch:
+			continue
+		case d.cameByMail() && before.Source != commit.FromMail && before.Source != "":
+			d.duplicate("the mail was not needed: the same commit came by " + before.Source + " as " + before.Name)
+		default:
+			d.duplicate("the same commit came as " + before.Name)
+		}
+		return
+	}
+	d.duplicate("the same commit, on another branch, came as " + before.Name)
+	d.Event.Kind = history.Also
+}
+
+// isCopy turns a cherry-pick's decision into one that it does not count: its
+// trailer was copied with the rest of the message. On a branch where
+// development goes on, it counts all the same when the original never came.
+func (d *Decision) isCopy(known *history.Knowledge, planned plannedIndex) bool {
+	if len(d.copyOf) == 0 {
+		return false
+	}
+	cameItself := slices.ContainsFunc(d.copyOf, func(key string) bool {
+		s := known.Key(key)
+		original := planned.find(key)
+		return s.Queued != nil || s.Done || original != nil && original != d
+	})
+	onDevelopment := d.Event.Branch == "" || slices.Contains(developmentBranches, d.Event.Branch)
+	if !cameItself && onDevelopment {
+		return false
+	}
+	_, revision := commit.CutKey(d.copyOf[0])
+	d.Event.Kind, d.Event.Due = history.Ignored, ""
+	d.Event.Reason = "a copy of " + commit.ShortRevision(revision) + ": its trailer is the original's"
+	return true
+}
+
+// originals returns the keys of the commits that git cherry-pick -x or hg graft
+// say in the message that it was made from.
+func originals(c *commit.Commit) []string {
+	var keys []string
+	for line := range strings.Lines(c.Message) {
+		line = strings.TrimSpace(line)
+		for _, before := range []string{"(cherry picked from commit ", "(grafted from "} {
+			rest, ok := strings.CutPrefix(line, before)
+			revision, closed := strings.CutSuffix(rest, ")")
+			if ok && closed && len(revision) >= 7 && commit.IsHex(revision) {
+				keys = append(keys, commit.MakeKey(c.Repository, revision))
+			}
+		}
+	}
+	return keys
+}
