@@ -38,6 +38,10 @@ type Filter struct {
 	Trailers, Usual *commit.Trailers
 	// Way is the way in that a commit is noted for, see spool.Seen.
 	Way string
+	// MemoryLimit, unless 0, is set in the runtime when an input is large, which
+	// then collects garbage early. It is for a process that takes one input and
+	// ends: one that serves many would be kept busy by it.
+	MemoryLimit int64
 }
 
 // New returns a filter that knows the usual trailers and those named in extra.
@@ -78,6 +82,7 @@ func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err 
 // that the sender can write is an error.
 func (f *Filter) Run(r io.Reader) (Result, error) {
 	in := newInput(r)
+	in.memory = f.MemoryLimit
 	result, err := f.decide(in)
 	if drainErr := in.drain(); err == nil && result.Verdict != Spooled {
 		err = drainErr
@@ -119,23 +124,6 @@ func letGo(m *commit.Mail) Result {
 		return Result{Bad, m.LetGo}
 	}
 	return Result{LetGo, m.LetGo}
-}
-
-// json takes the JSON object of a hook or of a forge's push, and writes each
-// commit as the mail that everything behind the filter reads.
-func (f *Filter) json(in *input) (Result, error) {
-	if err := in.drain(); err != nil {
-		return Result{}, err
-	}
-	if in.overflow {
-		return Result{}, fmt.Errorf("a JSON object of %d bytes; at most %d can be read", in.size, in.limit)
-	}
-	c, err := commit.ParseJSON(in.captured)
-	in.captured = nil // its memory is needed
-	if err != nil {
-		return Result{Bad, err.Error()}, nil
-	}
-	return f.take(c)
 }
 
 // push spools every commit of a push that asks for a reminder as a mail of its

@@ -5,18 +5,16 @@ import (
 	"bytes"
 	"io"
 	"runtime/debug"
+	"slices"
 )
 
 const (
 	// largestWhole is the size up to which a message is kept as it came. Of a
 	// larger one the header and the commit message are kept.
 	largestWhole = 1 << 20
-	// largestJSON bounds the object of a hook, whose commit message can't be
-	// found without reading the whole of it.
-	largestJSON = 3 << 20
-	// memoryLimit makes the runtime collect garbage early. It is set for large
-	// inputs only: to set it costs time.
-	memoryLimit = 8 << 20
+	// largestJSON bounds the object of a hook or a forge, whose commit messages
+	// can't be found without reading the whole of it. GitHub sends no more.
+	largestJSON = 25 << 20
 )
 
 // An input is what the sender writes. It keeps the bytes as they came, up to a
@@ -28,6 +26,7 @@ type input struct {
 	capturing bool
 	overflow  bool
 	limit     int
+	memory    int64 // see Filter.MemoryLimit
 	size      int64
 	err       error
 }
@@ -55,11 +54,16 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// capture keeps p. Beyond the first buffer it makes room for all there can be,
-// which costs nothing until it is used, and growing step by step would.
+// capture keeps p. Beyond the first buffer of a mail it makes room for all
+// there can be, which costs nothing until it is used, and growing step by step
+// would. JSON, whose bound is beyond the memory limit, has the room doubled.
 func (in *input) capture(p []byte) {
-	if in.captured != nil && cap(in.captured) < in.limit {
-		debug.SetMemoryLimit(memoryLimit)
+	if in.limit == largestJSON && cap(in.captured) < len(in.captured)+len(p) {
+		in.captured = slices.Grow(in.captured, max(len(in.captured), len(p)))
+	} else if in.captured != nil && cap(in.captured) < in.limit && in.limit != largestJSON {
+		if in.memory > 0 { // for large inputs only: to set it costs time
+			debug.SetMemoryLimit(in.memory)
+		}
 		in.captured = append(make([]byte, 0, in.limit), in.captured...)
 	}
 	in.captured = append(in.captured, p...)

@@ -111,6 +111,9 @@ func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
 	return exitOK
 }
 
+// memoryLimit keeps the process within 16 MiB on an input of any size.
+const memoryLimit = 8 << 20
+
 func decide(opts options, stdin io.Reader) (filter.Result, error) {
 	state := opts.state
 	if state == "" {
@@ -126,6 +129,7 @@ func decide(opts options, stdin io.Reader) (filter.Result, error) {
 	if err != nil {
 		return filter.Result{}, err
 	}
+	f.MemoryLimit = memoryLimit
 	return f.Run(stdin)
 }
 

@@ -263,24 +263,36 @@ func (b *body) changedBranch() string {
 		if !ok {
 			break
 		}
-		if branch := branchOfPath(string(bytes.TrimSpace(line))); branch != "" {
+		if branch := BranchOfPath(string(bytes.TrimSpace(line))); branch != "" {
 			return branch
 		}
 	}
 	return ""
 }
 
-// branchOfPath returns the branch that a path of a Subversion repository lies
-// on: trunk, head, stable/9, branches/x. It is empty for other paths.
-func branchOfPath(path string) string {
+// BranchOfPath returns the branch that a path of a Subversion repository lies
+// on: trunk, head, stable/9, branches/x; below a project's own directory, too,
+// where the branch is one of trunk, branches and tags. It is empty for other
+// paths.
+func BranchOfPath(path string) string {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	second, _, _ := strings.Cut(rest, "/")
+	second, deeper, _ := strings.Cut(rest, "/")
 	switch first {
 	case "trunk", "head":
 		return first
 	case "stable", "releng", "release", "branches", "projects", "user", "vendor", "tags":
 		if second != "" {
 			return first + "/" + second
+		}
+		return ""
+	}
+	third, _, _ := strings.Cut(deeper, "/")
+	switch second {
+	case "trunk":
+		return second
+	case "branches", "tags":
+		if third != "" {
+			return second + "/" + third
 		}
 	}
 	return ""

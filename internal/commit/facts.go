@@ -110,7 +110,7 @@ func (b *body) finish(c Commit, plain bool) {
 	}
 	h := &b.mail.Header
 	f := &b.facts
-	c.AuthorDate, c.Date = parseDate(f.authorDate), parseDate(f.date)
+	c.AuthorDate, c.Date = ParseDate(f.authorDate), ParseDate(f.date)
 	from := ParsePerson(h.Get("From"))
 	c.ID = messageID(h)
 	c.Sender = from.Email
@@ -149,7 +149,7 @@ func (b *body) svnBranch() string {
 	}
 	_, path, _ := strings.Cut(b.mail.Header.Get("Subject"), " in ")
 	path, _, _ = strings.Cut(path, " ")
-	return branchOfPath(strings.TrimRight(path, ":"))
+	return BranchOfPath(strings.TrimRight(path, ":"))
 }
 
 // Undecorated returns a subject without what mailers and lists put before it:

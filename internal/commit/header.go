@@ -67,7 +67,7 @@ func (h *Header) raw(name string) ([]byte, bool) {
 }
 
 // Date returns the value of `Date:`, the zero time when it can't be read.
-func (h *Header) Date() time.Time { return parseDate(h.Get("Date")) }
+func (h *Header) Date() time.Time { return ParseDate(h.Get("Date")) }
 
 // mime returns the fields that say how the body is written.
 func (h *Header) mime() message.Header {
@@ -226,10 +226,10 @@ var (
 	}
 )
 
-// parseDate reads a date as mails and commit mails write it; a remark in
+// ParseDate reads a date as mails and commit mails write it; a remark in
 // brackets behind it is passed over. It returns the zero time for anything
 // else.
-func parseDate(s string) time.Time {
+func ParseDate(s string) time.Time {
 	s, _, _ = strings.Cut(s, "(")
 	s = strings.Join(strings.Fields(s), " ")
 	layouts := ctimeLayouts

@@ -33,16 +33,14 @@ type signature struct {
 	Date  json.RawMessage `json:"date"`
 }
 
-func (s *signature) person() Person {
-	return Person{Name: text.OneLine(s.Name), Email: text.OneLine(s.Email)}
-}
+func (s *signature) person() Person { return Person{Name: s.Name, Email: s.Email} }
 
 func (s *signature) date() time.Time {
 	var text string
 	if json.Unmarshal(s.Date, &text) != nil {
 		return time.Time{}
 	}
-	return parseDate(text)
+	return ParseDate(text)
 }
 
 // ParseJSON reads one commit from the JSON object of a hook. Unknown members
@@ -76,23 +74,36 @@ func ParseJSON(data []byte) (Commit, error) {
 		n.Author = n.Committer
 	}
 	c := Commit{
-		Repository: RepositoryName(text.OneLine(n.Repository)),
-		Refname:    text.OneLine(n.Refname),
+		Repository: n.Repository,
+		Refname:    n.Refname,
 		Revision:   revision,
-		URL:        text.OneLine(n.URL),
+		URL:        n.URL,
 		Author:     n.Author.person(),
 		Committer:  n.Committer.person(),
 		AuthorDate: n.Author.date(),
 		Date:       n.Committer.date(),
-		Message:    cleanMessage(*n.Message),
+		Message:    *n.Message,
 	}
-	c.Sender = c.Committer.Email
-	c.Subject, _, _ = strings.Cut(c.Message, "\n")
+	c.Clean()
 	c.ID = strings.Trim(text.OneLine(n.ID), "<>")
 	if c.ID == "" {
 		c.ID = c.MadeID()
 	}
 	return c, nil
+}
+
+// Clean makes a commit that a program describes fit to be written as a mail:
+// each of its facts on one line, the message as a mail can carry it. It fills
+// in what follows from these, the subject and the sender, who is the committer.
+func (c *Commit) Clean() {
+	for _, fact := range []*string{&c.Repository, &c.Refname, &c.Revision, &c.URL,
+		&c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
+		*fact = text.OneLine(*fact)
+	}
+	c.Repository = RepositoryName(c.Repository)
+	c.Message = cleanMessage(c.Message)
+	c.Subject, _, _ = strings.Cut(c.Message, "\n")
+	c.Sender = c.Committer.Email
 }
 
 // MadeID returns the Message-ID of a commit that came without one. The branch

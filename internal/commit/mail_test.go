@@ -173,13 +173,13 @@ func TestParseDate(t *testing.T) {
 		"Fri, 20 Nov 2026 09:30:39 GMT", "20 Nov 2026 01:30:39 PST", "2026-11-20 04:30:39 -0500",
 		"Fri Nov 20 09:30:39 2026", "Fri Nov 20 10:30:39 2026 +0100", "Fri Nov 20 09:30:39 UTC 2026",
 	} {
-		if got := parseDate(s).UTC().Format("2006-01-02 15:04:05"); got != want {
-			t.Errorf("parseDate(%q) = %s, want %s", s, got, want)
+		if got := ParseDate(s).UTC().Format("2006-01-02 15:04:05"); got != want {
+			t.Errorf("ParseDate(%q) = %s, want %s", s, got, want)
 		}
 	}
 	for _, s := range []string{"", "yesterday", "2026-13-40 00:00:00 +0000", "((((", "a, b"} {
-		if got := parseDate(s); !got.IsZero() {
-			t.Errorf("parseDate(%q) = %s, want none", s, got)
+		if got := ParseDate(s); !got.IsZero() {
+			t.Errorf("ParseDate(%q) = %s, want none", s, got)
 		}
 	}
 }

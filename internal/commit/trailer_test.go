@@ -177,3 +177,20 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// Ask is Request, only faster.
+func TestAsk(t *testing.T) {
+	trailers, err := NewTrailers("Pull up in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range []string{
+		"", "s", "MFC after: 1 week", "s\n\n  mfc-after:\t2 weeks\r\n", "s\rMFC after: 1 week", "MFC r1234:", "MFC: 2 weeks", "MFC after: never",
+		"MFC after: soon", "see MFC after: 1 week", "X-Pull-Up-In: 3 days\n", "merge after:", strings.Repeat("x", 100) + ": MFC after: 1 day", "\n\n\n:\n",
+	} {
+		_, want := trailers.Request(cleanMessage(message))
+		if got := trailers.Ask([]byte(message)); got != want {
+			t.Errorf("%q: %v", message, got)
+		}
+	}
+}

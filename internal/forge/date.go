@@ -1,0 +1,22 @@
+package forge
+
+import "time"
+
+// date reads a date of RFC 3339, which all forges write, and returns the zero
+// time for anything else.
+func date(s string) time.Time {
+	t, err := time.ParseInLocation(time.RFC3339, s, time.UTC) // not in the machine's zone
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// milliseconds reads a date that is counted from 1970.
+func milliseconds(n int64) time.Time {
+	t := time.UnixMilli(n).UTC()
+	if n <= 0 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}

@@ -1,0 +1,161 @@
+// Package forge reads the JSON with which forges tell of a push. It takes it
+// from their webhooks, and from standard input.
+package forge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"vext/internal/commit"
+	"vext/internal/text"
+)
+
+// A Kind is a forge, or rather the form of its JSON.
+type Kind string
+
+// The forges that are known.
+const (
+	GitHub          Kind = "GitHub"
+	GitLab          Kind = "GitLab"
+	Gitea           Kind = "Gitea"
+	Forgejo         Kind = "Forgejo"
+	Gogs            Kind = "Gogs"
+	BitbucketCloud  Kind = "Bitbucket Cloud"
+	BitbucketServer Kind = "Bitbucket Server"
+	Azure           Kind = "Azure DevOps"
+)
+
+// ErrOther is the error for what is no push of commits: another event, or a
+// push of tags. It is nobody's fault.
+var ErrOther = errors.New("not a push of commits")
+
+func other(what string) error { return fmt.Errorf("%w: %.80q", ErrOther, what) }
+
+// A Push is what became of the branches of one repository.
+type Push struct {
+	Kind       Kind
+	Repository string // such as owner/name
+	// Names has everything under which the payload names the repository, its
+	// URLs too. A name without its owner is not among them: on a forge where
+	// everybody may make repositories, anybody's could have it.
+	Names   []string
+	Updates []Update
+}
+
+// An Update is what became of one branch.
+type Update struct {
+	Refname string          // refs/heads/main
+	Before  string          // the hash that the branch had, "" when it is new
+	After   string          // the hash that it has, "" when it was deleted
+	Commits []commit.Commit // those that the payload describes, oldest first
+	// Incomplete is set when the push has, or may have, commits that the
+	// payload does not describe.
+	Incomplete bool
+	Listed     int // how many commits it describes
+	Total      int // how many there are, 0 where the payload does not say
+}
+
+// Parse reads the payload of an event, which is named by the header of the
+// request, and by "" where there was none. Members that are not needed may be
+// anything.
+func Parse(kind Kind, event string, data []byte) (*Push, error) {
+	parse := map[Kind]func(*Push, string, []byte) error{
+		GitHub: (*Push).github, Gitea: (*Push).github, Forgejo: (*Push).github, Gogs: (*Push).github,
+		GitLab: (*Push).gitlab, BitbucketCloud: (*Push).bitbucketCloud,
+		BitbucketServer: (*Push).bitbucketServer, Azure: (*Push).azure,
+	}[kind]
+	if parse == nil {
+		return nil, fmt.Errorf("no forge of the kind %q is known", kind)
+	}
+	p := &Push{Kind: kind}
+	err := parse(p, event, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(p.Updates) == 0:
+		return nil, fmt.Errorf("%w: it changes no branch", ErrOther)
+	case p.Repository == "":
+		return nil, errors.New("it does not name its repository")
+	}
+	return p, nil
+}
+
+// decode reads JSON into v. A member of an unexpected type is as good as
+// missing.
+func decode(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if errors.As(err, new(*json.UnmarshalTypeError)) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("not JSON: %w", err)
+	}
+	return nil
+}
+
+// longestFact bounds each fact about a commit but its message. Git itself
+// takes no longer names of branches.
+const longestFact = 1000
+
+// name sets the names of the repository, the best of them first.
+func (p *Push) name(names ...string) {
+	for _, name := range names {
+		name = strings.Join(strings.Fields(text.OneLine(name)), " ")
+		if len(name) > longestFact || commit.RepositoryName(name) == "" || slices.Contains(p.Names, name) {
+			continue
+		}
+		p.Names = append(p.Names, name)
+	}
+	if len(p.Names) > 0 {
+		p.Repository = commit.RepositoryName(p.Names[0])
+	}
+}
+
+// newUpdate returns the update of one ref, which goes from one hash to
+// another. Bitbucket and Mercurial name the branch alone.
+func newUpdate(ref, before, after string) (Update, error) {
+	ref = text.OneLine(ref)
+	if ref == "" || len(ref) > longestFact {
+		return Update{}, fmt.Errorf("not the name of a branch: %.80q", ref)
+	}
+	if !strings.HasPrefix(ref, "refs/") {
+		ref = "refs/heads/" + ref
+	}
+	u := Update{Refname: ref}
+	var err error
+	if before != "" { // which some leave out
+		if u.Before, err = endOf(before); err != nil {
+			return Update{}, err
+		}
+	}
+	u.After, err = endOf(after)
+	return u, err
+}
+
+func isTag(ref string) bool { return strings.HasPrefix(ref, "refs/tags/") }
+
+// endOf returns one end of an update: a hash, and "" for the zeros that stand
+// for no commit.
+func endOf(s string) (string, error) {
+	if h := hash(s); h != "" {
+		if strings.Trim(h, "0") == "" {
+			return "", nil
+		}
+		return h, nil
+	}
+	return "", fmt.Errorf("not a hash: %.80q", s)
+}
+
+// hash returns s when it is a full hash, else "".
+func hash(s string) string {
+	if len(s) != 40 && len(s) != 64 {
+		return ""
+	}
+	if s = strings.ToLower(s); commit.IsHash(s) {
+		return s
+	}
+	return ""
+}

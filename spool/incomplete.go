@@ -1,0 +1,84 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vext/internal/disk"
+)
+
+// An IncompletePush is a push of which vext did not see all commits, and has
+// no repository to look for the rest in.
+type IncompletePush struct {
+	Time       time.Time `json:"time,omitzero"`
+	Hook       string    `json:"hook,omitempty"` // "" for what the filter read
+	Repository string    `json:"repository"`
+	Refname    string    `json:"refname"`
+	Before     string    `json:"before,omitempty"` // "" for a new branch
+	After      string    `json:"after"`
+	Listed     int       `json:"listed"`
+	Total      int       `json:"total,omitempty"` // 0 when nobody knows
+}
+
+// Bounds of the notes. When a file of them is full it becomes the older one,
+// in place of the one before.
+const (
+	longestNote  = 4 << 10
+	largestNotes = 32 << 10
+)
+
+func (s Spool) incomplete() string      { return filepath.Join(s.history(), "incomplete") }
+func (s Spool) olderIncomplete() string { return s.incomplete() + ".old" }
+
+// Incomplete notes a push for the operator. That it can't be noted is no
+// reason to refuse what the push did have.
+func (s Spool) Incomplete(e IncompletePush) {
+	line, err := json.Marshal(e)
+	if err != nil || len(line) > longestNote {
+		return
+	}
+	if info, err := os.Stat(s.incomplete()); err == nil && info.Size()+int64(len(line)) >= largestNotes {
+		os.Rename(s.incomplete(), s.olderIncomplete())
+	}
+	f, err := os.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, disk.FileMode)
+	if errors.Is(err, fs.ErrNotExist) && disk.MakeDir(s.history()) == nil {
+		f, err = os.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, disk.FileMode)
+	}
+	if err != nil {
+		return
+	}
+	f.Write(append(line, '\n')) // in one piece: others may be writing
+	f.Close()
+}
+
+// IncompletePushes returns what was noted, the oldest first. A note without a
+// time gets that of its file, which is at least as late.
+func (s Spool) IncompletePushes() []IncompletePush {
+	var pushes []IncompletePush
+	for _, path := range []string{s.olderIncomplete(), s.incomplete()} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var written time.Time
+		if info, err := os.Stat(path); err == nil {
+			written = info.ModTime()
+		}
+		for line := range bytes.Lines(data) {
+			var e IncompletePush
+			if json.Unmarshal(line, &e) != nil { // cut off by a crash
+				continue
+			}
+			if e.Time.IsZero() {
+				e.Time = written
+			}
+			pushes = append(pushes, e)
+		}
+	}
+	return pushes
+}
