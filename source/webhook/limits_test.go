@@ -1,0 +1,170 @@
+package webhook
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vext/internal/forge"
+)
+
+// large returns a push of that many bytes.
+func large(t testing.TB, size int) string {
+	push := payload(t, "github-push.json")
+	filler := fmt.Sprintf(`{"filler":"%s",`, strings.Repeat("x", size-len(push)-len(`"filler":"",`)))
+	return strings.Replace(push, "{", filler, 1)
+}
+
+// As much as GitHub sends is taken, and no more is read.
+func TestLargestBody(t *testing.T) {
+	b := newBench(t)
+	server := httptest.NewServer(b)
+	defer server.Close()
+	text := large(t, largestBody)
+	for _, test := range []struct {
+		name   string
+		body   io.Reader // a strings.Reader says how long it is
+		text   string
+		status int
+	}{
+		{"the largest", strings.NewReader(text), text, 200},
+		{"the largest, of unknown length", io.MultiReader(strings.NewReader(text)), text, 200},
+		{"larger", strings.NewReader(text + " "), text + " ", 413},
+		{"larger, of unknown length", io.MultiReader(strings.NewReader(text + " ")), text + " ", 413},
+		{"nothing", http.NoBody, "", 400},
+	} {
+		r, err := http.NewRequest("POST", server.URL+"/hook/forge", test.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-GitHub-Event", "push")
+		r.Header.Set("X-Hub-Signature-256", "sha256="+hexOf(test.text))
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			if test.status != 413 { // the server may close while we still write
+				t.Errorf("%s: %v", test.name, err)
+			}
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode != test.status {
+			t.Errorf("%s: %d", test.name, response.StatusCode)
+		}
+	}
+	if held := b.held.Load(); held != 0 {
+		t.Errorf("%d bytes are still held", held)
+	}
+}
+
+// When bodies fill the memory that there is for them, others have to wait.
+func TestMostHeld(t *testing.T) {
+	b := newBench(t)
+	push := payload(t, "github-push.json")
+	b.held.Store(mostHeld - int64(len(push)))
+	w := b.push(push)
+	want(t, "too much", w, 503, "too much at once")
+	if w.Header().Get("Retry-After") != "10" || b.held.Load() != mostHeld-int64(len(push)) {
+		t.Errorf("%v, %d held", w.Header(), b.held.Load())
+	}
+	b.held.Store(0)
+	want(t, "room again", b.push(push), 200, "")
+	if held := b.held.Load(); held != 0 {
+		t.Errorf("%d bytes are still held", held)
+	}
+}
+
+// More requests than can be answered at once are told to come again.
+func TestMostAtOnce(t *testing.T) {
+	b := newBench(t)
+	started, end := make(chan bool, mostAtOnce), make(chan bool)
+	b.LookUp = func(context.Context, string, forge.Update) error {
+		started <- true
+		<-end
+		return nil
+	}
+	many, push := payload(t, "gitlab-push-many.json"), payload(t, "github-push.json")
+	var wg sync.WaitGroup
+	for range mostAtOnce {
+		wg.Go(func() { want(t, "at once", b.post(many, "X-Gitlab-Token", secret), 200, "") })
+	}
+	for range mostAtOnce {
+		<-started
+	}
+	want(t, "one more", b.push(push), 503, "too many requests at once")
+	want(t, "one without signature", b.post(push), 401, "")
+	close(end)
+	wg.Wait()
+	want(t, "afterwards", b.push(push), 200, "2 of 3")
+}
+
+// Many deliveries at once, some of them the same, are each taken once.
+func TestConcurrent(t *testing.T) {
+	b := newBench(t)
+	push := payload(t, "github-push.json")
+	var wg sync.WaitGroup
+	for i := range 40 {
+		text := strings.ReplaceAll(push, "12f4334efb58a4c3be2f6ee7d71756222760352e", fmt.Sprintf("%040x", i/4))
+		wg.Go(func() { want(t, "a push", b.push(text), 200, "2 of 3") })
+	}
+	wg.Wait()
+	if n := len(b.spooled()); n != 11 {
+		t.Errorf("%d in the spool, want 11", n)
+	}
+	if b.held.Load() != 0 || b.atOnce.Load() != 0 {
+		t.Errorf("%d bytes and %d requests are left", b.held.Load(), b.atOnce.Load())
+	}
+}
+
+// A client that says half of it and no more is not waited for.
+func TestSlowClient(t *testing.T) {
+	b := newBench(t)
+	server := NewServer(b.Handler)
+	if server.ReadHeaderTimeout == 0 || server.ReadTimeout == 0 || server.WriteTimeout < server.ReadTimeout+lookUpTime ||
+		server.IdleTimeout == 0 || server.MaxHeaderBytes == 0 {
+		t.Errorf("%+v", server)
+	}
+	server.ReadHeaderTimeout, server.ReadTimeout = 200*time.Millisecond, 300*time.Millisecond
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(l)
+	defer server.Close()
+	const header = "POST /hook/forge HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1000\r\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"half a header", header, ""},
+		{"half a body", header + "\r\n{", "HTTP/1.1 408 Request Timeout"},
+		{"no body", header + "\r\n", "HTTP/1.1 408 Request Timeout"},
+	} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, test.text)
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		line, err := bufio.NewReader(c).ReadString('\n')
+		if strings.TrimSpace(line) != test.want || test.want == "" && err != io.EOF {
+			t.Errorf("%s: %q, %v", test.name, line, err)
+		}
+		c.Close()
+	}
+	c, err := net.Dial("tcp", l.Addr().String()) // one that goes away
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, header+"\r\n{")
+	c.Close()
+	for deadline := time.Now().Add(10 * time.Second); b.atOnce.Load() != 0 || b.held.Load() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d requests and %d bytes are left", b.atOnce.Load(), b.held.Load())
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"vext/filter"
+	"vext/internal/commit"
+	"vext/internal/forge"
+	"vext/queue"
+	"vext/spool"
+)
+
+// take takes a push whose sender is known.
+func (h *Handler) take(hook *Hook, p *forge.Push) answer {
+	repository := h.repository(p)
+	if !h.Policy.HasRepository(hook.Repositories, repository) {
+		h.Log.Warn("webhook: may not speak for this repository", "hook", hook.Name, "repository", repository)
+		return answer{http.StatusForbidden, "not for this repository"}
+	}
+	f := *h.Filter
+	f.Way = "webhook-" + hook.Name
+	f.Spool.Seen(f.Way) // which Take does only for commits that ask
+	alive := false
+	for _, u := range p.Updates {
+		alive = alive || u.After != ""
+	}
+	if !alive {
+		h.Log.Info("webhook: let go", "hook", hook.Name, "repository", repository, "why", "branch deleted")
+		return answer{http.StatusAccepted, "nothing to take"}
+	}
+	commits, total := h.asking(hook, repository, p)
+	names, isNew, err := f.Take(commits...)
+	if err != nil {
+		h.Log.Error("webhook: not spooled", "hook", hook.Name, "repository", repository, "err", err)
+		return answer{http.StatusServiceUnavailable, "not stored; send it again"}
+	}
+	h.Log.Info("webhook: push", "hook", hook.Name, "repository", repository, "branch", commit.BranchName(p.Updates[0].Refname),
+		"commits", total, "ask", len(names), "new", isNew)
+	if err := h.lookUp(hook, &f, repository, p); err != nil {
+		return answer{http.StatusServiceUnavailable, "not all commits were found; send it again"}
+	}
+	return answer{http.StatusOK, fmt.Sprintf("%d of %d commits ask for a reminder", len(names), total)}
+}
+
+// repository returns the name that the repository of a push has here: of one
+// that is configured the configured name, whichever of its names that knows.
+func (h *Handler) repository(p *forge.Push) string {
+	for _, name := range p.Names {
+		if one, ok := h.Policy.Names[strings.ToLower(commit.RepositoryName(name))]; ok {
+			return one
+		}
+	}
+	return h.Policy.Repository(p.Repository)
+}
+
+// asking returns the commits of the push that ask for a reminder, without
+// those that the hook must not bring, and the number of all.
+func (h *Handler) asking(hook *Hook, repository string, p *forge.Push) (asking []commit.Commit, total int) {
+	for _, u := range p.Updates {
+		for _, c := range u.Commits {
+			total++
+			if _, asks := h.Filter.Trailers.Request(c.Message); !asks {
+				continue
+			}
+			if c.Repository != repository { // its name, and the ID made of it
+				made := c.ID == c.MadeID()
+				if c.Repository = repository; made {
+					c.ID = c.MadeID()
+				}
+			}
+			c.Source = commit.FromWebhook
+			if why := h.passesOver(hook, &c); why != "" {
+				h.Log.Warn("webhook: passed over", "hook", hook.Name, "repository", repository, "commit", c.Short(), "why", why)
+				continue
+			}
+			asking = append(asking, c)
+		}
+	}
+	return asking, total
+}
+
+// passesOver returns why the hook must not bring a commit, "" when it may.
+func (h *Handler) passesOver(hook *Hook, c *commit.Commit) string {
+	switch to := h.Policy.Recipient(c).Email; {
+	case !queue.MatchAddress(hook.Allow, to):
+		return fmt.Sprintf("%q is not in the hook's allow", to)
+	case !queue.MatchAddress(hook.Senders, c.Committer.Email):
+		return fmt.Sprintf("%q is not in the hook's senders", c.Committer.Email)
+	}
+	return ""
+}
+
+// lookUp has the commits looked up that the payload did not describe. Where
+// nobody can, the operator is told, and the push is not sent again for it.
+func (h *Handler) lookUp(hook *Hook, f *filter.Filter, repository string, p *forge.Push) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lookUpTime) // whether the forge waits or not
+	defer cancel()
+	var errs error
+	for _, u := range p.Updates {
+		if !u.Incomplete {
+			continue
+		}
+		err := ErrNotFollowed
+		if h.LookUp != nil {
+			err = h.LookUp(ctx, repository, u)
+		}
+		log := h.Log.With("hook", hook.Name, "repository", repository, "branch", commit.BranchName(u.Refname), "listed", u.Listed, "total", u.Total)
+		switch {
+		case err == nil:
+		case !errors.Is(err, ErrNotFollowed):
+			log.Error("webhook: commits not found", "err", err)
+			errs = errors.Join(errs, err)
+		case !queue.MatchBranch(h.Policy.Branches, u.Refname):
+			log.Debug("webhook: incomplete, on a branch that does not count")
+		default:
+			log.Warn("webhook: incomplete, and the repository is not followed")
+			f.Spool.Incomplete(spool.IncompletePush{
+				Time: h.Now(), Hook: hook.Name, Repository: repository, Refname: u.Refname,
+				Before: u.Before, After: u.After, Listed: u.Listed, Total: u.Total,
+			})
+		}
+	}
+	return errs
+}

@@ -1,0 +1,101 @@
+package webhook
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"vext/internal/commit"
+	"vext/internal/forge"
+)
+
+// read reads what the request tells of a push, once its signature has been
+// found to be right. When it returns none, the answer says why.
+func (h *Handler) read(hook *Hook, w http.ResponseWriter, r *http.Request) (*forge.Push, answer) {
+	body, err := h.body(w, r)
+	defer func() { h.held.Add(int64(-cap(body))) }()
+	if err != nil {
+		a := unread(err)
+		h.Log.Warn("webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err)
+		return nil, a
+	}
+	payload, isForm := body, isForm(r.Header, body)
+	if isForm {
+		if err := h.hold(2 * len(body)); err != nil {
+			return nil, unread(err)
+		}
+		defer h.held.Add(int64(-2 * len(body)))
+		form, _ := url.ParseQuery(string(body)) // as far as it goes
+		payload = []byte(form.Get("payload"))
+	}
+	// GitHub signs the body; Gitea and Gogs the JSON, also when it is in a form.
+	if !hook.isKnown(r) && !hook.isSignatureOf(body, r.Header, h.Now()) && !(isForm && hook.isSignatureOf(payload, r.Header, h.Now())) {
+		return nil, h.refuse(hook, r, "wrong or old signature")
+	}
+	p, err := parse(r.Header, payload)
+	switch {
+	case errors.Is(err, forge.ErrOther):
+		h.Log.Info("webhook: let go", "hook", hook.Name, "why", err)
+		return nil, answer{http.StatusAccepted, "not a push of commits"}
+	case err != nil:
+		h.Log.Warn("webhook: not understood", "hook", hook.Name, "err", err)
+		return nil, answer{http.StatusBadRequest, "the payload can't be read"}
+	}
+	return p, answer{}
+}
+
+// isForm reports whether the body is a form, with the JSON in its field
+// payload. Programs such as curl say so of everything that they post.
+func isForm(header http.Header, body []byte) bool {
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	return mediaType == "application/x-www-form-urlencoded" && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
+}
+
+// parse reads a payload: a forge's, or the object of a hook of our own, which
+// is a push of one commit.
+func parse(header http.Header, payload []byte) (*forge.Push, error) {
+	kind, event := kindOf(header)
+	known := kind != ""
+	if !known {
+		kind, known = forge.Recognise(payload)
+	}
+	if known {
+		return forge.Parse(kind, event, payload)
+	}
+	c, err := commit.ParseJSON(payload)
+	if err != nil {
+		return nil, err
+	}
+	return &forge.Push{
+		Repository: c.Repository,
+		Updates:    []forge.Update{{Refname: c.Refname, After: c.Revision, Commits: []commit.Commit{c}, Listed: 1, Total: 1}},
+	}, nil
+}
+
+// kindOf returns the forge that sends such a header, and its event; "" when
+// the payload has to tell. Gitea and Forgejo send the headers of those that
+// they descend from as well, so the youngest comes first.
+func kindOf(header http.Header) (kind forge.Kind, event string) {
+	for _, h := range []struct {
+		name string
+		kind forge.Kind
+	}{
+		{"X-Forgejo-Event", forge.Forgejo},
+		{"X-Gitea-Event", forge.Gitea},
+		{"X-Gogs-Event", forge.Gogs},
+		{"X-Github-Event", forge.GitHub},
+		{"X-Gitlab-Event", forge.GitLab},
+		{"X-Event-Key", forge.BitbucketServer},
+	} {
+		if event = header.Get(h.name); event == "" {
+			continue
+		}
+		if event == "repo:push" && h.kind == forge.BitbucketServer {
+			return forge.BitbucketCloud, event
+		}
+		return h.kind, event
+	}
+	return "", ""
+}

@@ -1,0 +1,127 @@
+package webhook
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The forms of proof, of which one must be right:
+//
+//	X-Hub-Signature-256: sha256=HEX    GitHub, Gitea, Forgejo
+//	X-Hub-Signature: sha256=HEX        Bitbucket; others have sha1= there
+//	X-Gitea-Signature: HEX             Gitea; also Gogs' and Forgejo's
+//	webhook-signature: v1,BASE64 ...   GitLab's signing token
+//	X-Gitlab-Token: SECRET             GitLab's secret token
+//	Authorization: Basic ...           Azure DevOps: any user, the secret as password
+//
+// HEX is the HMAC-SHA256 of the body. webhook-signature is that of Standard
+// Webhooks (https://www.standardwebhooks.com): over webhook-id, a dot,
+// webhook-timestamp, a dot and the body. Who sends it has set up signatures, so
+// that it decides alone.
+
+// hexHeaders are those that hold an HMAC in hexadecimal, with what stands
+// before it.
+var hexHeaders = []struct{ name, prefix string }{
+	{"X-Hub-Signature-256", "sha256="},
+	{"X-Hub-Signature", "sha256="},
+	{"X-Forgejo-Signature", ""},
+	{"X-Gitea-Signature", ""},
+	{"X-Gogs-Signature", ""},
+}
+
+const standardHeader = "Webhook-Signature"
+
+// tolerance is how far the clock of a sender may be off, and how old a
+// delivery may be that somebody recorded.
+const tolerance = 5 * time.Minute
+
+// isSigned reports whether there is a signature of the body, right or wrong.
+func isSigned(header http.Header) bool {
+	return header.Get(standardHeader) != "" || len(signatures(header)) > 0
+}
+
+// signatures returns the signatures in hexadecimal.
+func signatures(header http.Header) []string {
+	var all []string
+	for _, h := range hexHeaders {
+		if s, ok := strings.CutPrefix(header.Get(h.name), h.prefix); ok && s != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// isKnown reports whether the request has the secret itself.
+func (hook *Hook) isKnown(r *http.Request) bool {
+	if r.Header.Get(standardHeader) != "" {
+		return false
+	}
+	_, password, _ := r.BasicAuth()
+	return hook.isSecret(r.Header.Get("X-Gitlab-Token")) || hook.isSecret(password)
+}
+
+// isSecret compares in a time that tells neither the secret nor its length.
+func (hook *Hook) isSecret(s string) bool {
+	a, b := sha256.Sum256([]byte(s)), sha256.Sum256([]byte(hook.Secret))
+	return hmac.Equal(a[:], b[:])
+}
+
+// isSignatureOf reports whether one of the signatures is that of the body.
+func (hook *Hook) isSignatureOf(body []byte, header http.Header, now time.Time) bool {
+	if header.Get(standardHeader) != "" {
+		return hook.isStandard(body, header, now)
+	}
+	want := sum([]byte(hook.Secret), body)
+	found := false
+	for _, s := range signatures(header) {
+		got, err := hex.DecodeString(s)
+		found = err == nil && hmac.Equal(got, want) || found
+	}
+	return found
+}
+
+// isStandard checks a signature of Standard Webhooks.
+func (hook *Hook) isStandard(body []byte, header http.Header, now time.Time) bool {
+	timestamp := header.Get("Webhook-Timestamp")
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > tolerance {
+		return false
+	}
+	prefix := []byte(header.Get("Webhook-Id") + "." + timestamp + ".")
+	found := false
+	for _, key := range hook.keys() {
+		want := sum(key, prefix, body)
+		for s := range strings.FieldsSeq(header.Get(standardHeader)) {
+			s, isFirst := strings.CutPrefix(s, "v1,") // the version with a shared key
+			got, err := base64.StdEncoding.DecodeString(s)
+			found = isFirst && err == nil && hmac.Equal(got, want) || found
+		}
+	}
+	return found
+}
+
+// keys returns the secret, and the key that it stands for when it is written
+// as Standard Webhooks write keys.
+func (hook *Hook) keys() [][]byte {
+	keys := [][]byte{[]byte(hook.Secret)}
+	if encoded, ok := strings.CutPrefix(hook.Secret, "whsec_"); ok {
+		if key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "=")); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func sum(key []byte, parts ...[]byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	for _, part := range parts {
+		mac.Write(part)
+	}
+	return mac.Sum(nil)
+}

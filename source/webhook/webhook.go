@@ -1,0 +1,152 @@
+// Package webhook takes the pushes that forges tell of by HTTP: POST
+// /hook/NAME, signed with the secret of the hook of that name.
+//
+// An answer with 2xx means that every commit of the push that asks for a
+// reminder is on disk. A push that comes again changes nothing, so that a forge
+// may send it as often as it likes.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"vext/filter"
+	"vext/internal/forge"
+	"vext/queue"
+)
+
+// A Hook is what one forge, or one repository on it, may speak to.
+type Hook struct {
+	Name   string
+	Secret string // without one the hook is closed
+	// Repositories are those that it may speak for, Allow the addresses that
+	// may be reminded by it, Senders the committers whose commits it may bring:
+	// patterns as in a queue.Policy, all of them when there are none.
+	Repositories, Allow, Senders []string
+}
+
+// A Handler answers the hooks. Its fields are not to be changed once it
+// answers.
+type Handler struct {
+	Hooks  []Hook
+	Filter *filter.Filter // the Way of each hook is webhook-NAME
+	Policy *queue.Policy  // for the names of repositories, and who is reminded
+	// LookUp finds the commits of an update that the forge did not describe, in
+	// the followed repository of that name. It may be nil.
+	LookUp func(ctx context.Context, repository string, u forge.Update) error
+	Log    *slog.Logger
+	Now    func() time.Time
+
+	atOnce  atomic.Int32 // requests being answered
+	held    atomic.Int64 // bytes of their bodies
+	refused throttle
+}
+
+// ErrNotFollowed is returned by LookUp when no repository of the name is
+// followed.
+var ErrNotFollowed = errors.New("no repository of that name is followed")
+
+const (
+	// mostAtOnce bounds the requests that are read or answered at once.
+	mostAtOnce = 64
+	// lookUpTime is how long LookUp may take. Forges wait for an answer for 10
+	// seconds: GitHub, GitLab.
+	lookUpTime = 9 * time.Second
+	// retryAfter is what a forge is told when there is too much at once.
+	retryAfter = 10 * time.Second
+)
+
+// NewServer returns a server for h whose clients can't keep it waiting.
+func NewServer(h *Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second, // counted from the header, too
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// An answer is a status and one line of text, in which nothing is of the
+// request.
+type answer struct {
+	status int
+	text   string
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := h.answer(w, r)
+	header := w.Header()
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	switch a.status {
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodPost)
+	case http.StatusUnauthorized: // which has to name a way, RFC 9110, 15.5.2
+		header.Set("WWW-Authenticate", `Basic realm="vext"`)
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	}
+	w.WriteHeader(a.status)
+	io.WriteString(w, a.text+"\n")
+}
+
+// answer does everything but write the answer.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			h.Log.Error("webhook: panic", "path", r.URL.Path, "err", fault, "stack", string(debug.Stack()))
+			a = answer{http.StatusInternalServerError, "a fault of vext"}
+		}
+	}()
+	hook := h.hook(r.URL.Path)
+	switch {
+	case hook == nil:
+		return answer{http.StatusNotFound, "no such hook"}
+	case r.Method != http.MethodPost:
+		return answer{http.StatusMethodNotAllowed, "a hook takes POST"}
+	case !hook.isKnown(r) && !isSigned(r.Header):
+		return h.refuse(hook, r, "no signature")
+	}
+	if h.atOnce.Add(1) > mostAtOnce {
+		h.atOnce.Add(-1)
+		return answer{http.StatusServiceUnavailable, "too many requests at once"}
+	}
+	defer h.atOnce.Add(-1)
+	p, a := h.read(hook, w, r)
+	if p == nil {
+		return a
+	}
+	return h.take(hook, p)
+}
+
+// hook returns the hook that is called as path, nil when there is none.
+func (h *Handler) hook(path string) *Hook {
+	name, ok := strings.CutPrefix(path, "/hook/")
+	for i := range h.Hooks {
+		if ok && h.Hooks[i].Name == name && h.Hooks[i].Secret != "" {
+			return &h.Hooks[i]
+		}
+	}
+	return nil
+}
+
+// refuse answers one who does not know the secret. It tells him nothing; the
+// log has why, once a second at most.
+func (h *Handler) refuse(hook *Hook, r *http.Request, why string) answer {
+	if left, ok := h.refused.next(h.Now()); ok {
+		h.Log.Warn("webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "others", left)
+	}
+	return answer{http.StatusUnauthorized, "not authorized"}
+}
