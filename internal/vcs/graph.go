@@ -1,0 +1,170 @@
+package vcs
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+
+	"vext/internal/commit"
+)
+
+// walkMany reads everything that any of the ranges may hold in one git log, and
+// then finds by the graph which commit is new on which branch: a commit can be
+// new on one and long known on another.
+func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
+	var tips, since []string
+	for _, r := range log.Ranges {
+		tips, since = append(tips, r.New), append(since, r.Since...)
+	}
+	since, err := g.existing(ctx, since)
+	if err != nil {
+		return 0, err
+	}
+	tips = unique(append(tips, since...))
+	gr := graph{index: map[string]int32{}, chosen: map[int32]*commit.Commit{}}
+	err = g.log(ctx, revisions(tips, g.base(ctx, tips)), nil, func(r *record) error {
+		gr.add(r, log.wants(r.message()))
+		if log.Progress != nil {
+			log.Progress(len(gr.firsts))
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for i := range log.Ranges {
+		r := &log.Ranges[i]
+		found := gr.newOn(r, log.FirstParent)
+		n += len(found)
+		for _, at := range found {
+			c := gr.chosen[at]
+			if c == nil || r.isTooOld(c) {
+				continue
+			}
+			one := *c
+			one.Refname = r.Refname
+			if err := fn(&one); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func unique(revisions []string) []string {
+	slices.Sort(revisions)
+	return slices.Compact(revisions)
+}
+
+// mostForBase bounds the arguments of git merge-base.
+const mostForBase = 10000
+
+// base returns the newest commit that is an ancestor of all revisions, and
+// nothing where there is none: then all of history is read.
+func (g *gitRepository) base(ctx context.Context, revisions []string) []string {
+	if len(revisions) > mostForBase {
+		return nil
+	}
+	out, err := output(ctx, g.git(ctx, append([]string{"merge-base", "--octopus"}, revisions...)...))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(out)
+}
+
+// existing returns those of the revisions that the repository has.
+func (g *gitRepository) existing(ctx context.Context, revisions []string) ([]string, error) {
+	revisions = unique(revisions)
+	if len(revisions) == 0 {
+		return nil, nil
+	}
+	cmd := g.git(ctx, "cat-file", "--batch-check=%(objectname)")
+	cmd.Stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n")
+	out, err := output(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	var there []string
+	for line := range strings.Lines(out) {
+		if hash := strings.TrimSpace(line); commit.IsHash(hash) {
+			there = append(there, hash)
+		}
+	}
+	return there, nil
+}
+
+// A graph holds commits, parents before children, by the order in which git
+// log printed them.
+type graph struct {
+	index  map[string]int32 // of a hash
+	firsts []int32          // the first parent of each, -1 for one outside
+	others [][]int32        // its other parents
+	chosen map[int32]*commit.Commit
+	marks  []int32 // by whom a commit was visited
+	visits int32
+}
+
+func (g *graph) add(r *record, chosen bool) {
+	at := int32(len(g.firsts))
+	first, others := int32(-1), []int32(nil)
+	for i, hash := range bytes.Fields(r.field(fieldParents)) {
+		parent, ok := g.index[string(hash)]
+		switch {
+		case !ok:
+		case i == 0:
+			first = parent
+		default:
+			others = append(others, parent)
+		}
+	}
+	g.index[string(r.field(fieldHash))] = at
+	g.firsts, g.others, g.marks = append(g.firsts, first), append(g.others, others), append(g.marks, 0)
+	if chosen {
+		g.chosen[at] = r.commit("")
+	}
+}
+
+// newOn returns the commits of a range, oldest first.
+func (g *graph) newOn(r *Range, firstParent bool) []int32 {
+	g.visits++
+	known := g.visits
+	for _, revision := range r.Since {
+		g.visit(revision, known, known, false, nil)
+	}
+	g.visits++
+	var found []int32
+	g.visit(r.New, g.visits, known, firstParent, &found)
+	slices.Sort(found)
+	return found
+}
+
+// visit marks what can be reached from a revision, up to what is marked as
+// known, and gathers it.
+func (g *graph) visit(revision string, mark, known int32, firstParent bool, found *[]int32) {
+	start, ok := g.index[revision]
+	if !ok {
+		return
+	}
+	for stack := []int32{start}; len(stack) > 0; {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if at < 0 || g.marks[at] == mark || g.marks[at] == known {
+			continue
+		}
+		g.marks[at] = mark
+		if found != nil {
+			*found = append(*found, at)
+		}
+		stack = append(stack, g.firsts[at])
+		if !firstParent {
+			stack = append(stack, g.others[at]...)
+		}
+	}
+}
+
+// Related implements Repository.
+func (g *gitRepository) Related(ctx context.Context, a, b string) bool {
+	return len(g.base(ctx, []string{a, b})) > 0
+}

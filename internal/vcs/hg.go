@@ -1,0 +1,160 @@
+package vcs
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/text"
+)
+
+// An hgRepository is a clone at dir, without a work tree, of what is at url, or
+// the repository at dir as it is. The position of a branch is that of its
+// heads.
+type hgRepository struct{ dir, url string }
+
+func (h *hgRepository) hg(ctx context.Context, args ...string) *exec.Cmd {
+	return command(ctx, Hg, "", append([]string{"--repository", h.dir, "--noninteractive"}, args...)...)
+}
+
+// Update implements Repository.
+func (h *hgRepository) Update(ctx context.Context, _ func(string) bool) (map[string]string, error) {
+	if h.url != "" {
+		if err := h.pull(ctx); err != nil {
+			return nil, err
+		}
+	}
+	out, err := output(ctx, h.hg(ctx, "heads", "--closed", "--template", "{node} {branch}\n"))
+	if failure := new(Error); errors.As(err, &failure) && failure.Said == "" {
+		return map[string]string{}, nil // it ends with 1 where there are none, hg-heads(1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	heads := map[string][]string{}
+	for line := range strings.Lines(out) {
+		if node, branch, ok := strings.Cut(strings.TrimRight(line, "\n"), " "); ok && commit.IsHash(node) {
+			heads[branch] = append(heads[branch], node)
+		}
+	}
+	positions := map[string]string{}
+	for branch, nodes := range heads {
+		slices.Sort(nodes)
+		positions[branch] = strings.Join(nodes, ",")
+	}
+	return positions, nil
+}
+
+func (h *hgRepository) pull(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(h.dir, ".hg", "requires")); errors.Is(err, fs.ErrNotExist) {
+		os.RemoveAll(h.dir) // what a crash has left
+		_, err := output(ctx, command(ctx, Hg, "", "clone", "--noninteractive", "--noupdate", "--quiet", "--", h.url, h.dir))
+		return err
+	}
+	_, err := output(ctx, h.hg(ctx, "pull", "--quiet", "--", h.url))
+	return err
+}
+
+// hgTemplate makes hg log print a changeset as a line of JSON.
+const hgTemplate = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json}]\n`
+
+// Walk implements Repository by one hg log. A changeset is on one branch only.
+func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
+	var tips, since []string
+	after := map[string]time.Time{}
+	for _, r := range log.Ranges {
+		tips = append(tips, strings.Split(r.New, ",")...)
+		for _, position := range r.Since {
+			since = append(since, strings.Split(position, ",")...)
+		}
+		after[r.Refname] = r.After
+	}
+	if len(tips) == 0 {
+		return 0, nil
+	}
+	n := 0
+	cmd := h.hg(ctx, "log", "--rev", hgRevset(tips, since), "--template", hgTemplate)
+	err := stream(ctx, cmd, func(out io.Reader) error {
+		r := bufio.NewReaderSize(out, 64<<10)
+		for {
+			line, err := r.ReadBytes('\n')
+			if err == io.EOF && len(line) == 0 {
+				return nil
+			}
+			if err == io.EOF {
+				return errCut
+			}
+			if err != nil {
+				return err
+			}
+			c, err := parseChangeset(line)
+			if err != nil {
+				return err
+			}
+			limit, asked := after[c.Refname]
+			if !asked {
+				continue
+			}
+			n++
+			if log.Progress != nil {
+				log.Progress(n)
+			}
+			if (limit.IsZero() || !c.Date.Before(limit)) && log.wants([]byte(c.Message)) {
+				if err := fn(c); err != nil {
+					return err
+				}
+			}
+		}
+	})
+	return n, err
+}
+
+// hgRevset writes what can be reached from tips and not from since. hg log
+// prints it by revision number, which is an order of the graph.
+func hgRevset(tips, since []string) string {
+	set := func(nodes []string) string {
+		var terms []string
+		for _, node := range unique(nodes) {
+			if commit.IsHash(node) {
+				terms = append(terms, "present("+node+")")
+			}
+		}
+		if len(terms) == 0 {
+			return "none()"
+		}
+		return strings.Join(terms, " + ")
+	}
+	return "sort(::(" + set(tips) + ") - ::(" + set(since) + "), rev)"
+}
+
+func parseChangeset(line []byte) (*commit.Commit, error) {
+	var f []string
+	if err := json.Unmarshal(line, &f); err != nil || len(f) != 5 || !commit.IsHash(f[0]) {
+		return nil, fmt.Errorf("hg log: not understood: %.60q", line)
+	}
+	person := commit.ParsePerson(text.OneLine(f[2]))
+	if person.Email == "" && !strings.Contains(person.Name, " ") {
+		person.Email = person.Name // a login
+	}
+	date := commit.ParseDate(f[3])
+	c := &commit.Commit{
+		Revision: f[0], Refname: f[1], Author: person, Committer: person, AuthorDate: date, Date: date,
+	}
+	c.Message = f[4]
+	c.Clean()
+	return c, nil
+}
+
+// Related implements Repository: a clone keeps what was stripped elsewhere.
+func (h *hgRepository) Related(context.Context, string, string) bool { return true }

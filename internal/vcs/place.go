@@ -1,0 +1,98 @@
+package vcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// A Place is where a repository on this machine lies, and its hooks.
+type Place struct {
+	Kind  Kind
+	Dir   string // git: its git directory; hg: the work tree; svn: the repository
+	Hooks string // the directory of the hooks; hg: the file hgrc
+	Bare  bool   // git: it has no work tree
+	Name  string // that of its directory, without .git
+}
+
+// Locate finds the repository at a path, in which a work tree may be named by
+// any of its directories. kind is "" to find out.
+func Locate(ctx context.Context, path string, kind Kind) (*Place, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "" {
+		if kind = kindOfPath(path); kind == "" {
+			kind = Git // which looks at the directories above as well
+		}
+	}
+	switch kind {
+	case Git:
+		return locateGit(ctx, path)
+	case Hg:
+		root, err := output(ctx, command(ctx, Hg, path, "root"))
+		if err != nil {
+			return nil, err
+		}
+		dir := strings.TrimRight(root, "\n")
+		return &Place{Kind: Hg, Dir: dir, Hooks: filepath.Join(dir, ".hg", "hgrc"), Name: filepath.Base(dir)}, nil
+	case Svn:
+		if kindOfPath(path) != Svn {
+			return nil, fmt.Errorf("%s is no Subversion repository: it has no format, db and hooks", path)
+		}
+		return &Place{Kind: Svn, Dir: path, Hooks: filepath.Join(path, "hooks"), Name: filepath.Base(path)}, nil
+	}
+	return nil, fmt.Errorf("no such version control system: %q", kind)
+}
+
+func locateGit(ctx context.Context, path string) (*Place, error) {
+	out, err := output(ctx, command(ctx, Git, path, "-c", "safe.directory=*", "rev-parse",
+		"--is-bare-repository", "--path-format=absolute", "--git-common-dir", "--git-path", "hooks"))
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
+	if len(lines) != 3 {
+		return nil, errors.New("git rev-parse: not understood: " + out)
+	}
+	p := &Place{Kind: Git, Bare: lines[0] == "true", Dir: filepath.Clean(lines[1]), Hooks: filepath.Clean(lines[2])}
+	named := p.Dir
+	if filepath.Base(named) == ".git" {
+		named = filepath.Dir(named)
+	}
+	p.Name = strings.TrimSuffix(filepath.Base(named), ".git")
+	return p, nil
+}
+
+// Inside reports whether the hooks belong to this repository alone, and are not
+// shared by core.hooksPath or a link.
+func (p *Place) Inside() bool {
+	hooks, err := filepath.EvalSymlinks(p.Hooks)
+	if err != nil {
+		hooks = p.Hooks // there are none yet
+	}
+	for _, dir := range []string{p.Dir, filepath.Dir(p.Dir)} {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil || dir != p.Dir && filepath.Base(p.Dir) != ".git" {
+			continue
+		}
+		if rel, err := filepath.Rel(real, hooks); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			return true
+		}
+	}
+	return false
+}
+
+// Me returns the name and the address by which git knows its user.
+func Me(ctx context.Context) (name, address string, err error) {
+	out, err := output(ctx, command(ctx, Git, "", "config", "--get", "user.email"))
+	address = strings.TrimSpace(out)
+	if err != nil || address == "" {
+		return "", "", errors.New("git knows no address of yours")
+	}
+	out, _ = output(ctx, command(ctx, Git, "", "config", "--get", "user.name"))
+	return strings.TrimSpace(out), address, nil
+}

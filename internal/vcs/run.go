@@ -1,0 +1,158 @@
+package vcs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"vext/internal/text"
+)
+
+// command prepares a program that is to run in dir, with nothing of the
+// environment that a hook was started with, nobody to ask for a password, and
+// messages in English.
+func command(ctx context.Context, kind Kind, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, string(kind), args...)
+	cmd.Dir = dir
+	cmd.Env = append(environment(), "LC_ALL=C.UTF-8",
+		"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "HGPLAIN=1", "HGENCODING=utf-8")
+	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
+		cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15")
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// localVariables are those that git sets for its hooks and that would lead its
+// commands to another repository (git-rev-parse(1), --local-env-vars).
+var localVariables = []string{
+	"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_OBJECT_DIRECTORY",
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS",
+	"GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
+	"GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_LITERAL_PATHSPECS",
+}
+
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(localVariables, name) || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "LANGUAGE"
+	})
+}
+
+// An Error is that of a program: what it was to do, and what it said.
+type Error struct {
+	Command string // "git fetch"
+	Said    string // the end of its standard error, on one line
+	Err     error
+}
+
+func (e *Error) Error() string {
+	if e.Said == "" {
+		return e.Command + ": " + e.Err.Error()
+	}
+	return e.Command + ": " + e.Said
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func failed(cmd *exec.Cmd, said string, err error) error {
+	name := "version control"
+	if len(cmd.Args) > 0 {
+		name = cmd.Args[0]
+	}
+	for _, arg := range cmd.Args[1:] { // the subcommand, behind options with a value of their own
+		if !strings.HasPrefix(arg, "-") && !strings.ContainsAny(arg, "=/") {
+			name += " " + arg
+			break
+		}
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return &Error{cmd.Args[0], "the program is not installed", err}
+	}
+	return &Error{name, text.Shorten(text.OneLine(summary(said)), 400), err}
+}
+
+// summary returns the lines that say what was wrong: the fatal ones where they
+// are marked, else all.
+func summary(said string) string {
+	var marked []string
+	for line := range strings.Lines(said) {
+		for _, mark := range []string{"fatal: ", "abort: ", "error: ", "svn: "} {
+			if rest, ok := strings.CutPrefix(line, mark); ok {
+				marked = append(marked, strings.TrimSpace(rest))
+			}
+		}
+	}
+	if len(marked) == 0 {
+		return said
+	}
+	return strings.Join(marked, "; ")
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ bytes.Buffer }
+
+const longestTail = 8 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	if t.Len()+n > longestTail {
+		keep := append(t.Bytes(), p...)
+		keep = bytes.Clone(keep[max(0, len(keep)-longestTail/2):])
+		t.Reset()
+		p = keep
+	}
+	t.Buffer.Write(p)
+	return n, nil
+}
+
+// stream runs a program and hands its output to read while it comes. An error
+// of read ends the program and is returned as it is.
+func stream(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error) error {
+	var said tail
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return failed(cmd, "", err)
+	}
+	readErr := read(out)
+	if readErr != nil {
+		cmd.Cancel()
+	}
+	_, drainErr := io.Copy(io.Discard, out)
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", cmd.Args[0], ctx.Err())
+	case err != nil && (readErr == nil || errors.Is(readErr, errCut)):
+		return failed(cmd, said.String(), err)
+	case readErr != nil:
+		return readErr
+	}
+	return drainErr
+}
+
+// errCut says that a program's output ended in the middle.
+var errCut = errors.New("its output was cut off")
+
+// output runs a program and returns what it printed.
+func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
+	var b bytes.Buffer
+	err := stream(ctx, cmd, func(r io.Reader) error {
+		_, err := b.ReadFrom(r)
+		return err
+	})
+	return b.String(), err
+}

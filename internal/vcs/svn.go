@@ -1,0 +1,171 @@
+package vcs
+
+import (
+	"cmp"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"vext/internal/commit"
+	"vext/internal/text"
+)
+
+// An svnRepository is read where it is: Subversion has no clones. Its only
+// position is that of the branch "": a revision number.
+type svnRepository struct{ url string }
+
+func (s *svnRepository) svn(ctx context.Context, args ...string) *exec.Cmd {
+	return command(ctx, Svn, "", append([]string{"--non-interactive"}, args...)...)
+}
+
+// svnInfo is what svn info --xml prints.
+type svnInfo struct {
+	Entry struct {
+		Revision int    `xml:"revision,attr"`
+		URL      string `xml:"url"`
+		Root     string `xml:"repository>root"`
+	} `xml:"entry"`
+}
+
+func (s *svnRepository) info(ctx context.Context) (*svnInfo, error) {
+	out, err := output(ctx, s.svn(ctx, "info", "--xml", "--", s.url+"@"))
+	if err != nil {
+		return nil, err
+	}
+	info := new(svnInfo)
+	if err := xml.Unmarshal([]byte(out), info); err != nil {
+		return nil, fmt.Errorf("svn info: %w", err)
+	}
+	return info, nil
+}
+
+// Update implements Repository.
+func (s *svnRepository) Update(ctx context.Context, _ func(string) bool) (map[string]string, error) {
+	info, err := s.info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"": "r" + strconv.Itoa(info.Entry.Revision)}, nil
+}
+
+// A logEntry is one of svn log --xml.
+type logEntry struct {
+	Revision int    `xml:"revision,attr"`
+	Author   string `xml:"author"`
+	Date     string `xml:"date"`
+	Message  string `xml:"msg"`
+	Paths    []struct {
+		Path string `xml:",chardata"`
+	} `xml:"paths>path"`
+}
+
+// SvnNumber returns the number of a revision, 0 for what is none.
+func SvnNumber(position string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(position, "r"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// Walk implements Repository by one svn log. It passes over what Match does not
+// choose, but calls fn for every revision: a number that is missing says
+// something, and its commit then has no message.
+func (s *svnRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
+	n := 0
+	for _, r := range log.Ranges {
+		first := 1
+		for _, position := range r.Since {
+			first = max(first, SvnNumber(position)+1)
+		}
+		last := SvnNumber(r.New)
+		if first > last {
+			continue
+		}
+		looked, err := s.walk(ctx, first, last, log, &r, n, fn)
+		n += looked
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *Range, before int, fn func(*commit.Commit) error) (int, error) {
+	info, err := s.info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	below := strings.TrimPrefix(info.Entry.URL, info.Entry.Root) // of the repository's root, where the url lies
+	n := 0
+	cmd := s.svn(ctx, "log", "--xml", "--verbose", "--revision", fmt.Sprintf("%d:%d", first, last), "--", info.Entry.Root+"@")
+	err = stream(ctx, cmd, func(out io.Reader) error {
+		decoder := xml.NewDecoder(out)
+		for {
+			token, err := decoder.Token()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("svn log: %w: %w", errCut, err)
+			}
+			start, ok := token.(xml.StartElement)
+			if !ok || start.Name.Local != "logentry" {
+				continue
+			}
+			var e logEntry
+			if err := decoder.DecodeElement(&e, &start); err != nil {
+				return fmt.Errorf("svn log: %w: %w", errCut, err)
+			}
+			n++
+			if log.Progress != nil {
+				log.Progress(before + n)
+			}
+			c, inside := e.commit(below)
+			if !inside || !log.wants([]byte(e.Message)) || r.isTooOld(c) {
+				c.Message = ""
+			}
+			if err := fn(c); err != nil {
+				return err
+			}
+		}
+	})
+	return n, err
+}
+
+// commit returns the entry as a commit, and whether it changed anything below a
+// path.
+func (e *logEntry) commit(below string) (*commit.Commit, bool) {
+	login := text.OneLine(e.Author)
+	date := commit.ParseDate(e.Date)
+	person := commit.Person{Name: login, Email: login}
+	c := &commit.Commit{Revision: "r" + strconv.Itoa(e.Revision), Author: person, Committer: person, AuthorDate: date, Date: date}
+	c.Message = e.Message
+	c.Clean()
+	inside := below == ""
+	var branches []string
+	for _, p := range e.Paths {
+		path, ok := strings.CutPrefix(p.Path, below)
+		if !ok || (path != "" && path[0] != '/') {
+			continue
+		}
+		inside = true
+		if branch := cmp.Or(commit.BranchOfPath(p.Path), commit.BranchOfPath(path)); branch != "" && !slices.Contains(branches, branch) {
+			branches = append(branches, branch)
+		}
+	}
+	for i, branch := range branches {
+		if i == 0 || branch == "trunk" || branch == "head" { // one that several branches share is told of the first of them
+			c.Refname = branch
+		}
+	}
+	return c, inside
+}
+
+// Related implements Repository: revisions are never written anew.
+func (s *svnRepository) Related(context.Context, string, string) bool { return true }
