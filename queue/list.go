@@ -30,6 +30,7 @@ type Item struct {
 	Path   string
 	Reason string             // why it was set aside, or can't be read
 	Tried  *history.Deferrals // nil when it was not tried to be sent
+	Gone   string             // why the commit is no longer where it was
 }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
@@ -46,10 +47,12 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Subject    string `json:"subject,omitempty"`
 		Asked      string `json:"asked,omitempty"`
 		Reason     string `json:"reason,omitempty"`
+		Source     string `json:"source,omitempty"`
+		Gone       string `json:"gone,omitempty"`
 		Path       string `json:"path"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Path,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.Path,
 	})
 }
 
@@ -76,6 +79,9 @@ func (q *Queue) Waiting() ([]Item, error) {
 		item.fill(q, standing.Queued)
 		if standing.Count > 0 {
 			item.Tried = &standing.Deferrals
+		}
+		if standing.Vanished != nil {
+			item.Gone = standing.Vanished.Reason
 		}
 		items = append(items, item)
 	}

@@ -28,6 +28,9 @@ type Decision struct {
 	Event history.Event // as it will be recorded; its Kind is the decision
 	Day   calendar.Day  // for history.Queued
 
+	// Commit is what PlanPast decided about.
+	Commit *commit.Commit
+
 	copyOf []string // the keys of the commits that it was cherry-picked from
 	young  bool     // a mail that is to wait for another way to bring its commit
 }
@@ -44,27 +47,34 @@ func (q *Queue) Plan(progress Progress) ([]Decision, error) {
 		return nil, err
 	}
 	plan, err := q.readAll(files, progress)
-	names := make([]string, 0, len(plan))
-	keys := make([]string, 0, len(plan))
-	for _, d := range plan {
+	return plan, errors.Join(err, q.compare(&plan))
+}
+
+// compare looks at the decisions of a plan beside each other and beside what
+// was before.
+func (q *Queue) compare(plan *[]Decision) error {
+	if len(*plan) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(*plan))
+	keys := make([]string, 0, len(*plan))
+	for _, d := range *plan {
 		names, keys = append(names, d.Name), append(append(keys, d.Event.Key), d.copyOf...)
 	}
-	if len(plan) == 0 {
-		return nil, err
+	known, err := q.History.Know(names, keys)
+	if err != nil {
+		*plan = nil
+		return err // without it duplicates can't be told
 	}
-	known, knowErr := q.History.Know(names, keys)
-	if knowErr != nil {
-		return nil, knowErr // without it duplicates can't be told
-	}
-	waiting, waitErr := q.waiting()
-	if waitErr != nil {
+	waiting, err := q.waiting()
+	if err != nil {
 		// Whether it is in a day that can't be read is not known: it waits.
-		plan = slices.DeleteFunc(plan, func(d Decision) bool {
+		*plan = slices.DeleteFunc(*plan, func(d Decision) bool {
 			return known.Name(d.Name).Queued != nil || known.Key(d.Event.Key).Queued != nil
 		})
 	}
-	q.findDuplicates(plan, known, waiting)
-	return plan, errors.Join(err, waitErr)
+	q.findDuplicates(*plan, known, waiting)
+	return err
 }
 
 // readAll reads the files of the spool, as many at once as there are
@@ -117,29 +127,34 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 		}
 		return d, err
 	}
+	q.judge(&d, m)
+	return d, nil
+}
+
+// judge decides about a message, as if it were the only one.
+func (q *Queue) judge(d *Decision, m *Message) {
 	q.describe(&d.Event, m)
 	if reason := q.Policy.ignores(&m.Commit); reason != "" {
 		d.Event.Kind, d.Event.Reason = history.Ignored, reason
-		return d, nil
+		return
 	}
 	if m.Request.Err != nil {
 		d.Event.Reason = "\"" + d.Event.Asked + "\": " + m.Request.Err.Error() + "\nto give it a day: vext snooze ID 2 weeks"
-		return d, nil
+		return
 	}
-	d.Day, err = m.Due(m.Request.Period, m.Received, q.Now, q.Zone)
-	if err != nil {
+	var err error
+	if d.Day, err = m.Due(m.Request.Period, m.Received, q.Now, q.Zone); err != nil {
 		d.Event.Reason = "\"" + d.Event.Asked + "\": " + err.Error()
-		return d, nil
+		return
 	}
+	d.copyOf = originals(&m.Commit)
 	if reason := q.Policy.Refuses(q.Policy.Recipient(&m.Commit)); reason != "" {
 		d.Event.Reason = reason
-		return d, nil
+		return
 	}
 	d.Event.Kind, d.Event.Due = history.Queued, d.Day.String()
-	d.copyOf = originals(&m.Commit)
 	age := q.Now.Sub(m.Received)
 	d.young = d.cameByMail() && age >= 0 && age < q.Policy.Hold
-	return d, nil
 }
 
 // foreign returns why a file can't be a message, "" when it can.

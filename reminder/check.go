@@ -205,12 +205,16 @@ func (s *Service) checkFailed() Finding {
 }
 
 // ago says when t was: the day, the time, and how long ago.
-func (s *Service) ago(t time.Time) string {
+func (s *Service) ago(t time.Time) string { return Ago(t, s.Queue.Now, s.Queue.Zone) }
+
+// Ago says in words when t was, as seen from now: the day, the time, and how
+// long ago.
+func Ago(t, now time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "none yet"
 	}
-	d := s.Queue.Now.Sub(t)
-	distance := calendar.Of(t, s.Queue.Zone).Distance(s.Queue.Today())
+	d := now.Sub(t)
+	distance := calendar.Of(t, zone).Distance(calendar.Of(now, zone))
 	switch {
 	case d >= 0 && d < time.Minute:
 		distance = "just now"
@@ -219,5 +223,5 @@ func (s *Service) ago(t time.Time) string {
 	case d >= 0 && d < 24*time.Hour:
 		distance = calendar.Plural(int(d/time.Hour), "hour") + " ago"
 	}
-	return t.In(s.Queue.Zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
+	return t.In(zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
 }

@@ -53,13 +53,16 @@ func (s *Service) tellOperator(ctx context.Context) error {
 		return err
 	}
 	if len(n.setAside) > 0 {
-		err = s.tell(ctx, toldSetAside, history.Event{}, fmt.Sprintf("[vext] set aside: %s", calendar.Plural(len(n.setAside), "message")),
+		err = s.tell(ctx, toldSetAside, fmt.Sprintf("[vext] set aside: %s", calendar.Plural(len(n.setAside), "message")),
 			templates.SetAside, s.setAsideData(n.setAside))
 	}
 	if n.month != nil && err == nil {
 		if err = s.complete(n.month); err == nil {
-			err = s.tell(ctx, toldMonth, history.Event{Due: n.month.day.String()}, "[vext] alive: "+n.month.Month, templates.Month, n.month)
+			err = s.tell(ctx, toldMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
 		}
+	}
+	if err == nil {
+		err = s.tellTroubles(ctx)
 	}
 	return err
 }
@@ -146,17 +149,24 @@ func (s *Service) setAsideData(events []history.Event) setAsideData {
 	return d
 }
 
-// tell sends one mail to the operator and records that it was sent.
-func (s *Service) tell(ctx context.Context, what string, event history.Event, subject, template string, data any) error {
+// tell sends one mail to the operator and records that it was sent, with what
+// is in events, each for one thing that the operator knows now.
+func (s *Service) tell(ctx context.Context, what, subject, template string, data any, events ...history.Event) error {
+	if len(events) == 0 {
+		events = []history.Event{{}}
+	}
 	text, err := s.Templates.Text(template, data)
 	if err != nil {
 		return err
 	}
 	to := commit.ParsePerson(s.Operator)
-	event.Time, event.Kind, event.Reason, event.Address = history.Stamp(s.Queue.Now), history.Told, what, to.Email
+	for i := range events {
+		e := &events[i]
+		e.Time, e.Kind, e.Reason, e.Address = history.Stamp(s.Queue.Now), history.Told, what, to.Email
+	}
 	m, err := s.write(&draft{
 		kind: kindOperator, to: to, subject: subject, text: text,
-		key: strings.Join([]string{what, event.Due, text}, "\n"),
+		key: strings.Join([]string{what, events[0].Due, text}, "\n"),
 	})
 	if err != nil {
 		return err
@@ -172,6 +182,6 @@ func (s *Service) tell(ctx context.Context, what string, event history.Event, su
 		}
 		return err
 	}
-	_, err = s.record(event)
+	_, err = s.record(events...)
 	return err
 }

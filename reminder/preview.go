@@ -60,7 +60,11 @@ func (s *Service) previewNews(steps []Step) ([]Step, error) {
 	if n.month != nil {
 		told = append(told, Step{"tell", s.Operator, "the numbers of " + n.month.Month})
 	}
-	return told, nil
+	troubles, err := s.newTroubles()
+	if len(troubles) > 0 {
+		told = append(told, Step{"tell", s.Operator, "what can't be followed"})
+	}
+	return told, err
 }
 
 func previewDecision(d *queue.Decision, today calendar.Day) Step {

@@ -28,6 +28,7 @@ type Service struct {
 	Operator  string // address, may be empty
 	Host      string // the name of this machine
 	Digest    bool
+	Inflow    Inflow // may be nil
 	Log       *slog.Logger
 	Progress  func(what string) queue.Progress // may return nil
 
@@ -59,9 +60,11 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	defer lock.Release()
+	caught := s.catchUp(ctx)
 	scheduled := s.schedule(&sum)
-	errs := []error{scheduled}
+	errs := []error{caught, scheduled}
 	if !isHistoryError(scheduled) {
+		errs = append(errs, s.markVanished(ctx))
 		// Without a history that can be written, nothing may be sent.
 		sendErr := s.sendDue(ctx, &sum)
 		errs = append(errs, sendErr)

@@ -256,7 +256,7 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 	if key != "" {
 		s.sentKeys[key] = true
 	}
-	return s.words(m, item.entry.Name, item.byKey.Branches, s.Queue.Today()), true, nil
+	return s.words(m, item.entry.Name, item.byKey, s.Queue.Today()), true, nil
 }
 
 // readDue reads the message of an item, or says why that is to be set aside. A

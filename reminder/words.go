@@ -6,6 +6,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/history"
 	"vext/internal/text"
 	"vext/queue"
 )
@@ -29,6 +30,7 @@ type Words struct {
 	To         []string // values of `MFC to:`
 	With       []string // values of `MFC with:`
 	Merge      string   // the command that merges it, may be empty
+	Gone       string   // that a forced update took it away, and when; else empty
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
 	Host       string   // where vext runs
@@ -39,9 +41,9 @@ type Words struct {
 // A Fact is a line of the table in a reminder.
 type Fact struct{ Label, Value string }
 
-// words returns what can be said about a message on the day today. branches
-// are those beside the message's own that its commit came on.
-func (s *Service) words(m *queue.Message, name string, branches []string, today calendar.Day) Words {
+// words returns what can be said about a message on the day today; standing is
+// what the history says of its commit.
+func (s *Service) words(m *queue.Message, name string, standing *history.Standing, today calendar.Day) Words {
 	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
 	w := Words{
 		Name: text.OneLine(s.Queue.Policy.Recipient(&m.Commit).Name), Subject: text.OneLine(m.Subject),
@@ -55,8 +57,11 @@ func (s *Service) words(m *queue.Message, name string, branches []string, today 
 	if m.Branch() != "" {
 		w.Branches = append(w.Branches, text.OneLine(m.Branch()))
 	}
-	for _, branch := range branches {
+	for _, branch := range standing.Branches {
 		w.Branches = append(w.Branches, text.OneLine(branch))
+	}
+	if gone := standing.Vanished; gone != nil {
+		w.Gone = "no longer on " + text.OneLine(gone.Branch) + ", since a forced update of " + calendar.Of(gone.Time, s.Queue.Zone).Long()
 	}
 	if w.Merge = mergeCommand(w.Revision); w.Merge != "" {
 		w.ID = w.Short // one that is safe to type; a name always is
@@ -95,6 +100,7 @@ func (w *Words) facts(madeToday bool) []Fact {
 		{"See", w.URL},
 		{"Branch", where},
 		{"Tested", tested},
+		{"Gone", w.Gone},
 		{label + " to", strings.Join(w.To, ", ")},
 		{label + " with", strings.Join(w.With, ", ")},
 	}

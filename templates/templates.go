@@ -22,6 +22,7 @@ const (
 	Digest   = "digest.txt"   // several commits; a list of reminder.Words in .Reminders
 	SetAside = "setaside.txt" // to the operator: what was set aside
 	Month    = "month.txt"    // to the operator: the month's numbers
+	Trouble  = "trouble.txt"  // to the operator: repositories that can't be followed
 )
 
 // A Set is the templates as one installation has them.
@@ -35,7 +36,7 @@ func Load(dir string) (*Set, error) {
 		"join":   strings.Join,
 		"indent": indent,
 	})
-	for _, name := range []string{Reminder, Digest, SetAside, Month} {
+	for _, name := range []string{Reminder, Digest, SetAside, Month, Trouble} {
 		text, err := read(dir, name)
 		if err != nil {
 			return nil, err

@@ -152,8 +152,14 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 		line := "  " + column(commit.Login(item.Address), whoWidth) + "  " +
 			s.yellow(column(shortID(item), revisionWidth)) + "  " + column(cmp.Or(item.Subject, item.Reason), subject)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		remark := func(text string) {
+			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(text)))
+		}
 		if t := item.Tried; t != nil {
-			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(fmt.Sprintf("tried %d times: %s", t.Count, t.Why))))
+			remark(fmt.Sprintf("tried %d times: %s", t.Count, t.Why))
+		}
+		if item.Gone != "" {
+			remark(item.Gone)
 		}
 	}
 }

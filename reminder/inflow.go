@@ -1,0 +1,120 @@
+package reminder
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"vext/internal/history"
+	"vext/templates"
+)
+
+// An Inflow is what a run asks the ways in that look for commits themselves.
+type Inflow interface {
+	// CatchUp spools what a way should have brought and did not. What fails of
+	// it is told by Troubles.
+	CatchUp(ctx context.Context) error
+	// Vanished calls record with the commits that are no longer where they
+	// were. Those for which record returns nil are not told of again.
+	Vanished(ctx context.Context, record func([]history.Event) error) error
+	// Troubles returns what has failed for so long that the operator is to know.
+	Troubles(now time.Time) []Trouble
+}
+
+// A Trouble is a way in that fails.
+type Trouble struct {
+	What  string    // the repository
+	Where string    // its URL or path
+	Since time.Time // when it first failed
+	Text  string    // how it fails
+}
+
+// catchUp brings in what the ways in have missed, before the spool is read.
+func (s *Service) catchUp(ctx context.Context) error {
+	if s.Inflow == nil {
+		return nil
+	}
+	return s.Inflow.CatchUp(ctx)
+}
+
+// markVanished records of the reminders that wait which of their commits a
+// forced update took away.
+func (s *Service) markVanished(ctx context.Context) error {
+	if s.Inflow == nil {
+		return nil
+	}
+	return s.Inflow.Vanished(ctx, func(events []history.Event) error {
+		keys := make([]string, len(events))
+		for i := range events {
+			events[i].Key = s.Queue.History.Known(events[i].Key)
+			keys[i] = events[i].Key
+		}
+		known, err := s.Queue.History.Know(nil, keys)
+		if err != nil {
+			return err
+		}
+		var waiting []history.Event
+		for _, e := range events {
+			standing := known.Key(e.Key)
+			if standing.Queued == nil || standing.Done {
+				continue
+			}
+			e.Time, e.Name = history.Stamp(s.Queue.Now), standing.Queued.Name
+			waiting = append(waiting, e)
+			s.Log.Warn("its commit vanished", "name", e.Name, "branch", e.Branch)
+		}
+		return s.Queue.History.Append(waiting...)
+	})
+}
+
+// toldTrouble is how the history records that the operator knows of a trouble.
+const toldTrouble = "trouble"
+
+// troubleData is what trouble.txt has.
+type troubleData struct {
+	Host     string
+	Troubles []troubleItem
+}
+
+type troubleItem struct{ What, Where, Since, Text string }
+
+// tellTroubles writes to the operator once about every way in that has failed
+// for a day. What began to fail anew is told anew.
+func (s *Service) tellTroubles(ctx context.Context) error {
+	troubles, err := s.newTroubles()
+	if err != nil || len(troubles) == 0 {
+		return err
+	}
+	data := troubleData{Host: s.Host}
+	var told []history.Event
+	for _, t := range troubles {
+		data.Troubles = append(data.Troubles, troubleItem{t.What, t.Where, s.ago(t.Since), t.Text})
+		told = append(told, history.Event{Repository: t.What, Until: t.Since.UTC().Format(time.RFC3339)})
+	}
+	what := troubles[0].What
+	if len(troubles) > 1 {
+		what = fmt.Sprintf("%d repositories", len(troubles))
+	}
+	return s.tell(ctx, toldTrouble, "[vext] can't be followed: "+what, templates.Trouble, data, told...)
+}
+
+// newTroubles returns the troubles that the operator was not told of.
+func (s *Service) newTroubles() ([]Trouble, error) {
+	if s.Inflow == nil {
+		return nil, nil
+	}
+	troubles := s.Inflow.Troubles(s.Queue.Now)
+	if len(troubles) == 0 {
+		return nil, nil
+	}
+	_, err := s.Queue.History.Scan(func(e *history.Event) {
+		if e.Kind != history.Told || e.Reason != toldTrouble {
+			return
+		}
+		troubles = slices.DeleteFunc(troubles, func(t Trouble) bool {
+			return t.What == e.Repository && t.Since.UTC().Format(time.RFC3339) == e.Until
+		})
+	})
+	return troubles, err
+}
