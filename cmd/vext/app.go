@@ -58,6 +58,9 @@ func (a *app) load() (*config.Config, error) {
 	if _, err := reminder.ParseSchedule(c.Schedule, c.Zone); err != nil {
 		return nil, hinted{fmt.Errorf("%s: %w", c.Path, err), "see vext.toml(5)"}
 	}
+	if _, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone); err != nil {
+		return nil, hinted{fmt.Errorf("%s: follow.%w", c.Path, err), "see vext.toml(5)"}
+	}
 	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
 		return nil, hinted{fmt.Errorf("%s: reminders.trailers: %w", c.Path, err), "see vext.toml(5)"}
 	}
@@ -89,32 +92,10 @@ func parseTime(s string, zone *time.Location) (time.Time, error) {
 // it is the user's own, which nobody else would make, and something is to be
 // written there.
 func (a *app) open(c *config.Config) (*queue.Queue, error) {
-	state := a.state
-	if state == "" && os.Getenv("VEXT_STATE") == "" {
-		state = c.State
-	}
-	usual := state == ""
-	if usual {
-		var err error
-		if state, err = spool.DefaultState(); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(spool.SystemState); usual && err == nil {
-			return nil, hinted{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, who()),
-				"run vext as the user that owns it, or name it with --state to read it"}
-		}
-		if !usual || os.Getenv("VEXT_STATE") != "" || !a.makeState {
-			return nil, hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
-		}
-		if err := os.MkdirAll(state, disk.DirMode); err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+	state, err := a.stateDir(c)
+	if err != nil {
 		return nil, err
 	}
-	a.user = who()
 	if err := spool.BecomeOwner(state); err != nil {
 		return nil, err
 	}
@@ -123,6 +104,33 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 		return nil, err
 	}
 	return queue.New(state, policy(c), c.Zone, now), nil
+}
+
+// stateDir returns the state directory, which then exists.
+func (a *app) stateDir(c *config.Config) (string, error) {
+	state := a.state
+	if state == "" && os.Getenv("VEXT_STATE") == "" {
+		state = c.State
+	}
+	usual := state == ""
+	if usual {
+		var err error
+		if state, err = spool.DefaultState(); err != nil {
+			return "", err
+		}
+	}
+	_, err := os.Stat(state)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return state, err
+	}
+	if _, err := os.Stat(spool.SystemState); usual && err == nil {
+		return "", hinted{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, who()),
+			"run vext as the user that owns it, or name it with --state to read it"}
+	}
+	if !usual || os.Getenv("VEXT_STATE") != "" || !a.makeState {
+		return "", hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
+	}
+	return state, os.MkdirAll(state, disk.DirMode)
 }
 
 func policy(c *config.Config) queue.Policy {
@@ -154,6 +162,11 @@ func (a *app) service() (*reminder.Service, error) {
 }
 
 func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, error) {
+	return a.loggingService(q, c, a.log(slog.LevelError))
+}
+
+// loggingService is serviceFor with a log of one's own.
+func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger) (*reminder.Service, error) {
 	host := mail.LocalName()
 	from := c.Mail.From
 	if from == "" {
@@ -182,10 +195,14 @@ func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, e
 		}
 		envelope = bounces.Address
 	}
+	inflow, err := a.inflow(q, c, log)
+	if err != nil {
+		return nil, err
+	}
 	return &reminder.Service{
-		Queue: q, Mail: sender, Templates: words, From: address, Envelope: envelope,
+		Queue: q, Inflow: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		Operator: c.Operator, Host: host, Digest: c.Reminders.Digest,
-		Log: a.log(slog.LevelError), Progress: a.progress,
+		Log: log, Progress: a.progress,
 	}, nil
 }
 

@@ -8,9 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"vext/internal/config"
 	"vext/reminder"
+	"vext/source"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -34,8 +37,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			if err != nil {
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
 			} else {
-				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c, "the defaults; there is no file")})
+				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")})
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
+				findings = append(findings, source.Check(s.Queue, c, followed(c))...)
 			}
 			worst := reminder.Well
 			for _, f := range findings {
@@ -59,23 +63,27 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 	return c
 }
 
-// checked returns the service and the path of its configuration.
-func (a *app) checked() (*reminder.Service, string, error) {
+// checked returns the service and its configuration.
+func (a *app) checked() (*reminder.Service, *config.Config, error) {
 	q, c, err := a.openQueue()
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	s, err := a.serviceFor(q, c)
-	return s, c.Path, err
+	return s, c, err
 }
 
 func printFindings(w io.Writer, s style, findings []reminder.Finding) error {
 	var b strings.Builder
+	wide := 15
+	for _, f := range findings {
+		wide = max(wide, runewidth.StringWidth(f.What))
+	}
 	for _, f := range findings {
 		mark := map[reminder.Level]string{reminder.Well: s.green("ok    "), reminder.LookAt: s.yellow("look  "), reminder.Broken: s.red("broken")}[f.Level]
-		fmt.Fprintf(&b, "%s  %-15s  %s\n", mark, f.What, printable(strings.ReplaceAll(f.Text, "\n", "; ")))
+		fmt.Fprintf(&b, "%s  %s  %s\n", mark, column(f.What, wide), printable(strings.ReplaceAll(f.Text, "\n", "; ")))
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "%24s %s\n", "", s.dim(printable(f.Hint)))
+			fmt.Fprintf(&b, "%*s %s\n", wide+9, "", s.dim(printable(f.Hint)))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -4,56 +4,172 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/calendar"
+	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/queue"
 	"vext/reminder"
+	"vext/source/follow"
 )
 
+// importOptions are the flags of vext import.
+type importOptions struct {
+	dryRun            bool
+	repository, since string
+}
+
 func newImport(a *app) *cobra.Command {
-	var dryRun bool
+	var opts importOptions
 	c := &cobra.Command{
-		Use:   "import LOG",
-		Short: "Take the history of MFCns in",
+		Use:   "import LOG | import --repository NAME --since DAY",
+		Short: "Take in the history of MFCns, or the past of a repository",
 		Long: `Adds the reminders in a log of MFCns to the history, so that the statistics go
 on where those of MFCns ended. Both forms of the log are understood, that of
 Python 2 and that of Python 3. To import a log twice changes nothing. Its times
-have no zone; they are taken to be in the configured one. - is standard input.`,
-		Example: `  vext import /var/log/MFCns.log`,
-		Args:    cobra.ExactArgs(1),
+have no zone; they are taken to be in the configured one. - is standard input.
+
+With --repository it takes in the requests in the commits of a repository that is
+followed, or that has a hook of vext, from a day on. What was due before today is
+recorded and not sent; what is due later is queued; what is known stays as it is.`,
+		Example: `  vext import /var/log/MFCns.log
+  vext import --repository src --since 2026-01-01 --dry-run`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case opts.repository == "" && opts.since != "":
+				return errors.New("--since goes with --repository NAME")
+			case opts.repository == "":
+				return cobra.ExactArgs(1)(cmd, args)
+			case opts.since == "":
+				return errors.New("--repository goes with --since DAY")
+			}
+			return cobra.NoArgs(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.makeState = !dryRun
-			log, err := openInput(a, args[0])
-			if err != nil {
-				return err
+			a.makeState = !opts.dryRun
+			if opts.repository != "" {
+				return backfill(a, cmd, &opts)
 			}
-			defer log.Close()
-			run := a.locked
-			if dryRun { // it changes nothing, not even the lock
-				run = a.unlocked
-			}
-			return run(cmd, func(q *queue.Queue, c *config.Config) error {
-				n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
-				if errors.Is(err, reminder.ErrNoLog) {
-					return hinted{fmt.Errorf("%s: %w", args[0], err), `its lines are such as: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`}
-				}
-				if err != nil {
-					return err
-				}
-				verb := "imported"
-				if dryRun {
-					verb = "would import"
-				}
-				_, err = fmt.Fprintf(a.stdout, "%s %d reminders; %d were known, %d lines are about something else\n", verb, n.New, n.Known, n.Other)
-				return err
-			})
+			return importLog(a, cmd, args[0], opts.dryRun)
 		},
 	}
-	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be imported and change nothing")
+	flags := c.Flags()
+	flags.BoolVarP(&opts.dryRun, "dry-run", "n", false, "say what would be imported and change nothing")
+	flags.StringVar(&opts.repository, "repository", "", "the past of the repository `NAME`")
+	flags.StringVar(&opts.since, "since", "", "from the `DAY` on (2026-01-01)")
 	return c
+}
+
+// importRun returns what does the import: nothing is locked for one that
+// changes nothing.
+func (a *app) importRun(dryRun bool) func(*cobra.Command, func(*queue.Queue, *config.Config) error) error {
+	if dryRun {
+		return a.unlocked
+	}
+	return a.locked
+}
+
+func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
+	log, err := openInput(a, path)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	return a.importRun(dryRun)(cmd, func(q *queue.Queue, c *config.Config) error {
+		n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
+		if errors.Is(err, reminder.ErrNoLog) {
+			return hinted{fmt.Errorf("%s: %w", path, err), `its lines are such as: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`}
+		}
+		if err != nil {
+			return err
+		}
+		verb := "imported"
+		if dryRun {
+			verb = "would import"
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s %d reminders; %d were known, %d lines are about something else\n", verb, n.New, n.Known, n.Other)
+		return err
+	})
+}
+
+// backfill takes in the past of a repository.
+func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
+	return a.importRun(opts.dryRun)(cmd, func(q *queue.Queue, c *config.Config) error {
+		since, err := parseTime(opts.since, c.Zone)
+		if err != nil {
+			return usageError{fmt.Errorf("--since: %w", err)}
+		}
+		store, r, err := repositoryNamed(q, c, opts.repository)
+		if err != nil {
+			return err
+		}
+		f, err := a.follower(q, c, store, commit.FromImport, a.log(slog.LevelError+1))
+		if err != nil {
+			return err
+		}
+		b, err := f.Backfill(cmd.Context(), r, since, opts.dryRun)
+		if err != nil {
+			return err
+		}
+		if !opts.dryRun {
+			plan, err := q.Plan(nil)
+			if _, applyErr := q.Apply(plan); err != nil || applyErr != nil {
+				return errors.Join(err, applyErr)
+			}
+		}
+		return printBackfill(a, r.Name, calendar.Of(since, c.Zone), b, opts.dryRun)
+	})
+}
+
+var errNoRepository = errors.New("no repository of that name is followed or has a hook")
+
+// repositoryNamed returns the repository of a name, followed or with a hook,
+// and the store that it is in.
+func repositoryNamed(q *queue.Queue, c *config.Config, name string) (follow.Store, follow.Repository, error) {
+	name = q.Policy.Repository(name)
+	for _, r := range followed(c) {
+		if r.Name == name {
+			return follow.Followed(q.State), r, nil
+		}
+	}
+	store := follow.Hooked(q.State)
+	states, err := store.All()
+	for _, s := range states {
+		if q.Policy.Repository(s.Name) == name {
+			return store, hookedRepository(c, s), nil
+		}
+	}
+	if err != nil {
+		return store, follow.Repository{}, err
+	}
+	return store, follow.Repository{}, hinted{fmt.Errorf("%w: %s", errNoRepository, name), "add it: vext follow add URL, or vext hook install REPO"}
+}
+
+func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, dryRun bool) error {
+	verb := "were"
+	if dryRun {
+		verb = "would be"
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s since %s: %s, %d ask for a reminder\n", name, since.Long(), calendar.Plural(b.Commits, "commit"), b.Asking)
+	for _, line := range []struct {
+		n    int
+		text string
+	}{
+		{b.Passed, "due before today: " + verb + " recorded, not sent"},
+		{b.Spooled, verb + " queued"},
+		{b.Known, "known already"},
+		{b.Copies, "don't count: copies of others, or not on a branch that counts"},
+		{b.Unclear, "can't be read, or are for somebody who may not be written to"},
+	} {
+		if line.n > 0 && err == nil {
+			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)
+		}
+	}
+	return err
 }
 
 func openInput(a *app, path string) (io.ReadCloser, error) {

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			status = exitError
 		}
 	}()
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, user: who()}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -180,11 +180,9 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
 	root.AddCommand(
 		newRun(a), newList(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
-		newStats(a), newImport(a), newCheck(a), newServe(a), newDemo(a),
+		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newDemo(a),
 	)
-	for _, c := range root.Commands() {
-		c.Args = asUsage(c.Args)
-	}
+	markUsage(root)
 	root.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
@@ -196,6 +194,16 @@ each its day and sends what is due; "vext serve" does the same without cron.`,
 		return err
 	}
 	return root
+}
+
+// markUsage does asUsage for every command below c.
+func markUsage(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		if sub.Args != nil {
+			sub.Args = asUsage(sub.Args)
+		}
+		markUsage(sub)
+	}
 }
 
 // asUsage marks what is wrong with the arguments as an error of usage.

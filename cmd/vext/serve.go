@@ -3,21 +3,26 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/config"
 	"vext/reminder"
 )
 
 func newServe(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
-		Short: "Run the processor by itself, on a schedule",
+		Short: "Run the processor by itself, and take commits in",
 		Long: `Runs the processor at once, to catch up, and then on the schedule of the
 configuration (default: 22 minutes past midnight), until it is told to end by
-SIGTERM or SIGINT. It tells systemd when it is ready. The configuration is read
+SIGTERM or SIGINT. Where the configuration says so it also takes the webhooks of
+forges ([http] and [[hook]]) and mails by LMTP ([lmtp]), and follows repositories
+([[repository]]). It tells systemd when it is ready. The configuration is read
 once, when it starts; the log goes to standard error, one line an event.`,
 		Example: `  vext serve
   systemctl enable --now vext    with contrib/systemd/vext.service`,
@@ -31,10 +36,6 @@ once, when it starts; the log goes to standard error, one line an event.`,
 			if err != nil {
 				return err
 			}
-			schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
-			if err != nil {
-				return err
-			}
 			q, err := a.open(c)
 			if err != nil {
 				return err
@@ -43,25 +44,74 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			log := a.log(slog.LevelInfo)
+			tasks, err := a.tasks(c, q, log)
+			if err != nil {
+				return err
+			}
 			notifySystemd(log, systemdReady)
 			defer notifySystemd(log, systemdStopping)
 			log.Info("started", "version", version(), "schedule", c.Schedule, "timezone", c.Timezone)
-			reminder.Serve(cmd.Context(), schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
-				q, err := a.open(c)
-				if err != nil {
-					return reminder.Summary{}, err
-				}
-				s, err := a.serviceFor(q, c)
-				if err != nil {
-					return reminder.Summary{}, err
-				}
-				s.Log, s.Progress = log, nil
-				return s.Run(ctx)
-			})
+			err = together(cmd.Context(), tasks...)
 			log.Info("stopped")
-			return nil
+			return err
 		},
 	}
+}
+
+// process runs the processor on its schedule.
+func (a *app) process(ctx context.Context, c *config.Config, log *slog.Logger) error {
+	schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
+	if err != nil {
+		return err
+	}
+	reminder.Serve(ctx, schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
+		q, err := a.open(c)
+		if err != nil {
+			return reminder.Summary{}, err
+		}
+		s, err := a.loggingService(q, c, log)
+		if err != nil {
+			return reminder.Summary{}, err
+		}
+		s.Progress = nil
+		return s.Run(ctx)
+	})
+	return nil
+}
+
+// A task is a part of the service. It ends when its context does, and before
+// that only with an error.
+type task func(context.Context) error
+
+// together runs tasks until the first fails or ctx ends, and returns when all
+// have ended.
+func together(ctx context.Context, tasks ...task) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error)
+	for _, t := range tasks {
+		go func() { ended <- guarded(ctx, t) }()
+	}
+	var errs []error
+	for range tasks {
+		err := <-ended
+		errs = append(errs, err)
+		if err != nil {
+			cancel()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// guarded runs a task and turns a panic into an error: no part of the service
+// ends the others in the middle of their work.
+func guarded(ctx context.Context, t task) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return t(ctx)
 }
 
 // wallClock is the system's clock. It looks at the clock every so often while

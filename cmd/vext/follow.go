@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/vcs"
+	"vext/queue"
+	"vext/reminder"
+	"vext/source/follow"
+)
+
+func vcsKind(name string) vcs.Kind { return vcs.Kind(name) }
+
+func newFollow(a *app) *cobra.Command {
+	var once bool
+	c := &cobra.Command{
+		Use:   "follow [NAME...]",
+		Short: "Look for new commits in repositories, and spool those that ask",
+		Long: `Fetches the repositories that the configuration lists under [[repository]], all
+or those that are named, and spools every new commit on a branch that counts that
+asks for a reminder. Without --once it goes on, on the schedule of [follow], until
+it is told to end; vext serve does the same beside its other work.
+
+A repository that can't be reached is tried again with growing pauses, and does
+not hold up the others. To name it is to try it at once.`,
+		Example: `  vext follow --once                     from cron
+  vext follow --once src                 now, whether it failed lately or not
+  vext follow add https://git.example.org/widget.git --mine`,
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			c, err := a.load()
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, r := range followed(c) {
+				if strings.HasPrefix(r.Name, typed) {
+					names = append(names, r.Name)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.makeState = true
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			repositories, err := chosen(c, args)
+			if err != nil {
+				return err
+			}
+			if once {
+				return a.followOnce(cmd.Context(), c, repositories, len(args) > 0)
+			}
+			if a.nowFlag != "" {
+				return usageError{errors.New("--now: vext follow goes by the clock, unless it is run with --once")}
+			}
+			log := a.log(slog.LevelInfo)
+			return a.followAlways(cmd.Context(), c, repositories, log)
+		},
+	}
+	c.Flags().BoolVar(&once, "once", false, "look once and end; for cron")
+	c.AddCommand(newFollowAdd(a))
+	return c
+}
+
+// chosen returns the repositories of the configuration, all or those named.
+func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
+	all := followed(c)
+	if len(all) == 0 {
+		return nil, hinted{errors.New("no repository is followed: the configuration has no [[repository]] with a url"),
+			"vext follow add URL adds one; see vext.toml(5)"}
+	}
+	if len(names) == 0 {
+		return all, nil
+	}
+	p := policy(c)
+	var some []follow.Repository
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(r follow.Repository) bool { return r.Name == p.Repository(name) })
+		if i < 0 {
+			var known []string
+			for _, r := range all {
+				known = append(known, r.Name)
+			}
+			return nil, hinted{fmt.Errorf("no followed repository has the name %q", name), "there are " + strings.Join(known, ", ")}
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
+}
+
+func (a *app) followOnce(ctx context.Context, c *config.Config, repositories []follow.Repository, insist bool) error {
+	q, err := a.open(c)
+	if err != nil {
+		return err
+	}
+	f, err := a.follower(q, c, follow.Followed(q.State), commit.FromFollow, a.log(slog.LevelError+1))
+	if err != nil {
+		return err
+	}
+	reports := f.Follow(ctx, repositories, insist)
+	errs := []error{printReports(a.stdout, a.stderr, reports, q)}
+	if c.Follow.Run {
+		s, err := a.serviceFor(q, c)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		sum, err := s.Run(ctx)
+		if !sum.Empty() {
+			fmt.Fprintln(a.stdout, sum)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// printReports says what was found: nothing where there was nothing, so that
+// cron has nothing to mail.
+func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Queue) error {
+	var errs []error
+	_, watched := terminal(stdout)
+	for _, r := range reports {
+		for _, text := range r.Said {
+			fmt.Fprintf(stderr, "vext: hint: %s: %s\n", r.Name, printable(text))
+		}
+		switch {
+		case r.Err != nil:
+			errs = append(errs, r.Err)
+		case !r.Paused.IsZero():
+			fmt.Fprintf(stderr, "vext: hint: %s failed lately, and is not tried again before %s; vext follow --once %s tries at once\n",
+				r.Name, r.Paused.In(q.Zone).Format("Mon 2 Jan 15:04"), r.Name)
+		case r.New > 0 || watched:
+			fmt.Fprintf(stdout, "%s: %s, %d ask for a reminder, %d spooled\n", r.Name, calendar.Plural(r.Commits, "new commit"), r.Asking, r.New)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// followAlways follows on the schedule, until ctx ends.
+func (a *app) followAlways(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
+	schedule, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone)
+	if err != nil {
+		return hinted{fmt.Errorf("follow.%w", err), "see vext.toml(5)"}
+	}
+	clock := wallClock{}
+	for {
+		if err := a.followPass(ctx, c, repositories, log); err != nil {
+			log.Error("follow", "err", err)
+		}
+		if clock.Sleep(ctx, schedule.Next(clock.Now())) != nil {
+			return nil
+		}
+	}
+}
+
+// followPass looks after repositories once, and runs the processor where that
+// is configured.
+func (a *app) followPass(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
+	q, err := a.open(c)
+	if err != nil {
+		return err
+	}
+	f, err := a.follower(q, c, follow.Followed(q.State), commit.FromFollow, log)
+	if err != nil {
+		return err
+	}
+	f.Progress = nil
+	for _, r := range f.Follow(ctx, repositories, false) {
+		if r.Commits > 0 {
+			log.Info("followed", "repository", r.Name, "commits", r.Commits, "asking", r.Asking, "spooled", r.New)
+		}
+	}
+	if !c.Follow.Run || ctx.Err() != nil {
+		return nil
+	}
+	s, err := a.loggingService(q, c, log)
+	if err != nil {
+		return err
+	}
+	s.Progress = nil
+	sum, err := s.Run(ctx)
+	if !sum.Empty() {
+		log.Info("run", "done", sum.String())
+	}
+	return err
+}

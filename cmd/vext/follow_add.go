@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/vcs"
+	"vext/queue"
+)
+
+// addOptions are the flags of vext follow add.
+type addOptions struct {
+	mine             bool
+	name, from, kind string
+	branches         []string
+}
+
+func newFollowAdd(a *app) *cobra.Command {
+	var opts addOptions
+	c := &cobra.Command{
+		Use:   "add URL",
+		Short: "Follow a repository",
+		Long: `Adds a repository to the configuration, and looks at it once, so that what is
+committed from now on is found. With --mine only your own commits count, by the
+address that git knows you by; you may be written to there, and vext follow sends
+what is due as well: a line in your crontab is all that it then needs.`,
+		Example: `  vext follow add https://git.example.org/widget.git --mine
+  vext follow add --name src --branch main --from 2026-01-01 https://git.example.org/src.git`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return followAdd(a, cmd, args[0], &opts) },
+	}
+	flags := c.Flags()
+	flags.BoolVar(&opts.mine, "mine", false, "only your own commits, and reminders of them to you")
+	flags.StringVar(&opts.name, "name", "", "what the repository is called (default: the end of the URL)")
+	flags.StringVar(&opts.from, "from", "", "from which `COMMIT` or date on commits count (default: from now)")
+	flags.StringVar(&opts.kind, "vcs", "", "what keeps it: git, hg or svn (default: find out)")
+	flags.StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
+	return c
+}
+
+func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
+	file, err := config.Path(a.configPath)
+	if err != nil {
+		return err
+	}
+	edit, err := config.Read(file)
+	if err != nil {
+		return err
+	}
+	before, err := edit.Parse(queue.DefaultBranches)
+	if err != nil {
+		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
+	}
+	kind := vcs.Kind(opts.kind)
+	if kind == "" {
+		if kind, err = vcs.Detect(cmd.Context(), url); err != nil {
+			return hinted{err, "name what keeps it with --vcs git, hg or svn"}
+		}
+	}
+	r := config.Repository{
+		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url))), URL: url, VCS: string(kind), From: opts.from, Branches: opts.branches,
+	}
+	var hints []string
+	if opts.mine {
+		if hints, err = setMine(cmd, edit, before, &r); err != nil {
+			return err
+		}
+	}
+	edit.Append(r.Table())
+	c, err := edit.Parse(queue.DefaultBranches)
+	if err != nil {
+		return hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
+	}
+	a.makeState = true
+	all := followed(c)
+	first := *c
+	first.Follow.Run = false // to look is enough for now
+	if err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); err != nil {
+		return err // and nothing is changed
+	}
+	if err := edit.Write(file); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
+	for _, hint := range hints {
+		fmt.Fprintf(a.stderr, "vext: hint: %s\n", hint)
+	}
+	return nil
+}
+
+// setMine makes the configuration one for a single person.
+func setMine(cmd *cobra.Command, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
+	name, address, err := vcs.Me(cmd.Context())
+	if err != nil {
+		return nil, hinted{err, "tell git who you are: git config --global user.email you@example.org"}
+	}
+	r.Committers = []string{address}
+	switch {
+	case len(c.Reminders.Allow) == 0:
+		edit.Set("reminders", "allow = "+config.QuoteList([]string{address}))
+	case !queue.MatchAddress(c.Reminders.Allow, address):
+		hints = append(hints, fmt.Sprintf("add your address to allow under [reminders], or nobody is reminded: %s", config.Quote(address)))
+	}
+	if c.Mail.From == "" {
+		lines := []string{"from = " + config.Quote((&commit.Person{Name: name, Email: address}).String())}
+		const sendmail = "/usr/sbin/sendmail"
+		if _, err := os.Stat(sendmail); err == nil && c.Mail.Via == config.Default(nil).Mail.Via {
+			lines = append(lines, `via = "sendmail:`+sendmail+`"`)
+		}
+		edit.Set("mail", lines...)
+	}
+	if !c.Follow.Run {
+		edit.Set("follow", "run = true # send what is due as well")
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return append(hints, "this line in your crontab (crontab -e) is all that it needs: */20 * * * * "+strings.ReplaceAll(program, "%", `\%`)+" follow --once"), nil
+}

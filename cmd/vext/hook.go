@@ -1,0 +1,372 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/vcs"
+	"vext/source/follow"
+	"vext/source/hook"
+)
+
+func newHook(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "hook",
+		Short: "Let a repository on this machine hand its commits over",
+		Long: `Puts a hook into a git, Mercurial or Subversion repository that hands each new
+commit on a branch that counts to vext. The hook delays a push by some hundredths
+of a second and never makes it fail. What it misses, because vext is broken or
+the disk is full, the next vext run finds.
+
+A hook that is there already goes on working, and is what remains after remove.`,
+		Example: `  vext hook install /srv/git/widget.git
+  vext hook install --vcs svn --domain example.org /srv/svn/widget
+  vext hook status
+  vext hook remove /srv/git/widget.git`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newHookInstall(a), newHookRemove(a), newHookStatus(a), newHookFire(a), newHookWork(a))
+	return c
+}
+
+// hookOptions are the flags of vext hook.
+type hookOptions struct {
+	vcs, name, domain string
+	branches          []string
+}
+
+func (o *hookOptions) addVCS(c *cobra.Command) {
+	c.Flags().StringVar(&o.vcs, "vcs", "", "what keeps the repository: git, hg or svn (default: find out)")
+	c.RegisterFlagCompletionFunc("vcs", cobra.FixedCompletions([]string{"git", "hg", "svn"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func newHookInstall(a *app) *cobra.Command {
+	var opts hookOptions
+	c := &cobra.Command{
+		Use:   "install REPO",
+		Short: "Put the hook in; again to bring it up to date",
+		Args:  cobra.ExactArgs(1),
+		Example: `  vext hook install /srv/git/widget.git
+  vext hook install --name src --branch main --branch 'stable/*' ~/src`,
+		RunE: func(cmd *cobra.Command, args []string) error { return installHook(a, cmd, args[0], &opts) },
+	}
+	opts.addVCS(c)
+	c.Flags().StringVar(&opts.name, "name", "", "what the repository is called (default: its directory)")
+	c.Flags().StringVar(&opts.domain, "domain", "", "what makes the address of a committer who has only a login: login@`DOMAIN`")
+	c.Flags().StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
+	return c
+}
+
+func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) error {
+	a.makeState = true
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	place, err := locate(cmd, path, opts.vcs)
+	if err != nil {
+		return err
+	}
+	state, err := a.stateDir(c)
+	if err != nil {
+		return err
+	}
+	if state, err = filepath.Abs(state); err != nil {
+		return err
+	}
+	name := commit.RepositoryName(opts.name)
+	if name == "" {
+		name = place.Name
+	}
+	store := follow.Hooked(state)
+	known, err := store.Load(name)
+	if err != nil {
+		return err
+	}
+	if known.Where != "" && known.Where != place.Dir {
+		return hinted{fmt.Errorf("%s is the name of %s already", name, known.Where), "give this one another with --name"}
+	}
+	h, err := a.hookFor(place, state, name)
+	if err != nil {
+		return err
+	}
+	// As whoever runs this: the state directory's owner can't write there.
+	made, err := h.Install()
+	if errors.Is(err, hook.ErrShared) {
+		return hinted{err, "put this line into the hook post-receive, or post-commit, yourself: " + h.Line()}
+	}
+	if err != nil {
+		return err
+	}
+	return a.registerHook(cmd, c, place, name, opts, made)
+}
+
+// registerHook notes where the branches stand: what comes behind that is new.
+func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Place, name string, opts *hookOptions, made bool) error {
+	q, err := a.open(c)
+	if err != nil {
+		return err
+	}
+	store := follow.Hooked(q.State)
+	options := &follow.Options{Branches: opts.branches, Domain: opts.domain, Made: made}
+	s, err := store.Register(cmd.Context(), name, place.Dir, place.Kind, options)
+	if err != nil {
+		return err
+	}
+	f, err := a.follower(q, c, store, commit.FromHook, a.log(slog.LevelError+1))
+	if err != nil {
+		return err
+	}
+	report := f.Pushed(cmd.Context(), hookedRepository(c, s), nil)
+	if report.Err != nil {
+		return hinted{report.Err, "the hook is in place; once this is mended, run vext hook install again"}
+	}
+	for _, text := range report.Said {
+		fmt.Fprintf(a.stderr, "vext: hint: %s\n", printable(text))
+	}
+	_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s: new commits are handed over\n", place.Dir, name)
+	return err
+}
+
+func locate(cmd *cobra.Command, path, kind string) (*vcs.Place, error) {
+	switch vcs.Kind(kind) {
+	case "", vcs.Git, vcs.Hg, vcs.Svn:
+	default:
+		return nil, usageError{fmt.Errorf("--vcs: %q is none of git, hg and svn", kind)}
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	return vcs.Locate(cmd.Context(), path, vcs.Kind(kind))
+}
+
+// hookFor returns the hook of a repository, which runs this very program with
+// the configuration and the state directory that it has now.
+func (a *app) hookFor(place *vcs.Place, state, name string) (*hook.Hook, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := []string{program}
+	if a.configPath != "" {
+		config, err := filepath.Abs(a.configPath)
+		if err != nil {
+			return nil, err
+		}
+		command = append(command, "--config", config)
+	}
+	command = append(command, "--state", state, "hook", "fire")
+	if place.Kind == vcs.Hg {
+		command = append(command, "--no-wait") // hg alone takes longer to start than a hook may
+	}
+	return &hook.Hook{Place: place, Command: append(command, name)}, nil
+}
+
+func newHookRemove(a *app) *cobra.Command {
+	var opts hookOptions
+	c := &cobra.Command{
+		Use:   "remove REPO",
+		Short: "Take the hook out, and put back what was there before",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			place, err := locate(cmd, args[0], opts.vcs)
+			if err != nil {
+				return err
+			}
+			state, err := a.stateDir(c)
+			if err != nil {
+				return err
+			}
+			known, err := follow.Hooked(state).At(place.Dir)
+			if err != nil {
+				return err
+			}
+			h := &hook.Hook{Place: place}
+			made := known != nil && known.Options != nil && known.Options.Made
+			if err := h.Remove(made); err != nil {
+				return err
+			}
+			if known != nil {
+				q, err := a.open(c)
+				if err != nil {
+					return err
+				}
+				if err := follow.Hooked(q.State).Forget(cmd.Context(), known.Name); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintf(a.stdout, "removed from %s\n", place.Dir)
+			return err
+		},
+	}
+	opts.addVCS(c)
+	return c
+}
+
+func newHookStatus(a *app) *cobra.Command {
+	var opts hookOptions
+	c := &cobra.Command{
+		Use:   "status [REPO]",
+		Short: "Say how the hooks stand: of one repository, or of all",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			state, err := a.stateDir(c)
+			if err != nil {
+				return err
+			}
+			if state, err = filepath.Abs(state); err != nil {
+				return err
+			}
+			store := follow.Hooked(state)
+			if len(args) == 0 {
+				states, err := store.All()
+				if len(states) == 0 && err == nil {
+					_, err = fmt.Fprintln(a.stdout, "no hook is installed")
+				}
+				for _, s := range states {
+					err = errors.Join(err, a.printHook(cmd, c, state, s, s.Where, string(s.Kind)))
+				}
+				return err
+			}
+			place, err := locate(cmd, args[0], opts.vcs)
+			if err != nil {
+				return err
+			}
+			known, err := store.At(place.Dir)
+			if err != nil {
+				return err
+			}
+			if known == nil {
+				known = &follow.State{Name: place.Name}
+			}
+			return a.printHook(cmd, c, state, known, place.Dir, string(place.Kind))
+		},
+	}
+	opts.addVCS(c)
+	return c
+}
+
+// printHook prints how one hook stands. It ends with 1 when something is wrong
+// with it.
+func (a *app) printHook(cmd *cobra.Command, c *config.Config, state string, s *follow.State, path, kind string) error {
+	style := styleFor(a.stdout)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", style.bold(printable(s.Name)))
+	fact := func(label, value string) {
+		fmt.Fprintf(&b, "  %s  %s\n", style.dim(fmt.Sprintf("%-10s", label)), printable(value))
+	}
+	fact("repository", path+" ("+kind+")")
+	wrong := false
+	place, err := locate(cmd, path, kind)
+	if err == nil {
+		var h *hook.Hook
+		if h, err = a.hookFor(place, state, s.Name); err == nil {
+			var parts []hook.Part
+			parts, err = h.Parts()
+			for _, part := range parts {
+				wrong = wrong || part.State != hook.Installed
+				fact("hook", part.Path+": "+part.State)
+			}
+		}
+	}
+	if err != nil {
+		wrong = true
+		fact("hook", err.Error())
+	}
+	switch {
+	case s.Where == "":
+		wrong = true
+		fact("state", "not installed")
+	case s.Failures > 0:
+		wrong = true
+		fact("state", fmt.Sprintf("failed %d times, since %s: %s", s.Failures, s.Failing.In(c.Zone).Format("Mon 2 Jan 15:04"), s.Error))
+	case s.LastOK.IsZero():
+		fact("state", "never looked at")
+	default:
+		fact("state", "last looked at "+s.LastOK.In(c.Zone).Format("Mon 2 Jan 2006 15:04"))
+	}
+	if _, err := io.WriteString(a.stdout, b.String()); err != nil {
+		return err
+	}
+	if wrong {
+		return exitCode(1)
+	}
+	return nil
+}
+
+// newHookFire is what the hooks run. It does no more than to start a worker.
+func newHookFire(a *app) *cobra.Command {
+	var noWait bool
+	c := &cobra.Command{
+		Use:    "fire NAME",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			program, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			worker := []string{program}
+			if a.configPath != "" {
+				worker = append(worker, "--config", a.configPath)
+			}
+			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", "--fired", args[0]), !noWait)
+		},
+	}
+	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker at all")
+	return c
+}
+
+// newHookWork is what a hook starts, and what may take its time.
+func newHookWork(a *app) *cobra.Command {
+	var fired bool
+	c := &cobra.Command{
+		Use:    "work NAME",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			told, err := io.ReadAll(a.stdin)
+			if err != nil {
+				return err
+			}
+			q, c, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			store := follow.Hooked(q.State)
+			s, err := store.Load(args[0])
+			if err != nil {
+				return err
+			}
+			f, err := a.follower(q, c, store, commit.FromHook, a.log(slog.LevelError))
+			if err != nil {
+				return err
+			}
+			f.Progress = nil
+			if fired {
+				f.Many = hook.Tell()
+			}
+			return f.Pushed(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told))).Err
+		},
+	}
+	c.Flags().BoolVar(&fired, "fired", false, "a hook waits for it")
+	return c
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/forge"
+	"vext/queue"
+	"vext/source/follow"
+	"vext/source/lmtp"
+	"vext/source/webhook"
+)
+
+// tasks opens all ways in that are configured and returns what vext serve does.
+// What can't be opened is an error now.
+func (a *app) tasks(c *config.Config, q *queue.Queue, log *slog.Logger) ([]task, error) {
+	tasks := []task{func(ctx context.Context) error { return a.process(ctx, c, log) }}
+	if repositories := followed(c); len(repositories) > 0 {
+		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, repositories, log) })
+	}
+	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){a.openLMTP, a.openHTTP} {
+		t, err := open(c, q, log)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks, nil
+}
+
+// openLMTP returns what takes mails by LMTP, nil when that is not configured.
+func (a *app) openLMTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
+	network, address, err := c.LMTP.Address()
+	if err != nil || address == "" {
+		return nil, err
+	}
+	f, err := filterFor(q, c, commit.FromLMTP)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lmtp.Listen(network, address)
+	if err != nil {
+		return nil, hinted{fmt.Errorf("lmtp: %w", err), "see the key listen under [lmtp] in vext.toml(5)"}
+	}
+	log.Info("taking mails by LMTP", "address", address)
+	server := &lmtp.Server{Filter: f, Log: log}
+	return func(ctx context.Context) error { return server.Serve(ctx, l) }, nil
+}
+
+// openHTTP returns what takes webhooks, nil when that is not configured.
+func (a *app) openHTTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
+	address, err := c.HTTP.Address()
+	if err != nil || address == "" {
+		return nil, err
+	}
+	f, err := filterFor(q, c, commit.FromWebhook)
+	if err != nil {
+		return nil, err
+	}
+	h := &webhook.Handler{
+		Filter: f, Policy: &q.Policy, Log: log, Now: time.Now,
+		LookUp: func(ctx context.Context, repository string, u forge.Update) error {
+			return a.lookUp(ctx, c, repository, u, log)
+		},
+	}
+	for i := range c.Hooks {
+		one := &c.Hooks[i]
+		secret, err := one.Key()
+		if err != nil {
+			return nil, hinted{fmt.Errorf("hook %s: %w", one.Name, err), "vext reads the secret as the user that it runs as"}
+		}
+		if secret == "" {
+			log.Warn("a hook without a secret is not there", "hook", one.Name)
+		}
+		h.Hooks = append(h.Hooks, webhook.Hook{
+			Name: one.Name, Secret: secret, Repositories: one.Repositories, Allow: one.Allow, Senders: one.Senders,
+		})
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, hinted{fmt.Errorf("http: %w", err), "see the key listen under [http] in vext.toml(5)"}
+	}
+	log.Info("taking webhooks", "address", l.Addr().String())
+	return func(ctx context.Context) error { return serveHTTP(ctx, webhook.NewServer(h), l) }, nil
+}
+
+// httpGrace is how long requests in flight have when the service is told to
+// end.
+const httpGrace = 20 * time.Second
+
+func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpGrace)
+	defer cancel()
+	err := server.Shutdown(within)
+	<-failed
+	return err
+}
+
+// lookUp spools the commits of a push that its forge did not list.
+func (a *app) lookUp(ctx context.Context, c *config.Config, name string, u forge.Update, log *slog.Logger) error {
+	q, err := a.open(c)
+	if err != nil {
+		return err
+	}
+	store, r, err := repositoryNamed(q, c, name)
+	if errors.Is(err, errNoRepository) {
+		return webhook.ErrNotFollowed
+	}
+	if err != nil {
+		return err
+	}
+	f, err := a.follower(q, c, store, commit.FromFollow, log)
+	if err != nil {
+		return err
+	}
+	f.Progress = nil
+	report, err := f.LookUp(ctx, r, follow.Update{Refname: u.Refname, Old: u.Before, New: u.After})
+	if err != nil {
+		return err
+	}
+	log.Info("looked up", "repository", name, "branch", commit.BranchName(u.Refname), "commits", report.Commits, "spooled", report.New)
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"cmp"
+	"log/slog"
+
+	"vext/filter"
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/queue"
+	"vext/source/follow"
+)
+
+// filterFor returns the filter in front of the spool, for one way in.
+func filterFor(q *queue.Queue, c *config.Config, way string) (*filter.Filter, error) {
+	f, err := filter.New(q.Spool, c.Reminders.Trailers...)
+	if err != nil {
+		return nil, err
+	}
+	f.Way = way
+	return f, nil
+}
+
+// follower returns what looks after the repositories of a store.
+func (a *app) follower(q *queue.Queue, c *config.Config, store follow.Store, way string, log *slog.Logger) (*follow.Follower, error) {
+	f, err := filterFor(q, c, way)
+	if err != nil {
+		return nil, err
+	}
+	return &follow.Follower{Store: store, Queue: q, Filter: f, Log: log, Progress: a.progress}, nil
+}
+
+// inflow returns what a run asks the repositories.
+func (a *app) inflow(q *queue.Queue, c *config.Config, log *slog.Logger) (*follow.Inflow, error) {
+	hooked, err := a.follower(q, c, follow.Hooked(q.State), commit.FromHook, log)
+	if err != nil {
+		return nil, err
+	}
+	followed, err := a.follower(q, c, follow.Followed(q.State), commit.FromFollow, log)
+	if err != nil {
+		return nil, err
+	}
+	return &follow.Inflow{
+		Hooked: hooked, Followed: followed,
+		Repository: func(s *follow.State) follow.Repository { return hookedRepository(c, s) },
+	}, nil
+}
+
+// followed returns the repositories that the configuration says are to be
+// followed.
+func followed(c *config.Config) []follow.Repository {
+	var repositories []follow.Repository
+	for i := range c.Repositories {
+		r := &c.Repositories[i]
+		if r.URL == "" {
+			continue
+		}
+		one := repository(c, r)
+		one.URL, one.Source = r.URL, commit.FromFollow
+		one.FirstParent = r.FirstParent == nil || *r.FirstParent
+		repositories = append(repositories, one)
+	}
+	return repositories
+}
+
+// hookedRepository returns the repository of a hook. What the configuration
+// says of one of its name holds for it, too; but a hook hands over each new
+// commit, unless it is told not to.
+func hookedRepository(c *config.Config, s *follow.State) follow.Repository {
+	one := repository(c, &config.Repository{})
+	for i := range c.Repositories {
+		r := &c.Repositories[i]
+		if commit.RepositoryName(r.Name) == commit.RepositoryName(s.Name) {
+			one = repository(c, r)
+			one.From = ""
+			one.FirstParent = r.FirstParent != nil && *r.FirstParent
+		}
+	}
+	one.Name, one.Path, one.Source, one.Kind = s.Name, s.Where, commit.FromHook, s.Kind
+	if s.Options != nil {
+		if len(s.Options.Branches) > 0 {
+			one.Branches, one.Explicit = s.Options.Branches, true
+		}
+		one.Domain = cmp.Or(s.Options.Domain, one.Domain)
+	}
+	return one
+}
+
+// repository returns what holds for a repository however it is read.
+func repository(c *config.Config, r *config.Repository) follow.Repository {
+	one := follow.Repository{
+		Name: commit.RepositoryName(r.Name), Kind: vcsKind(r.VCS), From: r.From,
+		Branches: c.Reminders.Branches, Committers: r.Committers, Domain: r.Domain,
+	}
+	if len(r.Branches) > 0 {
+		one.Branches, one.Explicit = r.Branches, true
+	}
+	return one
+}

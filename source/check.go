@@ -1,0 +1,194 @@
+// Package source is about all ways in at once: whether each of them is open,
+// and when it was last heard from.
+package source
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"vext/internal/config"
+	"vext/queue"
+	"vext/reminder"
+	"vext/source/follow"
+)
+
+// dialWait is how long a listener has to answer.
+const dialWait = 2 * time.Second
+
+// A checker looks at the ways in as they are at one time.
+type checker struct {
+	q        *queue.Queue
+	c        *config.Config
+	followed map[string]*follow.State
+}
+
+// Check looks at every way in that is configured, or was ever used.
+// repositories are those that are to be followed.
+func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository) []reminder.Finding {
+	k := checker{q, c, map[string]*follow.State{}}
+	findings := k.mail()
+	findings = append(findings, k.listeners()...)
+	findings = append(findings, k.webhooks()...)
+	states, err := follow.Followed(q.State).All()
+	findings = append(findings, unreadable("repositories", err)...)
+	for _, s := range states {
+		k.followed[s.Name] = s
+	}
+	for i := range repositories {
+		findings = append(findings, k.repository(&repositories[i]))
+	}
+	states, err = follow.Hooked(q.State).All()
+	findings = append(findings, unreadable("hooks", err)...)
+	for _, s := range states {
+		findings = append(findings, k.hook(s))
+	}
+	return append(findings, k.incomplete(repositories)...)
+}
+
+func unreadable(what string, err error) []reminder.Finding {
+	if err == nil {
+		return nil
+	}
+	return []reminder.Finding{{Level: reminder.Broken, What: what, Text: err.Error()}}
+}
+
+// heard says when a way in last brought a commit, whether that asked for
+// anything or not.
+func (k *checker) heard(way string) string {
+	t := k.q.Spool.LastSeenBy(way)
+	if t.IsZero() {
+		return "no commit yet"
+	}
+	return "last commit " + reminder.Ago(t, k.q.Now, k.q.Zone)
+}
+
+// mail is about vext-filter, which is not configured here.
+func (k *checker) mail() []reminder.Finding {
+	if k.q.Spool.LastSeenBy("").IsZero() {
+		return nil
+	}
+	text := k.heard("")
+	if hold := time.Duration(k.c.MailIn.Hold); hold > 0 {
+		text += "; mails are held for " + hold.String()
+	}
+	return []reminder.Finding{{What: "vext-filter", Text: text}}
+}
+
+// listeners looks whether vext serve answers where it is to listen.
+func (k *checker) listeners() []reminder.Finding {
+	var findings []reminder.Finding
+	if network, address, err := k.c.LMTP.Address(); err == nil && address != "" {
+		findings = append(findings, answers("lmtp", network, address, k.heard("lmtp")))
+	}
+	address, err := k.c.HTTP.Address()
+	switch {
+	case err == nil && address != "":
+		findings = append(findings, answers("http", "tcp", address, "answers"))
+	case len(k.c.Hooks) > 0:
+		findings = append(findings, reminder.Finding{
+			Level: reminder.LookAt, What: "http", Text: "there are [[hook]]s, but nothing listens for them",
+			Hint: `listen = "127.0.0.1:8645" under [http]`,
+		})
+	}
+	return findings
+}
+
+func answers(what, network, address, text string) reminder.Finding {
+	conn, err := net.DialTimeout(network, address, dialWait)
+	if err != nil {
+		return reminder.Finding{Level: reminder.LookAt, What: what, Text: err.Error(), Hint: "is vext serve running?"}
+	}
+	conn.Close()
+	return reminder.Finding{What: what, Text: address + ": " + text}
+}
+
+func (k *checker) webhooks() []reminder.Finding {
+	var findings []reminder.Finding
+	for i := range k.c.Hooks {
+		h := &k.c.Hooks[i]
+		f := reminder.Finding{What: "webhook " + h.Name, Text: k.heard("webhook-" + h.Name)}
+		key, err := h.Key()
+		switch {
+		case err != nil:
+			f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "it is not there without its secret"
+		case key == "":
+			f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, and so is not there", "set secret_file under [[hook]]"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// neverTried is after how long without a look at a repository something is
+// wrong with whoever is to look.
+const neverTried = 24 * time.Hour
+
+// repository is about one that is followed.
+func (k *checker) repository(r *follow.Repository) reminder.Finding {
+	what := "follow " + r.Name
+	s := k.followed[r.Name]
+	if s == nil || s.LastTry.IsZero() {
+		return reminder.Finding{Level: reminder.LookAt, What: what, Text: "not looked at yet", Hint: "vext follow --once, from cron, or vext serve"}
+	}
+	f := k.state(what, s)
+	if f.Level == reminder.Well && k.q.Now.Sub(s.LastTry) > neverTried {
+		f.Level, f.Hint = reminder.LookAt, "is cron, or vext serve, still running?"
+	}
+	return f
+}
+
+// hook is about a repository with a hook of vext.
+func (k *checker) hook(s *follow.State) reminder.Finding {
+	return k.state("hook "+s.Name, s)
+}
+
+// brokenAfter is after how long a failure is no passing one.
+const brokenAfter = 24 * time.Hour
+
+func (k *checker) state(what string, s *follow.State) reminder.Finding {
+	ago := func(t time.Time) string { return reminder.Ago(t, k.q.Now, k.q.Zone) }
+	f := reminder.Finding{What: what, Text: "last looked at " + ago(s.LastOK)}
+	switch {
+	case s.Failures > 0:
+		f.Level = reminder.LookAt
+		if k.q.Now.Sub(s.Failing) >= brokenAfter {
+			f.Level = reminder.Broken
+		}
+		f.Text = fmt.Sprintf("%s (failing since %s)", s.Error, ago(s.Failing))
+		f.Hint = "tried again with growing pauses; at once by vext follow --once " + s.Name
+	case len(s.Warnings) > 0:
+		f.Level, f.Text = reminder.LookAt, strings.Join(s.Warnings, "; ")
+	case s.Gap != nil:
+		f.Text += fmt.Sprintf("; r%d is missing since %s, and waited for", s.Gap.Revision, ago(s.Gap.Since))
+	}
+	if n := len(s.Notes); n > 0 && f.Level == reminder.Well {
+		f.Text += "; " + s.Notes[n-1].Text + " (" + ago(s.Notes[n-1].Time) + ")"
+	}
+	return f
+}
+
+// recent is for how long a push that was told of incompletely is worth a look.
+const recent = 30 * 24 * time.Hour
+
+// incomplete is about pushes of which a forge did not tell everything, and
+// which nobody could look up.
+func (k *checker) incomplete(repositories []follow.Repository) []reminder.Finding {
+	var findings []reminder.Finding
+	told := map[string]bool{}
+	for _, push := range k.q.Spool.IncompletePushes() {
+		name := k.q.Policy.Repository(push.Repository)
+		if k.q.Now.Sub(push.Time) > recent || told[name] {
+			continue
+		}
+		told[name] = true
+		f := reminder.Finding{
+			Level: reminder.LookAt, What: "push to " + name,
+			Text: fmt.Sprintf("%s: not all of its commits were listed, and no repository of that name is followed", reminder.Ago(push.Time, k.q.Now, k.q.Zone)),
+			Hint: "add a [[repository]] of that name with its url; what was missed: vext import --repository " + name + " --since " + push.Time.Format(time.DateOnly),
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}

@@ -1,0 +1,118 @@
+package follow
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/internal/vcs"
+	"vext/queue"
+)
+
+// A Backfill counts what became of the requests of the past.
+type Backfill struct {
+	Commits int `json:"commits"` // looked at
+	Asking  int `json:"asking"`  // of them ask for a reminder
+	Passed  int `json:"passed"`  // were due before today: recorded, not sent
+	Spooled int `json:"queued"`  // are due today or later
+	Known   int `json:"known"`   // by whatever way they came
+	Copies  int `json:"ignored"` // do not count: copies, another branch
+	Unclear int `json:"unclear"` // can't be read, or must not be sent
+}
+
+// Backfill takes in the requests of commits that are not older than since. The
+// caller holds the queue's lock, and schedules the spool afterwards. With
+// dryRun nothing changes but the copy of the repository.
+func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, dryRun bool) (Backfill, error) {
+	var b Backfill
+	unlock, err := f.Store.Lock(ctx, r.Name, registerWait)
+	if err != nil {
+		return b, err
+	}
+	defer unlock()
+	state, err := f.Store.Load(r.Name)
+	if err != nil {
+		return b, err
+	}
+	r.Source = commit.FromImport
+	p := pass{Follower: f, repository: &r, state: state, report: new(Report)}
+	var commits []commit.Commit
+	if b.Commits, err = p.past(ctx, since, &commits); err != nil {
+		return b, err
+	}
+	plan, err := f.Queue.PlanPast(commits)
+	if err != nil {
+		return b, err
+	}
+	passed, coming := b.count(plan)
+	if dryRun {
+		return b, nil
+	}
+	if err := f.Queue.History.Append(passed...); err != nil {
+		return b, err
+	}
+	for part := range slices.Chunk(coming, batchSize) {
+		if _, _, err := f.Filter.Take(part...); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// past gathers the commits since a time that ask for a reminder.
+func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Commit) (n int, err error) {
+	if p.repo, err = p.open(ctx); err != nil {
+		return 0, err
+	}
+	tips, err := p.repo.Update(ctx, p.repository.wants)
+	if err != nil {
+		return 0, err
+	}
+	p.warn(tips)
+	var ranges []vcs.Range
+	for refname, tip := range tips {
+		if p.repository.wants(refname) {
+			ranges = append(ranges, vcs.Range{Refname: refname, New: tip, After: since})
+		}
+	}
+	slices.SortFunc(ranges, func(a, b vcs.Range) int { return cmp.Compare(a.Refname, b.Refname) })
+	return p.repo.Walk(ctx, p.log(ranges), func(c *commit.Commit) error {
+		if p.chooses(c) {
+			*commits = append(*commits, *c)
+		}
+		return nil
+	})
+}
+
+// count returns what is to be recorded, and what is to be spooled.
+func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming []commit.Commit) {
+	for i := range plan {
+		d := &plan[i]
+		b.Asking++
+		switch d.Event.Kind {
+		case history.Passed:
+			b.Passed++
+			passed = append(passed, d.Event)
+		case history.Queued:
+			b.Spooled++
+			coming = append(coming, *d.Commit)
+		case history.Failed:
+			b.Unclear++
+			if d.Day != (calendar.Day{}) { // its recipient may not be written to, and the operator is to know
+				coming = append(coming, *d.Commit)
+			}
+		case history.Ignored:
+			b.Copies++
+		case history.Also:
+			b.Known++
+			coming = append(coming, *d.Commit) // for the reminder to name the branch
+		default:
+			b.Known++
+		}
+	}
+	return passed, coming
+}

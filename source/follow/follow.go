@@ -1,0 +1,231 @@
+// Package follow finds new commits in repositories, without anybody telling:
+// in those that it keeps copies of, and in those on this machine whose hook may
+// have failed. Each commit that asks for a reminder goes into the spool; only
+// then the position behind it moves.
+package follow
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"vext/filter"
+	"vext/internal/text"
+	"vext/internal/vcs"
+	"vext/queue"
+)
+
+// A Repository is one to be followed.
+type Repository struct {
+	Name        string
+	Kind        vcs.Kind // "" to find out
+	URL         string   // "" for one on this machine, read where it lies
+	Path        string   // where that is
+	Branches    []string // patterns
+	Explicit    bool     // Branches were named for this repository
+	From        string   // a commit or a date from which on commits count; "" for now
+	FirstParent bool     // leave out what merges bring in
+	Committers  []string // patterns of addresses; empty takes all
+	Domain      string   // of logins that are no addresses
+	Source      string   // commit.FromFollow or commit.FromHook
+}
+
+// where says which repository it is, and changes when it is another.
+func (r *Repository) where() string { return cmp.Or(r.URL, r.Path) }
+
+// A Follower looks after repositories. It belongs to one pass: its queue has
+// the time at which that began.
+type Follower struct {
+	Store    Store
+	Queue    *queue.Queue
+	Filter   *filter.Filter
+	Log      *slog.Logger
+	Progress func(what string) queue.Progress // may be nil, and may return nil
+	Many     func()                           // called when there is more than one commit; may be nil
+}
+
+// A Report says what became of one repository.
+type Report struct {
+	Name    string
+	Commits int       // looked at
+	Asking  int       // of them ask for a reminder
+	New     int       // of those are new to the spool
+	Said    []string  // what somebody should know
+	Paused  time.Time // not tried: it failed lately; zero when it was
+	Err     error
+}
+
+// atOnce is how many repositories are looked after at once.
+const atOnce = 4
+
+// Follow looks after repositories, each by itself: one that fails, or hangs,
+// does not hold up another. Those that failed lately are left alone for a
+// while, unless insist is set. The reports are in the order of the
+// repositories.
+func (f *Follower) Follow(ctx context.Context, repositories []Repository, insist bool) []Report {
+	reports := make([]Report, len(repositories))
+	slots := make(chan struct{}, atOnce)
+	var workers sync.WaitGroup
+	for i := range repositories {
+		workers.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			reports[i] = f.guarded(ctx, &repositories[i], insist)
+		})
+	}
+	workers.Wait()
+	return reports
+}
+
+// guarded looks after one repository, and turns a panic into an error of that
+// one.
+func (f *Follower) guarded(ctx context.Context, r *Repository, insist bool) (report Report) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			report = Report{Name: r.Name, Err: fmt.Errorf("%s: panic: %v", r.Name, fault)}
+		}
+	}()
+	return f.one(ctx, r, insist, nil, 0)
+}
+
+// longestFetch bounds one look at one repository: the first copy of a large one
+// takes long.
+const longestFetch = 3 * time.Hour
+
+// one looks after one repository. For a hook, pushed is what it was told.
+func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed []Update, wait time.Duration) Report {
+	report := Report{Name: r.Name}
+	unlock, err := f.Store.Lock(ctx, r.Name, wait)
+	if err != nil {
+		report.Err = fmt.Errorf("%s: %w", r.Name, err)
+		return report
+	}
+	defer unlock()
+	state, err := f.Store.Load(r.Name)
+	if err != nil {
+		report.Err = err
+		return report
+	}
+	if left := state.Next.Sub(f.Queue.Now); !insist && left > 0 && left <= longestPause && state.Where == r.where() {
+		report.Paused = state.Next
+		return report
+	}
+	ctx, cancel := context.WithTimeout(ctx, longestFetch)
+	defer cancel()
+	p := pass{Follower: f, repository: r, state: state, report: &report}
+	err = p.run(ctx, pushed)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		report.Err = err // told to end: no failure of the repository
+		return report
+	}
+	state.LastTry = f.Queue.Now
+	p.remember(err)
+	if saveErr := f.Store.Save(state); saveErr != nil {
+		err = errors.Join(err, saveErr)
+	}
+	if err != nil {
+		report.Err = fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return report
+}
+
+// remember notes in the state how the pass ended.
+func (p *pass) remember(err error) {
+	s, now := p.state, p.Queue.Now
+	if err == nil {
+		if s.Failures > 0 {
+			p.Log.Info("can be followed again", "repository", s.Name, "failed", s.Failures)
+		}
+		s.LastOK, s.Failures, s.Failing, s.Next, s.Error = now, 0, time.Time{}, time.Time{}, ""
+		return
+	}
+	if s.Failures++; s.Failing.IsZero() {
+		s.Failing = now
+	}
+	s.Next, s.Error = now.Add(pause(s.Failures)), text.Shorten(text.OneLine(err.Error()), 500)
+	p.Log.Error("can't be followed", "repository", s.Name, "err", s.Error, "failures", s.Failures)
+}
+
+// Pauses between attempts: the next look tries again, then five minutes,
+// doubling.
+const (
+	firstPause   = 5 * time.Minute
+	longestPause = 6 * time.Hour
+)
+
+// pause returns how long to wait after the n-th failure in a row.
+func pause(n int) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	return min(longestPause, firstPause<<min(n-2, 10))
+}
+
+// open returns the repository, and finds out its kind where nobody said.
+func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
+	r, s := p.repository, p.state
+	if s.Where != r.where() || (r.Kind != "" && s.Kind != r.Kind) {
+		s.Where, s.Kind = r.where(), r.Kind
+	}
+	if s.Kind == "" {
+		kind, err := vcs.Detect(ctx, r.where())
+		if err != nil {
+			return nil, err
+		}
+		s.Kind = kind
+	}
+	if r.URL == "" {
+		return vcs.Open(s.Kind, r.Path, "")
+	}
+	if err := p.Store.prepare(); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(p.Store.path(r.Name, "."+string(s.Kind)))
+	if err != nil {
+		return nil, err
+	}
+	return vcs.Open(s.Kind, dir, r.URL)
+}
+
+// wants reports whether a branch is to be looked at.
+func (r *Repository) wants(refname string) bool {
+	return refname == "" || queue.MatchBranch(r.Branches, refname)
+}
+
+// warn looks for what is configured and leads to nothing.
+func (p *pass) warn(tips map[string]string) {
+	r := p.repository
+	p.state.Warnings = nil
+	if p.state.Kind == vcs.Svn {
+		return // whose branches are not known before something changes on them
+	}
+	names := make([]string, 0, len(tips))
+	for refname := range tips {
+		names = append(names, refname)
+	}
+	slices.Sort(names)
+	matches := func(patterns []string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return queue.MatchBranch(patterns, name) })
+	}
+	switch {
+	case len(names) == 0:
+		p.state.Warnings = append(p.state.Warnings, "it has no branches yet")
+	case r.Explicit:
+		for _, pattern := range r.Branches {
+			if !matches([]string{pattern}) {
+				p.state.Warnings = append(p.state.Warnings, fmt.Sprintf("no branch matches %q; there are %s", pattern, few(names)))
+			}
+		}
+	case !matches(r.Branches):
+		p.state.Warnings = append(p.state.Warnings, fmt.Sprintf("none of its branches counts; there are %s", few(names)))
+	}
+	for _, warning := range p.state.Warnings {
+		p.say("%s", warning)
+	}
+}

@@ -1,0 +1,101 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/reminder"
+)
+
+// An Inflow is what a run of the processor wants to know of the repositories:
+// it implements reminder.Inflow.
+type Inflow struct {
+	Hooked   *Follower // of the repositories with a hook
+	Followed *Follower
+	// Repository returns a hook's repository as it is configured.
+	Repository func(s *State) Repository
+}
+
+// CatchUp spools what hooks have missed.
+func (in *Inflow) CatchUp(ctx context.Context) error {
+	states, err := in.Hooked.Store.All()
+	if len(states) == 0 {
+		return err
+	}
+	repositories := make([]Repository, len(states))
+	for i, s := range states {
+		repositories[i] = in.Repository(s)
+	}
+	for _, report := range in.Hooked.Follow(ctx, repositories, false) {
+		if report.New > 0 {
+			in.Hooked.Log.Info("caught up", "repository", report.Name, "spooled", report.New)
+		}
+	}
+	return err // what fails of them is remembered, and said by vext check
+}
+
+func (in *Inflow) stores() []Store { return []Store{in.Hooked.Store, in.Followed.Store} }
+
+// Vanished calls record with the commits that forced updates took away since
+// the last time, and forgets those that it takes.
+func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) error) error {
+	var errs []error
+	for _, store := range in.stores() {
+		states, err := store.All()
+		errs = append(errs, err)
+		for _, s := range states {
+			if len(s.Vanished) > 0 {
+				errs = append(errs, in.vanished(ctx, store, s.Name, record))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (in *Inflow) vanished(ctx context.Context, store Store, name string, record func([]history.Event) error) error {
+	unlock, err := store.Lock(ctx, name, 0)
+	if errors.Is(err, ErrBusy) {
+		return nil // at the next run
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := store.Load(name)
+	if err != nil {
+		return err
+	}
+	var events []history.Event
+	for _, gone := range s.Vanished {
+		events = append(events, history.Event{
+			Kind: history.Vanished, Repository: name, Branch: gone.Branch, Revision: gone.Revision,
+			Key:    commit.MakeKey(name, gone.Revision),
+			Reason: "a forced update took it off " + gone.Branch,
+		})
+	}
+	if err := record(events); err != nil {
+		return err
+	}
+	s.Vanished = nil
+	return store.Save(s)
+}
+
+// lasting is for how long a failure goes on before the operator is told.
+const lasting = 24 * time.Hour
+
+// Troubles returns what the operator is to be told.
+func (in *Inflow) Troubles(now time.Time) []reminder.Trouble {
+	var troubles []reminder.Trouble
+	for _, store := range in.stores() {
+		states, _ := store.All()
+		for _, s := range states {
+			if s.Failures > 0 && now.Sub(s.Failing) >= lasting {
+				troubles = append(troubles, reminder.Trouble{What: s.Name, Where: s.Where, Since: s.Failing, Text: s.Error})
+			}
+		}
+	}
+	return troubles
+}

@@ -1,0 +1,298 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/vcs"
+	"vext/queue"
+)
+
+// A pass is one look at one repository.
+type pass struct {
+	*Follower
+	repository *Repository
+	state      *State
+	report     *Report
+	repo       vcs.Repository
+	batch      []commit.Commit
+}
+
+// say tells whoever watches, and the log.
+func (p *pass) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.report.Said = append(p.report.Said, text)
+	p.Log.Warn(text, "repository", p.repository.Name)
+}
+
+// run finds what is new and spools it. Positions move branch by branch, when
+// all before them is in the spool.
+func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
+	if p.repo, err = p.open(ctx); err != nil {
+		return err
+	}
+	if pushed != nil {
+		return p.walkPushed(ctx, pushed)
+	}
+	tips, err := p.repo.Update(ctx, p.repository.wants)
+	if err != nil {
+		return err
+	}
+	p.warn(tips)
+	if p.state.Kind == vcs.Svn {
+		return p.walkRevisions(ctx, tips[""])
+	}
+	ranges, err := p.ranges(ctx, tips)
+	if err != nil {
+		return err
+	}
+	if err := p.walk(ctx, ranges); err != nil {
+		return err
+	}
+	p.begin(tips)
+	for refname := range p.state.Positions {
+		if _, there := tips[refname]; !there {
+			delete(p.state.Positions, refname) // deleted, and nothing is new because of it
+		}
+	}
+	return nil
+}
+
+// mostBase bounds how many tips are remembered as what there was.
+const mostBase = 5000
+
+// begin remembers, at the first look, what there was before.
+func (p *pass) begin(tips map[string]string) {
+	if p.state.Begun {
+		return
+	}
+	p.state.Begun = true
+	if p.repository.From != "" {
+		return
+	}
+	base := slices.Sorted(maps.Values(tips))
+	p.state.Base = slices.Compact(base)[:min(len(slices.Compact(base)), mostBase)]
+}
+
+// ranges returns what is new on every branch that counts.
+func (p *pass) ranges(ctx context.Context, tips map[string]string) ([]vcs.Range, error) {
+	var ranges []vcs.Range
+	for _, refname := range slices.Sorted(maps.Keys(tips)) {
+		if !p.repository.wants(refname) {
+			continue
+		}
+		tip := tips[refname]
+		old, known := p.state.Positions[refname]
+		switch {
+		case known && old == tip:
+		case known:
+			r, err := p.update(ctx, refname, old, tip, tips)
+			if err != nil {
+				return nil, err
+			}
+			ranges = append(ranges, r)
+		case !p.state.Begun:
+			r, ok, err := p.firstRange(refname, tip)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				ranges = append(ranges, r)
+			} else {
+				p.state.Positions[refname] = tip
+			}
+		default: // a new branch: from where it left what is known
+			ranges = append(ranges, vcs.Range{Refname: refname, New: tip, Since: p.known()})
+		}
+	}
+	return ranges, nil
+}
+
+// known returns all positions up to which everything is done.
+func (p *pass) known() []string {
+	return append(slices.Collect(maps.Values(p.state.Positions)), p.state.Base...)
+}
+
+// firstRange returns what counts of a branch at the first look: from the commit
+// or the date that is configured, else nothing of what there is.
+func (p *pass) firstRange(refname, tip string) (r vcs.Range, ok bool, err error) {
+	r = vcs.Range{Refname: refname, New: tip}
+	from := p.repository.From
+	if from == "" {
+		return r, false, nil
+	}
+	if t, ok := ParseFrom(from, p.Queue.Zone); ok {
+		r.After = t
+		return r, true, nil
+	}
+	if commit.IsHash(from) || vcs.SvnNumber(from) > 0 {
+		r.Since = []string{from}
+		return r, true, nil
+	}
+	return r, false, fmt.Errorf("from: %q is neither a date nor a full hash or revision", from)
+}
+
+// ParseFrom reads a date, with a time or without.
+func ParseFrom(s string, zone *time.Location) (time.Time, bool) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// overlap is by how much the time goes back from which on commits count whose
+// history was written anew: clocks differ.
+const overlap = 24 * time.Hour
+
+// update returns what is new on a branch that was there before. When it was
+// forced, that is what is new since the merge base, and what is gone is noted.
+func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[string]string) (vcs.Range, error) {
+	r := vcs.Range{Refname: refname, New: tip, Since: []string{old}}
+	gone, n, err := p.gone(ctx, refname, old, tip, tips)
+	branch := commit.BranchName(refname)
+	switch failure := new(vcs.Error); {
+	case errors.As(err, &failure) && ctx.Err() == nil:
+		// The old position is gone from the copy, too.
+		r.Since, r.After = p.knownBut(refname), p.state.LastOK.Add(-overlap)
+		p.say("%s", p.state.note(p.Queue.Now, "branch %s: %s, up to which it was done, is gone; taken up with what was committed since %s",
+			branch, commit.ShortRevision(old), r.After.In(p.Queue.Zone).Format(time.DateTime)))
+	case err != nil:
+		return r, err
+	case n > 0 && !p.repo.Related(ctx, old, tip):
+		r.After = p.state.LastOK.Add(-overlap)
+		p.say("%s", p.state.note(p.Queue.Now, "branch %s was replaced by a history that has nothing in common with it; taken up with what was committed since %s",
+			branch, r.After.In(p.Queue.Zone).Format(time.DateTime)))
+	case n > 0:
+		p.say("%s", p.state.note(p.Queue.Now, "branch %s was forced from %s to %s: %s gone",
+			branch, commit.ShortRevision(old), commit.ShortRevision(tip), calendar.Plural(n, "commit")))
+	}
+	p.state.Vanished = append(p.state.Vanished, gone...)
+	return r, nil
+}
+
+// knownBut returns all known positions but that of one branch.
+func (p *pass) knownBut(refname string) []string {
+	var known []string
+	for name, position := range p.state.Positions {
+		if name != refname {
+			known = append(known, position)
+		}
+	}
+	return append(known, p.state.Base...)
+}
+
+// gone returns the commits that can be reached from the old position of a
+// branch and from no branch any more that counts: how many there are, and which
+// of them ask for a reminder.
+func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[string]string) (gone []Gone, n int, err error) {
+	still := []string{tip}
+	for name, position := range tips {
+		if p.repository.wants(name) && name != refname {
+			still = append(still, position)
+		}
+	}
+	log := vcs.Log{Ranges: []vcs.Range{{Refname: refname, New: old, Since: still}}, Match: p.asks}
+	n, err = p.repo.Walk(ctx, log, func(c *commit.Commit) error {
+		gone = append(gone, Gone{Time: p.Queue.Now, Revision: c.Revision, Branch: c.Branch()})
+		return nil
+	})
+	return gone, n, err
+}
+
+func (p *pass) asks(message []byte) bool { return p.Filter.Trailers.Ask(message) }
+
+// walk spools what the ranges hold, and then moves the positions of their
+// branches.
+func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
+	if len(ranges) == 0 {
+		return nil
+	}
+	n, err := p.repo.Walk(ctx, p.log(ranges), p.take)
+	p.report.Commits += n
+	if err == nil {
+		err = p.flush()
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range ranges {
+		p.state.Positions[r.Refname] = r.New
+	}
+	return nil
+}
+
+func (p *pass) log(ranges []vcs.Range) vcs.Log {
+	var progress func(done, total int)
+	if p.Progress != nil {
+		progress = p.Progress(p.repository.Name)
+	}
+	return vcs.Log{
+		Ranges: ranges, FirstParent: p.repository.FirstParent, Match: p.asks,
+		Progress: func(n int) {
+			if n == 2 && p.Many != nil {
+				p.Many()
+			}
+			if progress != nil && n%1000 == 0 {
+				progress(n, 0)
+			}
+		},
+	}
+}
+
+// batchSize is how many commits are spooled at once.
+const batchSize = 500
+
+// take gathers a commit that asks for a reminder.
+func (p *pass) take(c *commit.Commit) error {
+	if !p.chooses(c) {
+		return nil
+	}
+	if p.batch = append(p.batch, *c); len(p.batch) >= batchSize {
+		return p.flush()
+	}
+	return nil
+}
+
+// chooses completes a commit and reports whether it counts for the repository.
+func (p *pass) chooses(c *commit.Commit) bool {
+	r := p.repository
+	r.complete(c)
+	return c.Message != "" && r.wants(c.Refname) && queue.MatchAddress(r.Committers, p.Queue.Policy.Recipient(c).Email)
+}
+
+// complete says of a commit what its repository alone knows.
+func (r *Repository) complete(c *commit.Commit) {
+	c.Repository, c.Source = r.Name, r.Source
+	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
+		if login := person.Email; login != "" && !strings.Contains(login, "@") {
+			if person.Email = ""; r.Domain != "" {
+				person.Email = login + "@" + r.Domain
+			}
+		}
+	}
+	c.Sender = c.Committer.Email
+}
+
+// flush spools what was gathered.
+func (p *pass) flush() error {
+	names, isNew, err := p.Filter.Take(p.batch...)
+	if err != nil {
+		return err
+	}
+	p.report.Asking += len(names)
+	p.report.New += isNew
+	for _, name := range names {
+		p.Log.Debug("spooled", "repository", p.repository.Name, "name", name)
+	}
+	p.batch = p.batch[:0]
+	return nil
+}

@@ -1,0 +1,115 @@
+package follow
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/vcs"
+)
+
+// An Update is one line of what git tells a post-receive hook: a branch, where
+// it was and where it is. Old or New is empty where there is none.
+type Update struct{ Refname, Old, New string }
+
+// ParseUpdates reads the standard input of a post-receive hook, githooks(5).
+// It returns nil when that can't be read: then the branches are looked at.
+func ParseUpdates(text string) []Update {
+	updates := []Update{}
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		if len(fields) != 3 || !commit.IsHash(fields[0]) || !commit.IsHash(fields[1]) {
+			return nil
+		}
+		updates = append(updates, Update{fields[2], noZeros(fields[0]), noZeros(fields[1])})
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	return updates
+}
+
+// noZeros returns "" for the hash by which git says that there is none.
+func noZeros(hash string) string {
+	if strings.Trim(hash, "0") == "" {
+		return ""
+	}
+	return hash
+}
+
+// walkPushed spools what a push has brought, and what was missed before it.
+func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
+	var ranges []vcs.Range
+	for _, u := range pushed {
+		if !strings.HasPrefix(u.Refname, "refs/heads/") || !p.repository.wants(u.Refname) {
+			continue
+		}
+		old, known := p.state.Positions[u.Refname]
+		if !known {
+			old = u.Old
+		}
+		switch {
+		case u.New == "":
+			delete(p.state.Positions, u.Refname)
+		case old == u.New:
+		case old == "":
+			ranges = append(ranges, vcs.Range{Refname: u.Refname, New: u.New, Since: p.known()})
+		default:
+			r, err := p.update(ctx, u.Refname, old, u.New, p.state.Positions)
+			if err != nil {
+				return err
+			}
+			ranges = append(ranges, r)
+		}
+	}
+	if len(ranges) > 0 {
+		p.state.Warnings = nil // there is a branch that counts
+	}
+	return p.walk(ctx, ranges)
+}
+
+// hookWait is how long a hook waits for the one before it.
+const hookWait = time.Minute
+
+// Pushed looks after a repository whose hook was run, with what that was told,
+// nil when it was told nothing.
+func (f *Follower) Pushed(ctx context.Context, r Repository, pushed []Update) Report {
+	return f.one(ctx, &r, true, pushed, hookWait)
+}
+
+// LookUp spools the commits of one push that were not listed where it was told
+// of. It leaves the positions as they are.
+func (f *Follower) LookUp(ctx context.Context, r Repository, u Update) (Report, error) {
+	report := Report{Name: r.Name}
+	unlock, err := f.Store.Lock(ctx, r.Name, hookWait)
+	if err != nil {
+		return report, err
+	}
+	defer unlock()
+	state, err := f.Store.Load(r.Name)
+	if err != nil {
+		return report, err
+	}
+	p := pass{Follower: f, repository: &r, state: state, report: &report}
+	if p.repo, err = p.open(ctx); err != nil {
+		return report, err
+	}
+	if _, err := p.repo.Update(ctx, func(name string) bool { return name == u.Refname || r.wants(name) }); err != nil {
+		return report, err
+	}
+	since := p.known()
+	if u.Old != "" {
+		since = []string{u.Old}
+	}
+	r.FirstParent = false // all that was pushed
+	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{{Refname: u.Refname, New: u.New, Since: since}}), p.take)
+	report.Commits = n
+	if err == nil {
+		err = p.flush()
+	}
+	return report, err
+}

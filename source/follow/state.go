@@ -1,0 +1,278 @@
+package follow
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vext/internal/disk"
+	"vext/internal/vcs"
+)
+
+// A State is what is remembered of one repository between two looks at it.
+type State struct {
+	Name      string            `json:"name"`
+	Kind      vcs.Kind          `json:"vcs"`
+	Where     string            `json:"where"` // the URL, or the path of a hook's repository
+	Options   *Options          `json:"options,omitempty"`
+	Begun     bool              `json:"begun"`
+	Positions map[string]string `json:"positions"`      // up to which each branch is done
+	Base      []string          `json:"base,omitempty"` // what there was when it began
+	LastTry   time.Time         `json:"last_try,omitzero"`
+	LastOK    time.Time         `json:"last_ok,omitzero"`
+	Failures  int               `json:"failures,omitempty"` // since LastOK
+	Failing   time.Time         `json:"failing_since,omitzero"`
+	Next      time.Time         `json:"next_try,omitzero"` // not before then
+	Error     string            `json:"error,omitempty"`
+	Warnings  []string          `json:"warnings,omitempty"`
+	Notes     []Note            `json:"notes,omitempty"` // the last few
+	Gap       *Gap              `json:"gap,omitempty"`
+	Vanished  []Gone            `json:"vanished,omitempty"` // not yet in the history
+}
+
+// Options are those of a repository whose hook was installed.
+type Options struct {
+	Branches []string `json:"branches,omitempty"`
+	Domain   string   `json:"domain,omitempty"`
+	Made     bool     `json:"made,omitempty"` // the directory of the hooks was made for it
+}
+
+// A Note is something that was said of a repository and that somebody may want
+// to know later.
+type Note struct {
+	Time time.Time `json:"time"`
+	Text string    `json:"text"`
+}
+
+// A Gap is a revision that is missing and may still come.
+type Gap struct {
+	Revision int       `json:"revision"`
+	Since    time.Time `json:"since"`
+}
+
+// A Gone is a commit that asked for a reminder and that a forced update took
+// off its branch.
+type Gone struct {
+	Time     time.Time `json:"time"`
+	Revision string    `json:"revision"`
+	Branch   string    `json:"branch"`
+}
+
+// mostNotes bounds what is remembered.
+const mostNotes = 20
+
+func (s *State) note(now time.Time, format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	s.Notes = append(s.Notes, Note{now, text})
+	s.Notes = s.Notes[max(0, len(s.Notes)-mostNotes):]
+	return text
+}
+
+// A Store keeps the states of repositories in a directory: NAME.json, NAME.lock
+// and, of those that are followed, the copy NAME.git or NAME.hg.
+type Store struct{ dir, tmp string }
+
+// Followed returns the store of the followed repositories of a state directory.
+func Followed(state string) Store {
+	return Store{filepath.Join(state, "repositories"), filepath.Join(state, "tmp")}
+}
+
+// Hooked returns the store of the repositories with a hook of vext.
+func Hooked(state string) Store {
+	return Store{filepath.Join(state, "hooks"), filepath.Join(state, "tmp")}
+}
+
+// fileName writes a repository's name so that no two share a file and none
+// leaves its directory.
+func fileName(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.' && i > 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func (s Store) path(name, ending string) string {
+	return filepath.Join(s.dir, fileName(name)+ending)
+}
+
+// Load returns what is remembered of a repository; of one that is new, an empty
+// state.
+func (s Store) Load(name string) (*State, error) {
+	state, err := readState(s.path(name, ".json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &State{Name: name, Positions: map[string]string{}}, nil
+	}
+	return state, err
+}
+
+func readState(path string) (*State, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	state := new(State)
+	if err := json.Unmarshal(data, state); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if state.Positions == nil {
+		state.Positions = map[string]string{}
+	}
+	return state, nil
+}
+
+// All returns the states of all repositories, by name.
+func (s Store) All() ([]*State, error) {
+	paths, err := filepath.Glob(filepath.Join(s.dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var states []*State
+	var errs []error
+	for _, path := range paths {
+		state, err := readState(path)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		states = append(states, state)
+	}
+	return states, errors.Join(errs...)
+}
+
+// Save stores a state durably. The caller holds its lock.
+func (s Store) Save(state *State) error {
+	data, err := json.MarshalIndent(state, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	return disk.Replace(s.tmp, s.path(state.Name, ".json"), append(data, '\n'))
+}
+
+// prepare makes the directories. Who may write to the spool, such as the user
+// of a git server, may write to these as well.
+func (s Store) prepare() error {
+	for _, dir := range []string{s.tmp, s.dir} {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := disk.MakeDir(dir); err != nil {
+			return err
+		}
+		if like, err := os.Stat(filepath.Join(filepath.Dir(s.dir), "spool")); err == nil {
+			os.Chmod(dir, like.Mode()) // where it can't be done, that is said by whoever can't write
+		}
+	}
+	return nil
+}
+
+// Remove forgets a repository. The caller holds its lock.
+func (s Store) Remove(name string) error {
+	return errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.path(name, ".lock")))
+}
+
+// ErrBusy says that another process looks after the repository.
+var ErrBusy = errors.New("another process is at it")
+
+// lockPoll is how often a lock is asked for.
+const lockPoll = 20 * time.Millisecond
+
+// Lock takes the lock of a repository, and waits for at most so long. Whoever
+// has it calls the function that is returned to let it go.
+func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(), err error) {
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	path := s.path(name, ".lock")
+	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, disk.FileMode)
+	if err != nil {
+		return nil, err
+	}
+	for waited := time.Duration(0); ; waited += lockPoll {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+		}
+		if waited >= wait {
+			f.Close()
+			return nil, ErrBusy
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// registerWait is how long a person waits for a look at a repository to end.
+const registerWait = time.Minute
+
+// Register notes that a repository on this machine has a hook. Of one that is
+// known it changes the options that are given.
+func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, options *Options) (*State, error) {
+	unlock, err := s.Lock(ctx, name, registerWait)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	state, err := s.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	state.Where, state.Kind = path, kind
+	if old := state.Options; old != nil {
+		if len(options.Branches) == 0 {
+			options.Branches = old.Branches
+		}
+		options.Domain = cmp.Or(options.Domain, old.Domain)
+		options.Made = options.Made || old.Made
+	}
+	state.Options = options
+	return state, s.Save(state)
+}
+
+// At returns the state of the repository at a path, nil where there is none.
+func (s Store) At(path string) (*State, error) {
+	states, err := s.All()
+	for _, state := range states {
+		if state.Where == path {
+			return state, nil
+		}
+	}
+	return nil, err
+}
+
+// Forget removes what is remembered of a repository.
+func (s Store) Forget(ctx context.Context, name string) error {
+	unlock, err := s.Lock(ctx, name, registerWait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = s.Remove(name)
+	os.Remove(s.dir) // when it was the last
+	return err
+}

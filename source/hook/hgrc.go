@@ -1,0 +1,101 @@
+package hook
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// The lines around what vext writes into hgrc. Where the last line before was
+// not ended, its end is put in with the block, and leaves with it.
+const (
+	hgBegin    = "# vext: begin (vext hook remove takes this out again)\n"
+	hgBeginCut = "\n# vext: begin, with the end of the line before (vext hook remove takes both out again)\n"
+	hgEnd      = "# vext: end\n"
+)
+
+// block returns what is written into hgrc: a hook for commits that are pushed
+// or pulled, and one for those that are made here (hgrc(5), hooks). Hooks of
+// other names go on working.
+func (h *Hook) block(rest []byte) string {
+	begin := hgBegin
+	if len(rest) > 0 && rest[len(rest)-1] != '\n' {
+		begin = hgBeginCut
+	}
+	line := h.Line() + " </dev/null >/dev/null 2>&1 || true\n"
+	return begin + "[hooks]\nchangegroup.vext = " + line + "commit.vext = " + line + hgEnd
+}
+
+// splitHgrc returns hgrc without vext's block, and the block.
+func splitHgrc(data []byte) (rest, block []byte) {
+	begin := bytes.Index(data, []byte(hgBeginCut))
+	if begin < 0 {
+		begin = bytes.Index(data, []byte(hgBegin))
+	}
+	if begin < 0 {
+		return data, nil
+	}
+	end := bytes.Index(data[begin:], []byte(hgEnd))
+	if end < 0 {
+		return data[:begin], data[begin:]
+	}
+	end += begin + len(hgEnd)
+	return append(bytes.Clone(data[:begin]), data[end:]...), data[begin:end]
+}
+
+func (h *Hook) readHgrc() ([]byte, fs.FileMode, error) {
+	data, err := os.ReadFile(h.Place.Hooks)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0o644, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := os.Stat(h.Place.Hooks)
+	if err != nil {
+		return nil, 0, err
+	}
+	return data, info.Mode().Perm(), nil
+}
+
+func (h *Hook) hgState() (string, error) {
+	data, _, err := h.readHgrc()
+	rest, block := splitHgrc(data)
+	switch {
+	case err != nil:
+		return "", err
+	case block == nil:
+		return Missing, nil
+	case string(block) != h.block(rest):
+		return Outdated, nil
+	}
+	return Installed, nil
+}
+
+// installHg puts the block at the end of hgrc, and reports whether there was no
+// hgrc.
+func (h *Hook) installHg() (made bool, err error) {
+	data, mode, err := h.readHgrc()
+	if err != nil {
+		return false, err
+	}
+	rest, _ := splitHgrc(data)
+	return data == nil, replace(h.Place.Hooks, append(rest, h.block(rest)...), mode)
+}
+
+// removeHg takes the block out, and hgrc with it where Install has made that.
+func (h *Hook) removeHg(made bool) error {
+	data, mode, err := h.readHgrc()
+	if err != nil {
+		return err
+	}
+	rest, block := splitHgrc(data)
+	switch {
+	case block == nil:
+		return nil
+	case len(rest) == 0 && made:
+		return os.Remove(h.Place.Hooks)
+	}
+	return replace(h.Place.Hooks, rest, mode)
+}
