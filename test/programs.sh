@@ -13,6 +13,7 @@ need() { # program package...
 
 PATH="$PATH:/usr/sbin:/sbin"
 need git git
+need sshd openssh-server
 need gcc gcc libc6-dev # for go test -race
 need procmail procmail
 need postfix postfix
@@ -21,6 +22,8 @@ need mandoc mandoc
 need hg mercurial
 need svn subversion
 need svnnotify libsvn-notify-perl
+need curl curl
+need openssl openssl
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
