@@ -4,6 +4,7 @@ package source
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
+	"vext/source/hook"
 )
 
 // dialWait is how long a listener has to answer.
@@ -25,8 +27,9 @@ type checker struct {
 }
 
 // Check looks at every way in that is configured, or was ever used.
-// repositories are those that are to be followed.
-func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository) []reminder.Finding {
+// repositories are those that are to be followed; parts returns the files of
+// the hook in a repository.
+func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, parts func(*follow.State) ([]hook.Part, error)) []reminder.Finding {
 	k := checker{q, c, map[string]*follow.State{}}
 	findings := k.mail()
 	findings = append(findings, k.listeners()...)
@@ -42,7 +45,7 @@ func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository) [
 	states, err = follow.Hooked(q.State).All()
 	findings = append(findings, unreadable("hooks", err)...)
 	for _, s := range states {
-		findings = append(findings, k.hook(s))
+		findings = append(findings, k.hook(s, parts))
 	}
 	return append(findings, k.incomplete(repositories)...)
 }
@@ -100,6 +103,11 @@ func answers(what, network, address, text string) reminder.Finding {
 	if err != nil {
 		return reminder.Finding{Level: reminder.LookAt, What: what, Text: err.Error(), Hint: "is vext serve running?"}
 	}
+	if what == "lmtp" { // as one who goes at once, and not one who broke off
+		conn.SetDeadline(time.Now().Add(dialWait))
+		fmt.Fprint(conn, "QUIT\r\n")
+		io.Copy(io.Discard, conn)
+	}
 	conn.Close()
 	return reminder.Finding{What: what, Text: address + ": " + text}
 }
@@ -139,9 +147,24 @@ func (k *checker) repository(r *follow.Repository) reminder.Finding {
 	return f
 }
 
-// hook is about a repository with a hook of vext.
-func (k *checker) hook(s *follow.State) reminder.Finding {
-	return k.state("hook "+s.Name, s)
+// hook is about a repository with a hook of vext. One that was taken out, or
+// can't be run, is a way that is closed, although every run still catches up.
+func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, error)) reminder.Finding {
+	f := k.state("hook "+s.Name, s)
+	found, err := parts(s)
+	if f.Level != reminder.Well {
+		return f
+	}
+	if err != nil {
+		f.Level, f.Text = reminder.LookAt, err.Error()
+	}
+	for _, part := range found {
+		if part.State != hook.Installed {
+			f.Level, f.Text = reminder.LookAt, part.Path+": "+part.State
+			f.Hint = "put it back: vext hook install " + s.Where + "; or give it up: vext hook remove " + s.Where
+		}
+	}
+	return f
 }
 
 // brokenAfter is after how long a failure is no passing one.
@@ -157,7 +180,10 @@ func (k *checker) state(what string, s *follow.State) reminder.Finding {
 			f.Level = reminder.Broken
 		}
 		f.Text = fmt.Sprintf("%s (failing since %s)", s.Error, ago(s.Failing))
-		f.Hint = "tried again with growing pauses; at once by vext follow --once " + s.Name
+		f.Hint = "tried again with growing pauses"
+		if strings.HasPrefix(what, "follow ") {
+			f.Hint += "; at once by vext follow --once " + s.Name
+		}
 	case len(s.Warnings) > 0:
 		f.Level, f.Text = reminder.LookAt, strings.Join(s.Warnings, "; ")
 	case s.Gap != nil:

@@ -14,6 +14,8 @@ import (
 	"vext/internal/config"
 	"vext/reminder"
 	"vext/source"
+	"vext/source/follow"
+	"vext/source/hook"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -39,7 +41,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			} else {
 				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")})
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
-				findings = append(findings, source.Check(s.Queue, c, followed(c))...)
+				findings = append(findings, source.Check(s.Queue, c, followed(c), func(h *follow.State) ([]hook.Part, error) {
+					return hookParts(cmd.Context(), h)
+				})...)
 			}
 			worst := reminder.Well
 			for _, f := range findings {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -73,7 +75,7 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 	if err != nil {
 		return err
 	}
-	place, err := locate(cmd, path, opts.vcs)
+	place, err := locate(cmd.Context(), path, opts.vcs)
 	if err != nil {
 		return err
 	}
@@ -96,29 +98,34 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 	if known.Where != "" && known.Where != place.Dir {
 		return hinted{fmt.Errorf("%s is the name of %s already", name, known.Where), "give this one another with --name"}
 	}
-	h, err := a.hookFor(place, state, name)
+	if other, err := store.At(place.Dir); err != nil {
+		return err
+	} else if other != nil && other.Name != name {
+		return hinted{fmt.Errorf("%s has a hook already, as %s", place.Dir, other.Name), "take that out first: vext hook remove " + path}
+	}
+	h, err := hookFor(c, place, state, name)
 	if err != nil {
 		return err
 	}
 	// As whoever runs this: the state directory's owner can't write there.
 	made, err := h.Install()
 	if errors.Is(err, hook.ErrShared) {
-		return hinted{err, "put this line into the hook post-receive, or post-commit, yourself: " + h.Line()}
+		return hinted{err, "vext finds its commits without a hook, too: vext follow add " + place.Dir}
 	}
 	if err != nil {
 		return err
 	}
-	return a.registerHook(cmd, c, place, name, opts, made)
+	options := &follow.Options{Branches: opts.branches, Domain: opts.domain, Command: h.Command, Made: made}
+	return a.registerHook(cmd, c, place, name, options)
 }
 
 // registerHook notes where the branches stand: what comes behind that is new.
-func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Place, name string, opts *hookOptions, made bool) error {
+func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Place, name string, options *follow.Options) error {
 	q, err := a.open(c)
 	if err != nil {
 		return err
 	}
 	store := follow.Hooked(q.State)
-	options := &follow.Options{Branches: opts.branches, Domain: opts.domain, Made: made}
 	s, err := store.Register(cmd.Context(), name, place.Dir, place.Kind, options)
 	if err != nil {
 		return err
@@ -138,7 +145,7 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 	return err
 }
 
-func locate(cmd *cobra.Command, path, kind string) (*vcs.Place, error) {
+func locate(ctx context.Context, path, kind string) (*vcs.Place, error) {
 	switch vcs.Kind(kind) {
 	case "", vcs.Git, vcs.Hg, vcs.Svn:
 	default:
@@ -147,23 +154,23 @@ func locate(cmd *cobra.Command, path, kind string) (*vcs.Place, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	return vcs.Locate(cmd.Context(), path, vcs.Kind(kind))
+	return vcs.Locate(ctx, path, vcs.Kind(kind))
 }
 
 // hookFor returns the hook of a repository, which runs this very program with
 // the configuration and the state directory that it has now.
-func (a *app) hookFor(place *vcs.Place, state, name string) (*hook.Hook, error) {
+func hookFor(c *config.Config, place *vcs.Place, state, name string) (*hook.Hook, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	command := []string{program}
-	if a.configPath != "" {
-		config, err := filepath.Abs(a.configPath)
+	if c.Path != "" { // whoever runs the hook has another environment, or none
+		path, err := filepath.Abs(c.Path)
 		if err != nil {
 			return nil, err
 		}
-		command = append(command, "--config", config)
+		command = append(command, "--config", path)
 	}
 	command = append(command, "--state", state, "hook", "fire")
 	if place.Kind == vcs.Hg {
@@ -183,15 +190,21 @@ func newHookRemove(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			place, err := locate(cmd, args[0], opts.vcs)
-			if err != nil {
-				return err
-			}
 			state, err := a.stateDir(c)
 			if err != nil {
 				return err
 			}
-			known, err := follow.Hooked(state).At(place.Dir)
+			store := follow.Hooked(state)
+			place, err := locate(cmd.Context(), args[0], opts.vcs)
+			if errors.Is(err, fs.ErrNotExist) {
+				if place = lost(store, args[0]); place != nil {
+					err = nil
+				}
+			}
+			if err != nil {
+				return err
+			}
+			known, err := store.At(place.Dir)
 			if err != nil {
 				return err
 			}
@@ -217,6 +230,21 @@ func newHookRemove(a *app) *cobra.Command {
 	return c
 }
 
+// lost returns where a repository with a hook was that is no longer there, nil
+// for one that is not known.
+func lost(store follow.Store, path string) *vcs.Place {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	for _, dir := range []string{path, filepath.Join(path, ".git")} {
+		if s, _ := store.At(dir); s != nil {
+			return &vcs.Place{Kind: s.Kind, Dir: dir, Hooks: filepath.Join(dir, "hooks")}
+		}
+	}
+	return nil
+}
+
 func newHookStatus(a *app) *cobra.Command {
 	var opts hookOptions
 	c := &cobra.Command{
@@ -232,9 +260,6 @@ func newHookStatus(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if state, err = filepath.Abs(state); err != nil {
-				return err
-			}
 			store := follow.Hooked(state)
 			if len(args) == 0 {
 				states, err := store.All()
@@ -242,11 +267,11 @@ func newHookStatus(a *app) *cobra.Command {
 					_, err = fmt.Fprintln(a.stdout, "no hook is installed")
 				}
 				for _, s := range states {
-					err = errors.Join(err, a.printHook(cmd, c, state, s, s.Where, string(s.Kind)))
+					err = errors.Join(err, a.printHook(cmd, c, s))
 				}
 				return err
 			}
-			place, err := locate(cmd, args[0], opts.vcs)
+			place, err := locate(cmd.Context(), args[0], opts.vcs)
 			if err != nil {
 				return err
 			}
@@ -255,44 +280,50 @@ func newHookStatus(a *app) *cobra.Command {
 				return err
 			}
 			if known == nil {
-				known = &follow.State{Name: place.Name}
+				known = &follow.State{Name: place.Name, Where: place.Dir, Kind: place.Kind}
 			}
-			return a.printHook(cmd, c, state, known, place.Dir, string(place.Kind))
+			return a.printHook(cmd, c, known)
 		},
 	}
 	opts.addVCS(c)
 	return c
 }
 
+// hookParts returns the files of the hook in a repository that has one.
+func hookParts(ctx context.Context, s *follow.State) ([]hook.Part, error) {
+	place, err := locate(ctx, s.Where, string(s.Kind))
+	if err != nil {
+		return nil, err
+	}
+	h := &hook.Hook{Place: place}
+	if s.Options != nil {
+		h.Command = s.Options.Command
+	}
+	return h.Parts()
+}
+
 // printHook prints how one hook stands. It ends with 1 when something is wrong
 // with it.
-func (a *app) printHook(cmd *cobra.Command, c *config.Config, state string, s *follow.State, path, kind string) error {
+func (a *app) printHook(cmd *cobra.Command, c *config.Config, s *follow.State) error {
 	style := styleFor(a.stdout)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", style.bold(printable(s.Name)))
 	fact := func(label, value string) {
 		fmt.Fprintf(&b, "  %s  %s\n", style.dim(fmt.Sprintf("%-10s", label)), printable(value))
 	}
-	fact("repository", path+" ("+kind+")")
+	fact("repository", fmt.Sprintf("%s (%s)", s.Where, s.Kind))
 	wrong := false
-	place, err := locate(cmd, path, kind)
-	if err == nil {
-		var h *hook.Hook
-		if h, err = a.hookFor(place, state, s.Name); err == nil {
-			var parts []hook.Part
-			parts, err = h.Parts()
-			for _, part := range parts {
-				wrong = wrong || part.State != hook.Installed
-				fact("hook", part.Path+": "+part.State)
-			}
-		}
+	parts, err := hookParts(cmd.Context(), s)
+	for _, part := range parts {
+		wrong = wrong || part.State != hook.Installed
+		fact("hook", part.Path+": "+part.State)
 	}
 	if err != nil {
 		wrong = true
 		fact("hook", err.Error())
 	}
 	switch {
-	case s.Where == "":
+	case s.Options == nil:
 		wrong = true
 		fact("state", "not installed")
 	case s.Failures > 0:
@@ -355,6 +386,9 @@ func newHookWork(a *app) *cobra.Command {
 			s, err := store.Load(args[0])
 			if err != nil {
 				return err
+			}
+			if s.Where == "" {
+				return fmt.Errorf("no hook is installed as %s", args[0])
 			}
 			f, err := a.follower(q, c, store, commit.FromHook, a.log(slog.LevelError))
 			if err != nil {

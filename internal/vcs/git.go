@@ -122,7 +122,7 @@ func (g *gitRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commi
 	return g.walkMany(ctx, log, fn)
 }
 
-// walkOne passes on what git log prints, as it comes. Positions that are gone
+// walkOne reads one range. Positions that are gone
 // are left out once git has said that there is one: to ask before would take as
 // long as the log of a small push.
 func (g *gitRepository) walkOne(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
@@ -139,10 +139,48 @@ func (g *gitRepository) walkOne(ctx context.Context, log Log, fn func(*commit.Co
 	return g.walkRange(ctx, log, r, fn)
 }
 
+// mostHeld bounds the messages that are held to be turned round, in bytes.
+const mostHeld = 8 << 20
+
+var errHeld = errors.New("too much to be turned round in memory")
+
+// walkRange reads a range newest first, which git can begin to print at once,
+// and turns what was chosen of it round. When that is too much for the memory,
+// git has to turn all of it round.
 func (g *gitRepository) walkRange(ctx context.Context, log Log, r Range, fn func(*commit.Commit) error) (int, error) {
+	var held []*commit.Commit
+	bytes := 0
+	n, err := g.readRange(ctx, log, r, false, func(c *commit.Commit) error {
+		held = append(held, c)
+		if bytes += len(c.Message); bytes > mostHeld {
+			return errHeld
+		}
+		return nil
+	})
+	if errors.Is(err, errHeld) {
+		return g.readRange(ctx, log, r, true, fn)
+	}
+	if err != nil {
+		return n, err
+	}
+	for _, c := range slices.Backward(held) {
+		if err := fn(c); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// readRange calls fn with what is chosen of a range, newest or oldest first.
+func (g *gitRepository) readRange(ctx context.Context, log Log, r Range, oldestFirst bool, fn func(*commit.Commit) error) (int, error) {
 	var options []string
-	if log.FirstParent {
+	if log.FirstParent { // a line, which any order leaves as it is
 		options = append(options, "--first-parent")
+	} else {
+		options = append(options, "--topo-order")
+	}
+	if oldestFirst {
+		options = append(options, "--reverse")
 	}
 	n := 0
 	err := g.log(ctx, revisions([]string{r.New}, r.Since), options, func(record *record) error {
@@ -181,10 +219,10 @@ func revisions(with, without []string) string {
 	return b.String()
 }
 
-// log runs git log over revisions, in the order of the graph, oldest first.
+// log runs git log over revisions.
 func (g *gitRepository) log(ctx context.Context, revisions string, options []string, fn func(*record) error) error {
 	args := append([]string{
-		"log", "-z", "--topo-order", "--reverse", "--no-color", "--no-decorate", "--no-notes",
+		"log", "-z", "--no-color", "--no-decorate", "--no-notes",
 		"--no-show-signature", "--no-mailmap", "--no-patch", "--encoding=UTF-8", "--format=" + recordFormat, "--stdin",
 	}, options...)
 	cmd := g.git(ctx, args...)

@@ -23,7 +23,7 @@ func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.C
 	}
 	tips = unique(append(tips, since...))
 	gr := graph{index: map[string]int32{}, chosen: map[int32]*commit.Commit{}}
-	err = g.log(ctx, revisions(tips, g.base(ctx, tips)), nil, func(r *record) error {
+	err = g.log(ctx, revisions(tips, g.base(ctx, tips)), []string{"--topo-order", "--reverse"}, func(r *record) error {
 		gr.add(r, log.wants(r.message()))
 		if log.Progress != nil {
 			log.Progress(len(gr.firsts))

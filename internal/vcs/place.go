@@ -71,8 +71,12 @@ func locateGit(ctx context.Context, path string) (*Place, error) {
 // shared by core.hooksPath or a link.
 func (p *Place) Inside() bool {
 	hooks, err := filepath.EvalSymlinks(p.Hooks)
-	if err != nil {
-		hooks = p.Hooks // there are none yet
+	if err != nil { // there are none yet
+		parent, err := filepath.EvalSymlinks(filepath.Dir(p.Hooks))
+		if err != nil {
+			return false
+		}
+		hooks = filepath.Join(parent, filepath.Base(p.Hooks))
 	}
 	for _, dir := range []string{p.Dir, filepath.Dir(p.Dir)} {
 		real, err := filepath.EvalSymlinks(dir)

@@ -22,8 +22,9 @@ import (
 func command(ctx context.Context, kind Kind, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, string(kind), args...)
 	cmd.Dir = dir
-	cmd.Env = append(environment(), "LC_ALL=C.UTF-8",
-		"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "HGPLAIN=1", "HGENCODING=utf-8")
+	cmd.Env = append(environment(), "LC_ALL=C.UTF-8", "HGPLAIN=1", "HGENCODING=utf-8",
+		"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0",
+		"GIT_FLUSH=0") // or git log writes commit by commit
 	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
 		cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15")
 	}

@@ -43,7 +43,8 @@ type State struct {
 type Options struct {
 	Branches []string `json:"branches,omitempty"`
 	Domain   string   `json:"domain,omitempty"`
-	Made     bool     `json:"made,omitempty"` // the directory of the hooks was made for it
+	Command  []string `json:"command,omitempty"` // what the hook runs
+	Made     bool     `json:"made,omitempty"`    // the directory of the hooks was made for it
 }
 
 // A Note is something that was said of a repository and that somebody may want

@@ -37,13 +37,19 @@ const (
 	Outdated  = "not as it was installed"
 )
 
-// Parts returns the files of the hook and how they stand.
+// Parts returns the files of the hook and how they stand; the program that it
+// runs only when that is missing.
 func (h *Hook) Parts() ([]Part, error) {
+	var parts []Part
+	if len(h.Command) > 0 {
+		if _, err := os.Stat(h.Command[0]); err != nil {
+			parts = append(parts, Part{h.Command[0], Missing})
+		}
+	}
 	if h.Place.Kind == vcs.Hg {
 		state, err := h.hgState()
-		return []Part{{h.Place.Hooks, state}}, err
+		return append(parts, Part{h.Place.Hooks, state}), err
 	}
-	var parts []Part
 	for _, s := range h.scripts() {
 		state, err := s.state()
 		if err != nil {
@@ -61,15 +67,15 @@ var ErrShared = errors.New("its hooks lie outside of it, and are shared with oth
 // there before goes on working. It reports whether it made the directory of
 // the hooks, or the file hgrc.
 func (h *Hook) Install() (made bool, err error) {
-	if h.Place.Kind == vcs.Hg {
-		return h.installHg()
-	}
 	if !h.Place.Inside() {
 		return false, fmt.Errorf("%s: %w", h.Place.Dir, ErrShared)
 	}
+	if h.Place.Kind == vcs.Hg {
+		return h.installHg()
+	}
 	if err := os.Mkdir(h.Place.Hooks, 0o755); err == nil {
 		made = true
-		if err := ownLike(h.Place.Hooks, filepath.Dir(h.Place.Hooks)); err != nil {
+		if err := beLike(h.Place.Hooks, filepath.Dir(h.Place.Hooks)); err != nil {
 			return true, err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
@@ -90,7 +96,7 @@ func (h *Hook) Remove(made bool) error {
 		return h.removeHg(made)
 	}
 	var errs []error
-	for _, s := range h.scripts() {
+	for _, s := range h.removable() {
 		errs = append(errs, s.remove())
 	}
 	if made {
@@ -119,8 +125,9 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// replace writes a file in one step, with the owner of its directory where root
-// does it, so that the repository's own user can change and run it.
+// replace writes a file in one step, with the owner of the one that it replaces,
+// or else of its directory, where root does it: so the repository's own user can
+// change it, and Mercurial trusts it (hgrc(5), trusted).
 func replace(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".vext-*")
 	if err != nil {
@@ -128,7 +135,9 @@ func replace(path string, data []byte, mode fs.FileMode) error {
 	}
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		err = ownLike(f.Name(), filepath.Dir(path))
+		if err = ownLike(f.Name(), path); errors.Is(err, fs.ErrNotExist) {
+			err = ownLike(f.Name(), filepath.Dir(path))
+		}
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), path)
@@ -137,6 +146,16 @@ func replace(path string, data []byte, mode fs.FileMode) error {
 		os.Remove(f.Name())
 	}
 	return err
+}
+
+// beLike gives a directory the mode and the owner of another: a repository can
+// be used by several users.
+func beLike(path, like string) error {
+	info, err := os.Stat(like)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(path, info.Mode()), ownLike(path, like))
 }
 
 // ownLike gives a file the owner of another, where root has made it.

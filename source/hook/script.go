@@ -27,13 +27,22 @@ type script struct {
 // has its own commits and those that a merge brings, and can be pushed to as
 // well.
 func (h *Hook) scripts() []script {
-	names := []string{"post-receive", "post-commit", "post-merge"}
-	switch {
-	case h.Place.Kind == vcs.Svn:
-		names = []string{"post-commit"}
-	case h.Place.Bare:
-		names = names[:1]
+	if h.Place.Kind == vcs.Git && h.Place.Bare {
+		return h.named("post-receive")
 	}
+	return h.removable()
+}
+
+// removable returns the scripts that there can be: into a bare repository that
+// was named by one of its work trees, all of them were put.
+func (h *Hook) removable() []script {
+	if h.Place.Kind == vcs.Svn {
+		return h.named("post-commit")
+	}
+	return h.named("post-receive", "post-commit", "post-merge")
+}
+
+func (h *Hook) named(names ...string) []script {
 	scripts := make([]script, len(names))
 	for i, name := range names {
 		scripts[i] = script{filepath.Join(h.Place.Hooks, name), h.text(name)}
@@ -41,28 +50,40 @@ func (h *Hook) scripts() []script {
 	return scripts
 }
 
+// head begins every script. Many a hook looks at its own name, such as one that
+// runs all that lie in $0.d: a shell script is run so that it sees the one that
+// it had.
+const head = "#!/bin/sh\n" + marker + `
+# The hook that was here before has the ending ` + keptEnding + `, and goes on working.
+before() {
+	read -r first 2>/dev/null <"$0` + keptEnding + `"
+	case $first in
+	'#!'*[/\ ]sh | '#!'*[/\ ]bash | '#!'*[/\ ]sh\ -[a-z] | '#!'*[/\ ]bash\ -[a-z])
+		${first#??} -c '. "$0` + keptEnding + `"' "$0" "$@" ;;
+	*)
+		"$0` + keptEnding + `" "$@" ;;
+	esac
+}
+status=0
+`
+
 // text returns a script. It ends as the hook did that was there before, and
 // whatever becomes of vext: a commit that it misses is found by the next run.
 // post-receive is told on its standard input what was pushed (githooks(5)),
 // and both read it. A Subversion server runs hooks with an empty environment.
 func (h *Hook) text(name string) string {
-	const head = "#!/bin/sh\n" + marker + "\n"
 	if name == "post-receive" {
-		return head + `# The hook that was here before is ` + name + keptEnding + `, and goes on working.
-updates=$(cat)
-status=0
+		return head + `updates=$(cat)
 if [ -x "$0` + keptEnding + `" ]; then
-	printf '%s\n' "$updates" | "$0` + keptEnding + `" "$@"
+	printf '%s\n' "$updates" 2>/dev/null | before "$@"
 	status=$?
 fi
-printf '%s\n' "$updates" | ` + h.Line() + ` >/dev/null 2>&1
+printf '%s\n' "$updates" 2>/dev/null | ` + h.Line() + ` >/dev/null 2>&1
 exit "$status"
 `
 	}
-	return head + `# The hook that was here before is ` + name + keptEnding + `, and goes on working.
-status=0
-if [ -x "$0` + keptEnding + `" ]; then
-	"$0` + keptEnding + `" "$@"
+	return head + `if [ -x "$0` + keptEnding + `" ]; then
+	before "$@"
 	status=$?
 fi
 PATH=${PATH:-/usr/local/bin:/usr/bin:/bin} ` + h.Line() + ` </dev/null >/dev/null 2>&1
