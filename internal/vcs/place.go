@@ -49,22 +49,26 @@ func Locate(ctx context.Context, path string, kind Kind) (*Place, error) {
 }
 
 func locateGit(ctx context.Context, path string) (*Place, error) {
-	out, err := output(ctx, command(ctx, Git, path, "-c", "safe.directory=*", "rev-parse",
-		"--is-bare-repository", "--path-format=absolute", "--git-common-dir", "--git-path", "hooks"))
+	about, err := revParse(ctx, path, "--is-bare-repository", "--path-format=absolute", "--git-common-dir")
 	if err != nil {
 		return nil, err
 	}
-	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
-	if len(lines) != 3 {
-		return nil, errors.New("git rev-parse: not understood: " + out)
+	bare, dir, _ := strings.Cut(about, "\n")
+	p := &Place{Kind: Git, Bare: bare == "true", Dir: filepath.Clean(dir)}
+	root := p.Dir
+	if filepath.Base(root) == ".git" {
+		root = filepath.Dir(root)
 	}
-	p := &Place{Kind: Git, Bare: lines[0] == "true", Dir: filepath.Clean(lines[1]), Hooks: filepath.Clean(lines[2])}
-	named := p.Dir
-	if filepath.Base(named) == ".git" {
-		named = filepath.Dir(named)
-	}
-	p.Name = strings.TrimSuffix(filepath.Base(named), ".git")
-	return p, nil
+	p.Name = strings.TrimSuffix(filepath.Base(root), ".git")
+	// A core.hooksPath that is relative begins where hooks are run.
+	hooks, err := revParse(ctx, root, "--path-format=absolute", "--git-path", "hooks")
+	p.Hooks = filepath.Clean(hooks)
+	return p, err
+}
+
+func revParse(ctx context.Context, dir string, args ...string) (string, error) {
+	out, err := output(ctx, command(ctx, Git, dir, append([]string{"-c", "safe.directory=*", "rev-parse"}, args...)...))
+	return strings.TrimRight(out, "\n"), err
 }
 
 // Inside reports whether the hooks belong to this repository alone, and are not

@@ -53,6 +53,48 @@ func (s *svnRepository) Update(ctx context.Context, _ func(string) bool) (map[st
 	return map[string]string{"": "r" + strconv.Itoa(info.Entry.Revision)}, nil
 }
 
+// Branches returns the branches that the usual layout shows below the URL: none
+// where it shows no such layout.
+func (s *svnRepository) Branches(ctx context.Context) ([]string, error) {
+	top, err := s.list(ctx, s.url)
+	if err != nil {
+		return nil, err
+	}
+	var branches []string
+	for _, dir := range top {
+		if commit.BranchOfPath(dir) == dir {
+			branches = append(branches, dir)
+			continue
+		}
+		if commit.BranchOfPath(dir+"/x") == "" {
+			continue
+		}
+		below, err := s.list(ctx, s.url+"/"+dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range below {
+			branches = append(branches, dir+"/"+name)
+		}
+	}
+	return branches, nil
+}
+
+// list returns the names of the directories at a URL.
+func (s *svnRepository) list(ctx context.Context, url string) ([]string, error) {
+	out, err := output(ctx, s.svn(ctx, "list", "--", url+"@"))
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for line := range strings.Lines(out) {
+		if name, isDir := strings.CutSuffix(strings.TrimSpace(line), "/"); isDir {
+			dirs = append(dirs, name)
+		}
+	}
+	return dirs, nil
+}
+
 // A logEntry is one of svn log --xml.
 type logEntry struct {
 	Revision int    `xml:"revision,attr"`

@@ -63,6 +63,12 @@ type Repository interface {
 	Related(ctx context.Context, a, b string) bool
 }
 
+// A Brancher is a repository whose positions do not say which branches there
+// are.
+type Brancher interface {
+	Branches(ctx context.Context) ([]string, error)
+}
+
 // Open returns the repository at url with its copy at dir, or, where url is
 // empty, the one that lies at dir. Nothing is read yet.
 func Open(kind Kind, dir, url string) (Repository, error) {

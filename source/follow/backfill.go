@@ -72,7 +72,6 @@ func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Comm
 	if err != nil {
 		return 0, err
 	}
-	p.warn(tips)
 	var ranges []vcs.Range
 	for refname, tip := range tips {
 		if p.repository.wants(refname) {

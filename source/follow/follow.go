@@ -149,7 +149,7 @@ func (p *pass) remember(err error) {
 		s.Failing = now
 	}
 	s.Next, s.Error = now.Add(pause(s.Failures)), text.Shorten(text.OneLine(err.Error()), 500)
-	p.Log.Error("can't be followed", "repository", s.Name, "err", s.Error, "failures", s.Failures)
+	p.Log.Warn("can't be followed", "repository", s.Name, "err", s.Error, "failures", s.Failures)
 }
 
 // Pauses between attempts: the next look tries again, then five minutes,
@@ -198,22 +198,17 @@ func (r *Repository) wants(refname string) bool {
 	return refname == "" || queue.MatchBranch(r.Branches, refname)
 }
 
-// warn looks for what is configured and leads to nothing.
-func (p *pass) warn(tips map[string]string) {
+// warn looks for what is configured and leads to nothing. names are those of
+// all branches.
+func (p *pass) warn(names []string) {
 	r := p.repository
 	p.state.Warnings = nil
-	if p.state.Kind == vcs.Svn {
-		return // whose branches are not known before something changes on them
-	}
-	names := make([]string, 0, len(tips))
-	for refname := range tips {
-		names = append(names, refname)
-	}
 	slices.Sort(names)
 	matches := func(patterns []string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return queue.MatchBranch(patterns, name) })
 	}
 	switch {
+	case len(names) == 0 && p.state.Kind == vcs.Svn: // it has no layout by which branches can be told
 	case len(names) == 0:
 		p.state.Warnings = append(p.state.Warnings, "it has no branches yet")
 	case r.Explicit:

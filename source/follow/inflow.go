@@ -29,7 +29,9 @@ func (in *Inflow) CatchUp(ctx context.Context) error {
 	for i, s := range states {
 		repositories[i] = in.Repository(s)
 	}
-	for _, report := range in.Hooked.Follow(ctx, repositories, false) {
+	// Each is tried, whatever has failed: what a hook has missed is to be found
+	// by the next run, and it lies on this machine.
+	for _, report := range in.Hooked.Follow(ctx, repositories, true) {
 		if report.New > 0 {
 			in.Hooked.Log.Info("caught up", "repository", report.Name, "spooled", report.New)
 		}

@@ -39,16 +39,21 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 		return err
 	}
 	if pushed != nil {
-		return p.walkPushed(ctx, pushed)
+		if err := p.beginBefore(ctx, pushed); err != nil {
+			return err
+		}
+		if p.isNext(pushed) {
+			return p.walkPushed(ctx, pushed)
+		}
 	}
 	tips, err := p.repo.Update(ctx, p.repository.wants)
 	if err != nil {
 		return err
 	}
-	p.warn(tips)
 	if p.state.Kind == vcs.Svn {
 		return p.walkRevisions(ctx, tips[""])
 	}
+	p.warn(slices.Collect(maps.Keys(tips)))
 	ranges, err := p.ranges(ctx, tips)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,41 @@ func noZeros(hash string) string {
 	return hash
 }
 
-// walkPushed spools what a push has brought, and what was missed before it.
+// isNext reports whether a push begins where everything is done up to. One that
+// does not has overtaken another, was overtaken by one, or comes after one that
+// was missed: then the branches themselves say where they are.
+func (p *pass) isNext(pushed []Update) bool {
+	return !slices.ContainsFunc(pushed, func(u Update) bool {
+		position, known := p.state.Positions[u.Refname]
+		return known && p.repository.wants(u.Refname) && position != u.Old && position != u.New
+	})
+}
+
+// beginBefore is begin for a repository that was not looked at before a push
+// came: what there was before is what there is, without what was pushed.
+func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
+	if p.state.Begun {
+		return nil
+	}
+	tips, err := p.repo.Update(ctx, p.repository.wants)
+	if err != nil {
+		return err
+	}
+	for _, u := range pushed {
+		if tips[u.Refname] = u.Old; u.Old == "" {
+			delete(tips, u.Refname)
+		}
+	}
+	for refname, tip := range tips {
+		if p.repository.wants(refname) {
+			p.state.Positions[refname] = tip
+		}
+	}
+	p.begin(tips)
+	return nil
+}
+
+// walkPushed spools what a push has brought.
 func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 	var ranges []vcs.Range
 	for _, u := range pushed {
@@ -49,14 +84,11 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 			continue
 		}
 		old, known := p.state.Positions[u.Refname]
-		if !known {
-			old = u.Old
-		}
 		switch {
 		case u.New == "":
 			delete(p.state.Positions, u.Refname)
 		case old == u.New:
-		case old == "":
+		case !known: // from where it left what is known, also where the push that made it is still to come
 			ranges = append(ranges, vcs.Range{Refname: u.Refname, New: u.New, Since: p.known()})
 		default:
 			r, err := p.update(ctx, u.Refname, old, u.New, p.state.Positions)

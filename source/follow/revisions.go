@@ -25,6 +25,11 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 	s := p.state
 	last := vcs.SvnNumber(tip)
 	position, begun := s.Positions[""]
+	if position != tip {
+		if err := p.warnOfBranches(ctx); err != nil {
+			return err
+		}
+	}
 	if !begun {
 		first, ok, err := p.firstRange("", tip)
 		if err != nil {
@@ -45,6 +50,20 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 		return nil
 	}
 	return p.walkFrom(ctx, done, last, vcs.Range{New: tip, Since: []string{position}})
+}
+
+// warnOfBranches looks whether there are branches that count, whenever
+// something has changed.
+func (p *pass) warnOfBranches(ctx context.Context) error {
+	brancher, ok := p.repo.(vcs.Brancher)
+	if !ok {
+		return nil
+	}
+	names, err := brancher.Branches(ctx)
+	if err == nil {
+		p.warn(names)
+	}
+	return err
 }
 
 // walkFrom spools the revisions behind done, up to last or to a gap that may

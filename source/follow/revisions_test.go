@@ -134,3 +134,27 @@ func TestSvnBranches(t *testing.T) {
 	w.follow()
 	w.expect("only below the URL", "stable/9 on stable")
 }
+
+func TestSvnWarnings(t *testing.T) {
+	w := newSvnWorld(t)
+	if r := w.follow(); len(r.Said) != 0 {
+		t.Errorf("of an empty repository: %q", r.Said)
+	}
+	w.svnCommit("README", "flat")
+	if r := w.follow(); len(r.Said) != 0 {
+		t.Errorf("of one without a layout: %q", r.Said)
+	}
+	w.svnCommit("stable/9/a", "on stable")
+	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], "stable/9") {
+		t.Errorf("none counts: %q", r.Said)
+	}
+	w.svnCommit("trunk/a", "on trunk")
+	w.r.Branches, w.r.Explicit = []string{"trunk", "branches/*"}, true
+	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], `"branches/*"`) {
+		t.Errorf("one matches nothing: %q", r.Said)
+	}
+	w.follow()
+	if s := w.load(); len(s.Warnings) != 1 {
+		t.Errorf("it is forgotten: %q", s.Warnings)
+	}
+}
