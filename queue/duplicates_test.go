@@ -247,3 +247,21 @@ func TestSameCommit(t *testing.T) {
 		}
 	}
 }
+
+// What is merged on GitHub's pages is committed by nobody: its author is
+// reminded.
+func TestRecipient(t *testing.T) {
+	ann, jane := commit.Person{Name: "Ann", Email: "ann@example.org"}, commit.Person{Name: "Jane", Email: "jane@example.org"}
+	github := commit.Person{Name: "GitHub", Email: "noreply@github.com"}
+	for _, test := range []struct {
+		policy    Policy
+		committer commit.Person
+		want      commit.Person
+	}{
+		{Policy{}, jane, jane}, {Policy{ToAuthor: true}, jane, ann}, {Policy{}, github, ann},
+	} {
+		if got := test.policy.Recipient(&commit.Commit{Author: ann, Committer: test.committer}); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}

@@ -52,9 +52,12 @@ func (p *Policy) trailers(more string) []string {
 	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
 }
 
+// webFlow is the committer of what is merged on GitHub's pages, and nobody.
+const webFlow = "noreply@github.com"
+
 // Recipient returns the person who is reminded of c.
 func (p *Policy) Recipient(c *commit.Commit) commit.Person {
-	if p.ToAuthor {
+	if p.ToAuthor || strings.EqualFold(c.Committer.Email, webFlow) {
 		return c.Author
 	}
 	return c.Committer

@@ -138,6 +138,8 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 		switch {
 		case r.Err != nil:
 			errs = append(errs, r.Err)
+		case r.Busy:
+			fmt.Fprintf(stderr, "vext: hint: another process looks after %s just now\n", r.Name)
 		case !r.Paused.IsZero():
 			fmt.Fprintf(stderr, "vext: hint: %s failed lately, and is not tried again before %s; vext follow --once %s tries at once\n",
 				r.Name, r.Paused.In(q.Zone).Format("Mon 2 Jan 15:04"), r.Name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,11 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 	before, err := edit.Parse(queue.DefaultBranches)
 	if err != nil {
 		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
+	}
+	if _, err := os.Stat(url); err == nil { // a path, which cron would not find from where it runs
+		if url, err = filepath.Abs(url); err != nil {
+			return err
+		}
 	}
 	kind := vcs.Kind(opts.kind)
 	if kind == "" {

@@ -135,6 +135,9 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 		return err
 	}
 	report := f.Pushed(cmd.Context(), hookedRepository(c, s), nil)
+	if report.Busy {
+		return hinted{follow.ErrBusy, "run vext hook install again"}
+	}
 	if report.Err != nil {
 		return hinted{report.Err, "the hook is in place; once this is mended, run vext hook install again"}
 	}
@@ -176,7 +179,7 @@ func hookFor(c *config.Config, place *vcs.Place, state, name string) (*hook.Hook
 	if place.Kind == vcs.Hg {
 		command = append(command, "--no-wait") // hg alone takes longer to start than a hook may
 	}
-	return &hook.Hook{Place: place, Command: append(command, name)}, nil
+	return &hook.Hook{Place: place, Command: append(command, "--", name)}, nil
 }
 
 func newHookRemove(a *app) *cobra.Command {
@@ -359,7 +362,7 @@ func newHookFire(a *app) *cobra.Command {
 			if a.configPath != "" {
 				worker = append(worker, "--config", a.configPath)
 			}
-			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", "--fired", args[0]), !noWait)
+			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", "--fired", "--", args[0]), !noWait)
 		},
 	}
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker at all")
@@ -398,7 +401,11 @@ func newHookWork(a *app) *cobra.Command {
 			if fired {
 				f.Many = hook.Tell()
 			}
-			return f.Pushed(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told))).Err
+			report := f.Pushed(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told)))
+			if report.Busy { // for a minute: the next look finds it
+				return follow.ErrBusy
+			}
+			return report.Err
 		},
 	}
 	c.Flags().BoolVar(&fired, "fired", false, "a hook waits for it")

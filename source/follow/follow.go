@@ -58,6 +58,7 @@ type Report struct {
 	New     int       // of those are new to the spool
 	Said    []string  // what somebody should know
 	Paused  time.Time // not tried: it failed lately; zero when it was
+	Busy    bool      // another process is at it
 	Err     error
 }
 
@@ -102,6 +103,10 @@ const longestFetch = 3 * time.Hour
 func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed []Update, wait time.Duration) Report {
 	report := Report{Name: r.Name}
 	unlock, err := f.Store.Lock(ctx, r.Name, wait)
+	if errors.Is(err, ErrBusy) {
+		report.Busy = true
+		return report
+	}
 	if err != nil {
 		report.Err = fmt.Errorf("%s: %w", r.Name, err)
 		return report
