@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"vext/internal/disk"
 )
 
 // Path returns the file that Load reads, or, where there is none, the one that
@@ -97,18 +99,15 @@ func (e *Edit) Write(path string) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".vext-*")
+	name, err := disk.WriteBeside(path, []byte(e.text), mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(e.text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	if err := os.Rename(name, path); err != nil {
+		os.Remove(name)
+		return err
 	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return nil
 }
 
 // Table writes a repository as TOML.

@@ -57,6 +57,21 @@ func writeTmp(tmp string, data []byte) (string, error) {
 	return f.Name(), nil
 }
 
+// WriteBeside writes data to a file of a random name beside path, with a mode
+// whatever the umask is, synced, and returns its path. It is for files of
+// others, whose directory is not vext's: to rename it is the caller's.
+func WriteBeside(path string, data []byte, mode fs.FileMode) (string, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".vext-*")
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(f.Chmod(mode), writeAll(f, data)); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
 func create(tmp string) (*os.File, error) {
 	name := filepath.Join(tmp, fmt.Sprintf("%d.%s", os.Getpid(), rand.Text()))
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"vext/internal/disk"
 	"vext/internal/vcs"
 )
 
@@ -129,21 +130,18 @@ func quote(word string) string {
 // or else of its directory, where root does it: so the repository's own user can
 // change it, and Mercurial trusts it (hgrc(5), trusted).
 func replace(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".vext-*")
+	name, err := disk.WriteBeside(path, data, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		if err = ownLike(f.Name(), path); errors.Is(err, fs.ErrNotExist) {
-			err = ownLike(f.Name(), filepath.Dir(path))
-		}
+	if err = ownLike(name, path); errors.Is(err, fs.ErrNotExist) {
+		err = ownLike(name, filepath.Dir(path))
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(name, path)
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		os.Remove(name)
 	}
 	return err
 }
