@@ -85,7 +85,28 @@ func (q *Queue) Waiting() ([]Item, error) {
 		}
 		items = append(items, item)
 	}
-	return items, err
+	return items, errors.Join(err, q.seeReturned(items))
+}
+
+// seeReturned takes the mark off the items whose commit has come back, under
+// another name.
+func (q *Queue) seeReturned(items []Item) error {
+	var keys []string
+	for _, item := range items {
+		if item.Gone != "" {
+			keys = append(keys, item.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	known, err := q.History.Know(nil, keys)
+	for i := range items {
+		if items[i].Gone != "" && known.Key(items[i].Key).Vanished == nil {
+			items[i].Gone = ""
+		}
+	}
+	return err
 }
 
 // fill takes what is known of the item from the event that queued it, or else

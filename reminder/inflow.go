@@ -104,7 +104,7 @@ func (s *Service) newTroubles() ([]Trouble, error) {
 	if s.Inflow == nil {
 		return nil, nil
 	}
-	troubles := s.Inflow.Troubles(s.Queue.Now)
+	troubles := slices.Clone(s.Inflow.Troubles(s.Queue.Now))
 	if len(troubles) == 0 {
 		return nil, nil
 	}
