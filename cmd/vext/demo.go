@@ -51,6 +51,10 @@ allow = ["*@example.org"]
 [mail]
 from = "MFC reminders <mfc@example.org>"
 via = "smtp://%s"
+
+[[repository]]
+name = "src"
+aliases = ["example/src"]
 `
 
 func runDemo(ctx context.Context, a *app) error {
@@ -98,11 +102,14 @@ func findFilter() (string, error) {
 func (d *demo) tell() error {
 	steps := []func() error{
 		d.chapter("Monday 2 November 2026. Six notifications arrive, as mails and from a hook."),
-		d.filterAll,
+		d.filterAll("[1-6]-*"),
 		d.chapter("The processor gives each its day, and sets aside what it must not guess."),
 		d.vext("2026-11-02 20:00", "run"),
 		d.vext("2026-11-02 20:00", "list"),
 		d.vext("2026-11-02 20:00", "list", "--failed"),
+		d.chapter("The forge tells of Jane's commit as well. One commit is one reminder, whichever way it comes."),
+		d.filterAll("7-*"),
+		d.vext("2026-11-02 20:02", "run"),
 		d.chapter("Ida needs more time, and says so."),
 		d.vext("2026-11-02 20:05", "snooze", "224711", "1", "week"),
 		d.chapter("Three days later the first reminder is due; a week later, the second."),
@@ -131,27 +138,36 @@ func (d *demo) chapter(title string) func() error {
 	}
 }
 
-// filterAll sends every sample through the real filter.
-func (d *demo) filterAll() error {
-	files, err := fs.ReadDir(demoCommits, "demo")
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		data, err := fs.ReadFile(demoCommits, path.Join("demo", f.Name()))
+// filterAll sends samples through the real filter.
+func (d *demo) filterAll(pattern string) func() error {
+	return func() error {
+		files, err := fs.Glob(demoCommits, "demo/"+pattern)
 		if err != nil {
 			return err
 		}
-		cmd := exec.CommandContext(d.ctx, d.filter, "-state", d.state(), "-v")
-		cmd.Stdin = strings.NewReader(string(data))
-		said, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w: %s", d.filter, err, said)
+		for _, file := range files {
+			if err := d.filterOne(file); err != nil {
+				return err
+			}
 		}
-		verdict := strings.TrimPrefix(strings.TrimSpace(string(said)), "vext-filter: ")
-		fmt.Fprintf(d.stdout, "%s %s\n", d.style.dim(fmt.Sprintf("vext-filter < %-16s", f.Name())), verdict)
+		return nil
 	}
-	return nil
+}
+
+func (d *demo) filterOne(file string) error {
+	data, err := demoCommits.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(d.ctx, d.filter, "-state", d.state(), "-v")
+	cmd.Stdin = strings.NewReader(string(data))
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", d.filter, err, said)
+	}
+	verdict := strings.TrimPrefix(strings.TrimSpace(string(said)), "vext-filter: ")
+	_, err = fmt.Fprintf(d.stdout, "%s %s\n", d.style.dim(fmt.Sprintf("vext-filter < %-16s", path.Base(file))), verdict)
+	return err
 }
 
 // vext shows a command and runs it, at a time of the story.
