@@ -1,6 +1,9 @@
 package queue
 
 import (
+	"os"
+	"path/filepath"
+
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
@@ -34,11 +37,19 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	}
 	err := q.compare(&plan)
 	for i := range plan {
-		if d := &plan[i]; d.Event.Kind == history.Queued && q.isPast(d) {
+		switch d := &plan[i]; {
+		case d.Event.Kind == history.Queued && q.isPast(d):
 			d.Event.Kind = history.Passed
+		case d.Event.Kind == history.Failed && q.isAside(d.Name):
+			d.duplicate("it was set aside before")
 		}
 	}
 	return plan, err
+}
+
+func (q *Queue) isAside(name string) bool {
+	_, err := os.Lstat(filepath.Join(q.failed(), name))
+	return err == nil
 }
 
 func (q *Queue) isPast(d *Decision) bool {

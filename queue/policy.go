@@ -26,6 +26,9 @@ type Policy struct {
 	// commit.RepositoryName writes them and in lower case, with the one that
 	// each of them has.
 	Names map[string]string
+	// Own are the branches that count in single repositories, by their names,
+	// instead of Branches.
+	Own map[string][]string
 	// Hold is how long a commit that came by mail waits in the spool for
 	// another way to bring it.
 	Hold time.Duration
@@ -66,7 +69,7 @@ func (p *Policy) Recipient(c *commit.Commit) commit.Person {
 // ignores returns why c does not count, "" when it does.
 func (p *Policy) ignores(c *commit.Commit) string {
 	switch {
-	case c.Branch() != "" && !MatchBranch(p.Branches, c.Refname):
+	case c.Branch() != "" && !p.countsBranch(c):
 		return fmt.Sprintf("branch %s does not count", c.Branch())
 	case isForgeable(c.Source) && !matchAny(p.Senders, c.Sender, true):
 		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
@@ -74,6 +77,24 @@ func (p *Policy) ignores(c *commit.Commit) string {
 		return fmt.Sprintf("repository %q is not listed in repositories", c.Repository)
 	}
 	return ""
+}
+
+// countsBranch reports whether the branch of a commit counts. Who looks into a
+// repository has taken only what counts there.
+func (p *Policy) countsBranch(c *commit.Commit) bool {
+	switch c.Source {
+	case commit.FromHook, commit.FromFollow, commit.FromImport:
+		return true
+	}
+	return MatchBranch(p.BranchesOf(c.Repository), c.Refname)
+}
+
+// BranchesOf returns the patterns of the branches that count in a repository.
+func (p *Policy) BranchesOf(repository string) []string {
+	if own := p.Own[p.Repository(repository)]; len(own) > 0 {
+		return own
+	}
+	return p.Branches
 }
 
 // isForgeable reports whether anybody can have written what came that way.
@@ -99,7 +120,13 @@ func MatchAddress(patterns []string, address string) bool { return matchAny(patt
 // any of its names; an empty list matches every repository.
 func (p *Policy) HasRepository(patterns []string, name string) bool {
 	name = p.Repository(name)
-	return matchAny(patterns, name, true) || matchAny(patterns, name+".git", true) ||
+	names := []string{name, name + ".git"}
+	for other, one := range p.Names {
+		if one == name {
+			names = append(names, other)
+		}
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return matchAny(patterns, name, true) }) ||
 		slices.ContainsFunc(patterns, func(pattern string) bool { return p.Repository(pattern) == name })
 }
 

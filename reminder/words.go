@@ -63,7 +63,7 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 	if gone := standing.Vanished; gone != nil {
 		w.Gone = "no longer on " + text.OneLine(gone.Branch) + ", since a forced update of " + calendar.Of(gone.Time, s.Queue.Zone).Long()
 	}
-	if w.Merge = mergeCommand(w.Revision); w.Merge != "" {
+	if w.Merge = mergeCommand(w.Revision, isMercurial(&m.Commit)); w.Merge != "" {
 		w.ID = w.Short // one that is safe to type; a name always is
 	}
 	w.Facts = w.facts(made == today)
@@ -119,14 +119,24 @@ func (w *Words) facts(madeToday bool) []Fact {
 // mergeCommand returns the command that merges a revision, to be typed in the
 // branch that it goes to. A revision that is none of git's, Subversion's or
 // Mercurial's gives no command: what a stranger wrote there is not for a shell.
-func mergeCommand(revision string) string {
+func mergeCommand(revision string, mercurial bool) string {
 	switch n, err := strconv.ParseUint(strings.TrimPrefix(revision, "r"), 10, 32); {
 	case err == nil && strings.HasPrefix(revision, "r"):
 		return "svn merge -c r" + strconv.FormatUint(n, 10)
-	case commit.IsHash(revision):
+	case commit.IsHash(revision) && !mercurial:
 		return "git cherry-pick -x " + revision
-	case commit.IsHex(revision) && len(revision) == 12:
+	case commit.IsHash(revision), commit.IsHex(revision) && len(revision) == 12:
 		return "hg graft " + revision
 	}
 	return ""
+}
+
+// isMercurial reports whether a commit was read from a repository of Mercurial,
+// whose branches are no refs.
+func isMercurial(c *commit.Commit) bool {
+	switch c.Source {
+	case commit.FromHook, commit.FromFollow, commit.FromImport:
+		return !strings.HasPrefix(c.Refname, "refs/")
+	}
+	return false
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (k *checker) mail() []reminder.Finding {
 		return nil
 	}
 	text := k.heard("")
-	if hold := time.Duration(k.c.MailIn.Hold); hold > 0 {
+	if hold := k.c.MailIn.Hold.Duration; hold > 0 {
 		text += "; mails are held for " + hold.String()
 	}
 	return []reminder.Finding{{What: "vext-filter", Text: text}}
@@ -151,10 +152,11 @@ func (k *checker) repository(r *follow.Repository) reminder.Finding {
 // can't be run, is a way that is closed, although every run still catches up.
 func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, error)) reminder.Finding {
 	f := k.state("hook "+s.Name, s)
-	found, err := parts(s)
-	if f.Level != reminder.Well {
+	if s.Failures > 0 {
+		f.Hint = "every run tries it again"
 		return f
 	}
+	found, err := parts(s)
 	if err != nil {
 		f.Level, f.Text = reminder.LookAt, err.Error()
 	}
@@ -180,10 +182,7 @@ func (k *checker) state(what string, s *follow.State) reminder.Finding {
 			f.Level = reminder.Broken
 		}
 		f.Text = fmt.Sprintf("%s (failing since %s)", s.Error, ago(s.Failing))
-		f.Hint = "tried again with growing pauses"
-		if strings.HasPrefix(what, "follow ") {
-			f.Hint += "; at once by vext follow --once " + s.Name
-		}
+		f.Hint = "tried again with growing pauses; at once by vext follow --once " + s.Name
 	case len(s.Warnings) > 0:
 		f.Level, f.Text = reminder.LookAt, strings.Join(s.Warnings, "; ")
 	case s.Gap != nil:
@@ -205,14 +204,18 @@ func (k *checker) incomplete(repositories []follow.Repository) []reminder.Findin
 	told := map[string]bool{}
 	for _, push := range k.q.Spool.IncompletePushes() {
 		name := k.q.Policy.Repository(push.Repository)
-		if k.q.Now.Sub(push.Time) > recent || told[name] {
+		if k.q.Now.Sub(push.Time) > recent || told[name] || !queue.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
 			continue
 		}
 		told[name] = true
+		followed := slices.ContainsFunc(repositories, func(r follow.Repository) bool { return r.Name == name })
 		f := reminder.Finding{
 			Level: reminder.LookAt, What: "push to " + name,
-			Text: fmt.Sprintf("%s: not all of its commits were listed, and no repository of that name is followed", reminder.Ago(push.Time, k.q.Now, k.q.Zone)),
-			Hint: "add a [[repository]] of that name with its url; what was missed: vext import --repository " + name + " --since " + push.Time.Format(time.DateOnly),
+			Text: fmt.Sprintf("%s: not all of its commits were listed, and no repository of that name was followed", reminder.Ago(push.Time, k.q.Now, k.q.Zone)),
+			Hint: "take in what was missed: vext import --repository " + name + " --since " + push.Time.Format(time.DateOnly),
+		}
+		if !followed {
+			f.Hint = "add a [[repository]] of that name with its url; then " + f.Hint
 		}
 		findings = append(findings, f)
 	}

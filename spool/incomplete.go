@@ -82,3 +82,22 @@ func (s Spool) IncompletePushes() []IncompletePush {
 	}
 	return pushes
 }
+
+// ForgetIncomplete removes the notes of the pushes that forget chooses. What is
+// noted in this very moment may be lost with them.
+func (s Spool) ForgetIncomplete(forget func(IncompletePush) bool) {
+	var kept []byte
+	forgotten := false
+	for _, e := range s.IncompletePushes() {
+		if forget(e) {
+			forgotten = true
+			continue
+		}
+		if line, err := json.Marshal(e); err == nil {
+			kept = append(append(kept, line...), '\n')
+		}
+	}
+	if forgotten && disk.Replace(s.tmp(), s.incomplete(), kept) == nil {
+		disk.Remove(s.olderIncomplete())
+	}
+}

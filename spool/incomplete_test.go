@@ -75,3 +75,18 @@ func TestIncompleteWithoutState(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// What was taken in since is not worth a look any more.
+func TestForgetIncomplete(t *testing.T) {
+	s := New(t.TempDir())
+	if err := s.make(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "a"} {
+		s.Incomplete(IncompletePush{Repository: name, After: "x"})
+	}
+	s.ForgetIncomplete(func(e IncompletePush) bool { return e.Repository == "a" })
+	if left := s.IncompletePushes(); len(left) != 1 || left[0].Repository != "b" {
+		t.Errorf("%+v", left)
+	}
+}

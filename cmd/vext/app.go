@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -133,12 +134,33 @@ func (a *app) stateDir(c *config.Config) (string, error) {
 	return state, os.MkdirAll(state, disk.DirMode)
 }
 
+// command returns this program as others are to run it, with a configuration
+// and a state directory unless these are empty.
+func command(config, state string) ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := []string{program}
+	for _, flag := range []struct{ name, path string }{{"--config", config}, {"--state", state}} {
+		if flag.path == "" {
+			continue
+		}
+		path, err := filepath.Abs(flag.path)
+		if err != nil {
+			return nil, err
+		}
+		command = append(command, flag.name, path)
+	}
+	return command, nil
+}
+
 func policy(c *config.Config) queue.Policy {
 	r := &c.Reminders
 	return queue.Policy{
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
-		Names: c.Names(), Hold: time.Duration(c.MailIn.Hold),
+		Names: c.Names(), Own: c.Branches(), Hold: c.MailIn.Hold.Duration,
 	}
 }
 

@@ -41,7 +41,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			} else {
 				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")})
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
-				findings = append(findings, source.Check(s.Queue, c, followed(c), func(h *follow.State) ([]hook.Part, error) {
+				findings = append(findings, source.Check(s.Queue, c, repositories(c), func(h *follow.State) ([]hook.Part, error) {
 					return hookParts(cmd.Context(), h)
 				})...)
 			}

@@ -33,7 +33,7 @@ asks for a reminder. Without --once it goes on, on the schedule of [follow], unt
 it is told to end; vext serve does the same beside its other work.
 
 A repository that can't be reached is tried again with growing pauses, and does
-not hold up the others. To name it is to try it at once.`,
+not hold up the others. To name it with --once is to try it at once.`,
 		Example: `  vext follow --once                     from cron
   vext follow --once src                 now, whether it failed lately or not
   vext follow add https://git.example.org/widget.git --mine`,
@@ -43,7 +43,7 @@ not hold up the others. To name it is to try it at once.`,
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 			var names []string
-			for _, r := range followed(c) {
+			for _, r := range repositories(c) {
 				if strings.HasPrefix(r.Name, typed) {
 					names = append(names, r.Name)
 				}
@@ -77,7 +77,7 @@ not hold up the others. To name it is to try it at once.`,
 
 // chosen returns the repositories of the configuration, all or those named.
 func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
-	all := followed(c)
+	all := repositories(c)
 	if len(all) == 0 {
 		return nil, hinted{errors.New("no repository is followed: the configuration has no [[repository]] with a url"),
 			"vext follow add URL adds one; see vext.toml(5)"}
@@ -121,7 +121,9 @@ func (a *app) followOnce(ctx context.Context, c *config.Config, repositories []f
 		if !sum.Empty() {
 			fmt.Fprintln(a.stdout, sum)
 		}
-		errs = append(errs, err)
+		if !errors.Is(err, queue.ErrLocked) { // the other one does the work
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -14,13 +14,14 @@ import (
 	"vext/internal/config"
 	"vext/internal/vcs"
 	"vext/queue"
+	"vext/source/hook"
 )
 
 // addOptions are the flags of vext follow add.
 type addOptions struct {
-	mine             bool
-	name, from, kind string
-	branches         []string
+	mine                     bool
+	name, from, kind, domain string
+	branches, aliases        []string
 }
 
 func newFollowAdd(a *app) *cobra.Command {
@@ -42,6 +43,8 @@ what is due as well: a line in your crontab is all that it then needs.`,
 	flags.StringVar(&opts.name, "name", "", "what the repository is called (default: the end of the URL)")
 	flags.StringVar(&opts.from, "from", "", "from which `COMMIT` or date on commits count (default: from now)")
 	flags.StringVar(&opts.kind, "vcs", "", "what keeps it: git, hg or svn (default: find out)")
+	flags.StringArrayVar(&opts.aliases, "alias", nil, "another `NAME` under which its commits arrive")
+	flags.StringVar(&opts.domain, "domain", "", "what makes the address of a committer who has only a login: login@`DOMAIN`")
 	flags.StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
 	return c
 }
@@ -71,11 +74,12 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 		}
 	}
 	r := config.Repository{
-		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url))), URL: url, VCS: string(kind), From: opts.from, Branches: opts.branches,
+		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url))), URL: url, VCS: string(kind), From: opts.from,
+		Branches: opts.branches, Aliases: opts.aliases, Domain: opts.domain,
 	}
 	var hints []string
 	if opts.mine {
-		if hints, err = setMine(cmd, edit, before, &r); err != nil {
+		if hints, err = setMine(cmd, a, edit, before, &r); err != nil {
 			return err
 		}
 	}
@@ -84,25 +88,25 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 	if err != nil {
 		return hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
 	}
-	a.makeState = true
-	all := followed(c)
-	first := *c
-	first.Follow.Run = false // to look is enough for now
-	if err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); err != nil {
-		return err // and nothing is changed
-	}
-	if err := edit.Write(file); err != nil {
+	if err := edit.Write(file); err != nil { // as whoever runs this, before the state's owner takes over
 		return err
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
 	for _, hint := range hints {
 		fmt.Fprintf(a.stderr, "vext: hint: %s\n", hint)
 	}
+	a.makeState = true
+	all := repositories(c)
+	first := *c
+	first.Follow.Run = false // to look is enough for now
+	if err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); err != nil {
+		return hinted{err, "it is tried again by vext follow; to follow it no more, take it out of " + file}
+	}
 	return nil
 }
 
 // setMine makes the configuration one for a single person.
-func setMine(cmd *cobra.Command, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
+func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
 	name, address, err := vcs.Me(cmd.Context())
 	if err != nil {
 		return nil, hinted{err, "tell git who you are: git config --global user.email you@example.org"}
@@ -125,9 +129,10 @@ func setMine(cmd *cobra.Command, edit *config.Edit, c *config.Config, r *config.
 	if !c.Follow.Run {
 		edit.Set("follow", "run = true # send what is due as well")
 	}
-	program, err := os.Executable()
+	command, err := command(a.configPath, a.state)
 	if err != nil {
 		return nil, err
 	}
-	return append(hints, "this line in your crontab (crontab -e) is all that it needs: */20 * * * * "+strings.ReplaceAll(program, "%", `\%`)+" follow --once"), nil
+	line := strings.ReplaceAll(hook.Line(append(command, "follow", "--once")), "%", `\%`) // crontab(5)
+	return append(hints, "this line in your crontab (crontab -e) is all that it needs: */20 * * * * "+line), nil
 }

@@ -107,6 +107,13 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 	if err != nil {
 		return err
 	}
+	if os.Geteuid() != 0 { // nothing is put in that can't be registered
+		unlock, err := store.Lock(cmd.Context(), name, 0)
+		if err != nil {
+			return hinted{err, "who installs the hook must be able to write to hooks, spool and tmp in " + state + "; see vext-queue(7), PERMISSIONS"}
+		}
+		unlock()
+	}
 	// As whoever runs this: the state directory's owner can't write there.
 	made, err := h.Install()
 	if errors.Is(err, hook.ErrShared) {
@@ -142,7 +149,7 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 		return hinted{report.Err, "the hook is in place; once this is mended, run vext hook install again"}
 	}
 	for _, text := range report.Said {
-		fmt.Fprintf(a.stderr, "vext: hint: %s\n", printable(text))
+		fmt.Fprintf(a.stderr, "vext: hint: %s: %s\n", name, printable(text))
 	}
 	_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s: new commits are handed over\n", place.Dir, name)
 	return err
@@ -163,19 +170,11 @@ func locate(ctx context.Context, path, kind string) (*vcs.Place, error) {
 // hookFor returns the hook of a repository, which runs this very program with
 // the configuration and the state directory that it has now.
 func hookFor(c *config.Config, place *vcs.Place, state, name string) (*hook.Hook, error) {
-	program, err := os.Executable()
+	command, err := command(c.Path, state) // whoever runs the hook has another environment, or none
 	if err != nil {
 		return nil, err
 	}
-	command := []string{program}
-	if c.Path != "" { // whoever runs the hook has another environment, or none
-		path, err := filepath.Abs(c.Path)
-		if err != nil {
-			return nil, err
-		}
-		command = append(command, "--config", path)
-	}
-	command = append(command, "--state", state, "hook", "fire")
+	command = append(command, "hook", "fire")
 	if place.Kind == vcs.Hg {
 		command = append(command, "--no-wait") // hg alone takes longer to start than a hook may
 	}

@@ -15,6 +15,7 @@ import (
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
+	"vext/spool"
 )
 
 // importOptions are the flags of vext import.
@@ -121,6 +122,11 @@ func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
 				return errors.Join(err, applyErr)
 			}
 		}
+		if !opts.dryRun {
+			q.Spool.ForgetIncomplete(func(push spool.IncompletePush) bool {
+				return q.Policy.Repository(push.Repository) == r.Name && !push.Time.Before(since)
+			})
+		}
 		return printBackfill(a, r.Name, calendar.Of(since, c.Zone), b, opts.dryRun)
 	})
 }
@@ -131,7 +137,7 @@ var errNoRepository = errors.New("no repository of that name is followed or has 
 // and the store that it is in.
 func repositoryNamed(q *queue.Queue, c *config.Config, name string) (follow.Store, follow.Repository, error) {
 	name = q.Policy.Repository(name)
-	for _, r := range followed(c) {
+	for _, r := range repositories(c) {
 		if r.Name == name {
 			return follow.Followed(q.State), r, nil
 		}
@@ -154,7 +160,7 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 	if dryRun {
 		verb = "would be"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s since %s: %s, %d ask for a reminder\n", name, since.Long(), calendar.Plural(b.Commits, "commit"), b.Asking)
+	_, err := fmt.Fprintf(a.stdout, "%s: of %s, %d made since %s ask for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Asking, since.Long())
 	for _, line := range []struct {
 		n    int
 		text string

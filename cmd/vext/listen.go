@@ -22,8 +22,8 @@ import (
 // What can't be opened is an error now.
 func (a *app) tasks(c *config.Config, q *queue.Queue, log *slog.Logger) ([]task, error) {
 	tasks := []task{func(ctx context.Context) error { return a.process(ctx, c, log) }}
-	if repositories := followed(c); len(repositories) > 0 {
-		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, repositories, log) })
+	if all := repositories(c); len(all) > 0 {
+		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, all, log) })
 	}
 	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){a.openLMTP, a.openHTTP} {
 		t, err := open(c, q, log)

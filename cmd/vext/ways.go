@@ -40,16 +40,19 @@ func (a *app) inflow(q *queue.Queue, c *config.Config, log *slog.Logger) (*follo
 	if err != nil {
 		return nil, err
 	}
+	var names []string
+	for _, r := range repositories(c) {
+		names = append(names, r.Name)
+	}
 	return &follow.Inflow{
-		Hooked: hooked, Followed: followed,
+		Hooked: hooked, Followed: followed, Names: names,
 		Repository: func(s *follow.State) follow.Repository { return hookedRepository(c, s) },
 	}, nil
 }
 
-// followed returns the repositories that the configuration says are to be
-// followed.
-func followed(c *config.Config) []follow.Repository {
-	var repositories []follow.Repository
+// repositories returns those that the configuration says are to be followed.
+func repositories(c *config.Config) []follow.Repository {
+	var all []follow.Repository
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
 		if r.URL == "" {
@@ -58,9 +61,9 @@ func followed(c *config.Config) []follow.Repository {
 		one := repository(c, r)
 		one.URL, one.Source = r.URL, commit.FromFollow
 		one.FirstParent = r.FirstParent == nil || *r.FirstParent
-		repositories = append(repositories, one)
+		all = append(all, one)
 	}
-	return repositories
+	return all
 }
 
 // hookedRepository returns the repository of a hook. What the configuration

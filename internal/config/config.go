@@ -146,21 +146,20 @@ func (c *Config) decode(data []byte) error {
 		return fmt.Errorf("line %d: unknown key %s%s", line, strings.Join(first.Key(), "."), belongs(first.Key()))
 	case errors.As(err, &syntax):
 		line, column := syntax.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, plainly(strings.TrimPrefix(syntax.Error(), "toml: ")))
+		return fmt.Errorf("line %d, column %d: %s", line, column, plainly(syntax.Key(), strings.TrimPrefix(syntax.Error(), "toml: ")))
 	}
 	return err
 }
 
 // plainly says in words of TOML what go-toml says in words of Go.
-func plainly(message string) string {
+func plainly(key toml.Key, message string) string {
 	for kind, words := range map[string]string{
 		"of type []string": "must be a list of strings, such as [\"a\", \"b\"]",
 		"of type string":   "must be a string, such as \"a\"",
 		"of type bool":     "must be true or false",
 	} {
-		if _, field, ok := strings.Cut(message, "into struct field config."); ok && strings.HasSuffix(message, kind) {
-			field, _, _ = strings.Cut(field, " ")
-			return strings.ToLower(strings.TrimPrefix(field, "Config.")) + " " + words
+		if strings.Contains(message, "into struct field config.") && strings.HasSuffix(message, kind) {
+			return strings.Join(key, ".") + " " + words
 		}
 	}
 	return message

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"vext/internal/disk"
 )
@@ -93,7 +94,8 @@ func (e *Edit) Write(path string) error {
 		return err
 	}
 	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
+	info, statErr := os.Stat(path)
+	if statErr == nil {
 		mode = info.Mode().Perm()
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -103,18 +105,25 @@ func (e *Edit) Write(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(name, path); err != nil {
-		os.Remove(name)
-		return err
+	if statErr == nil && os.Geteuid() == 0 { // the service's group reads it
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			err = os.Chown(name, int(owner.Uid), int(owner.Gid))
+		}
 	}
-	return nil
+	if err == nil {
+		err = os.Rename(name, path)
+	}
+	if err != nil {
+		os.Remove(name)
+	}
+	return err
 }
 
 // Table writes a repository as TOML.
 func (r *Repository) Table() string {
 	var b strings.Builder
 	b.WriteString("[[repository]]\n")
-	for _, k := range []struct{ key, value string }{{"name", r.Name}, {"url", r.URL}, {"vcs", r.VCS}, {"from", r.From}} {
+	for _, k := range []struct{ key, value string }{{"name", r.Name}, {"url", r.URL}, {"vcs", r.VCS}, {"from", r.From}, {"domain", r.Domain}} {
 		if k.value != "" {
 			fmt.Fprintf(&b, "%s = %s\n", k.key, Quote(k.value))
 		}
@@ -122,7 +131,7 @@ func (r *Repository) Table() string {
 	for _, k := range []struct {
 		key    string
 		values []string
-	}{{"branches", r.Branches}, {"committers", r.Committers}} {
+	}{{"aliases", r.Aliases}, {"branches", r.Branches}, {"committers", r.Committers}} {
 		if len(k.values) > 0 {
 			fmt.Fprintf(&b, "%s = %s\n", k.key, QuoteList(k.values))
 		}

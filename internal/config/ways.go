@@ -60,7 +60,7 @@ type Repository struct {
 }
 
 // A Duration is one in the form of Go's time.ParseDuration: "15m", "1h30m".
-type Duration time.Duration
+type Duration struct{ time.Duration }
 
 // UnmarshalText reads a duration that is not negative.
 func (d *Duration) UnmarshalText(text []byte) error {
@@ -68,7 +68,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if err != nil || parsed < 0 {
 		return fmt.Errorf("not a duration such as \"15m\" or \"1h30m\": %q", text)
 	}
-	*d = Duration(parsed)
+	d.Duration = parsed
 	return nil
 }
 
@@ -78,7 +78,7 @@ const longestHold = 24 * time.Hour
 
 // checkWays looks for what is wrong with the ways in.
 func (c *Config) checkWays() error {
-	if time.Duration(c.MailIn.Hold) > longestHold {
+	if c.MailIn.Hold.Duration > longestHold {
 		return errors.New("mail-in.hold: at most 24h")
 	}
 	if _, err := c.HTTP.Address(); err != nil {
@@ -170,6 +170,18 @@ func (c *Config) Names() map[string]string {
 		}
 	}
 	return names
+}
+
+// Branches returns the branches that count in single repositories, by their
+// names, see queue.Policy.
+func (c *Config) Branches() map[string][]string {
+	own := map[string][]string{}
+	for i := range c.Repositories {
+		if r := &c.Repositories[i]; len(r.Branches) > 0 {
+			own[commit.RepositoryName(r.Name)] = r.Branches
+		}
+	}
+	return own
 }
 
 // Address returns where to listen for webhooks, "" for nowhere.

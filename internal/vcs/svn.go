@@ -168,45 +168,48 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 			if log.Progress != nil {
 				log.Progress(before + n)
 			}
-			c, inside := e.commit(below)
-			if !inside || !log.wants([]byte(e.Message)) || r.isTooOld(c) {
-				c.Message = ""
+			c, branches := e.commit(below)
+			if len(branches) == 0 || !log.wants([]byte(e.Message)) || r.isTooOld(c) {
+				c.Message, branches = "", []string{""}
 			}
-			if err := fn(c); err != nil {
-				return err
+			for _, branch := range branches {
+				one := *c
+				one.Refname = branch
+				if err := fn(&one); err != nil {
+					return err
+				}
 			}
 		}
 	})
 	return n, err
 }
 
-// commit returns the entry as a commit, and whether it changed anything below a
-// path.
-func (e *logEntry) commit(below string) (*commit.Commit, bool) {
+// commit returns the entry as a commit, and the branches that it changed below a
+// path: none where it changed nothing there, "" where that lies on no branch.
+func (e *logEntry) commit(below string) (c *commit.Commit, branches []string) {
 	login := text.OneLine(e.Author)
 	date := commit.ParseDate(e.Date)
 	person := commit.Person{Name: login, Email: login}
-	c := &commit.Commit{Revision: "r" + strconv.Itoa(e.Revision), Author: person, Committer: person, AuthorDate: date, Date: date}
+	c = &commit.Commit{Revision: "r" + strconv.Itoa(e.Revision), Author: person, Committer: person, AuthorDate: date, Date: date}
 	c.Message = e.Message
 	c.Clean()
-	inside := below == ""
-	var branches []string
+	elsewhere := below == ""
 	for _, p := range e.Paths {
 		path, ok := strings.CutPrefix(p.Path, below)
 		if !ok || (path != "" && path[0] != '/') {
 			continue
 		}
-		inside = true
-		if branch := cmp.Or(commit.BranchOfPath(p.Path), commit.BranchOfPath(path)); branch != "" && !slices.Contains(branches, branch) {
+		branch := cmp.Or(commit.BranchOfPath(p.Path), commit.BranchOfPath(path))
+		if branch == "" {
+			elsewhere = true
+		} else if !slices.Contains(branches, branch) {
 			branches = append(branches, branch)
 		}
 	}
-	for i, branch := range branches {
-		if i == 0 || branch == "trunk" || branch == "head" { // one that several branches share is told of the first of them
-			c.Refname = branch
-		}
+	if len(branches) == 0 && elsewhere {
+		branches = []string{""}
 	}
-	return c, inside
+	return c, branches
 }
 
 // Related implements Repository: revisions are never written anew.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -37,7 +38,14 @@ type Repository struct {
 }
 
 // where says which repository it is, and changes when it is another.
-func (r *Repository) where() string { return cmp.Or(r.URL, r.Path) }
+// A password is no part of it.
+func (r *Repository) where() string {
+	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
+		u.User = url.User(u.User.Username())
+		return u.String()
+	}
+	return cmp.Or(r.URL, r.Path)
+}
 
 // A Follower looks after repositories. It belongs to one pass: its queue has
 // the time at which that began.
@@ -179,7 +187,7 @@ func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
 		s.Where, s.Kind = r.where(), r.Kind
 	}
 	if s.Kind == "" {
-		kind, err := vcs.Detect(ctx, r.where())
+		kind, err := vcs.Detect(ctx, cmp.Or(r.URL, r.Path))
 		if err != nil {
 			return nil, err
 		}
@@ -206,14 +214,14 @@ func (r *Repository) wants(refname string) bool {
 // warn looks for what is configured and leads to nothing. names are those of
 // all branches.
 func (p *pass) warn(names []string) {
-	r := p.repository
+	r, before := p.repository, p.state.Warnings
 	p.state.Warnings = nil
 	slices.Sort(names)
 	matches := func(patterns []string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return queue.MatchBranch(patterns, name) })
 	}
 	switch {
-	case len(names) == 0 && p.state.Kind == vcs.Svn: // it has no layout by which branches can be told
+	case len(names) == 0 && (p.state.Kind == vcs.Svn || r.URL == ""): // no layout by which to tell branches; new
 	case len(names) == 0:
 		p.state.Warnings = append(p.state.Warnings, "it has no branches yet")
 	case r.Explicit:
@@ -226,6 +234,8 @@ func (p *pass) warn(names []string) {
 		p.state.Warnings = append(p.state.Warnings, fmt.Sprintf("none of its branches counts; there are %s", few(names)))
 	}
 	for _, warning := range p.state.Warnings {
-		p.say("%s", warning)
+		if !slices.Contains(before, warning) { // vext check goes on saying it
+			p.say("%s", warning)
+		}
 	}
 }

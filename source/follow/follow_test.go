@@ -293,7 +293,7 @@ func TestFailure(t *testing.T) {
 		t.Errorf("paused until %v, %v", r[0].Paused, r[0].Err)
 	}
 	w.now = now.Add(25 * time.Hour)
-	in := &Inflow{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state)}}
+	in := &Inflow{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state)}, Names: []string{"broken"}}
 	if troubles := in.Troubles(w.now); len(troubles) != 1 || troubles[0].What != "broken" || !troubles[0].Since.Equal(now) {
 		t.Errorf("%+v", troubles)
 	}

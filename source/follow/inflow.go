@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"vext/internal/commit"
@@ -15,6 +16,9 @@ import (
 type Inflow struct {
 	Hooked   *Follower // of the repositories with a hook
 	Followed *Follower
+	// Names are those of the repositories that are to be followed. Others may
+	// have been, and are nobody's trouble any more.
+	Names []string
 	// Repository returns a hook's repository as it is configured.
 	Repository func(s *State) Repository
 }
@@ -94,7 +98,8 @@ func (in *Inflow) Troubles(now time.Time) []reminder.Trouble {
 	for _, store := range in.stores() {
 		states, _ := store.All()
 		for _, s := range states {
-			if s.Failures > 0 && now.Sub(s.Failing) >= lasting {
+			wanted := store == in.Hooked.Store || slices.Contains(in.Names, s.Name)
+			if wanted && s.Failures > 0 && now.Sub(s.Failing) >= lasting {
 				troubles = append(troubles, reminder.Trouble{What: s.Name, Where: s.Where, Since: s.Failing, Text: s.Error})
 			}
 		}

@@ -223,6 +223,9 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 	}
 	n, err := p.repo.Walk(ctx, p.log(ranges), p.take)
 	p.report.Commits += n
+	if n > 0 {
+		p.Filter.Spool.Seen(p.Filter.Way)
+	}
 	if err == nil {
 		err = p.flush()
 	}

@@ -82,6 +82,9 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 		return p.take(c)
 	})
 	p.report.Commits += n
+	if n > 0 {
+		p.Filter.Spool.Seen(p.Filter.Way)
+	}
 	if err != nil && !errors.Is(err, errGap) {
 		return err
 	}

@@ -15,12 +15,15 @@ const (
 	hgEnd      = "# vext: end\n"
 )
 
-// block returns what is written into hgrc: a hook for commits that are pushed
-// or pulled, and one for those that are made here (hgrc(5), hooks). Hooks of
-// other names go on working.
-func (h *Hook) block(rest []byte) string {
+// isCut reports whether the last line of a file is not ended.
+func isCut(data []byte) bool { return len(data) > 0 && data[len(data)-1] != '\n' }
+
+// block returns what is written into hgrc, behind a line that is not ended or
+// one that is: a hook for commits that are pushed or pulled, and one for those
+// that are made here (hgrc(5), hooks). Hooks of other names go on working.
+func (h *Hook) block(cut bool) string {
 	begin := hgBegin
-	if len(rest) > 0 && rest[len(rest)-1] != '\n' {
+	if cut {
 		begin = hgBeginCut
 	}
 	line := h.Line() + " </dev/null >/dev/null 2>&1 || true\n"
@@ -41,7 +44,11 @@ func splitHgrc(data []byte) (rest, block []byte) {
 		return data[:begin], data[begin:]
 	}
 	end += begin + len(hgEnd)
-	return append(bytes.Clone(data[:begin]), data[end:]...), data[begin:end]
+	rest, block = bytes.Clone(data[:begin]), data[begin:end]
+	if isCut(rest) && end < len(data) { // what came behind stands on lines of its own
+		rest = append(rest, '\n')
+	}
+	return append(rest, data[end:]...), block
 }
 
 func (h *Hook) readHgrc() ([]byte, fs.FileMode, error) {
@@ -61,13 +68,13 @@ func (h *Hook) readHgrc() ([]byte, fs.FileMode, error) {
 
 func (h *Hook) hgState() (string, error) {
 	data, _, err := h.readHgrc()
-	rest, block := splitHgrc(data)
+	_, block := splitHgrc(data)
 	switch {
 	case err != nil:
 		return "", err
 	case block == nil:
 		return Missing, nil
-	case string(block) != h.block(rest):
+	case string(block) != h.block(block[0] == '\n'):
 		return Outdated, nil
 	}
 	return Installed, nil
@@ -81,7 +88,7 @@ func (h *Hook) installHg() (made bool, err error) {
 		return false, err
 	}
 	rest, _ := splitHgrc(data)
-	return data == nil, replace(h.Place.Hooks, append(rest, h.block(rest)...), mode)
+	return data == nil, replace(h.Place.Hooks, append(rest, h.block(isCut(rest))...), mode)
 }
 
 // removeHg takes the block out, and hgrc with it where Install has made that.

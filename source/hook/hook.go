@@ -108,9 +108,12 @@ func (h *Hook) Remove(made bool) error {
 
 // Line is the shell command that the hook runs, for those who put it into a
 // hook of their own.
-func (h *Hook) Line() string {
-	quoted := make([]string, len(h.Command))
-	for i, word := range h.Command {
+func (h *Hook) Line() string { return Line(h.Command) }
+
+// Line writes a command for sh(1).
+func Line(command []string) string {
+	quoted := make([]string, len(command))
+	for i, word := range command {
 		quoted[i] = quote(word)
 	}
 	return strings.Join(quoted, " ")

@@ -94,7 +94,8 @@ func serveLMTP(b *testing.B) (socket string) {
 		}
 	})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			conn.Close()
 			return socket
 		}
 		if time.Now().After(deadline) {
