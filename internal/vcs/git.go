@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"vext/internal/commit"
 )
@@ -20,29 +20,42 @@ type gitRepository struct{ dir, url string }
 
 const headsPrefix = "refs/heads/"
 
-// git prepares a git command in the repository, whoever owns that and whatever
-// its configuration says about the output of git log.
+// git prepares a git command in the repository, and in no other: git looks for
+// one in the directories above where it finds none.
 func (g *gitRepository) git(ctx context.Context, args ...string) *exec.Cmd {
-	return command(ctx, Git, g.dir, append([]string{
-		"-c", "safe.directory=*", "-c", "log.showSignature=false", "-c", "core.commitGraph=true", "-c", "gc.autoDetach=false",
-		"-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60",
+	return command(ctx, Git, "/", append([]string{
+		"--git-dir=" + g.dir, "-c", "safe.directory=*", "-c", "log.showSignature=false", "-c", "core.fsmonitor=false",
+		"-c", "gc.autoDetach=false", "-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60",
 	}, args...)...)
 }
+
+// refs lists the repository's own branches.
+func (g *gitRepository) refs(ctx context.Context) (map[string]string, error) {
+	return g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix))
+}
+
+// answerTime is how long a server has to say what there is.
+const answerTime = 2 * time.Minute
 
 // Update implements Repository.
 func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map[string]string, error) {
 	if g.url == "" {
-		return g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix))
+		return g.refs(ctx)
 	}
-	if err := g.prepare(ctx); err != nil {
-		return nil, err
-	}
-	theirs, err := g.heads(ctx, g.git(ctx, "ls-remote", "--heads", "origin"))
+	asking, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	theirs, err := g.heads(asking, command(asking, Git, "/", "ls-remote", "--heads", "--", g.url))
 	if err != nil {
 		return nil, err
 	}
-	ours, err := g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix))
+	if err := g.prepare(ctx, theirs); err != nil {
+		return nil, err
+	}
+	ours, err := g.refs(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.prune(ctx, ours, theirs); err != nil {
 		return nil, err
 	}
 	var changed []string
@@ -51,14 +64,15 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 			changed = append(changed, "+"+ref+":"+ref)
 		}
 	}
+	if len(changed) == 0 {
+		return theirs, nil
+	}
 	slices.Sort(changed)
 	if err := g.fetch(ctx, changed); err != nil {
 		return nil, err
 	}
-	if len(changed) > 0 { // what was fetched may be newer than what was listed
-		if ours, err = g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix)); err != nil {
-			return nil, err
-		}
+	if ours, err = g.refs(ctx); err != nil { // what was fetched may be newer than what was listed
+		return nil, err
 	}
 	for ref := range theirs {
 		if hash, ok := ours[ref]; ok && want(ref) {
@@ -68,11 +82,23 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 	return theirs, nil
 }
 
-// prepare makes the clone, without anything in it yet. What a crash has left is
-// made complete.
-func (g *gitRepository) prepare(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(g.dir, "HEAD")); errors.Is(err, fs.ErrNotExist) {
-		if _, err := output(ctx, command(ctx, Git, filepath.Dir(g.dir), "init", "--quiet", "--bare", g.dir)); err != nil {
+// prepare makes the clone, without anything in it yet, where there is none that
+// git can read and that has hashes as theirs are. It has its name when it is
+// complete.
+func (g *gitRepository) prepare(ctx context.Context, theirs map[string]string) error {
+	format := "sha1"
+	for _, hash := range theirs {
+		if len(hash) == 64 {
+			format = "sha256"
+		}
+	}
+	g.clearLocks()
+	is, err := output(ctx, g.git(ctx, "rev-parse", "--show-object-format"))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil || len(theirs) > 0 && strings.TrimSpace(is) != format {
+		if err := g.make(ctx, format); err != nil {
 			return err
 		}
 	}
@@ -84,11 +110,63 @@ func (g *gitRepository) prepare(ctx context.Context) error {
 	return err
 }
 
-// fetch brings refs in. Without blobs: what vext reads are commits.
-func (g *gitRepository) fetch(ctx context.Context, refspecs []string) error {
-	if len(refspecs) == 0 {
+func (g *gitRepository) make(ctx context.Context, format string) error {
+	begun := g.dir + ".tmp"
+	if err := errors.Join(os.RemoveAll(begun), os.RemoveAll(g.dir)); err != nil {
+		return err
+	}
+	args := []string{"init", "--quiet", "--bare"}
+	if format != "sha1" { // an option that older versions do not have
+		args = append(args, "--object-format="+format)
+	}
+	if _, err := output(ctx, command(ctx, Git, "/", append(args, begun)...)); err != nil {
+		return err
+	}
+	return os.Rename(begun, g.dir)
+}
+
+// staleLock is how old a lock of git's in the clone is that a crash has left:
+// whoever has the clone's own lock runs no other git in it.
+const staleLock = 10 * time.Minute
+
+// clearLocks removes such locks, or git would never change the clone again.
+func (g *gitRepository) clearLocks() {
+	for _, pattern := range []string{"*.lock", "refs/heads/*.lock", "refs/heads/*/*.lock"} {
+		locks, _ := filepath.Glob(filepath.Join(globEscaped(g.dir), pattern))
+		for _, lock := range locks {
+			if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) > staleLock {
+				os.Remove(lock)
+			}
+		}
+	}
+}
+
+// globEscaped writes a path so that it stands for itself in a pattern.
+func globEscaped(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// prune removes our branches that are no more: one of the name a would be in
+// the way of another of the name a/b.
+func (g *gitRepository) prune(ctx context.Context, ours, theirs map[string]string) error {
+	var gone strings.Builder
+	for ref := range ours {
+		if _, there := theirs[ref]; !there {
+			gone.WriteString("delete " + ref + "\n")
+			delete(ours, ref)
+		}
+	}
+	if gone.Len() == 0 {
 		return nil
 	}
+	cmd := g.git(ctx, "update-ref", "--stdin")
+	cmd.Stdin = strings.NewReader(gone.String())
+	_, err := output(ctx, cmd)
+	return err
+}
+
+// fetch brings refs in. Without blobs: what vext reads are commits.
+func (g *gitRepository) fetch(ctx context.Context, refspecs []string) error {
 	cmd := g.git(ctx, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "origin")
 	cmd.Stdin = strings.NewReader(strings.Join(refspecs, "\n") + "\n")
 	_, err := output(ctx, cmd)
@@ -122,20 +200,20 @@ func (g *gitRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commi
 	return g.walkMany(ctx, log, fn)
 }
 
-// walkOne reads one range. Positions that are gone
-// are left out once git has said that there is one: to ask before would take as
-// long as the log of a small push.
+// walkOne reads one range. Positions that are gone are left out once git has
+// said that there is one: to ask before would take as long as the log of a small
+// push.
 func (g *gitRepository) walkOne(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
-	n, err := g.walkRange(ctx, log, log.Ranges[0], fn)
+	r := log.Ranges[0]
+	n, err := g.walkRange(ctx, log, r, fn)
 	if err == nil || n > 0 || !errors.As(err, new(*Error)) {
 		return n, err
 	}
-	r := log.Ranges[0]
-	since, existErr := g.existing(ctx, r.Since)
-	if existErr != nil || len(since) == len(unique(slices.Clone(r.Since))) {
+	there, hasErr := g.Has(ctx, r.Since)
+	if hasErr != nil || len(there) == len(unique(slices.Clone(r.Since))) {
 		return n, err
 	}
-	r.Since = since
+	r.Since = there
 	return g.walkRange(ctx, log, r, fn)
 }
 

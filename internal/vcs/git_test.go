@@ -3,7 +3,9 @@ package vcs
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +53,9 @@ func TestGraph(t *testing.T) {
 		{"a new branch that has nothing new", []Range{
 			{Refname: "refs/heads/main", New: c, Since: []string{m}}, {Refname: "refs/heads/new", New: m, Since: []string{m, t2}},
 		}, false, []string{"main c"}},
+		{"two branches from the root", []Range{
+			{Refname: "refs/heads/main", New: b}, {Refname: "refs/heads/x", New: b},
+		}, true, []string{"main a", "main b", "x a", "x b"}},
 		{"a position that is gone, on one", []Range{
 			{Refname: "refs/heads/main", New: c, Since: []string{m, strings.Repeat("1", 40)}},
 		}, false, []string{"main c"}},
@@ -74,8 +79,21 @@ func TestGraph(t *testing.T) {
 		}
 	}
 	orphan := g.on("orphan", "o")
-	if !r.Related(t.Context(), a, c) || r.Related(t.Context(), orphan, c) {
-		t.Error("Related is wrong")
+	for _, test := range []struct {
+		position string
+		others   []string
+		want     bool
+	}{{a, []string{c}, true}, {orphan, []string{c}, false}, {orphan, []string{c, orphan}, true}, {a, nil, false}} {
+		if got, err := r.Related(t.Context(), test.position, test.others); err != nil || got != test.want {
+			t.Errorf("Related: %v, %v", got, err)
+		}
+	}
+	if _, err := r.Related(t.Context(), strings.Repeat("1", 40), []string{a}); err == nil {
+		t.Error("Related takes a failure for an answer")
+	}
+	missing := strings.Repeat("1", 40)
+	if got, err := r.Has(t.Context(), []string{a, missing, a}); err != nil || !slices.Equal(got, []string{a}) {
+		t.Errorf("Has: %q, %v", got, err)
 	}
 }
 
@@ -162,6 +180,54 @@ func TestCopy(t *testing.T) {
 	r, _ = Open(Git, t.TempDir()+"/copy.git", g.dir)
 	if got, err := r.Update(t.Context(), want); err != nil || len(got) != 2 {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// What a crash has left of a copy is made anew, and the repository around it is
+// left alone.
+func TestHalfMadeCopy(t *testing.T) {
+	g := newGit(t)
+	g.on("main", "theirs")
+	outer := newGit(t)
+	precious := outer.on("main", "precious")
+	for _, missing := range []string{"objects", "refs", "HEAD", "config"} {
+		dir := filepath.Join(outer.dir, "copy.git")
+		r, _ := Open(Git, dir, g.dir)
+		update(t, r)
+		if err := os.RemoveAll(filepath.Join(dir, missing)); err != nil {
+			t.Fatal(err)
+		}
+		if got := update(t, r); len(got) != 1 {
+			t.Errorf("without %s: %v", missing, got)
+		}
+		if got := run(t, outer.dir, "git", "rev-parse", "main"); got != precious {
+			t.Fatalf("without %s the repository around it was changed", missing)
+		}
+	}
+}
+
+// Hashes of 64 digits are followed, too, and a branch that becomes a directory
+// of others.
+func TestSHA256AndRenames(t *testing.T) {
+	g := newGit(t)
+	g.on("main", "a")
+	dir := filepath.Join(t.TempDir(), "copy.git")
+	r, _ := Open(Git, dir, g.dir)
+	g.on("stable", "s")
+	update(t, r)
+	run(t, g.dir, "git", "branch", "-m", "stable", "stable/14")
+	if got := update(t, r); len(got) != 2 || got["refs/heads/stable/14"] == "" {
+		t.Errorf("renamed: %v", got)
+	}
+	os.RemoveAll(g.dir)
+	run(t, "", "git", "init", "--quiet", "--bare", "--initial-branch=main", "--object-format=sha256", g.dir)
+	tip := g.on("main", "b")
+	if got := update(t, r); len(tip) != 64 || got["refs/heads/main"] != tip {
+		t.Errorf("%v", got)
+	}
+	got, _ := walk(t, r, Log{Ranges: []Range{{Refname: "refs/heads/main", New: tip}}})
+	if len(got) != 1 || got[0].Revision != tip {
+		t.Errorf("%+v", got)
 	}
 }
 

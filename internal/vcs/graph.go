@@ -3,6 +3,7 @@ package vcs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -17,13 +18,17 @@ func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.C
 	for _, r := range log.Ranges {
 		tips, since = append(tips, r.New), append(since, r.Since...)
 	}
-	since, err := g.existing(ctx, since)
+	since, err := g.Has(ctx, since)
 	if err != nil {
 		return 0, err
 	}
 	tips = unique(append(tips, since...))
+	var base []string
+	if !slices.ContainsFunc(log.Ranges, func(r Range) bool { return !containsAny(since, r.Since) }) {
+		base = g.base(ctx, tips) // a range without an end goes back to the root
+	}
 	gr := graph{index: map[string]int32{}, chosen: map[int32]*commit.Commit{}}
-	err = g.log(ctx, revisions(tips, g.base(ctx, tips)), []string{"--topo-order", "--reverse"}, func(r *record) error {
+	err = g.log(ctx, revisions(tips, base), []string{"--topo-order", "--reverse"}, func(r *record) error {
 		gr.add(r, log.wants(r.message()))
 		if log.Progress != nil {
 			log.Progress(len(gr.firsts))
@@ -74,21 +79,25 @@ func (g *gitRepository) base(ctx context.Context, revisions []string) []string {
 	return strings.Fields(out)
 }
 
-// existing returns those of the revisions that the repository has.
-func (g *gitRepository) existing(ctx context.Context, revisions []string) ([]string, error) {
-	revisions = unique(revisions)
-	if len(revisions) == 0 {
+func containsAny(list, items []string) bool {
+	return slices.ContainsFunc(items, func(item string) bool { return slices.Contains(list, item) })
+}
+
+// Has implements Repository.
+func (g *gitRepository) Has(ctx context.Context, positions []string) ([]string, error) {
+	positions = unique(slices.Clone(positions))
+	if len(positions) == 0 {
 		return nil, nil
 	}
-	cmd := g.git(ctx, "cat-file", "--batch-check=%(objectname)")
-	cmd.Stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n")
+	cmd := g.git(ctx, "cat-file", "--batch-check=%(objectname) %(objecttype)")
+	cmd.Stdin = strings.NewReader(strings.Join(positions, "\n") + "\n")
 	out, err := output(ctx, cmd)
 	if err != nil {
 		return nil, err
 	}
 	var there []string
 	for line := range strings.Lines(out) {
-		if hash := strings.TrimSpace(line); commit.IsHash(hash) {
+		if hash, isCommit := strings.CutSuffix(strings.TrimSpace(line), " commit"); isCommit && commit.IsHash(hash) {
 			there = append(there, hash)
 		}
 	}
@@ -165,6 +174,14 @@ func (g *graph) visit(revision string, mark, known int32, firstParent bool, foun
 }
 
 // Related implements Repository.
-func (g *gitRepository) Related(ctx context.Context, a, b string) bool {
-	return len(g.base(ctx, []string{a, b})) > 0
+func (g *gitRepository) Related(ctx context.Context, position string, others []string) (bool, error) {
+	if len(others) == 0 {
+		return false, nil
+	}
+	others = unique(slices.Clone(others))
+	_, err := output(ctx, g.git(ctx, append([]string{"merge-base", position}, others[:min(len(others), mostForBase)]...)...))
+	if failure := new(Error); errors.As(err, &failure) && failure.Said == "" && failure.Status() == 1 {
+		return false, nil // git-merge-base(1)
+	}
+	return err == nil, err
 }

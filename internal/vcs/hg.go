@@ -24,8 +24,10 @@ import (
 // heads.
 type hgRepository struct{ dir, url string }
 
+// hg prepares an hg command in the repository, whoever owns that: of an hgrc that
+// it does not trust, it is not to speak.
 func (h *hgRepository) hg(ctx context.Context, args ...string) *exec.Cmd {
-	return command(ctx, Hg, "", append([]string{"--repository", h.dir, "--noninteractive"}, args...)...)
+	return command(ctx, Hg, "", append([]string{"--repository", h.dir, "--noninteractive", "--config", "ui.report_untrusted=false", "--config", "ui.ssh=ssh -o BatchMode=yes -o ConnectTimeout=30"}, args...)...)
 }
 
 // Update implements Repository.
@@ -123,19 +125,21 @@ func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit
 // hgRevset writes what can be reached from tips and not from since. hg log
 // prints it by revision number, which is an order of the graph.
 func hgRevset(tips, since []string) string {
-	set := func(nodes []string) string {
-		var terms []string
-		for _, node := range unique(nodes) {
-			if commit.IsHash(node) {
-				terms = append(terms, "present("+node+")")
-			}
+	return "sort(::(" + hgSet(tips) + ") - ::(" + hgSet(since) + "), rev)"
+}
+
+// hgSet writes a set of nodes, of which some may be gone.
+func hgSet(nodes []string) string {
+	var terms []string
+	for _, node := range unique(slices.Clone(nodes)) {
+		if commit.IsHash(node) {
+			terms = append(terms, "present("+node+")")
 		}
-		if len(terms) == 0 {
-			return "none()"
-		}
-		return strings.Join(terms, " + ")
 	}
-	return "sort(::(" + set(tips) + ") - ::(" + set(since) + "), rev)"
+	if len(terms) == 0 {
+		return "none()"
+	}
+	return strings.Join(terms, " + ")
 }
 
 func parseChangeset(line []byte) (*commit.Commit, error) {
@@ -156,5 +160,29 @@ func parseChangeset(line []byte) (*commit.Commit, error) {
 	return c, nil
 }
 
-// Related implements Repository: a clone keeps what was stripped elsewhere.
-func (h *hgRepository) Related(context.Context, string, string) bool { return true }
+// Has implements Repository.
+func (h *hgRepository) Has(ctx context.Context, positions []string) ([]string, error) {
+	var nodes []string
+	for _, position := range positions {
+		nodes = append(nodes, strings.Split(position, ",")...)
+	}
+	out, err := output(ctx, h.hg(ctx, "log", "--rev", hgSet(nodes), "--template", "{node}\n"))
+	if err != nil {
+		return nil, err
+	}
+	there := strings.Fields(out)
+	return slices.DeleteFunc(slices.Clone(positions), func(position string) bool {
+		return slices.ContainsFunc(strings.Split(position, ","), func(node string) bool { return !slices.Contains(there, node) })
+	}), nil
+}
+
+// Related implements Repository.
+func (h *hgRepository) Related(ctx context.Context, position string, others []string) (bool, error) {
+	var nodes []string
+	for _, other := range others {
+		nodes = append(nodes, strings.Split(other, ",")...)
+	}
+	set := "::(" + hgSet(strings.Split(position, ",")) + ") and ::(" + hgSet(nodes) + ")"
+	out, err := output(ctx, h.hg(ctx, "log", "--rev", "limit("+set+", 1)", "--template", "{node}\n"))
+	return strings.TrimSpace(out) != "", err
+}

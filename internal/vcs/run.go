@@ -22,7 +22,7 @@ import (
 func command(ctx context.Context, kind Kind, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, string(kind), args...)
 	cmd.Dir = dir
-	cmd.Env = append(environment(), "LC_ALL=C.UTF-8", "HGPLAIN=1", "HGENCODING=utf-8",
+	cmd.Env = append(environment(), "LC_ALL=C.UTF-8", "SVN_SSH=ssh -q -o BatchMode=yes -o ConnectTimeout=30", "HGPLAIN=1", "HGENCODING=utf-8",
 		"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0",
 		"GIT_FLUSH=0") // or git log writes commit by commit
 	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
@@ -40,6 +40,7 @@ var localVariables = []string{
 	"GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS",
 	"GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
 	"GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_LITERAL_PATHSPECS",
+	"GIT_ASKPASS", "SSH_ASKPASS", // nobody is there to answer
 }
 
 func environment() []string {
@@ -65,6 +66,15 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Status returns the exit status of the program, -1 where it had none.
+func (e *Error) Status() int {
+	var exit *exec.ExitError
+	if errors.As(e.Err, &exit) {
+		return exit.ExitCode()
+	}
+	return -1
+}
+
 func failed(cmd *exec.Cmd, said string, err error) error {
 	name := "version control"
 	if len(cmd.Args) > 0 {
@@ -75,6 +85,9 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 			name += " " + arg
 			break
 		}
+	}
+	if _, dirErr := os.Stat(cmd.Dir + "/."); cmd.Dir != "" && dirErr != nil { // of which exec says only what
+		return &Error{name, "", dirErr}
 	}
 	if errors.Is(err, exec.ErrNotFound) {
 		return &Error{cmd.Args[0], "the program is not installed", err}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -17,7 +18,10 @@ import (
 
 // An svnRepository is read where it is: Subversion has no clones. Its only
 // position is that of the branch "": a revision number.
-type svnRepository struct{ url string }
+type svnRepository struct {
+	url, uuid string
+	sparse    bool
+}
 
 func (s *svnRepository) svn(ctx context.Context, args ...string) *exec.Cmd {
 	return command(ctx, Svn, "", append([]string{"--non-interactive"}, args...)...)
@@ -29,10 +33,13 @@ type svnInfo struct {
 		Revision int    `xml:"revision,attr"`
 		URL      string `xml:"url"`
 		Root     string `xml:"repository>root"`
+		UUID     string `xml:"repository>uuid"`
 	} `xml:"entry"`
 }
 
 func (s *svnRepository) info(ctx context.Context) (*svnInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	out, err := output(ctx, s.svn(ctx, "info", "--xml", "--", s.url+"@"))
 	if err != nil {
 		return nil, err
@@ -50,6 +57,7 @@ func (s *svnRepository) Update(ctx context.Context, _ func(string) bool) (map[st
 	if err != nil {
 		return nil, err
 	}
+	s.uuid = info.Entry.UUID
 	return map[string]string{"": "r" + strconv.Itoa(info.Entry.Revision)}, nil
 }
 
@@ -144,9 +152,28 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 		return 0, err
 	}
 	below := strings.TrimPrefix(info.Entry.URL, info.Entry.Root) // of the repository's root, where the url lies
+	logAt := func(url string) (int, error) {
+		cmd := s.svn(ctx, "log", "--xml", "--verbose", "--revision", fmt.Sprintf("%d:%d", first, last), "--", url+"@")
+		return readLog(ctx, cmd, below, log, r, before, fn)
+	}
+	n, err := logAt(info.Entry.Root)
+	if failure := new(Error); n == 0 && errors.As(err, &failure) && isUnreadable(failure.Said) {
+		s.sparse = true
+		return logAt(s.url)
+	}
+	return n, err
+}
+
+// isUnreadable reports whether svn was kept from reading a path: the root, of
+// which a user need not be allowed to read more than the url.
+func isUnreadable(said string) bool {
+	return strings.Contains(said, "E220001") || strings.Contains(said, "E170001") || strings.Contains(said, "E175013")
+}
+
+// readLog calls fn with every entry of a log.
+func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range, before int, fn func(*commit.Commit) error) (int, error) {
 	n := 0
-	cmd := s.svn(ctx, "log", "--xml", "--verbose", "--revision", fmt.Sprintf("%d:%d", first, last), "--", info.Entry.Root+"@")
-	err = stream(ctx, cmd, func(out io.Reader) error {
+	err := stream(ctx, cmd, func(out io.Reader) error {
 		decoder := xml.NewDecoder(out)
 		for {
 			token, err := decoder.Token()
@@ -212,5 +239,16 @@ func (e *logEntry) commit(below string) (c *commit.Commit, branches []string) {
 	return c, branches
 }
 
-// Related implements Repository: revisions are never written anew.
-func (s *svnRepository) Related(context.Context, string, string) bool { return true }
+// Has implements Repository: revisions do not go.
+func (s *svnRepository) Has(_ context.Context, positions []string) ([]string, error) {
+	return positions, nil
+}
+
+// Related implements Repository.
+func (s *svnRepository) Related(context.Context, string, []string) (bool, error) { return true, nil }
+
+// ID implements Named.
+func (s *svnRepository) ID() string { return s.uuid }
+
+// Sparse implements Named.
+func (s *svnRepository) Sparse() bool { return s.sparse }

@@ -58,15 +58,27 @@ type Repository interface {
 	// the graph, once for each branch on which it is new, and returns how many
 	// there were, chosen or not. An error of fn ends the walk and is returned.
 	Walk(ctx context.Context, log Log, fn func(c *commit.Commit) error) (int, error)
-	// Related reports whether two positions have an ancestor in common, which
-	// those of one repository have unless its history was written anew.
-	Related(ctx context.Context, a, b string) bool
+	// Has returns those of the positions that the repository has. A position
+	// of several heads is there when all of them are.
+	Has(ctx context.Context, positions []string) ([]string, error)
+	// Related reports whether a position has an ancestor in common with any of
+	// others that are there, which it has unless a history was written anew.
+	Related(ctx context.Context, position string, others []string) (bool, error)
 }
 
 // A Brancher is a repository whose positions do not say which branches there
 // are.
 type Brancher interface {
 	Branches(ctx context.Context) ([]string, error)
+}
+
+// Named is a repository of Subversion.
+type Named interface {
+	// ID tells it from another at the same URL, once Update was called.
+	ID() string
+	// Sparse reports whether revisions may be missing for good, because not all
+	// of it can be read, once Walk was called.
+	Sparse() bool
 }
 
 // Open returns the repository at url with its copy at dir, or, where url is

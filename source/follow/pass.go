@@ -2,7 +2,6 @@ package follow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/text"
 	"vext/internal/vcs"
 	"vext/queue"
 )
@@ -23,6 +23,8 @@ type pass struct {
 	report     *Report
 	repo       vcs.Repository
 	batch      []commit.Commit
+
+	gonePending []Gone // what a forced update took away that is being walked
 }
 
 // say tells whoever watches, and the log.
@@ -71,77 +73,116 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 }
 
 // mostBase bounds how many tips are remembered as what there was.
-const mostBase = 5000
+const mostBase = 20000
 
 // begin remembers, at the first look, what there was before.
 func (p *pass) begin(tips map[string]string) {
 	if p.state.Begun {
 		return
 	}
-	p.state.Begun = true
-	if p.repository.From != "" {
-		return
-	}
-	base := slices.Sorted(maps.Values(tips))
-	p.state.Base = slices.Compact(base)[:min(len(slices.Compact(base)), mostBase)]
+	p.state.Begun, p.state.Start = true, p.Queue.Now
+	base := slices.Compact(slices.Sorted(maps.Values(tips)))
+	p.state.Base = base[:min(len(base), mostBase)]
 }
 
 // ranges returns what is new on every branch that counts.
 func (p *pass) ranges(ctx context.Context, tips map[string]string) ([]vcs.Range, error) {
 	var ranges []vcs.Range
 	for _, refname := range slices.Sorted(maps.Keys(tips)) {
-		if !p.repository.wants(refname) {
-			continue
-		}
 		tip := tips[refname]
 		old, known := p.state.Positions[refname]
-		switch {
-		case known && old == tip:
-		case known:
-			r, err := p.update(ctx, refname, old, tip, tips)
-			if err != nil {
-				return nil, err
-			}
-			ranges = append(ranges, r)
-		case !p.state.Begun:
-			r, ok, err := p.firstRange(refname, tip)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				ranges = append(ranges, r)
-			} else {
-				p.state.Positions[refname] = tip
-			}
-		default: // a new branch: from where it left what is known
-			ranges = append(ranges, vcs.Range{Refname: refname, New: tip, Since: p.known()})
+		if !p.repository.wants(refname) || known && old == tip {
+			continue
 		}
+		var r vcs.Range
+		var err error
+		switch {
+		case known:
+			r, err = p.update(ctx, refname, old, tip, tips)
+		case p.state.Begun:
+			r, err = p.newBranch(ctx, refname, tip)
+		case p.repository.From == "": // nothing of what there is counts
+			p.state.Positions[refname] = tip
+			continue
+		default:
+			r, err = p.firstRange(ctx, refname, tip)
+		}
+		if err != nil {
+			return nil, err
+		}
+		ranges = append(ranges, r)
 	}
 	return ranges, nil
 }
 
 // known returns all positions up to which everything is done.
-func (p *pass) known() []string {
-	return append(slices.Collect(maps.Values(p.state.Positions)), p.state.Base...)
+func (p *pass) known() []string { return p.knownBut("") }
+
+// knownBut returns all known positions but that of one branch.
+func (p *pass) knownBut(refname string) []string {
+	var known []string
+	for name, position := range p.state.Positions {
+		if name != refname || refname == "" {
+			known = append(known, position)
+		}
+	}
+	return append(known, p.state.Base...)
 }
 
 // firstRange returns what counts of a branch at the first look: from the commit
-// or the date that is configured, else nothing of what there is.
-func (p *pass) firstRange(refname, tip string) (r vcs.Range, ok bool, err error) {
-	r = vcs.Range{Refname: refname, New: tip}
+// or the date that is configured.
+func (p *pass) firstRange(ctx context.Context, refname, tip string) (vcs.Range, error) {
+	r := vcs.Range{Refname: refname, New: tip}
 	from := p.repository.From
-	if from == "" {
-		return r, false, nil
-	}
 	if t, ok := ParseFrom(from, p.Queue.Zone); ok {
 		r.After = t
-		return r, true, nil
+		return r, nil
 	}
-	if commit.IsHash(from) || vcs.SvnNumber(from) > 0 {
-		r.Since = []string{from}
-		return r, true, nil
+	if !commit.IsHash(from) && vcs.SvnNumber(from) == 0 {
+		return r, fmt.Errorf("from: %q is neither a date nor a full hash or revision", from)
 	}
-	return r, false, fmt.Errorf("from: %q is neither a date nor a full hash or revision", from)
+	r.Since = []string{from}
+	there, err := p.repo.Has(ctx, r.Since)
+	if err == nil && len(there) == 0 {
+		err = fmt.Errorf("from: %s is not in the repository, or not on a branch that counts", from)
+	}
+	return r, err
+}
+
+// newBranch returns what is new on a branch that was not there before: what
+// came since it left what is known. Where it has nothing in common with that, a
+// history was written anew, or brought in from elsewhere, and its past is not
+// new.
+func (p *pass) newBranch(ctx context.Context, refname, tip string) (vcs.Range, error) {
+	r := vcs.Range{Refname: refname, New: tip, Since: p.known()}
+	if len(r.Since) == 0 {
+		return r, nil // the first push into a repository that was empty
+	}
+	there, err := p.repo.Has(ctx, r.Since)
+	if err != nil {
+		return r, err
+	}
+	related := false
+	if len(there) > 0 {
+		if related, err = p.repo.Related(ctx, tip, there); err != nil {
+			return r, err
+		}
+	}
+	r.Since = there
+	if related {
+		return r, nil
+	}
+	from, isDate := ParseFrom(p.repository.From, p.Queue.Zone)
+	switch {
+	case isDate:
+		r.After = from
+	case len(there) > 0:
+		r.After = p.before(p.state.Start)
+	default:
+		r.After = p.before(p.state.LastOK)
+	}
+	p.note("branch %s has nothing in common with what is known; taken up with what was committed since %s", commit.BranchName(refname), p.date(r.After))
+	return r, nil
 }
 
 // ParseFrom reads a date, with a time or without.
@@ -158,41 +199,65 @@ func ParseFrom(s string, zone *time.Location) (time.Time, bool) {
 // history was written anew: clocks differ.
 const overlap = 24 * time.Hour
 
+// before returns a time a little before t, or before now where there is no t.
+func (p *pass) before(t time.Time) time.Time {
+	if t.IsZero() {
+		t = p.Queue.Now
+	}
+	return t.Add(-overlap)
+}
+
+func (p *pass) date(t time.Time) string { return t.In(p.Queue.Zone).Format(time.DateTime) }
+
+// note says something that is to be remembered.
+func (p *pass) note(format string, args ...any) {
+	p.say("%s", p.state.note(p.Queue.Now, format, args...))
+}
+
 // update returns what is new on a branch that was there before. When it was
 // forced, that is what is new since the merge base, and what is gone is noted.
 func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[string]string) (vcs.Range, error) {
 	r := vcs.Range{Refname: refname, New: tip, Since: []string{old}}
 	gone, n, err := p.gone(ctx, refname, old, tip, tips)
+	if err != nil || p.state.Kind != vcs.Git { // git says by its error that a position is gone
+		there, hasErr := p.repo.Has(ctx, r.Since)
+		switch {
+		case hasErr != nil:
+			return r, hasErr
+		case len(there) == 0:
+			return p.lost(ctx, refname, old, tip)
+		case err != nil:
+			return r, err
+		}
+	}
+	if n == 0 {
+		return r, nil
+	}
 	branch := commit.BranchName(refname)
-	switch failure := new(vcs.Error); {
-	case errors.As(err, &failure) && ctx.Err() == nil:
-		// The old position is gone from the copy, too.
-		r.Since, r.After = p.knownBut(refname), p.state.LastOK.Add(-overlap)
-		p.say("%s", p.state.note(p.Queue.Now, "branch %s: %s, up to which it was done, is gone; taken up with what was committed since %s",
-			branch, commit.ShortRevision(old), r.After.In(p.Queue.Zone).Format(time.DateTime)))
+	related, err := p.repo.Related(ctx, tip, []string{old})
+	switch {
 	case err != nil:
 		return r, err
-	case n > 0 && !p.repo.Related(ctx, old, tip):
-		r.After = p.state.LastOK.Add(-overlap)
-		p.say("%s", p.state.note(p.Queue.Now, "branch %s was replaced by a history that has nothing in common with it; taken up with what was committed since %s",
-			branch, r.After.In(p.Queue.Zone).Format(time.DateTime)))
-	case n > 0:
-		p.say("%s", p.state.note(p.Queue.Now, "branch %s was forced from %s to %s: %s gone",
-			branch, commit.ShortRevision(old), commit.ShortRevision(tip), calendar.Plural(n, "commit")))
+	case related:
+		p.note("branch %s was forced from %s to %s: %s gone", branch, commit.ShortRevision(old), commit.ShortRevision(tip), calendar.Plural(n, "commit"))
+	default:
+		r.After = p.before(p.state.LastOK)
+		p.note("branch %s was replaced by a history that has nothing in common with it; taken up with what was committed since %s", branch, p.date(r.After))
 	}
-	p.state.Vanished = append(p.state.Vanished, gone...)
+	p.gonePending = append(p.gonePending, gone...)
 	return r, nil
 }
 
-// knownBut returns all known positions but that of one branch.
-func (p *pass) knownBut(refname string) []string {
-	var known []string
-	for name, position := range p.state.Positions {
-		if name != refname {
-			known = append(known, position)
-		}
+// lost returns what is new on a branch whose position the repository has no
+// more: it was stripped, or the copy was made anew after a forced update.
+func (p *pass) lost(ctx context.Context, refname, old, tip string) (vcs.Range, error) {
+	since, err := p.repo.Has(ctx, append(p.knownBut(refname), p.state.Past[refname]...))
+	r := vcs.Range{Refname: refname, New: tip, Since: since, After: p.before(p.state.LastOK)}
+	if err == nil {
+		p.note("branch %s: %s, up to which it was done, is gone; taken up with what was committed since %s",
+			commit.BranchName(refname), text.Shorten(commit.ShortRevision(old), 40), p.date(r.After))
 	}
-	return append(known, p.state.Base...)
+	return r, err
 }
 
 // gone returns the commits that can be reached from the old position of a
@@ -233,9 +298,28 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 		return err
 	}
 	for _, r := range ranges {
-		p.state.Positions[r.Refname] = r.New
+		p.move(r.Refname, r.New)
 	}
+	p.state.Vanished = append(p.state.Vanished, p.gonePending...)
+	p.gonePending = nil
 	return nil
+}
+
+// mostPast bounds the positions of a branch that are remembered beside the last.
+const mostPast = 20
+
+// move notes up to where a branch is done. Of Mercurial, which forgets what was
+// stripped, the positions before that are remembered, too.
+func (p *pass) move(refname, position string) {
+	s := p.state
+	if s.Kind == vcs.Hg && s.Positions[refname] != "" {
+		if s.Past == nil {
+			s.Past = map[string][]string{}
+		}
+		past := append(s.Past[refname], s.Positions[refname])
+		s.Past[refname] = past[max(0, len(past)-mostPast):]
+	}
+	s.Positions[refname] = position
 }
 
 func (p *pass) log(ranges []vcs.Range) vcs.Log {
@@ -264,6 +348,7 @@ func (p *pass) take(c *commit.Commit) error {
 	if !p.chooses(c) {
 		return nil
 	}
+	p.state.Vanished = slices.DeleteFunc(p.state.Vanished, func(gone Gone) bool { return gone.Revision == c.Revision }) // it is back
 	if p.batch = append(p.batch, *c); len(p.batch) >= batchSize {
 		return p.flush()
 	}

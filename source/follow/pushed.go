@@ -88,8 +88,12 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 		case u.New == "":
 			delete(p.state.Positions, u.Refname)
 		case old == u.New:
-		case !known: // from where it left what is known, also where the push that made it is still to come
-			ranges = append(ranges, vcs.Range{Refname: u.Refname, New: u.New, Since: p.known()})
+		case !known: // also where the push that made it is still to come
+			r, err := p.newBranch(ctx, u.Refname, u.New)
+			if err != nil {
+				return err
+			}
+			ranges = append(ranges, r)
 		default:
 			r, err := p.update(ctx, u.Refname, old, u.New, p.state.Positions)
 			if err != nil {
@@ -133,15 +137,31 @@ func (f *Follower) LookUp(ctx context.Context, r Repository, u Update) (Report, 
 	if _, err := p.repo.Update(ctx, func(name string) bool { return name == u.Refname || r.wants(name) }); err != nil {
 		return report, err
 	}
-	since := p.known()
-	if u.Old != "" {
-		since = []string{u.Old}
-	}
 	r.FirstParent = false // all that was pushed
-	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{{Refname: u.Refname, New: u.New, Since: since}}), p.take)
+	pushed, err := p.pushedRange(ctx, u)
+	if err != nil {
+		return report, err
+	}
+	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{pushed}), p.take)
 	report.Commits = n
 	if err == nil {
 		err = p.flush()
 	}
 	return report, err
+}
+
+// pushedRange returns what a push has brought, by what was told of it.
+func (p *pass) pushedRange(ctx context.Context, u Update) (vcs.Range, error) {
+	r := vcs.Range{Refname: u.Refname, New: u.New, Since: []string{u.Old}}
+	if u.Old == "" && p.state.Begun {
+		return p.newBranch(ctx, u.Refname, u.New)
+	}
+	there, err := p.repo.Has(ctx, r.Since)
+	if err != nil || len(there) > 0 {
+		return r, err
+	}
+	// Nobody knows where it began: all of history is not new.
+	r.Since, err = p.repo.Has(ctx, p.known())
+	r.After = p.before(p.state.LastOK)
+	return r, err
 }

@@ -30,22 +30,29 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 			return err
 		}
 	}
-	if !begun {
-		first, ok, err := p.firstRange("", tip)
-		if err != nil {
-			return err
+	if named, ok := p.repo.(vcs.Named); ok {
+		was := s.ID
+		if s.ID = named.ID(); begun && was != "" && was != s.ID {
+			p.note("another repository is at %s now; followed from r%d on", s.Where, last)
+			s.Positions[""], s.Gap = tip, nil
+			return nil
 		}
-		s.Begun = true
-		if !ok {
+	}
+	if !begun {
+		s.Begun, s.Start = true, p.Queue.Now
+		if p.repository.From == "" {
 			s.Positions[""] = tip
 			return nil
 		}
-		position = strings.Join(first.Since, "")
-		return p.walkFrom(ctx, vcs.SvnNumber(position), last, first)
+		first, err := p.firstRange(ctx, "", tip)
+		if err != nil {
+			return err
+		}
+		return p.walkFrom(ctx, vcs.SvnNumber(strings.Join(first.Since, "")), last, first)
 	}
 	done := vcs.SvnNumber(position)
 	if done > last {
-		p.say("%s", s.note(p.Queue.Now, "the newest revision was r%d and is r%d: was the repository restored?", done, last))
+		p.note("the newest revision was r%d and is r%d: was the repository restored? What comes under a number that was used before is taken for known", done, last)
 		s.Positions[""] = tip
 		return nil
 	}
@@ -75,7 +82,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	}
 	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{r}), func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
-		if number > done+1 && !p.passOver(done+1, number-1) {
+		if number > done+1 && !p.isSparse() && !p.passOver(done+1, number-1) {
 			return errGap
 		}
 		done = number
@@ -88,7 +95,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	if err != nil && !errors.Is(err, errGap) {
 		return err
 	}
-	if err == nil && done < last && p.passOver(done+1, last) {
+	if err == nil && done < last && (p.isSparse() || p.passOver(done+1, last)) {
 		done = last
 	}
 	if err := p.flush(); err != nil {
@@ -101,18 +108,24 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	return nil
 }
 
+// isSparse reports whether revisions are missing because they can't be read.
+func (p *pass) isSparse() bool {
+	named, ok := p.repo.(vcs.Named)
+	return ok && named.Sparse()
+}
+
 // passOver reports whether the revisions from first to last, which are missing,
 // were waited for long enough.
 func (p *pass) passOver(first, last int) bool {
 	s, now := p.state, p.Queue.Now
-	if s.Gap == nil || s.Gap.Revision != first {
+	if s.Gap == nil || s.Gap.Revision != first || now.Before(s.Gap.Since) {
 		s.Gap = &Gap{Revision: first, Since: now}
 		p.say("%s is missing; it is waited for, for an hour", revisions(first, last))
 	}
 	if now.Sub(s.Gap.Since) < gapWait {
 		return false
 	}
-	p.say("%s", s.note(now, "%s never came; passed over", revisions(first, last)))
+	p.note("%s never came; passed over", revisions(first, last))
 	s.Gap = nil
 	return true
 }

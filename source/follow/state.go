@@ -20,23 +20,26 @@ import (
 
 // A State is what is remembered of one repository between two looks at it.
 type State struct {
-	Name      string            `json:"name"`
-	Kind      vcs.Kind          `json:"vcs"`
-	Where     string            `json:"where"` // the URL, or the path of a hook's repository
-	Options   *Options          `json:"options,omitempty"`
-	Begun     bool              `json:"begun"`
-	Positions map[string]string `json:"positions"`      // up to which each branch is done
-	Base      []string          `json:"base,omitempty"` // what there was when it began
-	LastTry   time.Time         `json:"last_try,omitzero"`
-	LastOK    time.Time         `json:"last_ok,omitzero"`
-	Failures  int               `json:"failures,omitempty"` // since LastOK
-	Failing   time.Time         `json:"failing_since,omitzero"`
-	Next      time.Time         `json:"next_try,omitzero"` // not before then
-	Error     string            `json:"error,omitempty"`
-	Warnings  []string          `json:"warnings,omitempty"`
-	Notes     []Note            `json:"notes,omitempty"` // the last few
-	Gap       *Gap              `json:"gap,omitempty"`
-	Vanished  []Gone            `json:"vanished,omitempty"` // not yet in the history
+	Name      string              `json:"name"`
+	Kind      vcs.Kind            `json:"vcs"`
+	Where     string              `json:"where"` // the URL, or the path of a hook's repository
+	Options   *Options            `json:"options,omitempty"`
+	Begun     bool                `json:"begun"`
+	Positions map[string]string   `json:"positions"`      // up to which each branch is done
+	Base      []string            `json:"base,omitempty"` // what there was when it began
+	Past      map[string][]string `json:"past,omitempty"` // positions before the last
+	Start     time.Time           `json:"start,omitzero"` // when it began
+	ID        string              `json:"id,omitempty"`   // of a Subversion repository
+	LastTry   time.Time           `json:"last_try,omitzero"`
+	LastOK    time.Time           `json:"last_ok,omitzero"`
+	Failures  int                 `json:"failures,omitempty"` // since LastOK
+	Failing   time.Time           `json:"failing_since,omitzero"`
+	Next      time.Time           `json:"next_try,omitzero"` // not before then
+	Error     string              `json:"error,omitempty"`
+	Warnings  []string            `json:"warnings,omitempty"`
+	Notes     []Note              `json:"notes,omitempty"` // the last few
+	Gap       *Gap                `json:"gap,omitempty"`
+	Vanished  []Gone              `json:"vanished,omitempty"` // not yet in the history
 }
 
 // Options are those of a repository whose hook was installed.
@@ -130,6 +133,9 @@ func readState(path string) (*State, error) {
 	if err := json.Unmarshal(data, state); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if state.Name == "" {
+		return nil, fmt.Errorf("%s: it names no repository; remove it to begin anew", path)
+	}
 	if state.Positions == nil {
 		state.Positions = map[string]string{}
 	}
@@ -138,14 +144,17 @@ func readState(path string) (*State, error) {
 
 // All returns the states of all repositories, by name.
 func (s Store) All() ([]*State, error) {
-	paths, err := filepath.Glob(filepath.Join(s.dir, "*.json"))
-	if err != nil {
-		return nil, err
+	files, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
 	var states []*State
-	var errs []error
-	for _, path := range paths {
-		state, err := readState(path)
+	errs := []error{err}
+	for _, file := range files {
+		if !strings.HasSuffix(file.Name(), ".json") {
+			continue
+		}
+		state, err := readState(filepath.Join(s.dir, file.Name()))
 		if err != nil {
 			errs = append(errs, err)
 			continue
