@@ -173,10 +173,13 @@ func spooledAs(name string, isNew bool) Result {
 // own bytes give it when it has none.
 func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
 	name := spool.Name(c.ID)
-	if c.ID == "" && c.Key() != "" {
+	switch {
+	case c.ID == "" && c.Key() != "":
 		name = spool.Name(c.MadeID())
-	} else if c.ID == "" {
+	case c.ID == "":
 		name = spool.DigestName(data)
+	case c.Source == "" && commit.LooksMade(c.ID): // a stranger's, in the way of a commit to come
+		name = spool.DigestName([]byte(c.ID))
 	}
 	request, _ := f.Trailers.Request(c.Message)
 	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {

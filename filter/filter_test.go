@@ -260,3 +260,25 @@ func FuzzFilter(f *testing.F) {
 		_ = r
 	})
 }
+
+// A mail can't take the name that a commit to come will have.
+func TestMadeNames(t *testing.T) {
+	const hash = "0123456789abcdef0123456789abcdef01234567"
+	for id, taken := range map[string]bool{
+		hash + "+main@src": true, hash + "@src": true, "r12+trunk@src": true, "R12+trunk@src": false,
+		"202603031200.523C0mpX004711@git.example.org": false, "r12": false, "reply@x": false, hash[:12] + "@src": false,
+	} {
+		if commit.LooksMade(id) != taken {
+			t.Errorf("%q", id)
+		}
+	}
+	f := newFilter(t)
+	mail := "From: a@example.org\nMessage-ID: <" + hash + "+main@src>\nX-Git-Commit: " + hash + "\n\nsubject\n\nMFC after: 9 years\n"
+	if _, err := f.Run(strings.NewReader(mail)); err != nil {
+		t.Fatal(err)
+	}
+	c := commit.Commit{Source: commit.FromFollow, Repository: "src", Refname: "refs/heads/main", Revision: hash, Message: "s\n\nMFC after: 1 week\n"}
+	if _, isNew, err := f.Take(c); err != nil || isNew != 1 {
+		t.Errorf("%d new, %v", isNew, err)
+	}
+}

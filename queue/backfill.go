@@ -1,8 +1,8 @@
 package queue
 
 import (
-	"os"
-	"path/filepath"
+	"errors"
+	"slices"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -35,21 +35,37 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 		}
 		plan = append(plan, d)
 	}
-	err := q.compare(&plan)
+	there, err := q.undecided()
+	if err != nil {
+		return nil, err
+	}
+	err = q.compare(&plan)
 	for i := range plan {
-		switch d := &plan[i]; {
+		d := &plan[i]
+		isThere := slices.ContainsFunc(there[commit.Bucket(d.Event.Key)], func(key string) bool { return commit.SameCommit(key, d.Event.Key) })
+		switch {
+		case isThere:
+			d.duplicate("it is in the spool, or was set aside")
 		case d.Event.Kind == history.Queued && q.isPast(d):
 			d.Event.Kind = history.Passed
-		case d.Event.Kind == history.Failed && q.isAside(d.Name):
-			d.duplicate("it was set aside before")
 		}
 	}
 	return plan, err
 }
 
-func (q *Queue) isAside(name string) bool {
-	_, err := os.Lstat(filepath.Join(q.failed(), name))
-	return err == nil
+// undecided returns the keys of the commits that are in the spool or were set
+// aside, by their buckets: what becomes of these is for others to say.
+func (q *Queue) undecided() (map[string][]string, error) {
+	spooled, err := q.Spooled()
+	failed, failedErr := q.Failed()
+	there := map[string][]string{}
+	for _, item := range append(spooled, failed...) {
+		if item.Key != "" {
+			bucket := commit.Bucket(item.Key)
+			there[bucket] = append(there[bucket], item.Key)
+		}
+	}
+	return there, errors.Join(err, failedErr)
 }
 
 func (q *Queue) isPast(d *Decision) bool {

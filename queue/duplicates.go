@@ -60,6 +60,11 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 		case isWaiting:
 			d.duplicate("it is in the queue for " + day.Long())
 		case byKey.Queued != nil && isIn(waiting, byKey.Queued.Name):
+			if d.knowsBetter(byKey) {
+				d.replaces = &Entry{Name: byKey.Queued.Name, Day: waiting[byKey.Queued.Name]}
+				first.add(d)
+				continue
+			}
 			d.duplicateOf(byKey.Queued, byKey.Branches)
 		case before != nil:
 			d.duplicateOf(&before.Event, nil)
@@ -80,6 +85,15 @@ func isIn(waiting map[string]calendar.Day, name string) bool {
 }
 
 func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail }
+
+// knowsBetter reports whether what waits was told by a mail, which anybody can
+// write, and differs from what the decision's own way says of the commit. What
+// a person has put off stays.
+func (d *Decision) knowsBetter(waiting *history.Standing) bool {
+	w := waiting.Queued
+	return isForgeable(w.Source) && !isForgeable(d.Event.Source) && waiting.Snoozed == "" &&
+		(w.Address != d.Event.Address || w.Asked != d.Event.Asked)
+}
 
 // rank puts mails behind what came by another way.
 func (d *Decision) rank() int {
@@ -121,7 +135,7 @@ func (d *Decision) isCopy(known *history.Knowledge, planned plannedIndex) bool {
 	cameItself := slices.ContainsFunc(d.copyOf, func(key string) bool {
 		s := known.Key(key)
 		original := planned.find(key)
-		return s.Queued != nil || s.Done || original != nil && original != d
+		return s.Queued != nil || s.Done || original != nil && original != d && len(original.copyOf) == 0
 	})
 	onDevelopment := d.Event.Branch == "" || slices.Contains(developmentBranches, d.Event.Branch)
 	if !cameItself && onDevelopment {

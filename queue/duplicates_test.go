@@ -265,3 +265,57 @@ func TestRecipient(t *testing.T) {
 		}
 	}
 }
+
+// What a mail says of a commit gives way to what its repository says.
+func TestMailGivesWay(t *testing.T) {
+	for _, test := range []struct {
+		name, from, asks string
+		first, second    string // ways
+		replaced         bool
+	}{
+		{"another asks", "nobody@example.org", "MFC after: 2 weeks", "", commit.FromFollow, true},
+		{"for another day", "ida@example.org", "MFC after: 9 years", "", commit.FromWebhook, true},
+		{"the same", "ida@example.org", "MFC after: 2 weeks", "", commit.FromHook, false},
+		{"two mails", "nobody@example.org", "MFC after: 9 years", "", "", false},
+		{"from a hook before", "nobody@example.org", "MFC after: 9 years", commit.FromHook, commit.FromFollow, false},
+	} {
+		q := newQueue(t)
+		forged := commit.Commit{
+			ID: "forged@x", Source: test.first, Repository: "src", Refname: "refs/heads/main", Revision: hash, Message: "s\n\n" + test.asks + "\n",
+			Committer: commit.Person{Email: test.from}, Date: q.Now,
+		}
+		if _, err := q.Spool.Put(forged.ID, forged.Mail()); err != nil {
+			t.Fatal(err)
+		}
+		plan(t, q)
+		came(t, q, "true@x", test.second, "src", hash, 0)
+		got := plan(t, q)
+		waiting, err := q.Waiting()
+		if err != nil || len(waiting) != 1 {
+			t.Fatalf("%s: %v, %+v", test.name, err, waiting)
+		}
+		want := "forged@x"
+		if test.replaced {
+			want = "true@x"
+		}
+		if waiting[0].Name != want {
+			t.Errorf("%s: %v, and %s waits", test.name, got, waiting[0].Name)
+		}
+		came(t, q, "again@x", commit.FromHook, "src", hash, 0)
+		if got := plan(t, q); test.replaced && got["again@x"] != history.Duplicate {
+			t.Errorf("%s: came again: %v", test.name, got)
+		}
+	}
+}
+
+// A copy of a copy is no original.
+func TestCopyOfCopy(t *testing.T) {
+	q := newQueue(t)
+	q.Policy.Branches = nil
+	stable, never := strings.Repeat("a", 40), strings.Repeat("b", 40)
+	came(t, q, "stable@x", commit.FromHook, "src", stable, 0, "(cherry picked from commit "+never+")", "branch stable/14")
+	came(t, q, "main@x", commit.FromHook, "src", strings.Repeat("c", 40), 0, "(cherry picked from commit "+never+")", "(cherry picked from commit "+stable+")")
+	if got := plan(t, q); got["main@x"] != history.Queued || got["stable@x"] != history.Ignored {
+		t.Errorf("%v", got)
+	}
+}

@@ -31,8 +31,9 @@ type Decision struct {
 	// Commit is what PlanPast decided about.
 	Commit *commit.Commit
 
-	copyOf []string // the keys of the commits that it was cherry-picked from
-	young  bool     // a mail that is to wait for another way to bring its commit
+	copyOf   []string // the keys of the commits that it was cherry-picked from
+	replaces *Entry   // what waits for the same commit, and is not to be believed
+	young    bool     // a mail that is to wait for another way to bring its commit
 }
 
 // Progress is told how far a long piece of work has come.
@@ -219,15 +220,21 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 	days := map[calendar.Day]bool{}
 	for rest := plan; len(rest) > 0; {
 		n := min(batch, len(rest))
-		events := make([]history.Event, n)
-		for i := range events {
-			events[i] = rest[i].Event
+		events := make([]history.Event, 0, n)
+		for i := range rest[:n] {
+			if r := rest[i].replaces; r != nil {
+				events = append(events, history.Event{
+					Time: rest[i].Event.Time, Kind: history.Replaced, Name: r.Name,
+					Reason: "it came by mail; " + rest[i].Event.Source + " says otherwise, as " + rest[i].Name,
+				})
+			}
+			events = append(events, rest[i].Event)
 		}
 		if err := q.History.Append(events...); err != nil {
 			errs = append(errs, &HistoryError{err})
 			break
 		}
-		for i := range events {
+		for i := range rest[:n] {
 			if err := q.apply(&rest[i], days); err != nil {
 				errs = append(errs, err)
 				continue
@@ -267,6 +274,12 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 	path := filepath.Join(q.Spool.Dir(), d.Name)
 	switch d.Event.Kind {
 	case history.Queued:
+		if d.replaces != nil {
+			if err := q.Finish(q.entry(d.replaces.Day, d.replaces.Name)); err != nil {
+				return err
+			}
+			days[d.replaces.Day] = true
+		}
 		if !days[d.Day] {
 			if err := disk.MakeDir(q.dayDir(d.Day)); err != nil {
 				return err

@@ -67,6 +67,9 @@ not hold up the others. To name it with --once is to try it at once.`,
 				return usageError{errors.New("--now: vext follow goes by the clock, unless it is run with --once")}
 			}
 			log := a.log(slog.LevelInfo)
+			if c.Follow.Run {
+				return a.followAndRun(cmd.Context(), c, repositories, log)
+			}
 			return a.followAlways(cmd.Context(), c, repositories, log)
 		},
 	}
@@ -152,25 +155,48 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 	return errors.Join(errs...)
 }
 
-// followAlways follows on the schedule, until ctx ends.
+// atOnce is how many repositories are looked at at once by one process.
+const atOnce = 8
+
+// followAlways follows on the schedule, until ctx ends. Each repository has a
+// task of its own, so that one that hangs keeps no other waiting.
 func (a *app) followAlways(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
 	schedule, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone)
 	if err != nil {
-		return hinted{fmt.Errorf("follow.%w", err), "see vext.toml(5)"}
+		return err
 	}
+	slots := make(chan struct{}, atOnce)
+	tasks := make([]task, len(repositories))
+	for i := range repositories {
+		tasks[i] = func(ctx context.Context) error {
+			return everyTime(ctx, schedule, func(ctx context.Context) {
+				select {
+				case slots <- struct{}{}:
+					defer func() { <-slots }()
+				case <-ctx.Done():
+					return
+				}
+				if err := a.followPass(ctx, c, repositories[i:i+1], log); err != nil {
+					log.Error("follow", "repository", repositories[i].Name, "err", err)
+				}
+			})
+		}
+	}
+	return together(ctx, tasks...)
+}
+
+// everyTime does something at once and then on a schedule, until ctx ends.
+func everyTime(ctx context.Context, schedule reminder.Schedule, do func(context.Context)) error {
 	clock := wallClock{}
 	for {
-		if err := a.followPass(ctx, c, repositories, log); err != nil {
-			log.Error("follow", "err", err)
-		}
+		do(ctx)
 		if clock.Sleep(ctx, schedule.Next(clock.Now())) != nil {
 			return nil
 		}
 	}
 }
 
-// followPass looks after repositories once, and runs the processor where that
-// is configured.
+// followPass looks after repositories once.
 func (a *app) followPass(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
 	q, err := a.open(c)
 	if err != nil {
@@ -186,17 +212,15 @@ func (a *app) followPass(ctx context.Context, c *config.Config, repositories []f
 			log.Info("followed", "repository", r.Name, "commits", r.Commits, "asking", r.Asking, "spooled", r.New)
 		}
 	}
-	if !c.Follow.Run || ctx.Err() != nil {
-		return nil
-	}
-	s, err := a.loggingService(q, c, log)
-	if err != nil {
-		return err
-	}
-	s.Progress = nil
-	sum, err := s.Run(ctx)
-	if !sum.Empty() {
-		log.Info("run", "done", sum.String())
-	}
-	return err
+	return nil
+}
+
+// followAndRun is followAlways with the processor on the same schedule, for
+// those who run nothing else.
+func (a *app) followAndRun(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
+	run := *c
+	run.Schedule = c.Follow.Schedule
+	return together(ctx,
+		func(ctx context.Context) error { return a.followAlways(ctx, c, repositories, log) },
+		func(ctx context.Context) error { return a.process(ctx, &run, log) })
 }

@@ -54,6 +54,11 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := config.Lock(file)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	edit, err := config.Read(file)
 	if err != nil {
 		return err

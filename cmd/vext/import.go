@@ -112,15 +112,16 @@ func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
 		if err != nil {
 			return err
 		}
+		// Before, so that what is in the spool is known, and after it.
+		if err := scheduleSpool(q, opts.dryRun); err != nil {
+			return err
+		}
 		b, err := f.Backfill(cmd.Context(), r, since, opts.dryRun)
 		if err != nil {
 			return err
 		}
-		if !opts.dryRun {
-			plan, err := q.Plan(nil)
-			if _, applyErr := q.Apply(plan); err != nil || applyErr != nil {
-				return errors.Join(err, applyErr)
-			}
+		if err := scheduleSpool(q, opts.dryRun); err != nil {
+			return err
 		}
 		if !opts.dryRun {
 			q.Spool.ForgetIncomplete(func(push spool.IncompletePush) bool {
@@ -132,6 +133,15 @@ func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
 }
 
 var errNoRepository = errors.New("no repository of that name is followed or has a hook")
+
+func scheduleSpool(q *queue.Queue, dryRun bool) error {
+	if dryRun {
+		return nil
+	}
+	plan, err := q.Plan(nil)
+	_, applyErr := q.Apply(plan)
+	return errors.Join(err, applyErr)
+}
 
 // repositoryNamed returns the repository of a name, followed or with a hook,
 // and the store that it is in.

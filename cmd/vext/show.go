@@ -113,6 +113,8 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	fact("commit", item.Revision)
 	fact("branch", branchOf(item))
 	fact("asked", item.Asked)
+	fact("came by", item.Source)
+	fact("gone", item.Gone)
 	fact("name", item.Name)
 	fact("file", item.Path)
 	b.WriteByte('\n')

@@ -117,6 +117,15 @@ func (c *Commit) MadeID() string {
 	return id + "@" + escapeID(cmp.Or(c.Repository, "vext"))
 }
 
+// LooksMade reports whether a Message-ID has the form of those that MadeID
+// returns.
+func LooksMade(id string) bool {
+	revision, rest, _ := strings.Cut(id, "@")
+	revision, _, _ = strings.Cut(revision, "+")
+	number := strings.TrimPrefix(revision, "r")
+	return rest != "" && (IsHash(revision) || number != revision && number != "" && strings.Trim(number, "0123456789") == "")
+}
+
 // escapeID writes what can't stand in a Message-ID as = and two hexadecimal
 // digits, so that two different names stay different.
 func escapeID(s string) string {

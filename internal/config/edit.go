@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"vext/internal/disk"
 )
 
@@ -37,6 +39,23 @@ func Path(path string) (string, error) {
 // An Edit is a change to a configuration file that keeps the rest of it as it
 // is, comments too.
 type Edit struct{ text string }
+
+// Lock keeps others from changing the file at path until unlock is called. It
+// makes the file's directory where that is missing.
+func Lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		dir.Close()
+		return nil, &fs.PathError{Op: "lock", Path: dir.Name(), Err: err}
+	}
+	return func() { dir.Close() }, nil
+}
 
 // Read returns the text of a file as an Edit; one that is not there is empty.
 func Read(path string) (*Edit, error) {
@@ -87,12 +106,8 @@ func (e *Edit) Parse(branches []string) (*Config, error) {
 	return c, c.check()
 }
 
-// Write writes the text to a file, in one step, and makes its directory where
-// that is missing.
+// Write writes the text to a file, in one step.
 func (e *Edit) Write(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	mode := fs.FileMode(0o644)
 	info, statErr := os.Stat(path)
 	if statErr == nil {

@@ -26,6 +26,11 @@ func TestEdit(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "a", "vext.toml")
+	unlock, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
 	if err := (&Edit{"x = 1\n"}).Write(path); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ const (
 	Cancelled = "cancelled"
 	Told      = "told"     // the operator was written to
 	Passed    = "passed"   // it was due before its past was imported: not sent
+	Replaced  = "replaced" // a mail's word, by what a way said that nobody can forge
 	Vanished  = "vanished" // a forced update took the commit off its branch
 )
 

@@ -39,7 +39,7 @@ func (s *Standing) take(e *Event) {
 	case Vanished:
 		vanished := *e
 		s.Vanished = &vanished
-	case Sent, Cancelled, Passed:
+	case Sent, Cancelled, Passed, Replaced: // the last has no key: its commit waits under another name
 		s.Done, s.Snoozed, s.Deferrals = true, "", Deferrals{}
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day

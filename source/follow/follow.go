@@ -71,7 +71,7 @@ type Report struct {
 }
 
 // atOnce is how many repositories are looked after at once.
-const atOnce = 4
+const atOnce = 8
 
 // Follow looks after repositories, each by itself: one that fails, or hangs,
 // does not hold up another. Those that failed lately are left alone for a
@@ -122,6 +122,7 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 	defer unlock()
 	state, err := f.Store.Load(r.Name)
 	if err != nil {
+		f.Log.Error("can't be followed", "repository", r.Name, "err", err)
 		report.Err = err
 		return report
 	}
@@ -140,6 +141,7 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 	state.LastTry = f.Queue.Now
 	p.remember(err)
 	if saveErr := f.Store.Save(state); saveErr != nil {
+		f.Log.Error("its position can't be noted", "repository", r.Name, "err", saveErr)
 		err = errors.Join(err, saveErr)
 	}
 	if err != nil {
