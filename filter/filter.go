@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 
 	"vext/internal/commit"
 	"vext/spool"
@@ -71,10 +72,25 @@ func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err 
 			c.ID = c.MadeID()
 		}
 		m := f.message(c, c.Mail())
+		if !commit.Forgeable(c.Source) && f.isForged(m.Name) {
+			m.Name = spool.DigestName([]byte(c.Source + " " + c.ID))
+		}
 		messages, names = append(messages, m), append(names, m.Name)
 	}
 	isNew, err = f.Spool.PutAll(messages)
 	return names, isNew, err
+}
+
+// isForged reports whether the message of a name in the spool came by a way by
+// which anybody can have written it: it must not stand for one that did not.
+func (f *Filter) isForged(name string) bool {
+	file, err := os.Open(f.Spool.Path(name))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	mail := commit.ReadMail(file)
+	return len(mail.Commits) == 0 || commit.Forgeable(mail.Commits[0].Source)
 }
 
 // Run reads a notification to its end and decides. An error means that it
@@ -133,7 +149,9 @@ func (f *Filter) push(in *input, asking []commit.Commit) (Result, error) {
 		return Result{}, err
 	}
 	for i := range asking {
-		asking[i].ID = asking[i].MadeID()
+		c := &asking[i]
+		c.Source, c.Trailer = "", "" // whatever the mail says of them
+		c.ID = c.MadeID()
 	}
 	return f.take(asking...)
 }
@@ -178,7 +196,7 @@ func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
 		name = spool.Name(c.MadeID())
 	case c.ID == "":
 		name = spool.DigestName(data)
-	case c.Source == "" && commit.LooksMade(c.ID): // a stranger's, in the way of a commit to come
+	case c.Source == "" && commit.LooksMade(c.ID), c.Source == commit.FromJSON && commit.LooksMade(c.ID) && c.ID != c.MadeID(): // a stranger's, in the way of a commit to come
 		name = spool.DigestName([]byte(c.ID))
 	}
 	request, _ := f.Trailers.Request(c.Message)

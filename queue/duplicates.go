@@ -91,13 +91,17 @@ func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail 
 // a person has put off stays.
 func (d *Decision) knowsBetter(waiting *history.Standing) bool {
 	w := waiting.Queued
-	return isForgeable(w.Source) && !isForgeable(d.Event.Source) && waiting.Snoozed == "" &&
+	return commit.Forgeable(w.Source) && !commit.Forgeable(d.Event.Source) && waiting.Snoozed == "" &&
 		(w.Address != d.Event.Address || w.Asked != d.Event.Asked)
 }
 
-// rank puts mails behind what came by another way.
+// rank puts mails behind what came by another way, and what nobody can forge
+// before all.
 func (d *Decision) rank() int {
-	if d.cameByMail() {
+	switch {
+	case d.cameByMail():
+		return 2
+	case commit.Forgeable(d.Event.Source):
 		return 1
 	}
 	return 0

@@ -71,7 +71,7 @@ func (p *Policy) ignores(c *commit.Commit) string {
 	switch {
 	case c.Branch() != "" && !p.countsBranch(c):
 		return fmt.Sprintf("branch %s does not count", c.Branch())
-	case isForgeable(c.Source) && !matchAny(p.Senders, c.Sender, true):
+	case commit.Forgeable(c.Source) && !matchAny(p.Senders, c.Sender, true):
 		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
 	case !p.HasRepository(p.Repositories, c.Repository):
 		return fmt.Sprintf("repository %q is not listed in repositories", c.Repository)
@@ -95,15 +95,6 @@ func (p *Policy) BranchesOf(repository string) []string {
 		return own
 	}
 	return p.Branches
-}
-
-// isForgeable reports whether anybody can have written what came that way.
-func isForgeable(source string) bool {
-	switch source {
-	case commit.FromWebhook, commit.FromHook, commit.FromFollow, commit.FromImport:
-		return false
-	}
-	return true
 }
 
 // MatchBranch reports whether one of the patterns matches a branch, with

@@ -84,6 +84,9 @@ func (s *Service) checkState() Finding {
 			return Finding{Broken, what, path + " is on another file system than " + state, "a rename can't cross from one to the other; keep all of it on one"}
 		}
 	}
+	if err := s.Queue.Spool.CanWrite(); err != nil {
+		return Finding{Broken, what, err.Error(), "nothing can be taken in or recorded until there is room on the disk"}
+	}
 	return Finding{Well, what, state, ""}
 }
 

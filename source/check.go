@@ -104,26 +104,43 @@ func answers(what, network, address, text string) reminder.Finding {
 	if err != nil {
 		return reminder.Finding{Level: reminder.LookAt, What: what, Text: err.Error(), Hint: "is vext serve running?"}
 	}
-	if what == "lmtp" { // as one who goes at once, and not one who broke off
-		conn.SetDeadline(time.Now().Add(dialWait))
-		fmt.Fprint(conn, "QUIT\r\n")
-		io.Copy(io.Discard, conn)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(dialWait))
+	question, answer := "QUIT\r\n", "220 "
+	if what == "http" {
+		question, answer = "GET / HTTP/1.0\r\n\r\n", "HTTP/1."
 	}
-	conn.Close()
+	fmt.Fprint(conn, question)
+	if said, err := io.ReadAll(conn); !strings.HasPrefix(string(said), answer) {
+		text := fmt.Sprintf("%s: it does not answer", address)
+		if err != nil {
+			text += ": " + err.Error()
+		}
+		return reminder.Finding{Level: reminder.LookAt, What: what, Text: text, Hint: "is vext serve stuck, or is something else there?"}
+	}
 	return reminder.Finding{What: what, Text: address + ": " + text}
 }
+
+// recently is for how long one who was refused is worth a look, when nobody who
+// was not has come since.
+const recently = 7 * 24 * time.Hour
 
 func (k *checker) webhooks() []reminder.Finding {
 	var findings []reminder.Finding
 	for i := range k.c.Hooks {
 		h := &k.c.Hooks[i]
-		f := reminder.Finding{What: "webhook " + h.Name, Text: k.heard("webhook-" + h.Name)}
+		way := "webhook-" + h.Name
+		f := reminder.Finding{What: "webhook " + h.Name, Text: k.heard(way)}
 		key, err := h.Key()
+		refused := k.q.Spool.LastRefused(way)
 		switch {
 		case err != nil:
 			f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "it is not there without its secret"
 		case key == "":
 			f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, and so is not there", "set secret_file under [[hook]]"
+		case refused.After(k.q.Spool.LastSeenBy(way)) && k.q.Now.Sub(refused) < recently:
+			f.Level, f.Text = reminder.LookAt, f.Text+"; somebody was refused "+reminder.Ago(refused, k.q.Now, k.q.Zone)
+			f.Hint = "has the forge the same secret? vext serve logs who it was"
 		}
 		findings = append(findings, f)
 	}
@@ -197,6 +214,9 @@ func (k *checker) state(what string, s *follow.State) reminder.Finding {
 // recent is for how long a push that was told of incompletely is worth a look.
 const recent = 30 * 24 * time.Hour
 
+// mostNotes bounds how many repositories are named.
+const mostNotes = 10
+
 // incomplete is about pushes of which a forge did not tell everything, and
 // which nobody could look up.
 func (k *checker) incomplete(repositories []follow.Repository) []reminder.Finding {
@@ -204,7 +224,7 @@ func (k *checker) incomplete(repositories []follow.Repository) []reminder.Findin
 	told := map[string]bool{}
 	for _, push := range k.q.Spool.IncompletePushes() {
 		name := k.q.Policy.Repository(push.Repository)
-		if k.q.Now.Sub(push.Time) > recent || told[name] || !queue.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
+		if k.q.Now.Sub(push.Time) > recent || told[name] || len(told) == mostNotes || !queue.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
 			continue
 		}
 		told[name] = true

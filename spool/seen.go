@@ -21,8 +21,10 @@ const seen = "seen"
 // that silence can be told from a way in that is closed. The way is "" for the
 // filter, else made of letters, digits and what Name leaves as it is. That it
 // can't be noted is no reason to refuse a message.
-func (s Spool) Seen(way string) {
-	path := s.seenPath(way)
+func (s Spool) Seen(way string) { touch(s.seenPath(way)) }
+
+// touch sets a file's time, and makes it where it is missing.
+func touch(path string) {
 	if err := unix.Utimes(path, nil); errors.Is(err, fs.ErrNotExist) {
 		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode); err == nil {
 			f.Close()
@@ -35,6 +37,18 @@ func (s Spool) seenPath(way string) string {
 		return filepath.Join(s.history(), seen)
 	}
 	return filepath.Join(s.history(), seen+"-"+Name(way))
+}
+
+// Refused notes that somebody spoke to a way in who may not: a secret that is
+// wrong on one side, or a stranger. It does not count as a commit.
+func (s Spool) Refused(way string) { touch(s.refusedPath(way)) }
+
+// LastRefused returns when Refused was last called for a way, the zero time if
+// never.
+func (s Spool) LastRefused(way string) time.Time { return modified(s.refusedPath(way)) }
+
+func (s Spool) refusedPath(way string) string {
+	return filepath.Join(s.history(), "refused-"+Name(way))
 }
 
 // LastSeen returns when Seen was last called for any way, the zero time if
@@ -55,8 +69,10 @@ func (s Spool) LastSeen() time.Time {
 
 // LastSeenBy returns when Seen was last called for one way, the zero time if
 // never.
-func (s Spool) LastSeenBy(way string) time.Time {
-	info, err := os.Stat(s.seenPath(way))
+func (s Spool) LastSeenBy(way string) time.Time { return modified(s.seenPath(way)) }
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
 	if err != nil {
 		return time.Time{}
 	}

@@ -62,6 +62,16 @@ func inTheWay(path string) error {
 	return &fs.PathError{Op: "put", Path: path, Err: errors.New("something else is in the way")}
 }
 
+// CanWrite tries whether there is room for a message, and leaves nothing behind.
+// Before the first message there is nothing to try it in.
+func (s Spool) CanWrite() error {
+	err := disk.TryWrite(s.tmp(), 64<<10)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 func (s Spool) make() error {
 	for _, dir := range []string{s.tmp(), s.Dir(), s.history()} {
 		if err := disk.MakeDir(dir); err != nil {

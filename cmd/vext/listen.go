@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"vext/internal/commit"
@@ -90,6 +91,7 @@ func (a *app) openHTTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task
 		return nil, hinted{fmt.Errorf("http: %w", err), "see the key listen under [http] in vext.toml(5)"}
 	}
 	log.Info("taking webhooks", "address", l.Addr().String())
+	l = limited{l, make(chan struct{}, mostConns)}
 	return func(ctx context.Context) error { return serveHTTP(ctx, webhook.NewServer(h), l) }, nil
 }
 
@@ -107,9 +109,40 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpGrace)
 	defer cancel()
-	err := server.Shutdown(within)
+	if server.Shutdown(within) != nil {
+		server.Close() // on those who say nothing; a delivery that was not answered comes again
+	}
 	<-failed
-	return err
+	return nil
+}
+
+// mostConns bounds the connections of webhooks at once.
+const mostConns = 500
+
+// limited is a listener with at most as many connections open as it has room.
+type limited struct {
+	net.Listener
+	open chan struct{}
+}
+
+func (l limited) Accept() (net.Conn, error) {
+	l.open <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.open
+		return nil, err
+	}
+	return &limitedConn{Conn: c, free: sync.OnceFunc(func() { <-l.open })}, nil
+}
+
+type limitedConn struct {
+	net.Conn
+	free func()
+}
+
+func (c *limitedConn) Close() error {
+	defer c.free()
+	return c.Conn.Close()
 }
 
 // lookUp spools the commits of a push that its forge did not list.

@@ -67,8 +67,11 @@ func ParseJSON(data []byte) (Commit, error) {
 	if len(revision) > longestRevision || strings.Contains(revision, " ") {
 		return Commit{}, fmt.Errorf("not a revision: %.80q", n.Revision)
 	}
-	if _, err := strconv.ParseUint(revision, 10, 32); err == nil {
-		revision = "r" + revision // Subversion's, as its mails write it
+	if lower := strings.ToLower(revision); IsHash(lower) {
+		revision = lower
+	}
+	if n, err := strconv.ParseUint(strings.TrimPrefix(revision, "r"), 10, 32); err == nil {
+		revision = "r" + strconv.FormatUint(n, 10) // Subversion's, as its mails write it
 	}
 	if n.Author == nil {
 		n.Author = n.Committer
@@ -99,6 +102,11 @@ func (c *Commit) Clean() {
 	for _, fact := range []*string{&c.Repository, &c.Refname, &c.Revision, &c.URL,
 		&c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
 		*fact = text.OneLine(*fact)
+	}
+	for _, address := range []*string{&c.Author.Email, &c.Committer.Email} {
+		if strings.ContainsAny(*address, "<>\"(),;\\ \t") {
+			*address = "" // it would be read back as another
+		}
 	}
 	c.Repository = RepositoryName(c.Repository)
 	c.Message = cleanMessage(c.Message)

@@ -31,6 +31,15 @@ const (
 	FromImport  = "import"  // its past
 )
 
+// Forgeable reports whether anybody can have written what came by that way.
+func Forgeable(source string) bool {
+	switch source {
+	case FromWebhook, FromHook, FromFollow, FromImport:
+		return false
+	}
+	return true
+}
+
 // A Mail is one notification, read only as far as its commit messages reach.
 type Mail struct {
 	Header  Header

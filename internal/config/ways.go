@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vext/internal/commit"
+	"vext/internal/text"
 )
 
 // HTTP is where vext serve takes the webhooks of forges.
@@ -44,7 +45,13 @@ type Hook struct {
 
 // Key returns the secret that a forge shares with the hook, "" when there is
 // none.
-func (h *Hook) Key() (string, error) { return secret(h.Secret, h.SecretFile) }
+func (h *Hook) Key() (string, error) {
+	key, err := secret(h.Secret, h.SecretFile)
+	if err == nil && (strings.TrimSpace(key) != key || strings.ContainsFunc(key, func(r rune) bool { return text.IsControl(r) || r == '\ufeff' })) {
+		err = errors.New("the secret has blanks around it, or control characters in it, which no forge sends")
+	}
+	return key, err
+}
 
 // A Repository is one that is followed, or that only has several names.
 type Repository struct {

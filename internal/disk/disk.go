@@ -72,6 +72,15 @@ func WriteBeside(path string, data []byte, mode fs.FileMode) (string, error) {
 	return f.Name(), nil
 }
 
+// TryWrite writes n bytes to a file in tmp, as WriteNew would, and removes it.
+func TryWrite(tmp string, n int) error {
+	name, err := writeTmp(tmp, make([]byte, n))
+	if err != nil {
+		return err
+	}
+	return os.Remove(name)
+}
+
 func create(tmp string) (*os.File, error) {
 	name := filepath.Join(tmp, fmt.Sprintf("%d.%s", os.Getpid(), rand.Text()))
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)

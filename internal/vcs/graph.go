@@ -185,3 +185,12 @@ func (g *gitRepository) Related(ctx context.Context, position string, others []s
 	}
 	return err == nil, err
 }
+
+// Includes implements Repository. It does not go by dates, as git log does.
+func (g *gitRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
+	_, err := output(ctx, g.git(ctx, "merge-base", "--is-ancestor", earlier, position))
+	if failure := new(Error); errors.As(err, &failure) && failure.Said == "" && failure.Status() == 1 {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -186,3 +186,10 @@ func (h *hgRepository) Related(ctx context.Context, position string, others []st
 	out, err := output(ctx, h.hg(ctx, "log", "--rev", "limit("+set+", 1)", "--template", "{node}\n"))
 	return strings.TrimSpace(out) != "", err
 }
+
+// Includes implements Repository.
+func (h *hgRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
+	set := hgSet(strings.Split(earlier, ",")) + " - ::(" + hgSet(strings.Split(position, ",")) + ")"
+	out, err := output(ctx, h.hg(ctx, "log", "--rev", "("+set+")", "--template", "{node}\n"))
+	return strings.TrimSpace(out) == "", err
+}

@@ -244,6 +244,11 @@ func (s *svnRepository) Has(_ context.Context, positions []string) ([]string, er
 	return positions, nil
 }
 
+// Includes implements Repository.
+func (s *svnRepository) Includes(_ context.Context, position, earlier string) (bool, error) {
+	return SvnNumber(earlier) <= SvnNumber(position), nil
+}
+
 // Related implements Repository.
 func (s *svnRepository) Related(context.Context, string, []string) (bool, error) { return true, nil }
 

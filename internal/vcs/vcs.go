@@ -61,6 +61,9 @@ type Repository interface {
 	// Has returns those of the positions that the repository has. A position
 	// of several heads is there when all of them are.
 	Has(ctx context.Context, positions []string) ([]string, error)
+	// Includes reports whether a position can be reached from another, as from
+	// where a branch is to where it was, unless it was forced.
+	Includes(ctx context.Context, position, earlier string) (bool, error)
 	// Related reports whether a position has an ancestor in common with any of
 	// others that are there, which it has unless a history was written anew.
 	Related(ctx context.Context, position string, others []string) (bool, error)

@@ -218,7 +218,7 @@ func (p *pass) note(format string, args ...any) {
 // forced, that is what is new since the merge base, and what is gone is noted.
 func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[string]string) (vcs.Range, error) {
 	r := vcs.Range{Refname: refname, New: tip, Since: []string{old}}
-	gone, n, err := p.gone(ctx, refname, old, tip, tips)
+	forward, err := p.repo.Includes(ctx, tip, old)
 	if err != nil || p.state.Kind != vcs.Git { // git says by its error that a position is gone
 		there, hasErr := p.repo.Has(ctx, r.Since)
 		switch {
@@ -230,8 +230,12 @@ func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[st
 			return r, err
 		}
 	}
-	if n == 0 {
+	if forward {
 		return r, nil
+	}
+	gone, n, err := p.gone(ctx, refname, old, tip, tips)
+	if err != nil {
+		return r, err
 	}
 	branch := commit.BranchName(refname)
 	related, err := p.repo.Related(ctx, tip, []string{old})

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"vext/internal/forge"
 )
 
 // large returns a push of that many bytes.
@@ -81,28 +78,27 @@ func TestMostHeld(t *testing.T) {
 	}
 }
 
-// More requests than can be answered at once are told to come again.
+// More requests than can be worked on at once wait, and are then told to come
+// again. Who does not know the secret takes no room from the others.
 func TestMostAtOnce(t *testing.T) {
 	b := newBench(t)
-	started, end := make(chan bool, mostAtOnce), make(chan bool)
-	b.LookUp = func(context.Context, string, forge.Update) error {
-		started <- true
-		<-end
-		return nil
-	}
-	many, push := payload(t, "gitlab-push-many.json"), payload(t, "github-push.json")
-	var wg sync.WaitGroup
+	b.slotWait = 20 * time.Millisecond
+	push := payload(t, "github-push.json")
+	var all []func()
 	for range mostAtOnce {
-		wg.Go(func() { want(t, "at once", b.post(many, "X-Gitlab-Token", secret), 200, "") })
-	}
-	for range mostAtOnce {
-		<-started
+		free, ok := b.slot(t.Context())
+		if !ok {
+			t.Fatal("no room")
+		}
+		all = append(all, free)
 	}
 	want(t, "one more", b.push(push), 503, "too many requests at once")
 	want(t, "one without signature", b.post(push), 401, "")
-	close(end)
-	wg.Wait()
+	all[0]()
 	want(t, "afterwards", b.push(push), 200, "2 of 3")
+	for _, free := range all[1:] {
+		free()
+	}
 }
 
 // Many deliveries at once, some of them the same, are each taken once.
@@ -118,8 +114,8 @@ func TestConcurrent(t *testing.T) {
 	if n := len(b.spooled()); n != 11 {
 		t.Errorf("%d in the spool, want 11", n)
 	}
-	if b.held.Load() != 0 || b.atOnce.Load() != 0 {
-		t.Errorf("%d bytes and %d requests are left", b.held.Load(), b.atOnce.Load())
+	if b.held.Load() != 0 || len(b.slots) != 0 {
+		t.Errorf("%d bytes and %d requests are left", b.held.Load(), len(b.slots))
 	}
 }
 
@@ -162,9 +158,9 @@ func TestSlowClient(t *testing.T) {
 	}
 	io.WriteString(c, header+"\r\n{")
 	c.Close()
-	for deadline := time.Now().Add(10 * time.Second); b.atOnce.Load() != 0 || b.held.Load() != 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); b.held.Load() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d requests and %d bytes are left", b.atOnce.Load(), b.held.Load())
+			t.Fatalf("%d bytes are left", b.held.Load())
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // take takes a push whose sender is known.
-func (h *Handler) take(hook *Hook, p *forge.Push) answer {
+func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	repository := h.repository(p)
 	if !h.Policy.HasRepository(hook.Repositories, repository) {
 		h.Log.Warn("webhook: may not speak for this repository", "hook", hook.Name, "repository", repository)
@@ -32,8 +32,14 @@ func (h *Handler) take(hook *Hook, p *forge.Push) answer {
 		h.Log.Info("webhook: let go", "hook", hook.Name, "repository", repository, "why", "branch deleted")
 		return answer{http.StatusAccepted, "nothing to take"}
 	}
+	free, ok := h.slot(ctx)
+	if !ok {
+		h.Log.Warn("webhook: too many requests at once", "hook", hook.Name, "repository", repository)
+		return answer{http.StatusServiceUnavailable, "too many requests at once"}
+	}
 	commits, total := h.asking(hook, repository, p)
 	names, isNew, err := f.Take(commits...)
+	free()
 	if err != nil {
 		h.Log.Error("webhook: not spooled", "hook", hook.Name, "repository", repository, "err", err)
 		return answer{http.StatusServiceUnavailable, "not stored; send it again"}
@@ -66,13 +72,8 @@ func (h *Handler) asking(hook *Hook, repository string, p *forge.Push) (asking [
 			if _, asks := h.Filter.Trailers.Request(c.Message); !asks {
 				continue
 			}
-			if c.Repository != repository { // its name, and the ID made of it
-				made := c.ID == c.MadeID()
-				if c.Repository = repository; made {
-					c.ID = c.MadeID()
-				}
-			}
-			c.Source = commit.FromWebhook
+			c.Repository, c.Source = repository, commit.FromWebhook
+			c.ID = c.MadeID() // whatever the payload says: it is no other commit's
 			if why := h.passesOver(hook, &c); why != "" {
 				h.Log.Warn("webhook: passed over", "hook", hook.Name, "repository", repository, "commit", c.Short(), "why", why)
 				continue
@@ -114,7 +115,7 @@ func (h *Handler) lookUp(hook *Hook, f *filter.Filter, repository string, p *for
 		case !errors.Is(err, ErrNotFollowed):
 			log.Error("webhook: commits not found", "err", err)
 			errs = errors.Join(errs, err)
-		case !queue.MatchBranch(h.Policy.Branches, u.Refname):
+		case !queue.MatchBranch(h.Policy.BranchesOf(repository), u.Refname):
 			log.Debug("webhook: incomplete, on a branch that does not count")
 		default:
 			log.Warn("webhook: incomplete, and the repository is not followed")

@@ -11,16 +11,9 @@ import (
 	"vext/internal/forge"
 )
 
-// read reads what the request tells of a push, once its signature has been
-// found to be right. When it returns none, the answer says why.
-func (h *Handler) read(hook *Hook, w http.ResponseWriter, r *http.Request) (*forge.Push, answer) {
-	body, err := h.body(w, r)
-	defer func() { h.held.Add(int64(-cap(body))) }()
-	if err != nil {
-		a := unread(err)
-		h.Log.Warn("webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err)
-		return nil, a
-	}
+// read reads what the body of a request tells of a push, once its signature has
+// been found to be right. When it returns none, the answer says why.
+func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, answer) {
 	payload, isForm := body, isForm(r.Header, body)
 	if isForm {
 		if err := h.hold(2 * len(body)); err != nil {

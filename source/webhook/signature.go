@@ -111,7 +111,7 @@ func (hook *Hook) isStandard(body []byte, header http.Header, now time.Time) boo
 func (hook *Hook) keys() [][]byte {
 	keys := [][]byte{[]byte(hook.Secret)}
 	if encoded, ok := strings.CutPrefix(hook.Secret, "whsec_"); ok {
-		if key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "=")); err == nil {
+		if key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "=")); err == nil && len(key) > 0 {
 			keys = append(keys, key)
 		}
 	}

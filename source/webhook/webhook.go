@@ -7,6 +7,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,9 +47,11 @@ type Handler struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	atOnce  atomic.Int32 // requests being answered
-	held    atomic.Int64 // bytes of their bodies
-	refused throttle
+	once     sync.Once
+	slots    chan struct{} // one for each request that is worked on
+	slotWait time.Duration // instead of the constant, for tests
+	held     atomic.Int64  // bytes of their bodies
+	refused  throttle
 }
 
 // ErrNotFollowed is returned by LookUp when no repository of the name is
@@ -55,8 +59,10 @@ type Handler struct {
 var ErrNotFollowed = errors.New("no repository of that name is followed")
 
 const (
-	// mostAtOnce bounds the requests that are read or answered at once.
+	// mostAtOnce bounds the requests that are worked on at once, and slotWait how
+	// long others wait for them.
 	mostAtOnce = 64
+	slotWait   = 5 * time.Second
 	// lookUpTime is how long LookUp may take. Forges wait for an answer for 10
 	// seconds: GitHub, GitLab.
 	lookUpTime = 9 * time.Second
@@ -119,16 +125,31 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 	case !hook.isKnown(r) && !isSigned(r.Header):
 		return h.refuse(hook, r, "no signature")
 	}
-	if h.atOnce.Add(1) > mostAtOnce {
-		h.atOnce.Add(-1)
-		return answer{http.StatusServiceUnavailable, "too many requests at once"}
+	body, err := h.body(w, r)
+	defer func() { h.held.Add(int64(-cap(body))) }()
+	if err != nil {
+		a := unread(err)
+		h.Log.Warn("webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err)
+		return a
 	}
-	defer h.atOnce.Add(-1)
-	p, a := h.read(hook, w, r)
+	p, a := h.read(hook, r, body)
 	if p == nil {
 		return a
 	}
-	return h.take(hook, p)
+	return h.take(r.Context(), hook, p)
+}
+
+// slot waits for a while until fewer than mostAtOnce requests are worked on,
+// and returns what lets another one go on. Only who knows the secret comes here.
+func (h *Handler) slot(ctx context.Context) (free func(), ok bool) {
+	h.once.Do(func() { h.slots = make(chan struct{}, mostAtOnce) })
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, true
+	case <-ctx.Done():
+	case <-time.After(cmp.Or(h.slotWait, slotWait)):
+	}
+	return nil, false
 }
 
 // hook returns the hook that is called as path, nil when there is none.
@@ -145,6 +166,7 @@ func (h *Handler) hook(path string) *Hook {
 // refuse answers one who does not know the secret. It tells him nothing; the
 // log has why, once a second at most.
 func (h *Handler) refuse(hook *Hook, r *http.Request, why string) answer {
+	h.Filter.Spool.Refused("webhook-" + hook.Name)
 	if left, ok := h.refused.next(h.Now()); ok {
 		h.Log.Warn("webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "others", left)
 	}

@@ -45,7 +45,7 @@ func (f fault) fits(p point, j *job, startsPrograms bool) bool {
 	case j.isAlways(p.call) || len(j.only) > 0 && !slices.Contains(j.only, p.call):
 		return false
 	case f == noSpace:
-		return slices.Contains(filling, p.call) && !opens
+		return slices.Contains(filling, p.call) && !opens && p.object != "pipe" // which is never full of that
 	case f == ioError && startsPrograms && p.object == "pipe":
 		// A call that strace makes fail is not made: a pipe that is not closed,
 		// or a program of which nobody hears that it runs, would be waited for
