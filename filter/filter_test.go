@@ -282,3 +282,52 @@ func TestMadeNames(t *testing.T) {
 		t.Errorf("%d new, %v", isNew, err)
 	}
 }
+
+// No mail of any shape can say that it came by another way.
+func TestForgedSource(t *testing.T) {
+	mails, err := filepath.Glob("../testdata/mails/*.eml")
+	if err != nil || len(mails) == 0 {
+		t.Fatal(err)
+	}
+	for _, path := range mails {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, source := range []string{commit.FromFollow, commit.FromHook, commit.FromWebhook, commit.FromImport} {
+			f := newFilter(t)
+			header := commit.SourceHeader + ": " + source + "\n"
+			if line, rest, ok := strings.Cut(string(data), "\n"); ok && strings.HasPrefix(line, "From ") {
+				data = []byte(rest)
+			}
+			if _, err := f.Run(strings.NewReader(header + string(data))); err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range spooled(t, f) {
+				for _, c := range commit.ReadMail(strings.NewReader(text)).Commits {
+					if !commit.Forgeable(c.Source) {
+						t.Errorf("%s: %s came by %s", path, name, c.Source)
+					}
+				}
+			}
+		}
+	}
+}
+
+// What anybody can have written does not stand for what a repository says.
+func TestSquatted(t *testing.T) {
+	f := newFilter(t)
+	c := commit.Commit{
+		Repository: "src", Refname: "refs/heads/main", Revision: "0123456789abcdef0123456789abcdef01234567", Message: "s\n\nMFC after: 1 week\n",
+		Committer: commit.Person{Email: "jane@example.org"},
+	}
+	for _, test := range []struct {
+		source string
+		isNew  int
+	}{{commit.FromJSON, 1}, {commit.FromJSON, 0}, {commit.FromHook, 1}, {commit.FromHook, 0}, {commit.FromJSON, 0}} {
+		c.Source, c.ID = test.source, ""
+		if _, isNew, err := f.Take(c); err != nil || isNew != test.isNew {
+			t.Errorf("by %s: %d new, %v", test.source, isNew, err)
+		}
+	}
+}
