@@ -2,7 +2,6 @@ package queue
 
 import (
 	"errors"
-	"slices"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -42,7 +41,8 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	err = q.compare(&plan)
 	for i := range plan {
 		d := &plan[i]
-		isThere := slices.ContainsFunc(there[commit.Bucket(d.Event.Key)], func(key string) bool { return commit.SameCommit(key, d.Event.Key) })
+		isThere := false
+		there.Find(d.Event.Key, func(bool) bool { isThere = true; return false })
 		switch {
 		case isThere:
 			d.duplicate("it is in the spool, or was set aside")
@@ -53,17 +53,14 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	return plan, err
 }
 
-// undecided returns the keys of the commits that are in the spool or were set
-// aside, by their buckets: what becomes of these is for others to say.
-func (q *Queue) undecided() (map[string][]string, error) {
+// undecided returns the commits that are in the spool or were set aside: what
+// becomes of these is for others to say.
+func (q *Queue) undecided() (*commit.Index[bool], error) {
 	spooled, err := q.Spooled()
 	failed, failedErr := q.Failed()
-	there := map[string][]string{}
+	there := &commit.Index[bool]{}
 	for _, item := range append(spooled, failed...) {
-		if item.Key != "" {
-			bucket := commit.Bucket(item.Key)
-			there[bucket] = append(there[bucket], item.Key)
-		}
+		there.Add(item.Key, true)
 	}
 	return there, errors.Join(err, failedErr)
 }

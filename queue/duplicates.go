@@ -14,23 +14,17 @@ import (
 const Held = "held"
 
 // A plannedIndex finds the decision of a plan that queues a commit.
-type plannedIndex map[string][]*Decision
+type plannedIndex struct{ commit.Index[*Decision] }
 
-func (x plannedIndex) add(d *Decision) {
-	if d.Event.Key != "" {
-		bucket := commit.Bucket(d.Event.Key)
-		x[bucket] = append(x[bucket], d)
-	}
-}
+func (x *plannedIndex) add(d *Decision) { x.Add(d.Event.Key, d) }
 
-// find returns the decision about the commit with that key, nil for none.
-func (x plannedIndex) find(key string) *Decision {
-	for _, d := range x[commit.Bucket(key)] {
-		if commit.SameCommit(d.Event.Key, key) {
-			return d
-		}
-	}
-	return nil
+// find returns the first decision about the commit with that key, nil for none.
+func (x *plannedIndex) find(key string) (found *Decision) {
+	x.Find(key, func(d *Decision) bool {
+		found = d
+		return false
+	})
+	return found
 }
 
 // findDuplicates turns the decision about what came before into one about a
@@ -39,7 +33,7 @@ func (x plannedIndex) find(key string) *Decision {
 // the fall-back of every other way.
 func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waiting map[string]calendar.Day) {
 	var queued []*Decision
-	planned := plannedIndex{}
+	planned := &plannedIndex{}
 	for i := range plan {
 		if d := &plan[i]; d.Event.Kind == history.Queued {
 			queued = append(queued, d)
@@ -47,7 +41,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 		}
 	}
 	slices.SortStableFunc(queued, func(a, b *Decision) int { return a.rank() - b.rank() })
-	first := plannedIndex{}
+	first := &plannedIndex{}
 	for _, d := range queued {
 		if d.isCopy(known, planned) {
 			continue
@@ -132,7 +126,7 @@ func (d *Decision) duplicateOf(before *history.Event, branches []string) {
 // isCopy turns a cherry-pick's decision into one that it does not count: its
 // trailer was copied with the rest of the message. On a branch where
 // development goes on, it counts all the same when the original never came.
-func (d *Decision) isCopy(known *history.Knowledge, planned plannedIndex) bool {
+func (d *Decision) isCopy(known *history.Knowledge, planned *plannedIndex) bool {
 	if len(d.copyOf) == 0 {
 		return false
 	}

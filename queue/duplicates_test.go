@@ -242,8 +242,14 @@ func TestSameCommit(t *testing.T) {
 		if commit.SameCommit(test.a, test.b) != test.same || commit.SameCommit(test.b, test.a) != test.same {
 			t.Errorf("%q, %q", test.a, test.b)
 		}
-		if test.same && commit.Bucket(test.a) != commit.Bucket(test.b) {
-			t.Errorf("%q, %q are in two buckets", test.a, test.b)
+		for _, pair := range [][2]string{{test.a, test.b}, {test.b, test.a}} {
+			var x commit.Index[bool]
+			found := false
+			x.Add(pair[0], true)
+			x.Find(pair[1], func(bool) bool { found = true; return true })
+			if found != test.same {
+				t.Errorf("%q found by %q: %v", pair[0], pair[1], found)
+			}
 		}
 	}
 }

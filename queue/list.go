@@ -77,9 +77,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path}
 		standing := known.Name(e.Name)
 		item.fill(q, standing.Queued)
-		if standing.Count > 0 {
-			item.Tried = &standing.Deferrals
-		}
+		item.Tried = standing.Tried
 		if standing.Vanished != nil {
 			item.Gone = standing.Vanished.Reason
 		}

@@ -88,7 +88,7 @@ func (s *Service) previewItem(item *dueItem) Step {
 	case item.isDone():
 		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
 	case s.isPaused(item):
-		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Until)}
+		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Deferrals().Until)}
 	}
 	_, reason, err := s.readDue(item)
 	switch {

@@ -168,7 +168,7 @@ func (s *Service) address(item *dueItem) string {
 // isPaused reports whether an item was tried lately. A pause that ends later
 // than any pause can was written by a clock that was wrong.
 func (s *Service) isPaused(item *dueItem) bool {
-	left := item.byName.Until.Sub(s.Queue.Now)
+	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
 	return left > 0 && left <= longestPause
 }
 
@@ -380,7 +380,7 @@ func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
 	var events []history.Event
 	var errs []error
 	for _, item := range items {
-		d := item.byName.Deferrals
+		d := item.byName.Deferrals()
 		if d.Count >= giveUpCount && now.Sub(d.First) >= giveUp {
 			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
 			errs = append(errs, s.setAside(item, reason, sum))

@@ -29,9 +29,9 @@ const (
 
 func main() {
 	disk.SetUmask()
-	// A list of a hundred thousand reminders is to fit beside a mail server:
-	// a third more than what is in use, for a little more time.
-	debug.SetGCPercent(30)
+	// A list of a hundred thousand reminders is to fit beside a mail server: a
+	// quarter more than what is in use, for a little more time.
+	debug.SetGCPercent(25)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// `vext list | head` is to end with an error of writing, which run knows,

@@ -30,17 +30,6 @@ func CutKey(key string) (repository, revision string) {
 // of it, Mercurial's first of all.
 const abbreviated = 12
 
-// Bucket returns what the keys of one commit have in common, however much of
-// its hash and its repository they name: a map by it finds those that
-// SameCommit has to compare.
-func Bucket(key string) string {
-	repository, revision := CutKey(key)
-	if len(revision) >= abbreviated && IsHex(revision) {
-		return revision[:abbreviated]
-	}
-	return repository + "@" + revision
-}
-
 // SameCommit reports whether two keys name one commit. A hash that is cut off
 // stands for the whole one, and one without a repository for that of any.
 func SameCommit(a, b string) bool {

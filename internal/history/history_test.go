@@ -104,7 +104,7 @@ func TestKnow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := k.Name("sent"); !s.Done || s.Count != 0 || s.Queued == nil {
+	if s := k.Name("sent"); !s.Done || s.Deferrals().Count != 0 || s.Queued == nil {
 		t.Errorf("sent: %+v", s)
 	}
 	if s := k.Name("snoozed"); s.Done || s.Snoozed != "20260201" {
@@ -113,10 +113,10 @@ func TestKnow(t *testing.T) {
 	if !k.Name("cancelled").Done || k.Name("none").Done {
 		t.Error("cancelled or none")
 	}
-	if s := k.Name("deferred"); s.Count != 1 || !s.Until.Equal(at("2026-01-02T00:00:00Z")) || !s.First.Equal(events[10].Time) {
+	if s := k.Name("deferred"); s.Deferrals().Count != 1 || !s.Deferrals().Until.Equal(at("2026-01-02T00:00:00Z")) || !s.Deferrals().First.Equal(events[10].Time) {
 		t.Errorf("deferred: %+v", s)
 	}
-	if s := k.Name("retried"); s.Count != 0 || !s.Until.IsZero() {
+	if s := k.Name("retried"); s.Deferrals().Count != 0 || !s.Deferrals().Until.IsZero() {
 		t.Errorf("retried: %+v", s)
 	}
 	if !k.Key("k1").Done || k.Key("k2").Done || k.Key("").Done {

@@ -12,8 +12,8 @@ type Standing struct {
 	Queued   *Event // the last time it was given a day; nil if never
 	Snoozed  string // the day it was snoozed to, if that was the last word
 	Branches []string
-	Vanished *Event // the commit is no longer on its branch; nil when it is
-	Deferrals
+	Vanished *Event     // the commit is no longer on its branch; nil when it is
+	Tried    *Deferrals // nil when it was not tried to be sent
 }
 
 // Deferrals count the attempts to send that failed and may yet succeed.
@@ -40,22 +40,32 @@ func (s *Standing) take(e *Event) {
 		vanished := *e
 		s.Vanished = &vanished
 	case Sent, Cancelled, Passed, Replaced: // the last has no key: its commit waits under another name
-		s.Done, s.Snoozed, s.Deferrals = true, "", Deferrals{}
+		s.Done, s.Snoozed, s.Tried = true, "", nil
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
 			snoozed := *e
 			s.Queued = &snoozed
 		}
-		s.Done, s.Snoozed, s.Deferrals = false, e.Due, Deferrals{}
+		s.Done, s.Snoozed, s.Tried = false, e.Due, nil
 	case Retried:
-		s.Deferrals = Deferrals{}
+		s.Tried = nil
 	case Deferred:
-		if s.Count++; s.First.IsZero() {
-			s.First = e.Time
+		if s.Tried == nil {
+			s.Tried = &Deferrals{First: e.Time}
 		}
-		s.Until, _ = time.Parse(time.RFC3339, e.Until)
-		s.Why = e.Reason
+		s.Tried.Count++
+		s.Tried.Until, _ = time.Parse(time.RFC3339, e.Until)
+		s.Tried.Why = e.Reason
 	}
+}
+
+// Deferrals returns the attempts to send that failed, none when there were
+// none.
+func (s *Standing) Deferrals() Deferrals {
+	if s.Tried == nil {
+		return Deferrals{}
+	}
+	return *s.Tried
 }
 
 // A Knowledge is what the history says about the names and keys asked for.
@@ -97,24 +107,20 @@ func (h History) Know(names, keys []string) (*Knowledge, error) {
 	for _, name := range names {
 		k.names[name] = nil
 	}
-	buckets := map[string][]string{} // the keys asked for, by what their commits' keys share
+	var asked commit.Index[string] // for the keys
 	for _, key := range keys {
 		if _, twice := k.keys[key]; key != "" && !twice {
 			k.keys[key] = nil
-			bucket := commit.Bucket(key)
-			buckets[bucket] = append(buckets[bucket], key)
+			asked.Add(key, key)
 		}
 	}
 	_, err := h.Scan(func(e *Event) {
 		take(k.names, e.Name, e)
-		if e.Key == "" || len(buckets) == 0 {
-			return
-		}
-		came := h.Known(e.Key)
-		for _, key := range buckets[commit.Bucket(came)] {
-			if commit.SameCommit(key, came) {
+		if e.Key != "" && len(keys) > 0 {
+			asked.Find(h.Known(e.Key), func(key string) bool {
 				take(k.keys, key, e)
-			}
+				return true
+			})
 		}
 	})
 	return k, err
