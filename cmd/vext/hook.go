@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -151,8 +153,31 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 	for _, text := range report.Said {
 		fmt.Fprintf(a.stderr, "vext: hint: %s: %s\n", name, printable(text))
 	}
+	if !mayWrite(place.Dir, q.Spool.Dir()) {
+		fmt.Fprintf(a.stderr, "vext: hint: %s: what is pushed waits for the next run, unless the repository's owner may write to hooks, spool and tmp in %s; "+
+			"see vext-queue(7), PERMISSIONS\n", name, q.State)
+	}
 	_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s: new commits are handed over\n", place.Dir, name)
 	return err
+}
+
+// mayWrite reports whether the owner of a repository, as whom its server runs
+// the hook, may well write to a directory.
+func mayWrite(repository, dir string) bool {
+	server, err := os.Stat(repository)
+	if err != nil {
+		return true // that will be said
+	}
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(dir)) // in which it will be made
+	}
+	if err != nil {
+		return true
+	}
+	user, isA := server.Sys().(*syscall.Stat_t)
+	owner, isB := info.Sys().(*syscall.Stat_t)
+	return !isA || !isB || user.Uid == 0 || user.Uid == owner.Uid || info.Mode().Perm()&0o020 != 0
 }
 
 func locate(ctx context.Context, path, kind string) (*vcs.Place, error) {
@@ -175,8 +200,8 @@ func hookFor(c *config.Config, place *vcs.Place, state, name string) (*hook.Hook
 		return nil, err
 	}
 	command = append(command, "hook", "fire")
-	if place.Kind == vcs.Hg {
-		command = append(command, "--no-wait") // hg alone takes longer to start than a hook may
+	if place.Kind != vcs.Git {
+		command = append(command, "--no-wait") // hg and svn alone take longer than a hook may
 	}
 	return &hook.Hook{Place: place, Command: append(command, "--", name)}, nil
 }
@@ -361,7 +386,11 @@ func newHookFire(a *app) *cobra.Command {
 			if a.configPath != "" {
 				worker = append(worker, "--config", a.configPath)
 			}
-			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", "--fired", "--", args[0]), !noWait)
+			when := "--fired"
+			if noWait {
+				when = "--later"
+			}
+			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", when, "--", args[0]), !noWait)
 		},
 	}
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker at all")
@@ -370,7 +399,7 @@ func newHookFire(a *app) *cobra.Command {
 
 // newHookWork is what a hook starts, and what may take its time.
 func newHookWork(a *app) *cobra.Command {
-	var fired bool
+	var fired, later bool
 	c := &cobra.Command{
 		Use:    "work NAME",
 		Hidden: true,
@@ -379,6 +408,9 @@ func newHookWork(a *app) *cobra.Command {
 			told, err := io.ReadAll(a.stdin)
 			if err != nil {
 				return err
+			}
+			if later {
+				time.Sleep(hook.Later)
 			}
 			q, c, err := a.openQueue()
 			if err != nil {
@@ -408,5 +440,6 @@ func newHookWork(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&fired, "fired", false, "a hook waits for it")
+	c.Flags().BoolVar(&later, "later", false, "nobody waits for it")
 	return c
 }

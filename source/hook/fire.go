@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -15,6 +16,10 @@ const (
 	usualWait = 30 * time.Millisecond
 	manyWait  = 150 * time.Millisecond // once the worker has found several commits
 )
+
+// Later is after how long a worker begins that nobody waits for: by then whoever
+// has committed is done, and has had the processor and the disk for itself.
+const Later = 100 * time.Millisecond
 
 // many is what a worker says when it has found more than one commit.
 const many = "m"
@@ -53,6 +58,7 @@ func Fire(stdin io.Reader, args []string, wait bool) error {
 		return errors.Join(err, in.Close(), give.Close())
 	}
 	defer hear.Close()
+	letGo()
 	worker := exec.Command(args[0], args[1:]...)
 	worker.Stdin = in
 	worker.ExtraFiles = []*os.File{out}
@@ -69,6 +75,17 @@ func Fire(stdin io.Reader, args []string, wait bool) error {
 		listen(hear)
 	}
 	return worker.Process.Release()
+}
+
+// letGo keeps from the worker what whoever has pushed left open: a lock, say,
+// that is to end with the push.
+func letGo() {
+	open, _ := os.ReadDir("/dev/fd") // where the system tells
+	for _, entry := range open {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // listen waits until the worker has ended, or for as long as a push may be

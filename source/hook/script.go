@@ -69,16 +69,18 @@ status=0
 
 // text returns a script. It ends as the hook did that was there before, and
 // whatever becomes of vext: a commit that it misses is found by the next run.
-// post-receive is told on its standard input what was pushed (githooks(5)),
-// and both read it. A Subversion server runs hooks with an empty environment.
+// post-receive is told on its standard input what was pushed (githooks(5)), and
+// both read it: by echo, which every shell has built in, so that there is no
+// limit, and no refname has a backslash in it. A Subversion server runs hooks
+// with an empty environment.
 func (h *Hook) text(name string) string {
 	if name == "post-receive" {
 		return head + `updates=$(cat)
 if [ -x "$0` + keptEnding + `" ]; then
-	printf '%s\n' "$updates" 2>/dev/null | before "$@"
+	echo "$updates" 2>/dev/null | before "$@"
 	status=$?
 fi
-printf '%s\n' "$updates" 2>/dev/null | ` + h.Line() + ` >/dev/null 2>&1
+echo "$updates" 2>/dev/null | ` + h.Line() + ` >/dev/null 2>&1
 exit "$status"
 `
 	}
