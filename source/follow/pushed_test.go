@@ -85,7 +85,7 @@ func TestPushedOvertaken(t *testing.T) {
 // before the repository was looked at brings only what it pushed.
 func TestPushedAfterOthers(t *testing.T) {
 	w := newWorld(t)
-	base := w.commit("main", "base")
+	w.commit("main", "base")
 	w.hooked(false)
 	w.commit("main", "missed")
 	a := w.commit("main", "a")
@@ -94,7 +94,7 @@ func TestPushedAfterOthers(t *testing.T) {
 	w.expect("missed", "main a", "main b", "main missed")
 
 	w = newWorld(t)
-	base = w.commit("main", "base")
+	base := w.commit("main", "base")
 	w.sh("git branch trunk main")
 	w.commit("trunk", "known")
 	w.sh("git branch master trunk")
