@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/commit"
+	"vext/source/follow"
+	"vext/source/hook"
+)
+
+// newHookFire is what the hooks run. It does no more than to start a worker.
+func newHookFire(a *app) *cobra.Command {
+	var noWait bool
+	c := &cobra.Command{
+		Use:    "fire NAME",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			program, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			worker := []string{program}
+			if a.configPath != "" {
+				worker = append(worker, "--config", a.configPath)
+			}
+			when := "--fired"
+			if noWait {
+				when = "--later"
+			}
+			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", when, "--", args[0]), !noWait)
+		},
+	}
+	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker at all")
+	return c
+}
+
+// newHookWork is what a hook starts, and what may take its time.
+func newHookWork(a *app) *cobra.Command {
+	var fired, later bool
+	c := &cobra.Command{
+		Use:    "work NAME",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			told, err := io.ReadAll(a.stdin)
+			if err != nil {
+				return err
+			}
+			if later {
+				time.Sleep(hook.Later)
+			}
+			q, c, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			store := follow.Hooked(q.State)
+			s, err := store.Load(args[0])
+			if err != nil {
+				return err
+			}
+			if s.Where == "" {
+				return fmt.Errorf("no hook is installed as %s", args[0])
+			}
+			f, err := a.follower(q, c, store, commit.FromHook, a.log(slog.LevelError))
+			if err != nil {
+				return err
+			}
+			f.Progress = nil
+			if fired {
+				f.Many = hook.Tell()
+			}
+			report := f.Pushed(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told)))
+			if report.Busy { // for a minute: the next look finds it
+				return follow.ErrBusy
+			}
+			return report.Err
+		},
+	}
+	c.Flags().BoolVar(&fired, "fired", false, "a hook waits for it")
+	c.Flags().BoolVar(&later, "later", false, "nobody waits for it")
+	return c
+}
