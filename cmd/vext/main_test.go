@@ -38,6 +38,8 @@ func TestScripts(t *testing.T) {
 
 // A panic says what it is and leaves with a status like any error.
 func TestPanic(t *testing.T) {
+	t.Setenv("VEXT_STATE", testkit.State(t)) // or root becomes the owner of the machine's own
+	t.Setenv("VEXT_CONFIG", os.DevNull)
 	if status := run(context.Background(), []string{"list"}, nil, nil, os.NewFile(^uintptr(0), "none")); status == exitOK {
 		t.Error("a panic is no error")
 	}
