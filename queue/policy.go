@@ -29,9 +29,22 @@ type Policy struct {
 	// Own are the branches that count in single repositories, by their names,
 	// instead of Branches.
 	Own map[string][]string
+	// Domains make addresses of logins in single repositories, by their names.
+	Domains map[string]string
 	// Hold is how long a commit that came by mail waits in the spool for
 	// another way to bring it.
 	Hold time.Duration
+}
+
+// complete gives people who have only a login the address that this makes in
+// their repository.
+func (p *Policy) complete(c *commit.Commit) {
+	domain := p.Domains[c.Repository]
+	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
+		if domain != "" && person.Email == "" && person.Name != "" && !strings.ContainsAny(person.Name, " @<>") {
+			person.Email = person.Name + "@" + domain
+		}
+	}
 }
 
 // Repository returns the name that a repository has, of one under which it

@@ -133,6 +133,7 @@ func (q *Queue) Read(path string) (*Message, error) {
 	}
 	m := &Message{Commit: mail.Commits[0], Received: info.ModTime()}
 	m.Repository = q.Policy.Repository(m.Repository)
+	q.Policy.complete(&m.Commit)
 	trailers, err := commit.NewTrailers(q.Policy.trailers(m.Trailer)...)
 	if err != nil {
 		return nil, errNotUnderstood{err.Error()}

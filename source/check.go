@@ -137,7 +137,7 @@ func (k *checker) webhooks() []reminder.Finding {
 		case err != nil:
 			f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "it is not there without its secret"
 		case key == "":
-			f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, and so is not there", "set secret_file under [[hook]]"
+			f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, or an empty one, and so is not there", "set secret_file under [[hook]]"
 		case refused.After(k.q.Spool.LastSeenBy(way)) && k.q.Now.Sub(refused) < recently:
 			f.Level, f.Text = reminder.LookAt, f.Text+"; somebody was refused "+reminder.Ago(refused, k.q.Now, k.q.Zone)
 			f.Hint = "has the forge the same secret? vext serve logs who it was"

@@ -445,6 +445,25 @@ done`, i, n, asking(fmt.Sprintf("own %d %d", i, n)), asking(fmt.Sprintf("shared 
 	}
 }
 
+// The branches that were named for the hook count, and no others.
+func TestGitHookBranches(t *testing.T) {
+	w := newGitWorld(t)
+	w.hook("install", "--branch", "stable/*", w.server)
+	w.commit("on main")
+	w.git("git checkout --quiet -b stable/1")
+	w.commit("on stable/1")
+	w.push("--all")
+	w.wantWaiting("stable/1 on main", "stable/1 on stable/1")
+	if got, want := w.run(committed), "2 queued\n"; got != want {
+		t.Errorf("vext run said %q, want %q", got, want)
+	}
+	w.hook("install", "--branch", "main", w.server) // from now on
+	w.git("git checkout --quiet main")
+	w.commit("on main again")
+	w.push("--all")
+	w.wantWaiting("stable/1 on main", "stable/1 on stable/1", "main on main again")
+}
+
 // Paths hold whatever a file system takes.
 func TestGitPathsToBeQuoted(t *testing.T) {
 	w := newGitWorld(t)

@@ -105,7 +105,7 @@ func TestHgPush(t *testing.T) {
 				t.Errorf("vext run said %q, want %q", got, want)
 			}
 
-			if name == "ssh" {
+			if name != "http" {
 				return // hg takes its time
 			}
 			// A thousand at once.
@@ -160,12 +160,8 @@ func TestHgrc(t *testing.T) {
 	log := "[hooks]\nchangegroup.log = echo changegroup >>\"$HG_LOG\"\nchangegroup = echo plain >>\"$HG_LOG\"\n"
 	for name, text := range map[string]string{
 		"missing":            "",
-		"empty":              "",
 		"with other hooks":   log,
 		"without last end":   "[ui]\nverbose = false\n" + strings.TrimSuffix(log, "\n"),
-		"with more below":    log + "[web]\ncontact = jane\n",
-		"ends in a comment":  log + "# the end",
-		"with empty lines":   log + "\n\n\n",
 		"with Windows lines": strings.ReplaceAll(log, "\n", "\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {

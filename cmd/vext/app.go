@@ -10,6 +10,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	_ "github.com/emersion/go-message/charset" // mails in every charset
@@ -97,7 +99,7 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := spool.BecomeOwner(state); err != nil {
+	if err := becomeOwner(state); err != nil {
 		return nil, err
 	}
 	now, err := a.clock(c.Zone)
@@ -105,6 +107,19 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 		return nil, err
 	}
 	return queue.New(state, policy(c), c.Zone, now), nil
+}
+
+// becomeOwner is spool.BecomeOwner, with the home of whom it makes of root: git,
+// ssh and svn look there for what is theirs.
+func becomeOwner(state string) error {
+	before := os.Geteuid()
+	if err := spool.BecomeOwner(state); err != nil || os.Geteuid() == before {
+		return err
+	}
+	if u, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
+		return os.Setenv("HOME", u.HomeDir)
+	}
+	return os.Unsetenv("HOME")
 }
 
 // stateDir returns the state directory, which then exists.
@@ -124,14 +139,20 @@ func (a *app) stateDir(c *config.Config) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return state, err
 	}
-	if _, err := os.Stat(spool.SystemState); usual && err == nil {
-		return "", hinted{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, who()),
-			"run vext as the user that owns it, or name it with --state to read it"}
+	if _, err := os.Stat(spool.SystemState); usual && err == nil && !(a.makeState && isOwn(c.Path)) {
+		return "", hinted{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, currentUser()),
+			"run vext as the user that owns it (sudo -u), or name it with --state to read it"}
 	}
 	if !usual || os.Getenv("VEXT_STATE") != "" || !a.makeState {
 		return "", hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
 	}
 	return state, os.MkdirAll(state, disk.DirMode)
+}
+
+// isOwn reports whether a configuration is a user's own, and not the machine's.
+func isOwn(path string) bool {
+	home, err := os.UserHomeDir()
+	return err == nil && home != "/" && strings.HasPrefix(path, home+"/")
 }
 
 // command returns this program as others are to run it, with a configuration
@@ -160,7 +181,7 @@ func policy(c *config.Config) queue.Policy {
 	return queue.Policy{
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
-		Names: c.Names(), Own: c.Branches(), Hold: c.MailIn.Hold.Duration,
+		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,
 	}
 }
 
@@ -252,6 +273,11 @@ func who() string {
 			return name
 		}
 	}
+	return currentUser()
+}
+
+// currentUser returns the name of the user that the process runs as.
+func currentUser() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}

@@ -143,6 +143,7 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 		switch {
 		case r.Err != nil:
 			errs = append(errs, r.Err)
+		case (r.Busy || !r.Paused.IsZero()) && !watched: // cron would mail it every time
 		case r.Busy:
 			fmt.Fprintf(stderr, "vext: hint: another process looks after %s just now\n", r.Name)
 		case !r.Paused.IsZero():

@@ -50,9 +50,12 @@ what is due as well: a line in your crontab is all that it then needs.`,
 }
 
 func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
-	file, err := config.Path(a.configPath)
+	file, usual, err := config.Path(a.configPath)
 	if err != nil {
 		return err
+	}
+	if !usual {
+		a.configPath = file // the project's own is for others to change
 	}
 	unlock, err := config.Lock(file)
 	if err != nil {
@@ -78,6 +81,11 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 			return hinted{err, "name what keeps it with --vcs git, hg or svn"}
 		}
 	}
+	for i := range before.Repositories {
+		if known := &before.Repositories[i]; known.URL != "" && placeName(known.URL) == placeName(url) {
+			return hinted{fmt.Errorf("%s is followed already, as %s", url, known.Name), "to change how, edit " + file}
+		}
+	}
 	r := config.Repository{
 		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url))), URL: url, VCS: string(kind), From: opts.from,
 		Branches: opts.branches, Aliases: opts.aliases, Domain: opts.domain,
@@ -96,16 +104,17 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 	if err := edit.Write(file); err != nil { // as whoever runs this, before the state's owner takes over
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
-	for _, hint := range hints {
-		fmt.Fprintf(a.stderr, "vext: hint: %s\n", hint)
-	}
 	a.makeState = true
+	c.Path = file
 	all := repositories(c)
 	first := *c
 	first.Follow.Run = false // to look is enough for now
 	if err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); err != nil {
-		return hinted{err, "it is tried again by vext follow; to follow it no more, take it out of " + file}
+		return hinted{err, "it was added to " + file + " all the same, and vext follow tries it again; if it is wrong, take it out there"}
+	}
+	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
+	for _, hint := range hints {
+		fmt.Fprintf(a.stderr, "vext: hint: %s\n", hint)
 	}
 	return nil
 }

@@ -85,11 +85,14 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 	if state, err = filepath.Abs(state); err != nil {
 		return err
 	}
+	store := follow.Hooked(state)
 	name := commit.RepositoryName(opts.name)
+	if there, err := store.At(place.Dir); name == "" && err == nil && there != nil {
+		name = there.Name
+	}
 	if name == "" {
 		name = place.Name
 	}
-	store := follow.Hooked(state)
 	known, err := store.Load(name)
 	if err != nil {
 		return err
@@ -149,6 +152,9 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 	}
 	for _, text := range report.Said {
 		fmt.Fprintf(a.stderr, "vext: hint: %s: %s\n", name, printable(text))
+	}
+	if place.Kind == vcs.Svn && hookedRepository(c, s).Domain == "" {
+		fmt.Fprintf(a.stderr, "vext: hint: %s: Subversion knows logins and no addresses: say --domain DOMAIN, or nobody can be written to\n", name)
 	}
 	if !mayWrite(place.Dir, q.Spool.Dir()) {
 		fmt.Fprintf(a.stderr, "vext: hint: %s: what is pushed waits for the next run, unless the repository's owner may write to hooks, spool and tmp in %s; "+

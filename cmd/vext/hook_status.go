@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/calendar"
 	"vext/internal/config"
 	"vext/source/follow"
 	"vext/source/hook"
@@ -97,7 +98,7 @@ func (a *app) printHook(cmd *cobra.Command, c *config.Config, s *follow.State) e
 		fact("state", "not installed")
 	case s.Failures > 0:
 		wrong = true
-		fact("state", fmt.Sprintf("failed %d times, since %s: %s", s.Failures, s.Failing.In(c.Zone).Format("Mon 2 Jan 15:04"), s.Error))
+		fact("state", fmt.Sprintf("failed %s, since %s: %s", calendar.Plural(s.Failures, "time"), s.Failing.In(c.Zone).Format("Mon 2 Jan 15:04"), s.Error))
 	case s.LastOK.IsZero():
 		fact("state", "never looked at")
 	default:

@@ -156,7 +156,7 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(text)))
 		}
 		if t := item.Tried; t != nil {
-			remark(fmt.Sprintf("tried %d times: %s", t.Count, t.Why))
+			remark(fmt.Sprintf("tried %s: %s", calendar.Plural(t.Count, "time"), t.Why))
 		}
 		if item.Gone != "" {
 			remark(item.Gone)

@@ -150,8 +150,10 @@ func newRoot(a *app) *cobra.Command {
 		Short: "Reminds committers of what their commits asked for",
 		Long: `A commit says "MFC after: 2 weeks". Two weeks later vext reminds its committer.
 
-Commit mails go through vext-filter(1) into a spool. "vext run", from cron, gives
-each its day and sends what is due; "vext serve" does the same without cron.`,
+Commits come as mails through vext-filter(1), as webhooks of forges or by LMTP to
+"vext serve", from hooks that "vext hook" installs, or from repositories that
+"vext follow" looks into. "vext run", from cron, gives each its day and sends what
+is due; "vext serve" does the same without cron.`,
 		Example: `  vext run                      schedule the spool and send what is due
   vext list                     what waits, by day
   vext snooze 0123456789ab 1 week

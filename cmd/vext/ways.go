@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"log/slog"
+	"strings"
 
 	"vext/filter"
 	"vext/internal/commit"
@@ -73,8 +74,10 @@ func hookedRepository(c *config.Config, s *follow.State) follow.Repository {
 	one := repository(c, &config.Repository{})
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
-		if commit.RepositoryName(r.Name) == commit.RepositoryName(s.Name) {
+		isPlace := r.URL != "" && placeName(r.URL) == placeName(s.Where)
+		if isPlace || commit.RepositoryName(r.Name) == commit.RepositoryName(s.Name) {
 			one = repository(c, r)
+			one.As = commit.RepositoryName(r.Name)
 			one.From = ""
 			one.FirstParent = r.FirstParent != nil && *r.FirstParent
 		}
@@ -87,6 +90,12 @@ func hookedRepository(c *config.Config, s *follow.State) follow.Repository {
 		one.Domain = cmp.Or(s.Options.Domain, one.Domain)
 	}
 	return one
+}
+
+// placeName returns a path as it is compared with others: that of a repository
+// with a work tree is that of the tree.
+func placeName(path string) string {
+	return strings.TrimSuffix(strings.TrimRight(commit.RepositoryName(strings.TrimSuffix(strings.TrimRight(path, "/"), "/.git")), "/"), ".git")
 }
 
 // repository returns what holds for a repository however it is read.

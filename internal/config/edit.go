@@ -14,18 +14,25 @@ import (
 	"vext/internal/disk"
 )
 
-// Path returns the file that Load reads, or, where there is none, the one that
-// is the user's own.
-func Path(path string) (string, error) {
+// Path returns the file that Load reads, or, where there is none, or none that
+// the user may write, the user's own. usual reports whether Load reads it
+// without being told.
+func Path(path string) (file string, usual bool, err error) {
 	if path == "" {
 		path = os.Getenv("VEXT_CONFIG")
 	}
-	if path == "" {
-		path = existing()
-	}
 	if path != "" {
-		return path, nil
+		return path, true, nil
 	}
+	there := existing()
+	if there != "" && unix.Access(filepath.Dir(there), unix.W_OK) == nil {
+		return there, true, nil
+	}
+	own, err := ownPath()
+	return own, there == "" || there == own, err
+}
+
+func ownPath() (string, error) {
 	dir := os.Getenv("XDG_CONFIG_HOME")
 	if dir == "" {
 		var err error

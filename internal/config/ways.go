@@ -191,6 +191,17 @@ func (c *Config) Branches() map[string][]string {
 	return own
 }
 
+// Domains returns the domains of single repositories, by their names.
+func (c *Config) Domains() map[string]string {
+	domains := map[string]string{}
+	for i := range c.Repositories {
+		if r := &c.Repositories[i]; r.Domain != "" {
+			domains[commit.RepositoryName(r.Name)] = r.Domain
+		}
+	}
+	return domains
+}
+
 // Address returns where to listen for webhooks, "" for nowhere.
 func (h *HTTP) Address() (string, error) {
 	if h.Listen == "" {

@@ -95,21 +95,23 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 	return &Error{name, text.Shorten(text.OneLine(summary(said)), 400), err}
 }
 
-// summary returns the lines that say what was wrong: the fatal ones where they
-// are marked, else all.
+// noise are the lines that say nothing, by how they begin.
+var noise = []string{"hint: ", "Please make sure you have", "and the repository exists.", "warning: W", "svn: warning: W"}
+
+// summary returns on one line what a program said of its failure.
 func summary(said string) string {
-	var marked []string
+	var lines []string
 	for line := range strings.Lines(said) {
-		for _, mark := range []string{"fatal: ", "abort: ", "error: ", "svn: "} {
-			if rest, ok := strings.CutPrefix(line, mark); ok {
-				marked = append(marked, strings.TrimSpace(rest))
-			}
+		line = strings.TrimSpace(line)
+		if line == "" || slices.ContainsFunc(noise, func(start string) bool { return strings.HasPrefix(line, start) }) {
+			continue
 		}
+		for _, mark := range []string{"fatal: ", "abort: ", "error: ", "svn: "} {
+			line = strings.TrimPrefix(line, mark)
+		}
+		lines = append(lines, line)
 	}
-	if len(marked) == 0 {
-		return said
-	}
-	return strings.Join(marked, "; ")
+	return strings.Join(lines, "; ")
 }
 
 // tail keeps the end of what is written to it.

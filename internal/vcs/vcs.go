@@ -95,6 +95,8 @@ func Open(kind Kind, dir, url string) (Repository, error) {
 	case Svn:
 		if url == "" {
 			url = fileURL(dir)
+		} else if filepath.IsAbs(url) {
+			url = fileURL(url)
 		}
 		return &svnRepository{url: url}, nil
 	}

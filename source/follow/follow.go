@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"vext/filter"
+	"vext/internal/calendar"
 	"vext/internal/text"
 	"vext/internal/vcs"
 	"vext/queue"
@@ -24,7 +25,8 @@ import (
 
 // A Repository is one to be followed.
 type Repository struct {
-	Name        string
+	Name        string   // under which its state is kept
+	As          string   // what its commits call it, when that is another name
 	Kind        vcs.Kind // "" to find out
 	URL         string   // "" for one on this machine, read where it lies
 	Path        string   // where that is
@@ -55,7 +57,9 @@ type Follower struct {
 	Filter   *filter.Filter
 	Log      *slog.Logger
 	Progress func(what string) queue.Progress // may be nil, and may return nil
-	Many     func()                           // called when there is more than one commit; may be nil
+	// CatchingUp says that what is found now is what a hook has missed.
+	CatchingUp bool
+	Many       func() // called when there is more than one commit; may be nil
 }
 
 // A Report says what became of one repository.
@@ -139,6 +143,9 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 		return report
 	}
 	state.LastTry = f.Queue.Now
+	if f.CatchingUp && report.New > 0 {
+		p.note("its hook missed %s, which a run has found", calendar.Plural(report.New, "request"))
+	}
 	p.remember(err)
 	if saveErr := f.Store.Save(state); saveErr != nil {
 		f.Log.Error("its position can't be noted", "repository", r.Name, "err", saveErr)

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,6 +36,7 @@ func (in *Inflow) CatchUp(ctx context.Context) error {
 	}
 	// Each is tried, whatever has failed: what a hook has missed is to be found
 	// by the next run, and it lies on this machine.
+	in.Hooked.CatchingUp = true
 	for _, report := range in.Hooked.Follow(ctx, repositories, true) {
 		if report.New > 0 {
 			in.Hooked.Log.Info("caught up", "repository", report.Name, "spooled", report.New)
@@ -54,14 +56,15 @@ func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) err
 		errs = append(errs, err)
 		for _, s := range states {
 			if len(s.Vanished) > 0 {
-				errs = append(errs, in.vanished(ctx, store, s.Name, record))
+				errs = append(errs, in.vanished(ctx, store, s, record))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (in *Inflow) vanished(ctx context.Context, store Store, name string, record func([]history.Event) error) error {
+func (in *Inflow) vanished(ctx context.Context, store Store, found *State, record func([]history.Event) error) error {
+	name := found.Name
 	unlock, err := store.Lock(ctx, name, 0)
 	if errors.Is(err, ErrBusy) {
 		return nil // at the next run
@@ -74,11 +77,15 @@ func (in *Inflow) vanished(ctx context.Context, store Store, name string, record
 	if err != nil {
 		return err
 	}
+	called := name
+	if store == in.Hooked.Store && in.Repository != nil {
+		called = cmp.Or(in.Repository(s).As, name)
+	}
 	var events []history.Event
 	for _, gone := range s.Vanished {
 		events = append(events, history.Event{
-			Kind: history.Vanished, Repository: name, Branch: gone.Branch, Revision: gone.Revision,
-			Key:    commit.MakeKey(name, gone.Revision),
+			Kind: history.Vanished, Repository: called, Branch: gone.Branch, Revision: gone.Revision,
+			Key:    commit.MakeKey(called, gone.Revision),
 			Reason: "a forced update took it off " + gone.Branch,
 		})
 	}

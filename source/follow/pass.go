@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -368,7 +369,7 @@ func (p *pass) chooses(c *commit.Commit) bool {
 
 // complete says of a commit what its repository alone knows.
 func (r *Repository) complete(c *commit.Commit) {
-	c.Repository, c.Source = r.Name, r.Source
+	c.Repository, c.Source = cmp.Or(r.As, r.Name), r.Source
 	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
 		if login := person.Email; login != "" && !strings.Contains(login, "@") {
 			if person.Email = ""; r.Domain != "" {
