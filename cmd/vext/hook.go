@@ -118,6 +118,9 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 	}
 	// As whoever runs this: the state directory's owner can't write there.
 	made, err := h.Install()
+	if errors.Is(err, fs.ErrPermission) {
+		return hinted{err, "install it as the owner of the repository, or as root"}
+	}
 	if errors.Is(err, hook.ErrShared) {
 		return hinted{err, "vext finds its commits without a hook, too: vext follow add " + place.Dir}
 	}
@@ -252,7 +255,11 @@ func newHookRemove(a *app) *cobra.Command {
 					return err
 				}
 			}
-			_, err = fmt.Fprintf(a.stdout, "removed from %s\n", place.Dir)
+			what := "removed from"
+			if known == nil {
+				what = "there is no hook of vext in"
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s %s\n", what, place.Dir)
 			return err
 		},
 	}
