@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -122,10 +123,10 @@ func startSSH(t *testing.T, dir string) (address string) {
 	sshd := testkit.Program(t, "sshd")
 	testkit.Program(t, "ssh")
 	sh(t, dir, "ssh-keygen -q -t ed25519 -N '' -f key; ssh-keygen -q -t ed25519 -N '' -f host; cp key.pub authorized")
-	if os.Getuid() == 0 {
+	if os.Getuid() == 0 && runtime.GOOS == "linux" {
 		ok(t, os.MkdirAll("/run/sshd", 0o755)) // where sshd locks itself up; it stays, another may run
 	}
-	return listen(t, func(host, port string) *exec.Cmd {
+	address = listen(t, func(host, port string) *exec.Cmd {
 		write(t, filepath.Join(dir, "sshd_config"), 0o644, fmt.Sprintf(`ListenAddress %[2]s:%[3]s
 HostKey %[1]s/host
 AuthorizedKeysFile %[1]s/authorized
@@ -138,6 +139,11 @@ SetEnv GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null HGRCPATH=
 `, dir, host, port))
 		return exec.Command(sshd, "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
 	})
+	host, port, _ := strings.Cut(address, ":")
+	if shell(t, dir, sshCommand(dir)+" -p "+port+" "+host+" true").status != 0 {
+		testkit.Missing(t, "sshd does not let this user in, who may have no shell")
+	}
+	return address
 }
 
 func sshCommand(dir string) string {
