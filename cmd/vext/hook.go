@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -212,6 +213,17 @@ func hookFor(c *config.Config, place *vcs.Place, state, name string) (*hook.Hook
 	return &hook.Hook{Place: place, Command: append(command, "--", name)}, nil
 }
 
+// hooks returns the configuration, and the store of the repositories with a
+// hook.
+func (a *app) hooks() (*config.Config, follow.Store, error) {
+	c, err := a.load()
+	if err != nil {
+		return nil, follow.Store{}, err
+	}
+	state, err := a.stateDir(c)
+	return c, follow.Hooked(state), err
+}
+
 func newHookRemove(a *app) *cobra.Command {
 	var opts hookOptions
 	c := &cobra.Command{
@@ -219,15 +231,10 @@ func newHookRemove(a *app) *cobra.Command {
 		Short: "Take the hook out, and put back what was there before",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.load()
+			c, store, err := a.hooks()
 			if err != nil {
 				return err
 			}
-			state, err := a.stateDir(c)
-			if err != nil {
-				return err
-			}
-			store := follow.Hooked(state)
 			place, err := locate(cmd.Context(), args[0], opts.vcs)
 			if errors.Is(err, fs.ErrNotExist) {
 				if place = lost(store, args[0]); place != nil {
@@ -243,7 +250,11 @@ func newHookRemove(a *app) *cobra.Command {
 			}
 			h := &hook.Hook{Place: place}
 			made := known != nil && known.Options != nil && known.Options.Made
-			if err := h.Remove(made); err != nil {
+			was, err := h.Parts() // also where what was known of it is lost
+			if err == nil {
+				err = h.Remove(made)
+			}
+			if err != nil {
 				return err
 			}
 			if known != nil {
@@ -256,8 +267,8 @@ func newHookRemove(a *app) *cobra.Command {
 				}
 			}
 			what := "removed from"
-			if known == nil {
-				what = "there is no hook of vext in"
+			if known == nil && !slices.ContainsFunc(was, func(p hook.Part) bool { return p.State != hook.Missing }) {
+				what = "there was no hook of vext in"
 			}
 			_, err = fmt.Fprintf(a.stdout, "%s %s\n", what, place.Dir)
 			return err

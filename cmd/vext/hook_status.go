@@ -22,15 +22,10 @@ func newHookStatus(a *app) *cobra.Command {
 		Short: "Say how the hooks stand: of one repository, or of all",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.load()
+			c, store, err := a.hooks()
 			if err != nil {
 				return err
 			}
-			state, err := a.stateDir(c)
-			if err != nil {
-				return err
-			}
-			store := follow.Hooked(state)
 			if len(args) == 0 {
 				states, err := store.All()
 				if len(states) == 0 && err == nil {

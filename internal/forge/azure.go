@@ -70,17 +70,13 @@ func (p *Push) azure(event string, data []byte) error {
 	p.name(repository.RemoteURL, repository.SSHURL)
 	alive := 0
 	for _, r := range w.Resource.RefUpdates.items {
-		if isTag(r.Name) {
-			continue
-		}
-		u, err := newUpdate(r.Name, r.OldObjectID, r.NewObjectID)
+		isAlive, err := p.add(r.Name, r.OldObjectID, r.NewObjectID)
 		if err != nil {
 			return err
 		}
-		if u.After != "" {
+		if isAlive {
 			alive++
 		}
-		p.Updates = append(p.Updates, u)
 	}
 	for i := range p.Updates {
 		u := &p.Updates[i]

@@ -182,17 +182,13 @@ func (p *Push) bitbucketServer(event string, data []byte) error {
 	}
 	alive := 0
 	for _, c := range w.Changes.items {
-		if isTag(c.RefID) {
-			continue
-		}
-		u, err := newUpdate(c.RefID, c.FromHash, c.ToHash)
+		isAlive, err := p.add(c.RefID, c.FromHash, c.ToHash)
 		if err != nil {
 			return err
 		}
-		if u.After != "" {
+		if isAlive {
 			alive++
 		}
-		p.Updates = append(p.Updates, u)
 	}
 	for i := range p.Updates {
 		u := &p.Updates[i]

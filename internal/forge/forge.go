@@ -114,6 +114,20 @@ func (p *Push) name(names ...string) {
 	}
 }
 
+// add adds the update of a branch, and reports whether there is a branch after
+// it. A tag is passed over.
+func (p *Push) add(refname, before, after string) (isAlive bool, err error) {
+	if isTag(refname) {
+		return false, nil
+	}
+	u, err := newUpdate(refname, before, after)
+	if err != nil {
+		return false, err
+	}
+	p.Updates = append(p.Updates, u)
+	return u.After != "", nil
+}
+
 // newUpdate returns the update of one ref, which goes from one hash to
 // another. Bitbucket and Mercurial name the branch alone.
 func newUpdate(ref, before, after string) (Update, error) {
