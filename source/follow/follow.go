@@ -144,7 +144,7 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 	}
 	state.LastTry = f.Queue.Now
 	if f.CatchingUp && report.New > 0 {
-		p.note("its hook missed %s, which a run has found", calendar.Plural(report.New, "request"))
+		p.note("a run has found %s that its hook had not brought", calendar.Plural(report.New, "request"))
 	}
 	p.remember(err)
 	if saveErr := f.Store.Save(state); saveErr != nil {
