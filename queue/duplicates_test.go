@@ -107,6 +107,9 @@ func TestHold(t *testing.T) {
 	if got := plan(t, q); got["young@x"] != Held {
 		t.Errorf("got %v", got)
 	}
+	if items, err := q.Spooled(); err != nil || len(items) != 1 || !items[0].Held {
+		t.Errorf("%v, %+v", err, items)
+	}
 	came(t, q, "hook@x", commit.FromHook, "src", hash, 0)
 	p, err := q.Plan(nil)
 	if err != nil {

@@ -31,6 +31,7 @@ type Item struct {
 	Reason string             // why it was set aside, or can't be read
 	Tried  *history.Deferrals // nil when it was not tried to be sent
 	Gone   string             // why the commit is no longer where it was
+	Held   bool               // it waits in the spool for another way to bring its commit
 }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
@@ -129,6 +130,9 @@ func (q *Queue) Spooled() ([]Item, error) {
 		if foreign(f) == "" {
 			item := Item{Name: f.Name(), Place: InSpool, Path: q.Spool.Path(f.Name())}
 			item.fill(q, nil)
+			if info, err := f.Info(); err == nil && item.Source == commit.FromMail {
+				item.Held = q.isYoung(info.ModTime())
+			}
 			items = append(items, item)
 		}
 	}

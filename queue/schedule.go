@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -154,8 +155,14 @@ func (q *Queue) judge(d *Decision, m *Message) {
 		return
 	}
 	d.Event.Kind, d.Event.Due = history.Queued, d.Day.String()
-	age := q.Now.Sub(m.Received)
-	d.young = d.cameByMail() && age >= 0 && age < q.Policy.Hold
+	d.young = d.cameByMail() && q.isYoung(m.Received)
+}
+
+// isYoung reports whether a mail that was received then is to wait for another
+// way to bring its commit.
+func (q *Queue) isYoung(received time.Time) bool {
+	age := q.Now.Sub(received)
+	return age >= 0 && age < q.Policy.Hold
 }
 
 // foreign returns why a file can't be a message, "" when it can.

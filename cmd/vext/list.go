@@ -136,6 +136,9 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 	for i := range items {
 		item := &items[i]
 		heading := "in the spool, to be given its day by the next run"
+		if item.Held {
+			heading = "in the spool, held for another way to bring them"
+		}
 		if item.Place == queue.InQueue {
 			heading = item.Day.Short(today) + ", " + item.Day.Distance(today)
 			if item.Day.Before(today) {

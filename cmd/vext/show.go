@@ -104,6 +104,9 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		queue.InSpool: "in the spool, to be given its day by the next run", queue.InFailed: "set aside",
 		queue.InDone: "done", queue.InQueue: "waiting",
 	}[item.Place]
+	if item.Held {
+		state = "in the spool, held for another way to bring it"
+	}
 	if item.Place == queue.InQueue {
 		state = "due " + item.Day.Short(today) + ", " + item.Day.Distance(today)
 	}
