@@ -82,7 +82,7 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 		}
 	}
 	for i := range before.Repositories {
-		if known := &before.Repositories[i]; known.URL != "" && placeName(known.URL) == placeName(url) {
+		if known := &before.Repositories[i]; known.URL != "" && commit.RepositoryName(known.URL) == commit.RepositoryName(url) {
 			return hinted{fmt.Errorf("%s is followed already, as %s", url, known.Name), "to change how, edit " + file}
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"log/slog"
-	"strings"
 
 	"vext/filter"
 	"vext/internal/commit"
@@ -74,7 +73,7 @@ func hookedRepository(c *config.Config, s *follow.State) follow.Repository {
 	one := repository(c, &config.Repository{})
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
-		isPlace := r.URL != "" && placeName(r.URL) == placeName(s.Where)
+		isPlace := r.URL != "" && commit.RepositoryName(r.URL) == commit.RepositoryName(s.Where)
 		if isPlace || commit.RepositoryName(r.Name) == commit.RepositoryName(s.Name) {
 			one = repository(c, r)
 			one.As = commit.RepositoryName(r.Name)
@@ -90,12 +89,6 @@ func hookedRepository(c *config.Config, s *follow.State) follow.Repository {
 		one.Domain = cmp.Or(s.Options.Domain, one.Domain)
 	}
 	return one
-}
-
-// placeName returns a path as it is compared with others: that of a repository
-// with a work tree is that of the tree.
-func placeName(path string) string {
-	return strings.TrimSuffix(strings.TrimRight(commit.RepositoryName(strings.TrimSuffix(strings.TrimRight(path, "/"), "/.git")), "/"), ".git")
 }
 
 // repository returns what holds for a repository however it is read.

@@ -49,14 +49,14 @@ func SameCommit(a, b string) bool {
 
 // RepositoryName returns a repository's name without what differs between the
 // ways of writing it: of a URL, or of ssh's user@host:path, the path; without
-// the slashes around it and `.git`.
+// the slashes around it, `.git`, and the `/.git` of a work tree.
 func RepositoryName(name string) string {
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
 		_, name, _ = strings.Cut(rest, "/")
 	} else if host, path, ok := strings.Cut(name, ":"); ok && strings.Contains(host, "@") && !strings.Contains(host, "/") {
 		name = path // scp's form, git-clone(1)
 	}
-	return strings.TrimSuffix(strings.Trim(name, "/"), ".git")
+	return strings.TrimSuffix(strings.TrimSuffix(strings.Trim(name, "/"), "/.git"), ".git")
 }
 
 func isScheme(s string) bool {
