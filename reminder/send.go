@@ -407,23 +407,27 @@ func cleanCause(err error) string {
 	return text.OneLine(err.Error())
 }
 
-// Pauses between attempts: the next run tries again, then five minutes,
-// doubling. The longest is an hour short of a day, so that a daily run is
-// never a minute too early.
+// Pauses between attempts. The longest is an hour short of a day, so that a
+// daily run is never a minute too early.
 const (
 	firstPause   = 5 * time.Minute
 	longestPause = 23 * time.Hour
 )
 
 // pause returns how long to wait after the n-th failure.
-func pause(n int) time.Duration {
+func pause(n int) time.Duration { return Pause(n, longestPause) }
+
+// Pause returns how long to wait after the n-th failure in a row of anything
+// that is tried again: after the first not at all, then five minutes, doubling
+// up to the longest.
+func Pause(n int, longest time.Duration) time.Duration {
 	if n <= 1 {
 		return 0
 	}
 	p := firstPause
 	for range n - 2 {
-		if p *= 2; p >= longestPause {
-			return longestPause
+		if p *= 2; p >= longest {
+			return longest
 		}
 	}
 	return p

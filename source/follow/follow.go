@@ -21,6 +21,7 @@ import (
 	"vext/internal/text"
 	"vext/internal/vcs"
 	"vext/queue"
+	"vext/reminder"
 )
 
 // A Repository is one to be followed.
@@ -170,24 +171,12 @@ func (p *pass) remember(err error) {
 	if s.Failures++; s.Failing.IsZero() {
 		s.Failing = now
 	}
-	s.Next, s.Error = now.Add(pause(s.Failures)), text.Shorten(text.OneLine(err.Error()), 500)
+	s.Next, s.Error = now.Add(reminder.Pause(s.Failures, longestPause)), text.Shorten(text.OneLine(err.Error()), 500)
 	p.Log.Warn("can't be followed", "repository", s.Name, "err", s.Error, "failures", s.Failures)
 }
 
-// Pauses between attempts: the next look tries again, then five minutes,
-// doubling.
-const (
-	firstPause   = 5 * time.Minute
-	longestPause = 6 * time.Hour
-)
-
-// pause returns how long to wait after the n-th failure in a row.
-func pause(n int) time.Duration {
-	if n <= 1 {
-		return 0
-	}
-	return min(longestPause, firstPause<<min(n-2, 10))
-}
+// longestPause is the longest between two attempts.
+const longestPause = 6 * time.Hour
 
 // open returns the repository, and finds out its kind where nobody said.
 func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
