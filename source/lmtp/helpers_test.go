@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ type house struct {
 	state  string
 	socket string
 	filter *filter.Filter
-	log    *lines
+	log    *testkit.Log
 	stop   context.CancelFunc
 	done   chan error
 }
@@ -38,7 +37,7 @@ func open(t testing.TB) *house {
 	dir, err := os.MkdirTemp("", "lmtp") // of a short name, which a socket needs
 	ok(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	h := &house{t: t, state: testkit.State(t), socket: filepath.Join(dir, "lmtp"), log: new(lines), done: make(chan error, 1)}
+	h := &house{t: t, state: testkit.State(t), socket: filepath.Join(dir, "lmtp"), log: new(testkit.Log), done: make(chan error, 1)}
 	h.filter, err = filter.New(spool.New(h.state))
 	ok(t, err)
 	h.filter.Way = commit.FromLMTP
@@ -86,24 +85,6 @@ func (h *house) wantSpooled(want ...string) {
 	if got := h.spooled(); !slices.Equal(got, want) {
 		h.t.Errorf("in the spool: %q, want %q", got, want)
 	}
-}
-
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // A client says what a test wants it to, be it allowed or not.

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -15,7 +14,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +34,7 @@ type bench struct {
 	*Handler
 	t     testing.TB
 	state string
-	log   *lines
+	log   *testkit.Log
 }
 
 func newBench(t testing.TB) *bench {
@@ -46,7 +44,7 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &lines{}
+	log := &testkit.Log{}
 	return &bench{t: t, state: state, log: log, Handler: &Handler{
 		Hooks:  []Hook{{Name: "closed"}, {Name: "forge", Secret: secret}},
 		Filter: f,
@@ -54,24 +52,6 @@ func newBench(t testing.TB) *bench {
 		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:    func() time.Time { return now },
 	}}
-}
-
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // hook returns the hook.
