@@ -59,6 +59,17 @@ func (f fault) fits(p point, j *job, startsPrograms bool) bool {
 	return true
 }
 
+// strayed reports whether an error was injected into a call that it does not
+// fit. strace counts by thread, and so can hit one of another thread as well:
+// Go's own waking of a sleeping thread, say, which the runtime takes for the
+// end of the world.
+func (f fault) strayed(r *result, j *job, startsPrograms bool) bool {
+	return f != kill && slices.ContainsFunc(r.calls, func(c *call) bool {
+		p := point{call: c.name, object: c.object, creates: c.creates}
+		return c.injected && !j.isAlways(c.name) && (c.object == "" || !f.fits(p, j, startsPrograms))
+	})
+}
+
 // calls are those that touch files, and those with which mail is handed over.
 // The question mark is for machines that lack one.
 var calls = []string{
@@ -322,6 +333,9 @@ func (tr *tracer) aim(t *testing.T, job *job, p point, f fault) {
 		}
 		w := job.world(t)
 		r := inject(w, job, p, f)
+		if f.strayed(&r, job, w.out.startsPrograms()) {
+			r.at = ""
+		}
 		if i := slices.IndexFunc(points(r.calls), func(q point) bool { return q.name == p.name }); r.at == "" && i >= 0 {
 			p = points(r.calls)[i]
 		}
