@@ -38,6 +38,12 @@ type Config struct {
 	Hooks        []Hook       `toml:"hook"`
 	Repositories []Repository `toml:"repository"`
 
+	IRC        IRC         `toml:"irc"`
+	Networks   []Network   `toml:"network"`
+	Irker      Irker       `toml:"irker"`
+	Notices    []Notice    `toml:"notice"`
+	Recipients []Recipient `toml:"recipient"`
+
 	Path string         `toml:"-"` // the file it was read from, "" for the defaults
 	Zone *time.Location `toml:"-"`
 }
@@ -173,11 +179,18 @@ var places = map[string]string{
 	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]",
 	"from": "[mail]", "envelope": "[mail]", "via": "[mail]", "user": "[mail]", "password": "[mail]", "password_file": "[mail]",
 	"title":  "[stats]",
-	"listen": "[http] or [lmtp]", "hold": "[mail-in]", "run": "[follow]",
+	"listen": "[http], [lmtp] or [irker]", "hold": "[mail-in]", "run": "[follow]",
 	"secret": "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
 	"url": "[[repository]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
-	"first_parent": "[[repository]]", "committers": "[[repository]]", "domain": "[[repository]]",
+	"first_parent": "[[repository]]", "committers": "[[repository]] or [[recipient]]", "domain": "[[repository]]",
+	"nick": ircTables, "realname": ircTables, "command": ircTables, "burst": ircTables, "rate": ircTables,
+	"backlog_lines": ircTables, "backlog_age": ircTables, "connections": ircTables, "proxy": ircTables,
+	"ca": ircTables, "certificate": ircTables, "key": ircTables, "sasl": ircTables, "account": ircTables,
+	"nickserv": ircTables, "server_password": ircTables, "server_password_file": ircTables,
+	"to": "[[notice]] or [[recipient]]", "template": "[[notice]]", "colors": "[[notice]]", "most": "[[notice]]",
 }
+
+const ircTables = "[irc] or [[network]]"
 
 func belongs(key toml.Key) string {
 	if len(key) == 0 {
@@ -224,6 +237,9 @@ func (c *Config) check() error {
 	}
 	if len(c.Reminders.Allow) > 0 && c.Mail.From == "" {
 		return errors.New("mail.from is missing: reminders must come from somebody, such as \"MFC reminders <mfc@example.org>\"")
+	}
+	if err := c.checkIRC(); err != nil {
+		return err
 	}
 	return c.checkWays()
 }

@@ -1,0 +1,269 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"vext/internal/target"
+)
+
+// An IRC is how vext speaks on IRC: in [irc] for all networks, in a [[network]]
+// for one, which need only say what differs.
+type IRC struct {
+	Nick     string `toml:"nick"` // * stands for the number of a further one
+	User     string `toml:"user"`
+	Realname string `toml:"realname"`
+	Command  string `toml:"command"` // privmsg or notice
+
+	Burst *int     `toml:"burst"` // lines at once
+	Rate  *float64 `toml:"rate"`  // lines a second after that; 0 for no bound
+
+	BacklogLines *int      `toml:"backlog_lines"` // longer is told in one line; 0 for never
+	BacklogAge   *Duration `toml:"backlog_age"`   // older is told in one line; 0 for never
+
+	Connections int    `toml:"connections"` // to one network at once
+	Proxy       string `toml:"proxy"`       // socks5://[user:password@]host:port
+	CA          string `toml:"ca"`          // file of certificates to trust
+	Certificate string `toml:"certificate"` // file of one's own
+	Key         string `toml:"key"`         // file; default: the certificate's
+
+	SASL         string `toml:"sasl"` // plain or external
+	Account      string `toml:"account"`
+	Password     string `toml:"password"` // of the account
+	PasswordFile string `toml:"password_file"`
+	NickServ     bool   `toml:"nickserv"` // identify there, instead of by SASL
+
+	ServerPassword     string `toml:"server_password"`
+	ServerPasswordFile string `toml:"server_password_file"`
+}
+
+// A Network is one IRC network and what differs there.
+type Network struct {
+	URL string `toml:"url"`
+	IRC
+}
+
+// Irker is the listener for irker's clients.
+type Irker struct {
+	Listen string   `toml:"listen"` // host:port; "" for not at all
+	Allow  []string `toml:"allow"`  // networks of clients, and patterns of targets
+}
+
+// A Notice says which commits are told where, as they arrive.
+type Notice struct {
+	Repositories []string `toml:"repositories"`
+	Branches     []string `toml:"branches"`
+	To           []string `toml:"to"`
+	Template     string   `toml:"template"` // of a line; "" for notice.txt
+	Colors       string   `toml:"colors"`   // mirc, ansi or none
+	Most         *int     `toml:"most"`     // commits of one push told one by one
+}
+
+// A Recipient says which way reminders go.
+type Recipient struct {
+	Committers   []string `toml:"committers"`
+	Repositories []string `toml:"repositories"`
+	Branches     []string `toml:"branches"`
+	To           []string `toml:"to"` // "mail", URLs of targets
+}
+
+// ByMail is how `to` of a Recipient names the mail.
+const ByMail = "mail"
+
+// Colors that lines can have.
+const (
+	NoColors   = "none"
+	MIRCColors = "mirc"
+	ANSIColors = "ansi"
+)
+
+// checkIRC looks for what is wrong with all that is about IRC.
+func (c *Config) checkIRC() error {
+	if err := c.IRC.check("irc"); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for i := range c.Networks {
+		n := &c.Networks[i]
+		server, err := n.Server()
+		if err != nil {
+			return err
+		}
+		if seen[server] {
+			return fmt.Errorf("network: there are two for %s", n.URL)
+		}
+		seen[server] = true
+		if err := n.check("network " + n.URL); err != nil {
+			return err
+		}
+	}
+	if _, err := c.Irker.Address(); err != nil {
+		return err
+	}
+	for i := range c.Notices {
+		if err := c.Notices[i].check(i); err != nil {
+			return err
+		}
+	}
+	for i, r := range c.Recipients {
+		if err := checkTargets(fmt.Sprintf("recipient %d", i+1), r.To, ByMail); err != nil {
+			return err
+		}
+		if err := checkAddresses(fmt.Sprintf("recipient %d", i+1), r.Committers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *IRC) check(where string) error {
+	switch {
+	case i.Command != "" && i.Command != "privmsg" && i.Command != "notice":
+		return fmt.Errorf("%s: command: %q is neither \"privmsg\" nor \"notice\"", where, i.Command)
+	case i.Burst != nil && *i.Burst < 1:
+		return fmt.Errorf("%s: burst: at least 1", where)
+	case i.Rate != nil && *i.Rate < 0:
+		return fmt.Errorf("%s: rate: lines a second, 0 for no bound, not %v", where, *i.Rate)
+	case i.BacklogLines != nil && *i.BacklogLines < 0:
+		return fmt.Errorf("%s: backlog_lines: 0 for never, not %d", where, *i.BacklogLines)
+	case i.Connections < 0:
+		return fmt.Errorf("%s: connections: at least 1", where)
+	case i.SASL != "" && i.SASL != "plain" && i.SASL != "external":
+		return fmt.Errorf("%s: sasl: %q is neither \"plain\" nor \"external\"", where, i.SASL)
+	case i.SASL != "" && i.NickServ:
+		return fmt.Errorf("%s: sasl and nickserv are both set", where)
+	case i.SASL == "plain" && i.Account == "":
+		return fmt.Errorf("%s: sasl = \"plain\" needs account", where)
+	case i.SASL == "external" && i.Certificate == "":
+		return fmt.Errorf("%s: sasl = \"external\" needs certificate", where)
+	case (i.SASL == "plain" || i.NickServ) && i.Password == "" && i.PasswordFile == "":
+		return fmt.Errorf("%s: password (or password_file) is missing", where)
+	case i.Password != "" && i.PasswordFile != "":
+		return fmt.Errorf("%s: password and password_file are both set", where)
+	case i.ServerPassword != "" && i.ServerPasswordFile != "":
+		return fmt.Errorf("%s: server_password and server_password_file are both set", where)
+	case i.Key != "" && i.Certificate == "":
+		return fmt.Errorf("%s: key needs certificate", where)
+	}
+	if err := checkNick(i.Nick); err != nil {
+		return fmt.Errorf("%s: nick: %w", where, err)
+	}
+	if strings.ContainsFunc(i.User, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '@' }) {
+		return fmt.Errorf("%s: user: needs letters and digits, not %q", where, i.User)
+	}
+	for _, f := range []struct{ key, path string }{{"ca", i.CA}, {"certificate", i.Certificate}, {"key", i.Key}} {
+		if f.path != "" && !filepath.IsAbs(f.path) {
+			return fmt.Errorf("%s: %s: needs the whole path of a file, not %q", where, f.key, f.path)
+		}
+	}
+	if i.Proxy != "" {
+		u, err := url.Parse(i.Proxy)
+		if err != nil || u.Scheme != "socks5" && u.Scheme != "socks5h" || u.Port() == "" {
+			return fmt.Errorf("%s: proxy: needs a URL such as \"socks5://127.0.0.1:9050\"", where)
+		}
+	}
+	return nil
+}
+
+// checkNick looks for what no nick has (RFC 2812, section 2.3.1).
+func checkNick(nick string) error {
+	plain := strings.Replace(nick, "*", "", 1)
+	if nick == "" {
+		return nil
+	}
+	bad := strings.ContainsFunc(plain, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("[]\\`_^{|}-", r)
+	})
+	if plain == "" || bad || strings.ContainsAny(plain[:1], "0123456789-") {
+		return fmt.Errorf("needs letters, digits and -_[]\\^{}|`, not %q; one * stands for the number of a second one", nick)
+	}
+	return nil
+}
+
+// Server returns the host and port of the network, by which it is known.
+func (n *Network) Server() (string, error) {
+	t, err := target.Parse(strings.TrimRight(n.URL, "/") + "/#any")
+	if err != nil || strings.ContainsAny(strings.TrimPrefix(strings.TrimRight(n.URL, "/"), "irc"), "#?@") {
+		return "", fmt.Errorf("network: url: needs a URL such as \"ircs://irc.example.org\", not %q", n.URL)
+	}
+	return t.Server(), nil
+}
+
+// Secret returns the account's password.
+func (i *IRC) Secret() (string, error) { return secret(i.Password, i.PasswordFile) }
+
+// ServerSecret returns the server's password.
+func (i *IRC) ServerSecret() (string, error) { return secret(i.ServerPassword, i.ServerPasswordFile) }
+
+// Address returns where to listen for irker's clients, "" for nowhere. Who
+// listens where others can come must say who they are.
+func (i *Irker) Address() (string, error) {
+	clients, _, err := i.Allowed()
+	if err != nil || i.Listen == "" {
+		return "", err
+	}
+	host, port, err := net.SplitHostPort(i.Listen)
+	if err != nil || port == "" {
+		return "", fmt.Errorf("irker.listen: needs an address and a port such as \"127.0.0.1:6659\", not %q", i.Listen)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && len(clients) == 0 {
+		return "", fmt.Errorf("irker.listen: %q could be reached by others; say in irker.allow from which networks, such as \"192.0.2.0/24\"", i.Listen)
+	}
+	return i.Listen, nil
+}
+
+// Allowed returns what `allow` says: the networks from which clients may come,
+// none for this machine alone, and the patterns of targets that they may name,
+// none for all.
+func (i *Irker) Allowed() (clients []netip.Prefix, targets []string, err error) {
+	for _, entry := range i.Allow {
+		if strings.HasPrefix(entry, "irc://") || strings.HasPrefix(entry, "ircs://") || strings.HasPrefix(entry, "*") {
+			targets = append(targets, entry)
+			continue
+		}
+		prefix, err := netip.ParsePrefix(entry)
+		if err != nil {
+			ip, err := netip.ParseAddr(entry)
+			if err != nil {
+				return nil, nil, fmt.Errorf("irker.allow: %q is neither a network such as \"192.0.2.0/24\" nor a pattern of targets such as \"ircs://irc.example.org/#src*\"", entry)
+			}
+			prefix = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		clients = append(clients, prefix.Masked())
+	}
+	return clients, targets, nil
+}
+
+func (n *Notice) check(i int) error {
+	where := fmt.Sprintf("notice %d", i+1)
+	switch n.Colors {
+	case "", NoColors, MIRCColors, ANSIColors:
+	default:
+		return fmt.Errorf("%s: colors: %q is none of \"mirc\", \"ansi\" and \"none\"", where, n.Colors)
+	}
+	if n.Most != nil && *n.Most < 0 {
+		return fmt.Errorf("%s: most: at least 0, not %d", where, *n.Most)
+	}
+	return checkTargets(where, n.To, "")
+}
+
+// checkTargets looks for targets that are none. other is a word that may stand
+// among them.
+func checkTargets(where string, to []string, other string) error {
+	if len(to) == 0 {
+		return fmt.Errorf("%s: to is missing", where)
+	}
+	for _, s := range to {
+		if s == other && other != "" {
+			continue
+		}
+		if _, err := target.Parse(s); err != nil {
+			return fmt.Errorf("%s: to: %w", where, err)
+		}
+	}
+	return nil
+}
