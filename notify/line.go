@@ -11,7 +11,9 @@ type Line struct {
 	Text    string // several lines are told one after another; none only joins
 	Project string // under which it is counted when a backlog is told in one line; may be empty
 	Commits int    // how many commits it tells of, for that count; 0 for what is no commit
-	Key     string // of a reminder, under which its outcome is asked for; else empty
+	Key     string // under which its outcome is asked for; empty when nobody will ask
+
+	Reminder bool // told by itself however long it has waited, never summed up
 }
 
 // An Outcome is what became of a line that has a key.
@@ -40,6 +42,28 @@ type Outlet interface {
 	// returns those that it could take back: one that is on the wire, or told,
 	// it could not.
 	Withdraw(ctx context.Context, keys ...string) ([]string, error)
-	// Forget forgets the outcomes of lines that were told or refused.
+	// Forget forgets the keys of lines of which nobody will ask any more. One
+	// that was not told yet will be all the same.
 	Forget(ctx context.Context, keys ...string) error
 }
+
+// Unreachable is the Outlet that there is when there ought to be one: every
+// call fails.
+type Unreachable struct{ Err error }
+
+// Put implements Outlet.
+func (u Unreachable) Put(context.Context, ...Line) error { return u.Err }
+
+// Outcomes implements Outlet.
+func (u Unreachable) Outcomes(context.Context, ...string) (map[string]Outcome, error) {
+	return nil, u.Err
+}
+
+// Waiting implements Outlet.
+func (u Unreachable) Waiting(context.Context) ([]string, error) { return nil, u.Err }
+
+// Withdraw implements Outlet.
+func (u Unreachable) Withdraw(context.Context, ...string) ([]string, error) { return nil, u.Err }
+
+// Forget implements Outlet.
+func (u Unreachable) Forget(context.Context, ...string) error { return u.Err }

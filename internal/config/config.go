@@ -187,7 +187,7 @@ var places = map[string]string{
 	"backlog_lines": ircTables, "backlog_age": ircTables, "connections": ircTables, "proxy": ircTables,
 	"ca": ircTables, "certificate": ircTables, "key": ircTables, "sasl": ircTables, "account": ircTables,
 	"nickserv": ircTables, "server_password": ircTables, "server_password_file": ircTables,
-	"to": "[[notice]] or [[recipient]]", "template": "[[notice]]", "colors": "[[notice]]", "most": "[[notice]]",
+	"to": "[[notice]] or [[recipient]]", "template": "[[notice]]", "colors": "[[notice]], [irc] or [[network]]", "most": "[[notice]]",
 }
 
 const ircTables = "[irc] or [[network]]"

@@ -18,6 +18,7 @@ type IRC struct {
 	User     string `toml:"user"`
 	Realname string `toml:"realname"`
 	Command  string `toml:"command"` // privmsg or notice
+	Colors   string `toml:"colors"`  // none to take them out; "" as they come
 
 	Burst *int     `toml:"burst"` // lines at once
 	Rate  *float64 `toml:"rate"`  // lines a second after that; 0 for no bound
@@ -35,7 +36,7 @@ type IRC struct {
 	Account      string `toml:"account"`
 	Password     string `toml:"password"` // of the account
 	PasswordFile string `toml:"password_file"`
-	NickServ     bool   `toml:"nickserv"` // identify there, instead of by SASL
+	NickServ     *bool  `toml:"nickserv"` // identify there, instead of by SASL
 
 	ServerPassword     string `toml:"server_password"`
 	ServerPasswordFile string `toml:"server_password_file"`
@@ -121,9 +122,12 @@ func (c *Config) checkIRC() error {
 }
 
 func (i *IRC) check(where string) error {
+	nickServ := i.NickServ != nil && *i.NickServ
 	switch {
 	case i.Command != "" && i.Command != "privmsg" && i.Command != "notice":
 		return fmt.Errorf("%s: command: %q is neither \"privmsg\" nor \"notice\"", where, i.Command)
+	case i.Colors != "" && i.Colors != NoColors:
+		return fmt.Errorf("%s: colors: %q is not \"none\"; without the key they are told as they come", where, i.Colors)
 	case i.Burst != nil && *i.Burst < 1:
 		return fmt.Errorf("%s: burst: at least 1", where)
 	case i.Rate != nil && *i.Rate < 0:
@@ -134,13 +138,13 @@ func (i *IRC) check(where string) error {
 		return fmt.Errorf("%s: connections: at least 1", where)
 	case i.SASL != "" && i.SASL != "plain" && i.SASL != "external":
 		return fmt.Errorf("%s: sasl: %q is neither \"plain\" nor \"external\"", where, i.SASL)
-	case i.SASL != "" && i.NickServ:
+	case i.SASL != "" && nickServ:
 		return fmt.Errorf("%s: sasl and nickserv are both set", where)
 	case i.SASL == "plain" && i.Account == "":
 		return fmt.Errorf("%s: sasl = \"plain\" needs account", where)
 	case i.SASL == "external" && i.Certificate == "":
 		return fmt.Errorf("%s: sasl = \"external\" needs certificate", where)
-	case (i.SASL == "plain" || i.NickServ) && i.Password == "" && i.PasswordFile == "":
+	case (i.SASL == "plain" || nickServ) && i.Password == "" && i.PasswordFile == "":
 		return fmt.Errorf("%s: password (or password_file) is missing", where)
 	case i.Password != "" && i.PasswordFile != "":
 		return fmt.Errorf("%s: password and password_file are both set", where)

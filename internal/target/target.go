@@ -176,8 +176,11 @@ func (t *Target) URL() string {
 	return s
 }
 
-// redact hides what may be a password in text that is no URL.
+// redact hides what may be a password or a key in text that is no URL.
 func redact(s string) string {
+	if before, _, ok := strings.Cut(s, "?"); ok {
+		s = before + "?..." // the key
+	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	if i := strings.LastIndexByte(rest, '@'); ok && i >= 0 {
 		return scheme + "://...@" + rest[i+1:]

@@ -1,0 +1,210 @@
+// Package irc tells lines on IRC, and loses none: what it takes is on disk, and
+// stays there until the server has confirmed it.
+package irc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vext/internal/target"
+	"vext/notify"
+)
+
+// A Client takes lines into an outbox and tells them while it runs. It is a
+// notify.Outlet, and safe for use by many goroutines.
+type Client struct {
+	outbox   *Outbox
+	Settings func(*target.Target) Settings // of the network that a target is on
+	Keep     []string                      // URLs of targets to be joined though there is nothing to tell
+	Dial     DialFunc
+	Log      *slog.Logger
+	Now      func() time.Time
+
+	mu       sync.Mutex
+	ctx      context.Context // while it runs
+	networks map[string]*network
+	links    sync.WaitGroup
+}
+
+// NewClient returns a client with an outbox, which it does not close.
+func NewClient(o *Outbox) *Client { return &Client{outbox: o, networks: map[string]*network{}} }
+
+// Run keeps the connections until ctx ends. It returns when all are closed.
+func (c *Client) Run(ctx context.Context) error {
+	c.mu.Lock()
+	c.ctx = ctx
+	c.mu.Unlock()
+	var err error
+	for _, url := range slices.Concat(c.Keep, c.outbox.targets(false)) {
+		t, parseErr := target.Parse(url)
+		if parseErr != nil {
+			err = parseErr // it was parsed when it was put there
+			continue
+		}
+		c.knows(t, t.URL())
+	}
+	<-ctx.Done()
+	c.mu.Lock()
+	c.ctx = nil // no link begins after this
+	c.mu.Unlock()
+	c.links.Wait()
+	c.mu.Lock()
+	clear(c.networks)
+	c.mu.Unlock()
+	return err
+}
+
+// start runs a link's goroutine, unless the client has been told to end.
+func (c *Client) start(run func(context.Context)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx := c.ctx; ctx != nil {
+		c.links.Go(func() { run(ctx) })
+	}
+}
+
+// knows wakes the network of a target.
+func (c *Client) knows(t target.Target, url string) {
+	c.mu.Lock()
+	if c.ctx == nil {
+		c.mu.Unlock()
+		return // it is told when there is somebody who tells
+	}
+	n := c.networks[serverOf(&t)]
+	if n == nil {
+		n = newNetwork(c, t)
+		c.networks[serverOf(&t)] = n
+	}
+	c.mu.Unlock()
+	n.knows(t, url)
+}
+
+// Put implements notify.Outlet. A line of several lines is taken as so many; a
+// line without text is not stored, and only joins.
+func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
+	var single []notify.Line
+	var urls []string
+	known := map[string]target.Target{}
+	for i := range all {
+		t, err := target.Parse(all[i].Target)
+		if err != nil {
+			return err
+		}
+		url := t.URL()
+		known[url] = t
+		texts := lines(all[i].Text)
+		if all[i].Key != "" || all[i].Reminder {
+			texts = []string{strings.Join(texts, " ")}
+		}
+		for j, text := range texts {
+			one := all[i]
+			if one.Text = text; j > 0 {
+				one.Commits = 0
+			}
+			single, urls = append(single, one), append(urls, url)
+		}
+	}
+	if len(single) > 0 {
+		if err := c.outbox.put(ctx, c.Now(), single, urls); err != nil {
+			return fmt.Errorf("outbox of IRC: %w", err)
+		}
+	}
+	for url, t := range known {
+		c.knows(t, url)
+	}
+	return nil
+}
+
+// Outcomes implements notify.Outlet.
+func (c *Client) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
+	found, err := c.outbox.outcomes(keys)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := map[string]notify.Outcome{}
+	for key, k := range found {
+		outcomes[key] = notify.Outcome{Accepted: k.Accepted, Told: k.Told, Trouble: c.trouble(k.Target)}
+	}
+	return outcomes, nil
+}
+
+// trouble returns why nothing is told to a target, "" when nothing is known.
+func (c *Client) trouble(url string) string {
+	t, err := target.Parse(url)
+	if err != nil {
+		return ""
+	}
+	c.mu.Lock()
+	n := c.networks[serverOf(&t)]
+	c.mu.Unlock()
+	if n == nil {
+		return ""
+	}
+	for _, s := range n.status().Channels {
+		if s.Target == t.String() && s.Problem != "" {
+			return s.Problem
+		}
+	}
+	for _, l := range n.status().Links {
+		if l.State != "connected" && l.Error != "" {
+			return l.Error
+		}
+	}
+	return ""
+}
+
+// Waiting implements notify.Outlet.
+func (c *Client) Waiting(context.Context) ([]string, error) { return c.outbox.waiting() }
+
+// Withdraw implements notify.Outlet.
+func (c *Client) Withdraw(ctx context.Context, keys ...string) ([]string, error) {
+	return c.outbox.withdraw(ctx, keys)
+}
+
+// Forget implements notify.Outlet.
+func (c *Client) Forget(ctx context.Context, keys ...string) error {
+	return c.outbox.forget(ctx, keys)
+}
+
+// Settled has something in it when reminders have been told, whose outcomes are
+// to be asked for.
+func (c *Client) Settled() <-chan struct{} { return c.outbox.settled }
+
+// Status returns how things stand, by network.
+func (c *Client) Status(context.Context) ([]NetworkStatus, error) {
+	c.mu.Lock()
+	var networks []*network
+	for _, n := range c.networks {
+		networks = append(networks, n)
+	}
+	c.mu.Unlock()
+	var all []NetworkStatus
+	for _, n := range networks {
+		all = append(all, n.status())
+	}
+	slices.SortFunc(all, func(a, b NetworkStatus) int { return strings.Compare(a.Network, b.Network) })
+	return all, nil
+}
+
+// backlog returns what waits for a target. What can't be read is not shown.
+func (c *Client) backlog(url string) (int, time.Time, time.Time) {
+	b, oldest, _ := c.outbox.backlog(url)
+	return b.Count, oldest, b.Told
+}
+
+// context returns that of the run, one that has ended when there is none.
+func (c *Client) context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx == nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		return ended
+	}
+	return c.ctx
+}

@@ -1,0 +1,200 @@
+package irc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/rpc"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"vext/notify"
+)
+
+// The process that has the outbox lets the others in by a door: a Unix socket
+// beside the outbox, on which package net/rpc speaks.
+const (
+	doorName    = "door"
+	doorService = "IRC"
+)
+
+// A door is what others may do, in the form that net/rpc wants.
+type door struct {
+	ctx    context.Context
+	client *Client
+}
+
+func (d *door) Put(all []notify.Line, _ *bool) error { return d.client.Put(d.ctx, all...) }
+
+func (d *door) Outcomes(keys []string, reply *map[string]notify.Outcome) (err error) {
+	*reply, err = d.client.Outcomes(d.ctx, keys...)
+	return err
+}
+
+func (d *door) Waiting(_ bool, reply *[]string) (err error) {
+	*reply, err = d.client.Waiting(d.ctx)
+	return err
+}
+
+func (d *door) Withdraw(keys []string, reply *[]string) (err error) {
+	*reply, err = d.client.Withdraw(d.ctx, keys...)
+	return err
+}
+
+func (d *door) Forget(keys []string, _ *bool) error { return d.client.Forget(d.ctx, keys...) }
+
+func (d *door) Status(_ bool, reply *[]NetworkStatus) (err error) {
+	*reply, err = d.client.Status(d.ctx)
+	return err
+}
+
+// ServeDoor lets other processes use the client, which has the outbox of the
+// state directory, until ctx ends.
+func (c *Client) ServeDoor(ctx context.Context, state string) error {
+	path, done, err := doorPath(state)
+	if err != nil {
+		return err
+	}
+	defer done()
+	// Who has the outbox has the door: what is there was left by a crash.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	server := rpc.NewServer()
+	if err := server.RegisterName(doorService, &door{ctx, c}); err != nil {
+		l.Close()
+		return err
+	}
+	return serveConns(ctx, l, server)
+}
+
+// serveConns serves who comes until ctx ends, and returns when all have gone.
+func serveConns(ctx context.Context, l net.Listener, server *rpc.Server) error {
+	var all sync.WaitGroup
+	defer all.Wait()
+	closed := context.AfterFunc(ctx, func() { l.Close() })
+	defer closed()
+	for {
+		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		all.Go(func() {
+			stop := context.AfterFunc(ctx, func() { conn.Close() })
+			defer stop()
+			server.ServeConn(conn)
+		})
+	}
+}
+
+// longestSocket is how long the path of a socket may be on every system
+// (sockaddr_un).
+const longestSocket = 100
+
+// doorPath returns the path of the door. One that is too long goes by way of
+// its open directory, where the system has /proc; done lets that go.
+func doorPath(state string) (path string, done func(), err error) {
+	path = filepath.Join(state, dirName, doorName)
+	if len(path) <= longestSocket {
+		return path, func() {}, nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), doorName), func() { dir.Close() }, nil
+}
+
+// A Remote is a Client in another process. It is a notify.Outlet.
+type Remote struct{ rpc *rpc.Client }
+
+// ErrNobody says that no process has the outbox.
+var ErrNobody = errors.New("no vext keeps connections to IRC")
+
+// Knock returns the client of the process that has the outbox of a state
+// directory. The error is ErrNobody when there is none.
+func Knock(state string) (*Remote, error) {
+	path, done, err := doorPath(state)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNobody
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	conn, err := net.Dial("unix", path)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNobody
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Remote{rpc.NewClient(conn)}, nil
+}
+
+// Close ends the connection.
+func (r *Remote) Close() error { return r.rpc.Close() }
+
+func (r *Remote) call(ctx context.Context, method string, args, reply any) error {
+	call := r.rpc.Go(doorService+"."+method, args, reply, make(chan *rpc.Call, 1))
+	select {
+	case <-call.Done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if call.Error != nil {
+		return fmt.Errorf("the vext that keeps the connections to IRC: %w", call.Error)
+	}
+	return nil
+}
+
+// Put implements notify.Outlet.
+func (r *Remote) Put(ctx context.Context, all ...notify.Line) error {
+	return r.call(ctx, "Put", all, new(bool))
+}
+
+// Outcomes implements notify.Outlet.
+func (r *Remote) Outcomes(ctx context.Context, keys ...string) (map[string]notify.Outcome, error) {
+	var reply map[string]notify.Outcome
+	err := r.call(ctx, "Outcomes", keys, &reply)
+	return reply, err
+}
+
+// Waiting implements notify.Outlet.
+func (r *Remote) Waiting(ctx context.Context) ([]string, error) {
+	var reply []string
+	err := r.call(ctx, "Waiting", true, &reply)
+	return reply, err
+}
+
+// Withdraw implements notify.Outlet.
+func (r *Remote) Withdraw(ctx context.Context, keys ...string) ([]string, error) {
+	var reply []string
+	err := r.call(ctx, "Withdraw", keys, &reply)
+	return reply, err
+}
+
+// Forget implements notify.Outlet.
+func (r *Remote) Forget(ctx context.Context, keys ...string) error {
+	return r.call(ctx, "Forget", keys, new(bool))
+}
+
+// Status returns how things stand, by network.
+func (r *Remote) Status(ctx context.Context) ([]NetworkStatus, error) {
+	var reply []NetworkStatus
+	err := r.call(ctx, "Status", true, &reply)
+	return reply, err
+}
+
+var _, _ notify.Outlet = (*Client)(nil), (*Remote)(nil)

@@ -1,0 +1,389 @@
+package irc
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lrstanley/girc"
+)
+
+// flights are the messages that were sent, and not confirmed yet.
+type flights struct {
+	wires    []*wire          // in the order of sending, with the PINGs among them
+	numbered uint64           // of labels and PINGs
+	unpinged int              // wires behind the last PING
+	batches  map[string]*wire // answers of several lines, by their reference
+}
+
+// A flight is a line of the outbox on its way: several wires when it is long.
+type flight struct {
+	room    *room
+	number  uint64
+	left    []string // not sent yet
+	open    int      // sent, and neither confirmed nor refused
+	refused string   // why one of them was
+}
+
+// A wire is one message that was sent, or, without a flight, the PING that
+// confirms those before it.
+type wire struct {
+	flight *flight
+	token  string // the label, or the PING's
+	at     time.Time
+}
+
+// How much may be unconfirmed. A PING is a line like any other to a server
+// that counts them, so it waits until several messages want one, or nothing
+// else does.
+const (
+	window    = 64
+	pingAfter = 16
+)
+
+// send sends all that may go out now, and returns how long until more may. Who
+// is leaving only ends what was begun.
+func (l *link) send(now time.Time, leaving bool) (time.Duration, error) {
+	for {
+		if wait := l.pace.wait(now); wait > 0 {
+			return wait, nil
+		}
+		r := l.next(now, leaving)
+		mayTell := r != nil && len(l.wires) < window
+		var err error
+		switch {
+		case len(l.control) > 0 && !leaving:
+			err = l.write(l.control[0])
+			l.control = l.control[1:]
+		case l.unpinged >= pingAfter, l.unpinged > 0 && !mayTell:
+			err = l.ask(now)
+		case mayTell:
+			err = l.tell(r, now)
+		default:
+			return regainTime, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		l.pace.spend(now)
+	}
+}
+
+// next returns the room whose turn it is, with something to send in its
+// current, nil for none.
+func (l *link) next(now time.Time, leaving bool) *room {
+	for i := range l.rooms {
+		at := (l.turn + i) % len(l.rooms)
+		r := l.rooms[at]
+		if r.current == nil && (leaving || r.isIdle || !r.canTell(now) || !l.load(r, now)) {
+			continue
+		}
+		l.turn = at
+		return r
+	}
+	return nil
+}
+
+// load takes a room's next line from the outbox, and reports whether there is
+// one. A person is told one at a time, for it can't be seen when he leaves.
+func (l *link) load(r *room, now time.Time) bool {
+	if r.target.IsNick && r.open > 0 {
+		return false
+	}
+	rec, ok, err := l.takeNext(r, now)
+	if err != nil {
+		r.block(now, err.Error())
+		l.log.Error("the outbox can't be read", "err", err)
+		return false
+	}
+	if !ok {
+		r.isIdle = true
+		return false
+	}
+	f := &flight{room: r, number: rec.number}
+	text := rec.Text
+	if l.settings.NoColors {
+		text = plain(text)
+	}
+	if rec.Sum != nil {
+		text = shorten(text, l.capacity(r))
+	}
+	if f.left = split(text, l.capacity(r)); len(f.left) == 0 {
+		l.client.outbox.tell(place{r.url, rec.number}, now)
+		return l.load(r, now)
+	}
+	r.current, r.after = f, rec.number
+	return true
+}
+
+// takeNext takes a line, after it has summed up those that have become stale.
+func (l *link) takeNext(r *room, now time.Time) (rec record, ok bool, err error) {
+	o, s := l.client.outbox, &l.settings
+	if r.isAway {
+		r.isAway = false
+		if b, _, err := o.backlog(r.url); err != nil || s.BacklogLines > 0 && b.Count > s.BacklogLines {
+			if err == nil {
+				err = l.sumUp(r)
+			}
+			if err != nil {
+				return rec, false, err
+			}
+		}
+	}
+	rec, ok, err = o.take(r.url, r.after)
+	if err != nil || !ok || rec.Reminder || s.BacklogAge == 0 || now.Sub(rec.Time) <= s.BacklogAge {
+		return rec, ok, err
+	}
+	b, _, err := o.backlog(r.url)
+	if err != nil || b.Count < 2 || r.open > 0 {
+		return rec, ok, err
+	}
+	o.letGo(r.url, rec.number)
+	if err := l.sumUp(r); err != nil {
+		return rec, false, err
+	}
+	return o.take(r.url, r.after)
+}
+
+func (l *link) sumUp(r *room) error {
+	l.log.Info("a backlog is told in one line", "target", r.target.String())
+	return l.client.outbox.sumUp(l.client.context(), r.url, (*summary).String)
+}
+
+// capacity returns how many bytes of text one message to r can have, so that it
+// is whole at who reads it: the server puts our prefix before it, and cuts at
+// 512 bytes with the line end (RFC 2812, section 2.3). The host may be shown
+// in another way later, so there is always room for the longest.
+func (l *link) capacity(r *room) int {
+	const longestHost, longestUser = 63, 11
+	line := 512
+	if l.lineLen > 0 {
+		line = l.lineLen
+	}
+	prefix := len(":!@ ") + len(l.nick) + max(len(l.user), longestUser) + max(len(l.host), longestHost)
+	return line - len("\r\n") - prefix - len(l.command(r)) - len(" :")
+}
+
+func (l *link) command(r *room) string {
+	if l.settings.Notice {
+		return "NOTICE " + r.target.Name
+	}
+	return "PRIVMSG " + r.target.Name
+}
+
+// tell sends the next wire of a room's current flight.
+func (l *link) tell(r *room, now time.Time) error {
+	f := r.current
+	line := l.command(r) + " :" + f.left[0]
+	w := &wire{flight: f, at: now}
+	if l.labels {
+		w.token = l.token()
+		line = "@label=" + w.token + " " + line
+	} else {
+		l.unpinged++
+	}
+	if f.left = f.left[1:]; len(f.left) == 0 {
+		r.current = nil
+		l.turn++
+	}
+	f.open++
+	r.open++
+	l.wires = append(l.wires, w)
+	return l.write(line)
+}
+
+// ask sends the PING whose answer confirms what was sent before it.
+func (l *link) ask(now time.Time) error {
+	w := &wire{token: l.token(), at: now}
+	l.unpinged = 0
+	l.wires = append(l.wires, w)
+	return l.write("PING :" + w.token)
+}
+
+func (l *link) token() string {
+	l.numbered++
+	return "vext" + strconv.FormatUint(l.numbered, 36)
+}
+
+// begun returns the flights of which something was begun.
+func (l *link) begun() []*flight {
+	var all []*flight
+	add := func(f *flight) {
+		if f != nil && !slices.Contains(all, f) {
+			all = append(all, f)
+		}
+	}
+	for _, w := range l.wires {
+		add(w.flight)
+	}
+	for _, r := range l.rooms {
+		add(r.current)
+	}
+	return all
+}
+
+// giveBack lets a room's line be sent again, and those that come after it.
+func (l *link) giveBack(f *flight) {
+	l.client.outbox.letGo(f.room.url, f.number)
+	f.room.after, f.room.isIdle = 0, false
+	if f.room.current == f {
+		f.room.current = nil
+	}
+}
+
+// confirmed handles an answer with a label. It reports whether e was one.
+func (l *link) confirmed(e *girc.Event) bool {
+	w := l.labelled(e)
+	if w == nil {
+		return false
+	}
+	switch {
+	case e.Command == "BATCH":
+		return true // what is in it says it
+	case isError(e.Command):
+		l.resolve(w, refusal(e.Command, e.Last()))
+	default: // the echo, or ACK
+		l.resolve(w, "")
+	}
+	return true
+}
+
+// labelled returns the wire that e answers to, nil for none.
+func (l *link) labelled(e *girc.Event) *wire {
+	if e.Command == "BATCH" && len(e.Params) > 0 && e.Params[0] != "" && e.Params[0][0] == '-' {
+		w := l.batches[e.Params[0][1:]]
+		delete(l.batches, e.Params[0][1:])
+		return w
+	}
+	if ref, ok := e.Tags.Get("batch"); ok {
+		return l.batches[ref]
+	}
+	token, ok := e.Tags.Get("label")
+	if !ok {
+		return nil
+	}
+	i := slices.IndexFunc(l.wires, func(w *wire) bool { return w.token == token })
+	if i < 0 {
+		return nil
+	}
+	if e.Command == "BATCH" && len(e.Params) > 0 && e.Params[0] != "" {
+		if l.batches == nil {
+			l.batches = map[string]*wire{}
+		}
+		l.batches[e.Params[0][1:]] = l.wires[i]
+	}
+	return l.wires[i]
+}
+
+func isError(command string) bool {
+	return len(command) == 3 && (command[0] == '4' || command[0] == '5') || command == "263"
+}
+
+// pong confirms what was sent before the PING, but for what the server has
+// complained of meanwhile: a server answers in the order in which it was asked.
+func (l *link) pong(token string) {
+	end := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight == nil && w.token == token })
+	if end < 0 {
+		return
+	}
+	before := slices.Clone(l.wires[:end])
+	l.wires = l.wires[end+1:]
+	of := map[*room]int{}
+	for _, w := range before {
+		if w.flight != nil {
+			of[w.flight.room]++
+		}
+	}
+	seen := map[*room]int{}
+	for _, w := range before {
+		if w.flight == nil {
+			continue
+		}
+		r := w.flight.room
+		refused := ""
+		if isRefused(seen[r], of[r], r.errors, r.changed) {
+			refused = r.problem
+		}
+		seen[r]++
+		l.settle(w, refused)
+	}
+	for r := range of {
+		r.errors, r.changed = 0, false
+	}
+}
+
+// isRefused reports whether the i-th of n messages to a room was among those
+// that errors complaints were about: the last of them when something was done
+// to the room before the first complaint, else the first.
+func isRefused(i, n, errors int, changed bool) bool {
+	if changed {
+		return i >= n-errors
+	}
+	return i < errors
+}
+
+// resolve takes a wire off, confirmed or refused.
+func (l *link) resolve(w *wire, refused string) {
+	l.wires = slices.DeleteFunc(l.wires, func(other *wire) bool { return other == w })
+	l.settle(w, refused)
+}
+
+// settle records what became of a wire, and with the last one of its flight.
+func (l *link) settle(w *wire, refused string) {
+	f, now := w.flight, l.client.Now()
+	f.open--
+	f.room.open--
+	if refused != "" {
+		f.refused, f.left = refused, nil
+		if f.room.current == f {
+			f.room.current = nil
+		}
+	}
+	switch {
+	case f.open > 0 || len(f.left) > 0:
+	case f.refused != "":
+		l.giveBack(f)
+		f.room.block(now, f.refused)
+		l.log.Warn("not told yet", "target", f.room.target.String(), "reason", f.refused, "again", f.room.retry.Sub(now).String())
+	default:
+		f.room.tries = 0
+		f.room.fails(now, "")
+		l.client.outbox.tell(place{f.room.url, f.number}, now)
+		l.publish(func(s *LinkStatus) { s.Confirmed = now })
+	}
+}
+
+// overdue looks for what should have been confirmed.
+func (l *link) overdue(now time.Time) error {
+	if len(l.wires) == 0 || now.Sub(l.wires[0].at) < l.patience() {
+		return nil
+	}
+	w := l.wires[0]
+	if !l.labels {
+		return fmt.Errorf("the server did not confirm within %s", answerTime)
+	}
+	if l.pinged.IsZero() && l.heard.Before(w.at) {
+		return fmt.Errorf("the server did not answer within %s", answerTime)
+	}
+	// It is alive, and keeps this one message to itself.
+	l.resolve(w, fmt.Sprintf("the server did not confirm within %s", answerTime))
+	return nil
+}
+
+// patience is how long the oldest wire may stay unconfirmed. Without labels it
+// may have to wait until a PING may be sent.
+func (l *link) patience() time.Duration {
+	if l.labels {
+		return answerTime
+	}
+	return answerTime + pingAfter*l.pace.step
+}
+
+// nextOverdue returns how long until something is overdue.
+func (l *link) nextOverdue(now time.Time) time.Duration {
+	if len(l.wires) == 0 {
+		return idleTime
+	}
+	return max(0, l.wires[0].at.Add(l.patience()).Sub(now))
+}

@@ -1,0 +1,163 @@
+package irc
+
+import (
+	"strings"
+	"time"
+
+	"github.com/lrstanley/girc"
+)
+
+// handle is what the server says. An error ends the connection.
+func (l *link) handle(e *girc.Event) error {
+	if about, err := l.negotiate(e); about || err != nil {
+		return err
+	}
+	if l.confirmed(e) {
+		return nil
+	}
+	switch e.Command {
+	case girc.PONG:
+		l.pinged = time.Time{}
+		l.pong(e.Last())
+	case girc.ERROR:
+		return &errTold{"the server closed the connection", e.Last()}
+	case girc.JOIN:
+		l.joined(e)
+	case girc.PART, girc.KICK:
+		l.left(e)
+	case girc.NICK, girc.QUIT:
+		l.renamed(e)
+	case girc.MODE:
+		l.modeChanged(e)
+	case girc.INVITE:
+		if r := l.find(e.Last()); r != nil {
+			r.retry = time.Time{}
+		}
+	case girc.NOTICE:
+		if e.Source != nil && strings.EqualFold(e.Source.Name, "NickServ") && !l.nickServ {
+			l.log.Info("NickServ", "said", e.Last())
+			l.nickServ = true
+		}
+	default:
+		if isError(e.Command) && len(e.Params) > 1 {
+			l.complained(e)
+		}
+	}
+	return nil
+}
+
+// ready is the end of the beginning: channels are joined, lines are told.
+func (l *link) ready(now time.Time) {
+	l.isReady = true
+	l.log.Info("connected", "nick", l.nick, "confirmed_by", l.confirmedBy())
+	l.publish(func(s *LinkStatus) {
+		s.State, s.Since, s.Nick, s.ConfirmedBy = "connected", now, l.nick, l.confirmedBy()
+	})
+}
+
+func (l *link) confirmedBy() string {
+	if l.labels {
+		return "labels"
+	}
+	return "PING"
+}
+
+// joined is a JOIN: ours says that we are in, and how we are shown.
+func (l *link) joined(e *girc.Event) {
+	if !l.isMe(e) || len(e.Params) == 0 {
+		return
+	}
+	l.user, l.host = e.Source.Ident, e.Source.Host
+	r := l.find(e.Params[0])
+	if r == nil { // to where another channel forwards
+		l.control = append(l.control, "PART "+e.Params[0])
+		return
+	}
+	r.tries, r.isIdle = 0, false
+	r.enter(inside, l.client.Now())
+	l.log.Info("joined", "channel", r.target.Name)
+}
+
+// left is a PART or a KICK: of somebody else it does not matter.
+func (l *link) left(e *girc.Event) {
+	if len(e.Params) == 0 {
+		return
+	}
+	r := l.find(e.Params[0])
+	if r == nil || r.target.IsNick {
+		return
+	}
+	switch {
+	case e.Command == girc.PART && l.isMe(e):
+		l.thrownOut(r, "made to leave the channel")
+	case e.Command == girc.KICK && len(e.Params) > 1 && l.fold(e.Params[1]) == l.fold(l.nick):
+		what := "kicked"
+		if e.Source != nil {
+			what += " by " + e.Source.Name
+		}
+		if len(e.Params) > 2 {
+			what += ": " + e.Last()
+		}
+		l.thrownOut(r, what)
+	}
+}
+
+// renamed is a NICK or a QUIT: of us, or of who has the nick that we want.
+func (l *link) renamed(e *girc.Event) {
+	if e.Source == nil {
+		return
+	}
+	if e.Command == girc.NICK && l.isMe(e) {
+		l.nick = e.Last()
+		l.publish(func(s *LinkStatus) { s.Nick = l.nick })
+		return
+	}
+	if l.fold(e.Source.Name) == l.fold(l.settings.nick(l.number, l.nickMost())) {
+		l.nickTried = time.Time{} // it is free now
+	}
+	if e.Command == girc.NICK { // somebody who may be told something
+		if r := l.find(e.Last()); r != nil && r.target.IsNick {
+			r.retry = time.Time{}
+		}
+	}
+}
+
+// modeChanged is a MODE, after which we may be let speak, or not any more.
+func (l *link) modeChanged(e *girc.Event) {
+	if len(e.Params) == 0 {
+		return
+	}
+	r := l.find(e.Params[0])
+	if r == nil || r.target.IsNick {
+		return
+	}
+	if r.errors == 0 {
+		r.changed = true
+	}
+	if r.state == inside {
+		r.retry = time.Time{}
+	}
+}
+
+// complained is an error about a channel or a person.
+func (l *link) complained(e *girc.Event) {
+	r := l.find(e.Params[1])
+	if r == nil {
+		return
+	}
+	switch {
+	case r.state == joining:
+		l.joinRefused(r, e.Command, e.Last())
+		return
+	case r.open == 0 || l.labels:
+		return
+	}
+	r.errors++
+	r.fails(l.client.Now(), refusal(e.Command, e.Last()))
+	switch e.Command {
+	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:
+		if !r.target.IsNick { // we are not in, whatever we thought
+			r.state, r.since = outside, l.client.Now()
+		}
+	}
+}

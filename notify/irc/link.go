@@ -1,0 +1,346 @@
+package irc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lrstanley/girc"
+
+	"vext/internal/target"
+)
+
+// A link is one connection to a network, made anew for ever when it is lost.
+// All of it belongs to the goroutine that runs it, but for what mu guards.
+//
+// girc reads, parses, answers PING and registers. It writes nothing of ours:
+// its Send returns nothing, drops in silence what it can't send, and takes the
+// labels away that confirm a message. Its tracking is off: it would ask WHO
+// about everybody who joins, and remember all of them.
+type link struct {
+	*network
+	number int // in its network, from 0
+	rooms  []*room
+	limit  int // channels that the server has let us have; 0 for not known
+	slower int // how often the server has called it a flood
+
+	session // of the connection that there is
+
+	mu     sync.Mutex
+	poked  map[string]bool // URLs of targets with something new
+	status LinkStatus
+
+	poke chan struct{} // room for one: look at poked, and for rooms
+}
+
+// A session is the state of one connection.
+type session struct {
+	conn    net.Conn
+	pace    *pace
+	since   time.Time // of the connection
+	heard   time.Time // the last that the server said
+	pinged  time.Time // when the PING went out to which there is no answer yet
+	control []string  // lines that go before messages
+	turn    int       // of the rooms
+
+	registration
+	flights
+}
+
+// Times that a link goes by.
+const (
+	registerTime = time.Minute      // to be welcomed
+	answerTime   = 30 * time.Second // to confirm a message, or answer a PING or JOIN
+	idleTime     = 2 * time.Minute  // of silence before a PING asks whether anybody is there
+	writeTime    = 10 * time.Second // to take a line
+	leaveTime    = 3 * time.Second  // to confirm what is on the wire when told to end
+	regainTime   = time.Minute      // between attempts to get the wanted nick
+	stableTime   = time.Minute      // after which a connection counts as a good one
+)
+
+// Pauses before a connection is tried again.
+const (
+	firstReconnect   = time.Second
+	longestReconnect = 5 * time.Minute
+)
+
+// run keeps the link until ctx ends.
+func (l *link) run(ctx context.Context) {
+	pause := firstReconnect
+	for ctx.Err() == nil {
+		began := l.client.Now()
+		err := l.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if l.isReady && l.client.Now().Sub(began) > stableTime {
+			pause = firstReconnect
+		}
+		l.lost(err)
+		jittered := pause - pause/4 + rand.N(pause/2)
+		l.log.Warn("connection lost", "err", err, "again", jittered.Round(time.Second).String())
+		timer := time.NewTimer(jittered)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+		pause = min(2*pause, longestReconnect)
+	}
+}
+
+// lost gives back what was on the wire, and takes every room for left.
+func (l *link) lost(err error) {
+	for _, f := range l.begun() {
+		l.giveBack(f)
+	}
+	var told *errTold
+	if errors.As(err, &told) && strings.Contains(strings.ToLower(told.said), "flood") {
+		l.slower++
+	}
+	now := l.client.Now()
+	for _, r := range l.rooms {
+		r.leave(now)
+	}
+	l.network.away()
+	l.pinged = time.Time{}
+	l.publish(func(s *LinkStatus) {
+		s.State, s.Since, s.Nick = "away", now, ""
+		s.Error, s.ErrorTime = err.Error(), now
+	})
+}
+
+// once connects, and returns the error that ended the connection.
+func (l *link) once(ctx context.Context) error {
+	now := l.client.Now()
+	l.session = session{pace: newPace(l.settings.Burst, l.settings.Rate), since: now, heard: now}
+	for range l.slower {
+		l.pace.slow()
+	}
+	l.publish(func(s *LinkStatus) { s.State, s.Since = "connecting", now })
+	conn, err := l.settings.connect(ctx, l.client.Dial, &l.server)
+	if err != nil {
+		return err
+	}
+	l.conn = &guarded{Conn: conn}
+	events, ended := make(chan girc.Event), make(chan error, 1)
+	gone := make(chan struct{})
+	c := l.newGirc(events, gone)
+	// Before NICK and USER, so that the server waits with its welcome until we
+	// have chosen (IRCv3, capability negotiation).
+	if err := l.write("CAP LS 302"); err != nil {
+		conn.Close()
+		return err
+	}
+	go func() { ended <- c.DialerConnect(there{l.conn}) }()
+	err = l.converse(ctx, events, ended)
+	conn.Close()
+	close(gone)
+	var over *overError
+	if errors.As(err, &over) {
+		return over.err
+	}
+	<-ended
+	return err
+}
+
+// newGirc returns girc for one connection, which hands over what it reads until
+// gone is closed.
+func (l *link) newGirc(events chan<- girc.Event, gone <-chan struct{}) *girc.Client {
+	s := &l.settings
+	password, user := s.ServerPassword, s.User
+	if l.server.Password != "" {
+		password = l.server.Password
+	}
+	if l.server.User != "" && girc.IsValidUser(l.server.User) {
+		user = l.server.User
+	}
+	l.nick, l.nickNumber = s.nick(l.number, nickMax), l.number
+	c := girc.New(girc.Config{
+		Server: l.server.Host, Port: l.server.Port, ServerPass: password,
+		Nick: l.nick, User: user, Name: s.Realname,
+		AllowFlood: true, PingDelay: -1, DisableSTS: true,
+		RecoverFunc: func(_ *girc.Client, e *girc.HandlerError) {
+			// girc's own answer to a nick that is taken needs its tracking.
+			if e.Event.Command != girc.ERR_NICKNAMEINUSE && e.Event.Command != girc.ERR_NICKCOLLISION && e.Event.Command != girc.ERR_UNAVAILRESOURCE {
+				l.log.Error("panic in girc", "err", e.Error())
+			}
+		},
+	})
+	c.DisableTracking()
+	c.Handlers.Add(girc.ALL_EVENTS, func(_ *girc.Client, e girc.Event) {
+		select {
+		case events <- e:
+		case <-gone:
+		}
+	})
+	return c
+}
+
+// there is a dialer that has connected already.
+type there struct{ conn net.Conn }
+
+func (t there) Dial(string, string) (net.Conn, error) { return t.conn, nil }
+
+// overError says that girc has ended by itself, and why.
+type overError struct{ err error }
+
+func (e *overError) Error() string { return e.err.Error() }
+
+// converse is the owner's loop: what the server says, what is to be told, what
+// the clock says. It returns why the connection is over.
+func (l *link) converse(ctx context.Context, events <-chan girc.Event, ended <-chan error) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	done := ctx.Done()
+	var leave time.Time
+	for {
+		wait, err := l.step(!leave.IsZero())
+		if err != nil {
+			return err
+		}
+		if !leave.IsZero() {
+			left := leave.Sub(l.client.Now())
+			if len(l.wires) == 0 || left <= 0 {
+				l.write("QUIT :vext is stopped")
+				return ctx.Err()
+			}
+			wait = min(wait, left)
+		}
+		timer.Reset(wait)
+		select {
+		case e := <-events:
+			l.heard = l.client.Now()
+			if err := l.handle(&e); err != nil {
+				return err
+			}
+		case <-l.poke:
+		case <-timer.C:
+		case err := <-ended:
+			if err == nil {
+				err = errors.New("the server closed the connection")
+			}
+			return &overError{err}
+		case <-done:
+			done = nil
+			leave = l.client.Now().Add(leaveTime)
+		}
+	}
+}
+
+// step does all that can be done now, and returns how long until there is more
+// to do. Who is leaving begins nothing.
+func (l *link) step(leaving bool) (time.Duration, error) {
+	now := l.client.Now()
+	if wait, err := l.alive(now); err != nil || !l.isReady {
+		return wait, err
+	}
+	if !leaving {
+		l.claim()
+		l.hearPokes()
+		l.join(now)
+	}
+	wait, err := l.send(now, leaving)
+	if err != nil {
+		return 0, err
+	}
+	silence, err := l.alive(now)
+	return min(wait, silence, l.nextRetry(now)), err
+}
+
+// alive looks at what the server owes us, and returns how long until the next
+// look. It asks whether a silent server is there.
+func (l *link) alive(now time.Time) (time.Duration, error) {
+	if !l.isReady {
+		left := l.since.Add(registerTime).Sub(now)
+		if left <= 0 {
+			return 0, errors.New("the server did not welcome us")
+		}
+		if l.maySettle(now) {
+			l.ready(now)
+			return 0, nil
+		}
+		return min(left, settleTime), nil
+	}
+	if err := l.overdue(now); err != nil {
+		return 0, err
+	}
+	if !l.pinged.IsZero() {
+		if now.Sub(l.pinged) >= answerTime {
+			return 0, errors.New("the server does not answer")
+		}
+		return l.pinged.Add(answerTime).Sub(now), nil
+	}
+	if left := l.heard.Add(idleTime).Sub(now); left > 0 {
+		return min(left, l.nextOverdue(now)), nil
+	}
+	l.pinged = now
+	return answerTime, l.write("PING :" + keepalive)
+}
+
+const keepalive = "vext-alive"
+
+// write writes a line. An error means that the connection is lost.
+func (l *link) write(line string) error {
+	if strings.ContainsAny(line, "\r\n\x00") {
+		return fmt.Errorf("a line end in a command: %q", line)
+	}
+	if err := l.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	_, err := l.conn.Write([]byte(line + "\r\n"))
+	return err
+}
+
+// wake tells the link that there is something new for a target, "" for the
+// rooms that wait for a link.
+func (l *link) wake(url string) {
+	l.mu.Lock()
+	if l.poked == nil {
+		l.poked = map[string]bool{}
+	}
+	l.poked[url] = true
+	l.mu.Unlock()
+	wake(l.poke)
+}
+
+// hearPokes looks again at the rooms for which there is something new.
+func (l *link) hearPokes() {
+	l.mu.Lock()
+	poked := l.poked
+	l.poked = nil
+	l.mu.Unlock()
+	if len(poked) == 0 {
+		return
+	}
+	for _, r := range l.rooms {
+		if poked[r.url] {
+			r.isIdle = false
+		}
+	}
+}
+
+func (l *link) publish(change func(*LinkStatus)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.status)
+}
+
+func newLink(n *network, number int) *link {
+	l := &link{network: n, number: number, poke: make(chan struct{}, 1)}
+	if number > 0 {
+		l.status.Number = number + 1
+	}
+	return l
+}
+
+// logFor returns the log of a network, which names it.
+func logFor(log *slog.Logger, server *target.Target) *slog.Logger {
+	return log.With("network", server.Network())
+}

@@ -1,0 +1,123 @@
+package irc
+
+import (
+	"log/slog"
+	"slices"
+	"sync"
+
+	"vext/internal/target"
+)
+
+// A network shares its channels among as many connections as it takes.
+type network struct {
+	client   *Client
+	server   target.Target // of any of its targets
+	settings Settings
+	log      *slog.Logger
+
+	mu      sync.Mutex
+	links   []*link
+	waiting []*room          // for a link
+	owners  map[string]*link // by the URLs of the targets
+	all     []*room
+}
+
+// knows makes a room for a target, unless there is one, and wakes who is to
+// look after it.
+func (n *network) knows(t target.Target, url string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !slices.ContainsFunc(n.all, func(r *room) bool { return r.url == url }) {
+		r := newRoom(t, url)
+		n.all = append(n.all, r)
+		n.waiting = append(n.waiting, r)
+	}
+	if len(n.links) == 0 {
+		n.addLink()
+	}
+	if owner := n.owners[url]; owner != nil {
+		owner.wake(url)
+		return
+	}
+	for _, l := range n.links {
+		l.wake("")
+	}
+}
+
+// addLink starts another connection.
+func (n *network) addLink() {
+	l := newLink(n, len(n.links))
+	n.links = append(n.links, l)
+	n.client.start(l.run)
+}
+
+// claim hands the rooms that wait to a link that has room for them. When all
+// links are full, there is another.
+func (n *network) claim(l *link) []*room {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var mine []*room
+	var rest []*room
+	for _, r := range n.waiting {
+		l.rooms = append(l.rooms, r)
+		if !l.hasRoom(&r.target) {
+			l.rooms = l.rooms[:len(l.rooms)-1]
+			rest = append(rest, r)
+			continue
+		}
+		mine = append(mine, r)
+		n.owners[r.url] = l
+	}
+	l.rooms = l.rooms[:len(l.rooms)-len(mine)]
+	n.waiting = rest
+	if len(rest) > 0 && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
+		n.addLink()
+	}
+	return mine
+}
+
+// release takes a room back for which its link has no place.
+func (n *network) release(r *room) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.owners, r.url)
+	r.fails(n.client.Now(), "no connection has room for another channel")
+	n.waiting = append(n.waiting, r)
+	for _, l := range n.links {
+		l.wake("")
+	}
+}
+
+// away notes that the network could not be had, for those who wait for it.
+func (n *network) away() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.waiting {
+		r.isAway = true
+	}
+}
+
+// status returns how things stand.
+func (n *network) status() NetworkStatus {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := NetworkStatus{Network: n.server.Network()}
+	for _, l := range n.links {
+		l.mu.Lock()
+		s.Links = append(s.Links, l.status)
+		l.mu.Unlock()
+	}
+	for _, r := range n.all {
+		c := r.status()
+		c.Backlog, c.Oldest, c.Told = n.client.backlog(r.url)
+		s.Channels = append(s.Channels, c)
+	}
+	return s
+}
+
+// newNetwork returns the network of a target, which has no connection yet.
+func newNetwork(c *Client, t target.Target) *network {
+	return &network{
+		client: c, server: t, settings: c.Settings(&t), log: logFor(c.Log, &t), owners: map[string]*link{},
+	}
+}

@@ -1,0 +1,307 @@
+package irc
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// take returns a target's first line behind a number, and keeps it from being
+// withdrawn until it is told or let go. ok is false when there is none.
+func (o *Outbox) take(target string, after uint64) (r record, ok bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err = o.db.View(func(tx *bbolt.Tx) error {
+		return scan(tx, target, after, func(found record) (bool, error) {
+			if ok = o.held[place{target, found.number}] == 0; ok {
+				r = found
+			}
+			return !ok, nil
+		})
+	})
+	if ok {
+		o.held[place{target, r.number}] = onWire
+	}
+	return r, ok, err
+}
+
+// letGo gives lines back that were taken and not told.
+func (o *Outbox) letGo(target string, numbers ...uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range numbers {
+		delete(o.held, place{target, n})
+	}
+}
+
+// scan calls f with a target's lines behind a number until it returns false.
+func scan(tx *bbolt.Tx, target string, after uint64, f func(record) (bool, error)) error {
+	b := tx.Bucket(bucketLines).Bucket([]byte(target))
+	if b == nil {
+		return nil
+	}
+	c := b.Cursor()
+	for key, value := c.Seek(numberKey(after + 1)); key != nil; key, value = c.Next() {
+		var r record
+		if err := json.Unmarshal(value, &r); err != nil {
+			return err
+		}
+		r.number = binary.BigEndian.Uint64(key)
+		if more, err := f(r); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell notes that a line was told. It is written to disk with what else is
+// being written, soon; until then the line is held.
+func (o *Outbox) tell(p place, now time.Time) {
+	o.mu.Lock()
+	o.told = append(o.told, done{p, now})
+	o.mu.Unlock()
+	wake(o.ended)
+}
+
+// remove deletes the lines that were told, and returns how many less there are,
+// and whether reminders were among them.
+func (o *Outbox) remove(tx *bbolt.Tx, told []done) (less map[string]int, reminders bool, err error) {
+	less = map[string]int{}
+	for _, d := range told {
+		r, err := remove(tx, d.place)
+		if err != nil {
+			return nil, false, err
+		}
+		if r == nil {
+			continue
+		}
+		less[d.target]--
+		reminders = reminders || r.Reminder
+		if err := settle(tx, r, d.at); err != nil {
+			return nil, false, err
+		}
+		if err := o.count(tx, map[string]int{d.target: -1}, d.at); err != nil {
+			return nil, false, err
+		}
+	}
+	return less, reminders, nil
+}
+
+// removed is remove for what is in memory.
+func (o *Outbox) removed(told []done, less map[string]int) {
+	for _, d := range told {
+		o.letGo(d.target, d.number)
+	}
+	for _, d := range told {
+		o.add(map[string]int{d.target: less[d.target]}, d.at)
+		less[d.target] = 0
+	}
+}
+
+// remove deletes a line and returns it, nil when it is not there.
+func remove(tx *bbolt.Tx, p place) (*record, error) {
+	b := tx.Bucket(bucketLines).Bucket([]byte(p.target))
+	if b == nil {
+		return nil, nil
+	}
+	value := b.Get(numberKey(p.number))
+	if value == nil {
+		return nil, nil
+	}
+	var r record
+	if err := json.Unmarshal(value, &r); err != nil {
+		return nil, err
+	}
+	return &r, b.Delete(numberKey(p.number))
+}
+
+// settle records the outcome of a line for who asks for it.
+func settle(tx *bbolt.Tx, r *record, now time.Time) error {
+	keys := tx.Bucket(bucketKeys)
+	value := keys.Get([]byte(r.Key))
+	if r.Key == "" || value == nil {
+		return nil
+	}
+	var k keyed
+	if err := json.Unmarshal(value, &k); err != nil {
+		return err
+	}
+	k.Told = now
+	return putJSON(keys, []byte(r.Key), &k)
+}
+
+// outcomes returns what became of the lines with these keys.
+func (o *Outbox) outcomes(keys []string) (map[string]keyed, error) {
+	found := map[string]keyed{}
+	err := o.db.View(func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			value := tx.Bucket(bucketKeys).Get([]byte(key))
+			if value == nil {
+				continue
+			}
+			var k keyed
+			if err := json.Unmarshal(value, &k); err != nil {
+				return err
+			}
+			found[key] = k
+		}
+		return nil
+	})
+	return found, err
+}
+
+// waiting returns the keys of the lines that have no outcome yet.
+func (o *Outbox) waiting() ([]string, error) {
+	var open []string
+	err := o.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketKeys).ForEach(func(key, value []byte) error {
+			var k keyed
+			err := json.Unmarshal(value, &k)
+			if err == nil && k.isOpen() {
+				open = append(open, string(key))
+			}
+			return err
+		})
+	})
+	return open, err
+}
+
+// withdraw takes lines back that are neither told nor on the wire, and returns
+// the keys of those.
+func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) {
+	known, err := o.outcomes(keys)
+	if err != nil {
+		return nil, err
+	}
+	var back []string
+	o.mu.Lock()
+	for _, key := range keys {
+		k, ok := known[key]
+		p := place{k.Target, k.Number}
+		if ok && k.isOpen() && o.held[p] == 0 {
+			o.held[p] = withdrawn
+			back = append(back, key)
+		}
+	}
+	o.mu.Unlock()
+	less := map[string]int{}
+	err = o.change(ctx, func(tx *bbolt.Tx) error {
+		clear(less)
+		for _, key := range back {
+			k := known[key]
+			r, err := remove(tx, place{k.Target, k.Number})
+			if err != nil {
+				return err
+			}
+			if r != nil {
+				less[k.Target]--
+			}
+			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		return o.count(tx, less, time.Time{})
+	})
+	for _, key := range back {
+		o.letGo(known[key].Target, known[key].Number)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.add(less, time.Time{})
+	return back, nil
+}
+
+// forget removes keys.
+func (o *Outbox) forget(ctx context.Context, keys []string) error {
+	return o.change(ctx, func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// targets returns the targets that the outbox knows, those with lines that
+// wait, or all.
+func (o *Outbox) targets(all bool) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var known []string
+	for target, b := range o.backlogs {
+		if all || b.Count > 0 {
+			known = append(known, target)
+		}
+	}
+	slices.Sort(known)
+	return known
+}
+
+// backlog returns how many lines wait for a target, since when, and when the
+// last was told.
+func (o *Outbox) backlog(target string) (b backlog, oldest time.Time, err error) {
+	o.mu.Lock()
+	if known := o.backlogs[target]; known != nil {
+		b = *known
+	}
+	o.mu.Unlock()
+	if b.Count == 0 {
+		return b, oldest, nil
+	}
+	err = o.db.View(func(tx *bbolt.Tx) error {
+		return scan(tx, target, 0, func(r record) (bool, error) {
+			oldest = r.Time
+			return false, nil
+		})
+	})
+	return b, oldest, err
+}
+
+// sumUp replaces all lines of a target that are not kept from it, and are no
+// reminders, by the one that words makes of them. It does nothing when there
+// are less than two.
+func (o *Outbox) sumUp(ctx context.Context, target string, words func(*summary) string) error {
+	var sum *summary
+	var numbers []uint64
+	err := o.change(ctx, func(tx *bbolt.Tx) error {
+		sum, numbers = &summary{}, nil
+		err := scan(tx, target, 0, func(r record) (bool, error) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if !r.Reminder && o.held[place{target, r.number}] == 0 {
+				numbers = append(numbers, r.number)
+				sum.add(&r)
+			}
+			return true, nil
+		})
+		if err != nil || len(numbers) < 2 {
+			return err
+		}
+		for _, n := range numbers {
+			r, err := remove(tx, place{target, n})
+			if err != nil {
+				return err
+			}
+			if err := settle(tx, r, sum.until); err != nil {
+				return err
+			}
+		}
+		// It stands where the last of them stood: what comes later is behind it.
+		b := tx.Bucket(bucketLines).Bucket([]byte(target))
+		one := record{Text: words(sum), Time: sum.until, Sum: sum.counts, Last: sum.last}
+		if err := putJSON(b, numberKey(numbers[len(numbers)-1]), &one); err != nil {
+			return err
+		}
+		return o.count(tx, map[string]int{target: 1 - len(numbers)}, time.Time{})
+	})
+	if err == nil && len(numbers) > 1 {
+		o.add(map[string]int{target: 1 - len(numbers)}, time.Time{})
+	}
+	return err
+}

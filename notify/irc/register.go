@@ -1,0 +1,297 @@
+package irc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lrstanley/girc"
+)
+
+// A registration is what we and a server have agreed on.
+type registration struct {
+	nick       string
+	nickNumber int       // of the pattern
+	nickTried  time.Time // when the wanted nick was last asked for
+	user, host string    // as the server shows us, "" until it did
+
+	offered   map[string]string // capabilities, with their values
+	labels    bool              // labeled-response and echo-message are on
+	loggedIn  bool
+	welcomed  time.Time // zero before
+	motd      bool      // the message of the day is over
+	nickServ  bool      // NickServ has answered, or is not asked
+	isReady   bool
+	nickLen   int
+	lineLen   int               // 512 but for servers that say so
+	chanLimit map[byte]int      // channels by the character they begin with
+	folding   func(r rune) rune // of names
+}
+
+// settleTime is how long the end of the message of the day, and an answer of
+// NickServ, are waited for.
+const settleTime = 5 * time.Second
+
+// mostNicks bounds how many nicks of the pattern are tried.
+const mostNicks = 100
+
+// wanted are the capabilities that confirm messages, all of which are needed
+// for that (IRCv3, labeled-response and echo-message).
+var wanted = []string{"batch", "labeled-response", "echo-message"}
+
+// negotiate handles what is said before the welcome, and what it brings. It
+// reports whether e was about that.
+func (l *link) negotiate(e *girc.Event) (bool, error) {
+	switch e.Command {
+	case "CAP":
+		return true, l.capability(e)
+	case "AUTHENTICATE":
+		return true, l.authenticate(e)
+	case girc.RPL_SASLSUCCESS, girc.ERR_SASLALREADY:
+		l.loggedIn = true
+		return true, l.write("CAP END")
+	case girc.RPL_NICKLOCKED, girc.ERR_SASLFAIL, girc.ERR_SASLTOOLONG, girc.ERR_SASLABORTED, girc.RPL_SASLMECHS:
+		return true, &errTold{"sasl: refused", e.Last()}
+	case girc.ERR_NICKNAMEINUSE, girc.ERR_NICKCOLLISION, girc.ERR_UNAVAILRESOURCE:
+		if l.welcomed.IsZero() {
+			return true, l.nextNick()
+		}
+		return len(e.Params) > 1 && !isChannel(e.Params[1]), nil
+	case "432", girc.ERR_PASSWDMISMATCH, girc.ERR_YOUREBANNEDCREEP: // 432: no such nick can be
+		if l.welcomed.IsZero() {
+			return true, &errTold{"not let in", e.Last()}
+		}
+	case girc.RPL_WELCOME:
+		return true, l.welcome(e)
+	case girc.RPL_ISUPPORT:
+		l.isupport(e.Params)
+		return true, nil
+	case girc.RPL_ENDOFMOTD, girc.ERR_NOMOTD:
+		l.motd = true
+		return true, nil
+	case "396": // RPL_VISIBLEHOST
+		if len(e.Params) > 1 {
+			l.host = e.Params[1]
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// capability handles the server's side of CAP.
+func (l *link) capability(e *girc.Event) error {
+	if len(e.Params) < 3 {
+		return nil
+	}
+	switch e.Params[1] {
+	case "LS":
+		if l.offered == nil {
+			l.offered = map[string]string{}
+		}
+		for _, one := range strings.Fields(e.Last()) {
+			name, value, _ := strings.Cut(one, "=")
+			l.offered[name] = value
+		}
+		if len(e.Params) > 3 { // more of it follows
+			return nil
+		}
+		return l.request()
+	case "ACK":
+		l.labels = l.labels || containsAll(strings.Fields(e.Last()), wanted)
+		if l.settings.SASL != "" && !l.loggedIn {
+			return l.write("AUTHENTICATE " + l.settings.SASL)
+		}
+		return l.write("CAP END")
+	case "NAK":
+		if l.settings.SASL != "" && !l.loggedIn {
+			return &errTold{"sasl: the server does not give it", e.Last()}
+		}
+		return l.write("CAP END")
+	case "DEL":
+		for _, name := range strings.Fields(e.Last()) {
+			l.labels = l.labels && !slices.Contains(wanted, name)
+		}
+	}
+	return nil
+}
+
+// request asks for the capabilities that there are.
+func (l *link) request() error {
+	var ask []string
+	offers := func(name string) bool { _, ok := l.offered[name]; return ok }
+	all := true
+	for _, name := range wanted {
+		all = all && offers(name)
+	}
+	if all {
+		ask = append(ask, wanted...)
+		if offers("message-tags") { // which some want for the label
+			ask = append(ask, "message-tags")
+		}
+	}
+	if mechanism := l.settings.SASL; mechanism != "" {
+		if !offers("sasl") {
+			return errNoSASL
+		}
+		if list := l.offered["sasl"]; list != "" && !containsAll(strings.Split(list, ","), []string{mechanism}) {
+			return fmt.Errorf("sasl: the server offers %s, and not %s", list, mechanism)
+		}
+		ask = append(ask, "sasl")
+	}
+	if len(ask) == 0 {
+		return l.write("CAP END")
+	}
+	return l.write("CAP REQ :" + strings.Join(ask, " "))
+}
+
+func containsAll(list, all []string) bool {
+	has := map[string]bool{}
+	for _, s := range list {
+		has[s] = true
+	}
+	for _, s := range all {
+		if !has[s] {
+			return false
+		}
+	}
+	return true
+}
+
+// saslChunk is the length of a part of an answer; one that is shorter is the
+// last (IRCv3, SASL).
+const saslChunk = 400
+
+func (l *link) authenticate(e *girc.Event) error {
+	var mechanism girc.SASLMech = &girc.SASLExternal{}
+	if l.settings.SASL == "PLAIN" {
+		mechanism = &girc.SASLPlain{User: l.settings.Account, Pass: l.settings.Password}
+	}
+	answer := mechanism.Encode(e.Params)
+	if answer == "" {
+		return &errTold{"sasl: the server asks for what vext does not know", e.Last()}
+	}
+	for len(answer) >= saslChunk {
+		if err := l.write("AUTHENTICATE " + answer[:saslChunk]); err != nil {
+			return err
+		}
+		answer = answer[saslChunk:]
+	}
+	if answer == "" {
+		answer = "+"
+	}
+	return l.write("AUTHENTICATE " + answer)
+}
+
+// nextNick asks for the next nick of the pattern.
+func (l *link) nextNick() error {
+	if l.nickNumber++; l.nickNumber > l.number+mostNicks {
+		return errors.New("all nicks are taken")
+	}
+	l.nick = l.settings.nick(l.nickNumber, l.nickMost())
+	return l.write("NICK " + l.nick)
+}
+
+func (l *link) nickMost() int {
+	if l.nickLen > 0 {
+		return l.nickLen
+	}
+	return nickMax
+}
+
+// welcome is the server's word that we are in.
+func (l *link) welcome(e *girc.Event) error {
+	now := l.client.Now()
+	if len(e.Params) > 0 {
+		l.nick = e.Params[0]
+	}
+	l.welcomed, l.nickTried, l.nickServ = now, now, true
+	if l.settings.SASL != "" && !l.loggedIn {
+		return errNoSASL
+	}
+	if l.settings.NickServ {
+		l.nickServ = false
+		return l.write("PRIVMSG NickServ :IDENTIFY " + strings.TrimSpace(l.settings.Account+" "+l.settings.Password))
+	}
+	return nil
+}
+
+// maySettle reports whether all has been said that is said in the beginning.
+func (l *link) maySettle(now time.Time) bool {
+	if l.welcomed.IsZero() {
+		return false
+	}
+	return l.motd && l.nickServ || now.Sub(l.welcomed) >= settleTime
+}
+
+// isupport reads what the server says of itself (RPL_ISUPPORT).
+func (l *link) isupport(params []string) {
+	for _, p := range params {
+		name, value, _ := strings.Cut(p, "=")
+		n, err := strconv.Atoi(value)
+		switch {
+		case name == "CHANLIMIT":
+			for _, part := range strings.Split(value, ",") {
+				prefixes, limit, _ := strings.Cut(part, ":")
+				if n, err := strconv.Atoi(limit); err == nil {
+					l.setLimit(prefixes, n)
+				}
+			}
+		case name == "CASEMAPPING":
+			l.folding = foldings[value]
+		case err != nil || n <= 0:
+		case name == "MAXCHANNELS":
+			if l.chanLimit == nil {
+				l.setLimit("#&+!", n)
+			}
+		case name == "NICKLEN":
+			l.nickLen = n
+		case name == "LINELEN":
+			l.lineLen = min(n, 4096)
+		}
+	}
+}
+
+func (l *link) setLimit(prefixes string, n int) {
+	if l.chanLimit == nil {
+		l.chanLimit = map[byte]int{}
+	}
+	for i := range len(prefixes) {
+		l.chanLimit[prefixes[i]] = n
+	}
+}
+
+// foldings are the ways in which servers compare names (CASEMAPPING). What is
+// not known is taken for rfc1459 (RFC 2812, section 2.2).
+var foldings = map[string]func(rune) rune{
+	"ascii": func(r rune) rune { return r },
+	"rfc1459-strict": func(r rune) rune {
+		if r >= '[' && r <= ']' {
+			return r + '{' - '['
+		}
+		return r
+	},
+}
+
+// fold returns a name as the server compares it.
+func (l *link) fold(name string) string {
+	f := l.folding
+	if f == nil {
+		f = func(r rune) rune {
+			if r >= '[' && r <= '^' {
+				return r + '{' - '['
+			}
+			return r
+		}
+	}
+	return strings.ToLower(strings.Map(f, name))
+}
+
+func isChannel(name string) bool { return name != "" && strings.ContainsRune("#&+!", rune(name[0])) }
+
+// isMe reports whether something came from us.
+func (l *link) isMe(e *girc.Event) bool {
+	return e.Source != nil && l.fold(e.Source.Name) == l.fold(l.nick)
+}

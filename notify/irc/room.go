@@ -1,0 +1,289 @@
+package irc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vext/internal/target"
+)
+
+// A room is a channel or a person that a link tells lines to. It belongs to
+// the link's goroutine, or, while it waits for a link, to the network.
+type room struct {
+	target target.Target
+	url    string // by which the outbox knows it
+
+	state   roomState
+	since   time.Time // of the state
+	retry   time.Time // before which nothing is tried; zero for now
+	tries   int       // that failed in a row
+	problem string    // of the last try
+	failing time.Time // since when there is a problem
+
+	after   uint64  // the number of the line that was taken last
+	current *flight // of which not all has been sent
+	open    int     // wires on the wire
+	isIdle  bool    // there was nothing to take
+	isAway  bool    // lines may have waited for the network or the channel
+
+	kicked  time.Time // when it was last
+	errors  int       // about what is on the wire before the next PONG
+	changed bool      // something was done to the room or to us before the first of these
+
+	mu    sync.Mutex
+	shown ChannelStatus
+}
+
+// roomState says whether lines can be told in a room.
+type roomState int
+
+const (
+	outside roomState = iota
+	joining
+	inside
+)
+
+func newRoom(t target.Target, url string) *room {
+	r := &room{target: t, url: url}
+	r.show()
+	return r
+}
+
+// Pauses after which a room is tried again.
+const (
+	firstRetry   = 30 * time.Second
+	longestRetry = time.Hour
+	kickPause    = 10 * time.Second // once; who is kicked again within longestRetry waits that long
+)
+
+// block lets a room alone for a while that grows.
+func (r *room) block(now time.Time, problem string) {
+	pause := longestRetry
+	if r.tries < 10 {
+		pause = min(firstRetry<<r.tries, longestRetry)
+	}
+	r.tries++
+	r.retry = now.Add(pause)
+	r.fails(now, problem)
+}
+
+// fails notes a problem, and an empty one that there is none any more.
+func (r *room) fails(now time.Time, problem string) {
+	switch {
+	case problem == "":
+		r.failing = time.Time{}
+	case r.failing.IsZero():
+		r.failing = now
+	}
+	r.problem = problem
+	r.show()
+}
+
+func (r *room) enter(state roomState, now time.Time) {
+	if r.state != state {
+		r.state, r.since = state, now
+	}
+	if state == inside {
+		r.retry = time.Time{}
+		r.fails(now, "")
+	}
+	r.show()
+}
+
+// leave is the loss of the connection.
+func (r *room) leave(now time.Time) {
+	r.state, r.since, r.retry = outside, now, time.Time{}
+	r.current, r.open, r.after, r.errors, r.changed = nil, 0, 0, 0, false
+	r.isIdle, r.isAway = false, true
+	r.show()
+}
+
+// show publishes the state for who asks.
+func (r *room) show() {
+	s := ChannelStatus{Target: r.target.String(), Name: r.target.Name, Since: r.since, Problem: r.problem, Failing: r.failing, Retry: r.retry}
+	switch {
+	case r.target.IsNick:
+		s.State = "person"
+	case r.state == inside:
+		s.State = "joined"
+	case r.state == joining:
+		s.State = "joining"
+	case r.problem != "":
+		s.State = "refused"
+	default:
+		s.State = "waiting"
+	}
+	r.mu.Lock()
+	r.shown = s
+	r.mu.Unlock()
+}
+
+func (r *room) status() ChannelStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shown
+}
+
+// canTell reports whether a line may be told now.
+func (r *room) canTell(now time.Time) bool {
+	return (r.state == inside || r.target.IsNick) && !now.Before(r.retry)
+}
+
+// claim takes rooms that wait for a link, as many as there is room for.
+func (l *link) claim() {
+	l.rooms = append(l.rooms, l.network.claim(l)...)
+}
+
+// hasRoom reports whether a channel may be joined, count of whose kind are.
+func (l *link) hasRoom(t *target.Target) bool {
+	if t.IsNick {
+		return l.number == 0
+	}
+	limit := l.chanLimit[t.Name[0]]
+	if l.limit > 0 && (limit == 0 || l.limit < limit) {
+		limit = l.limit
+	}
+	return limit == 0 || l.channels(t.Name[0]) < limit
+}
+
+// channels counts the channels that begin with a character.
+func (l *link) channels(prefix byte) (n int) {
+	for _, r := range l.rooms {
+		if !r.target.IsNick && r.target.Name[0] == prefix {
+			n++
+		}
+	}
+	return n
+}
+
+// mostJoins bounds the channels of one JOIN.
+const mostJoins = 10
+
+// join asks for the channels that we are not in, and for the wanted nick.
+func (l *link) join(now time.Time) {
+	var names []string
+	flush := func() {
+		if len(names) > 0 {
+			l.control = append(l.control, "JOIN "+strings.Join(names, ","))
+			names = nil
+		}
+	}
+	for _, r := range l.rooms {
+		switch {
+		case r.target.IsNick:
+		case r.state == joining && now.Sub(r.since) >= answerTime:
+			r.state = outside
+			r.block(now, "the server did not answer to JOIN")
+		case r.state != outside || now.Before(r.retry):
+		case r.target.Key != "":
+			r.enter(joining, now)
+			l.control = append(l.control, "JOIN "+r.target.Name+" "+r.target.Key)
+		default:
+			r.enter(joining, now)
+			if names = append(names, r.target.Name); len(names) == mostJoins {
+				flush()
+			}
+		}
+	}
+	flush()
+	if wanted := l.settings.nick(l.number, l.nickMost()); l.nick != wanted && now.Sub(l.nickTried) >= regainTime {
+		l.nickTried = now
+		l.control = append(l.control, "NICK "+wanted)
+	}
+}
+
+// nextRetry returns how long until a room or the nick is to be tried again.
+func (l *link) nextRetry(now time.Time) time.Duration {
+	next := regainTime
+	for _, r := range l.rooms {
+		if r.state == joining {
+			next = min(next, r.since.Add(answerTime).Sub(now))
+		}
+		if !r.retry.IsZero() && r.retry.After(now) {
+			next = min(next, r.retry.Sub(now))
+		}
+	}
+	return max(next, 0)
+}
+
+// find returns the room of a name, nil for none.
+func (l *link) find(name string) *room {
+	name = l.fold(name)
+	for _, r := range l.rooms {
+		if l.fold(r.target.Name) == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// joinRefused is the server's answer to a JOIN that says no.
+func (l *link) joinRefused(r *room, command, said string) {
+	now := l.client.Now()
+	r.isAway = true
+	r.state, r.since = outside, now
+	if command == errTooManyChannels {
+		// Another connection may have room.
+		l.limit = max(1, l.channels(r.target.Name[0])-1)
+		l.rooms = slices.DeleteFunc(l.rooms, func(other *room) bool { return other == r })
+		l.network.release(r)
+		return
+	}
+	r.block(now, refusal(command, said))
+	level := l.log.Warn
+	if command == errBanned {
+		level = l.log.Error
+	}
+	level("can't join", "channel", r.target.Name, "reason", r.problem, "again", r.retry.Sub(now).String())
+}
+
+// Numerics with a meaning of their own.
+const (
+	errNoSuchNick      = "401"
+	errNoSuchChannel   = "403"
+	errTooManyChannels = "405"
+	errNotOnChannel    = "442"
+	errBanned          = "474"
+)
+
+// refusals say in plain words what a JOIN is refused with.
+var refusals = map[string]string{
+	errNoSuchChannel: "there is no such channel",
+	"437":            "the channel can't be had for now",
+	"470":            "the channel forwards to another",
+	"471":            "the channel is full",
+	"473":            "the channel is for invited only",
+	errBanned:        "banned from the channel",
+	"475":            "the key of the channel is wrong",
+	"476":            "no channel can have this name",
+	"477":            "the channel wants a registered nick",
+	"489":            "the channel wants TLS",
+	"404":            "the channel does not let us speak",
+	errNoSuchNick:    "nobody of this nick is there",
+	"408":            "the channel wants no colours",
+}
+
+func refusal(command, said string) string {
+	plain, ok := refusals[command]
+	if !ok {
+		plain = "refused"
+	}
+	return fmt.Sprintf("%s (%s %s)", plain, command, said)
+}
+
+// thrownOut is a KICK, or a PART that the server did for us.
+func (l *link) thrownOut(r *room, what string) {
+	now := l.client.Now()
+	r.changed, r.isAway = true, true
+	r.state, r.since = outside, now
+	pause := kickPause
+	if !r.kicked.IsZero() && now.Sub(r.kicked) < longestRetry {
+		pause = longestRetry
+	}
+	r.kicked, r.retry = now, now.Add(pause)
+	r.fails(now, what)
+	l.log.Warn("thrown out", "channel", r.target.Name, "reason", what, "again", pause.String())
+}

@@ -1,0 +1,80 @@
+package irc
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"vext/internal/target"
+)
+
+// A NetworkStatus is how things stand with one network.
+type NetworkStatus struct {
+	Network  string          `json:"network"` // its URL
+	Links    []LinkStatus    `json:"connections"`
+	Channels []ChannelStatus `json:"channels"` // and persons
+}
+
+// A LinkStatus is how things stand with one connection.
+type LinkStatus struct {
+	Number      int       `json:"number,omitempty"` // of a further connection, from 2
+	State       string    `json:"state"`            // connected, connecting, away
+	Since       time.Time `json:"since,omitzero"`
+	Nick        string    `json:"nick,omitempty"`
+	ConfirmedBy string    `json:"confirmed_by,omitempty"` // labels or PING
+	Confirmed   time.Time `json:"confirmed,omitzero"`     // when the last line was
+	Error       string    `json:"error,omitempty"`        // the last
+	ErrorTime   time.Time `json:"error_time,omitzero"`
+}
+
+// A ChannelStatus is how things stand with one channel or person.
+type ChannelStatus struct {
+	Target  string    `json:"target"` // URL without secrets
+	Name    string    `json:"name"`
+	State   string    `json:"state"` // joined, joining, waiting, refused, person, unknown
+	Since   time.Time `json:"since,omitzero"`
+	Problem string    `json:"problem,omitempty"`
+	Failing time.Time `json:"failing,omitzero"` // since when there is a problem
+	Retry   time.Time `json:"retry,omitzero"` // when it is tried again
+	Backlog int       `json:"backlog"`
+	Oldest  time.Time `json:"oldest,omitzero"` // of the backlog
+	Told    time.Time `json:"told,omitzero"`   // when the last line was confirmed
+}
+
+// IsConnected reports whether one of the connections is up.
+func (n *NetworkStatus) IsConnected() bool {
+	for _, l := range n.Links {
+		if l.State == "connected" {
+			return true
+		}
+	}
+	return false
+}
+
+// Peek returns what waits in the outbox of a state directory while no process
+// has it. The error is ErrInUse when one does.
+func Peek(state string, log *slog.Logger) ([]NetworkStatus, error) {
+	if !IsThere(state) {
+		return nil, nil
+	}
+	o, err := Open(state)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	c := NewClient(o)
+	c.Settings, c.Log = func(*target.Target) Settings { return Default() }, log
+	for _, url := range o.targets(true) {
+		t, err := target.Parse(url)
+		if err != nil {
+			return nil, err
+		}
+		n := c.networks[serverOf(&t)]
+		if n == nil {
+			n = newNetwork(c, t)
+			c.networks[serverOf(&t)] = n
+		}
+		n.all = append(n.all, newRoom(t, url))
+	}
+	return c.Status(context.Background())
+}

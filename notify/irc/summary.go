@@ -1,0 +1,89 @@
+package irc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A summary counts the lines of a backlog that is told in one.
+type summary struct {
+	counts map[string]int // commits by project, and the lines of no commit under ""
+	last   string         // what the last of them said
+	until  time.Time      // when it came
+}
+
+func (s *summary) add(r *record) {
+	if s.counts == nil {
+		s.counts = map[string]int{}
+	}
+	s.last, s.until = cmp.Or(r.Last, r.Text), r.Time
+	switch {
+	case r.Sum != nil:
+		for project, n := range r.Sum {
+			s.counts[project] += n
+		}
+	case r.Commits > 0:
+		s.counts[cmp.Or(r.Project, noProject)] += r.Commits
+	default:
+		s.counts[""]++
+	}
+}
+
+// noProject is where commits are counted whose project is not known.
+const noProject = "?"
+
+// mostProjects bounds how many projects a summary names.
+const mostProjects = 5
+
+// String returns the summary as it is told: "37 commits to src while I was
+// away: " and what was said last.
+func (s *summary) String() string {
+	var projects []string
+	for project := range s.counts {
+		projects = append(projects, project)
+	}
+	slices.SortFunc(projects, func(a, b string) int {
+		if a == "" || b == "" {
+			return cmp.Compare(b, a) // messages come last
+		}
+		return cmp.Or(cmp.Compare(s.counts[b], s.counts[a]), cmp.Compare(a, b))
+	})
+	var parts []string
+	more := 0
+	for _, project := range projects {
+		if project != "" && len(parts) >= mostProjects {
+			more += s.counts[project]
+			continue
+		}
+		parts = append(parts, counted(s.counts[project], project))
+	}
+	if more > 0 {
+		parts = append(parts, counted(more, "others"))
+	}
+	text := strings.Join(parts, ", ") + " while I was away"
+	if i := strings.LastIndex(text, ", "); i >= 0 {
+		text = text[:i] + " and " + text[i+2:]
+	}
+	if s.last == "" {
+		return text
+	}
+	return text + ": the last was " + plain(s.last)
+}
+
+func counted(n int, project string) string {
+	unit := "commits"
+	if project == "" {
+		unit = "messages"
+	}
+	if n == 1 {
+		unit = strings.TrimSuffix(unit, "s")
+	}
+	switch project {
+	case "", noProject:
+		return fmt.Sprintf("%d %s", n, unit)
+	}
+	return fmt.Sprintf("%d %s to %s", n, unit, project)
+}
