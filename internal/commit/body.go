@@ -52,6 +52,7 @@ func (b *body) read() {
 			b.end = b.mail.text.Len()
 		}
 		b.facts.date = "" // what looked like one is a part of the message
+		b.mail.Plain = true
 		b.finish(Commit{Message: messageText(b.mail.text.String()[:b.end])}, true)
 	}
 }
@@ -150,19 +151,25 @@ func (b *body) gitLog(revision string) {
 	}
 	b.facts.authorDate, b.facts.date = authorDate, date
 	c.Message = b.message("    ")
+	if b.mail.files && !b.facts.push { // behind the commits of a push are the files of all
+		c.Files = b.changedFiles()
+	}
 	b.finish(c, false)
 }
 
 // centralLog reads the message of a centralised system's mailer.
 func (b *body) centralLog() {
-	message := b.message("  ")
-	if b.facts.refname == "" {
+	c := Commit{Revision: b.facts.revision, Message: b.message("  ")}
+	switch {
+	case b.mail.files:
+		c.Files = b.changedFiles()
+		if b.facts.refname == "" {
+			b.facts.refname = c.Files.branch()
+		}
+	case b.facts.refname == "":
 		b.facts.refname = b.changedBranch()
 	}
-	b.finish(Commit{
-		Revision: b.facts.revision,
-		Message:  message,
-	}, false)
+	b.finish(c, false)
 }
 
 // message reads a commit message whose lines are indented by indent or by a

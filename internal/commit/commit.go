@@ -27,6 +27,7 @@ type Commit struct {
 	Sender     string    // the address in From of the mail
 	Trailer    string    // a name that the filter was told to look for in addition
 	Source     string    // the way it came, one of the From constants; "" for a mail
+	Files      Files     // that it changed, where somebody wants to know them
 }
 
 // A Person has a name and an address, as a commit gives them.

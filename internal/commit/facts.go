@@ -102,11 +102,13 @@ func (b *body) finish(c Commit, plain bool) {
 	if c.Message == "" {
 		return
 	}
+	asks := true
 	if wanted := b.mail.wanted; wanted != nil {
-		if _, asks := wanted.Request(c.Message); !asks {
-			b.mail.Others++
-			return
-		}
+		_, asks = wanted.Request(c.Message)
+	}
+	if !asks && (!b.mail.files || len(b.mail.Commits) >= mostOthers) {
+		b.mail.Others++
+		return
 	}
 	h := &b.mail.Header
 	f := &b.facts
@@ -137,6 +139,9 @@ func (b *body) finish(c Commit, plain bool) {
 	}
 	for _, shown := range []*string{&c.Subject, &c.Repository, &c.Refname, &c.Revision} {
 		*shown = text.OneLine(*shown)
+	}
+	if !asks {
+		c.Message, c.Subject = "", strings.Clone(c.Subject) // which lies in it
 	}
 	b.mail.Commits = append(b.mail.Commits, c)
 }

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func same(t *testing.T, got, want *Commit) {
 	t.Helper()
 	a, b := *got, *want
 	a.Date, a.AuthorDate, b.Date, b.AuthorDate = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	if a != b {
+	if !reflect.DeepEqual(a, b) {
 		t.Errorf("got  %+v\nwant %+v", a, b)
 	}
 }
@@ -97,7 +98,7 @@ func TestMadeID(t *testing.T) {
 		{Revision: "a+main", Repository: "x/y"}, {Revision: "a"}, {Revision: "a", Repository: "ä"},
 	} {
 		id := c.MadeID()
-		if other, ok := seen[id]; ok && other != c {
+		if other, ok := seen[id]; ok && !reflect.DeepEqual(other, c) {
 			t.Errorf("%+v and %+v are both %s", c, other, id)
 		}
 		seen[id] = c

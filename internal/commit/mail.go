@@ -47,8 +47,10 @@ type Mail struct {
 	Others  int      // commits that were not wanted, see ReadAsking
 	LetGo   string   // why it is none of our business; "" for a commit
 	Bad     bool     // it is no mail at all
+	Plain   bool     // no mailer's shape is known in it: all of its text is taken for the message
 
 	wanted  *Trailers // nil for every commit
+	files   bool      // every commit is wanted, and what it changed
 	text    collector // the decoded body as far as it was read
 	charset string    // in which text is written, when it could not be decoded
 }
@@ -56,16 +58,25 @@ type Mail struct {
 // ReadMail reads a mail (RFC 5322) with one commit in it, or with the several
 // of one push. It reads no further than it must and never fails: what can't be
 // understood is reported in LetGo.
-func ReadMail(r io.Reader) *Mail { return readMail(r, nil) }
+func ReadMail(r io.Reader) *Mail { return (&Mail{}).read(r) }
+
+// ReadAll is ReadAsking for one who wants to know of the others, too, and which
+// files were changed. Those have no Message, and Others counts what is beyond
+// mostOthers.
+func ReadAll(r io.Reader, trailers *Trailers) *Mail {
+	return (&Mail{wanted: trailers, files: true}).read(r)
+}
+
+// mostOthers bounds how many commits are made out that do not ask.
+const mostOthers = 5000
 
 // ReadAsking is ReadMail for one who wants only the commits that ask for a
 // reminder with one of the trailers. Others are not made out; Others counts
 // them.
-func ReadAsking(r io.Reader, trailers *Trailers) *Mail { return readMail(r, trailers) }
+func ReadAsking(r io.Reader, trailers *Trailers) *Mail { return (&Mail{wanted: trailers}).read(r) }
 
-func readMail(r io.Reader, wanted *Trailers) *Mail {
+func (m *Mail) read(r io.Reader) *Mail {
 	lines := newLineReader(r)
-	m := &Mail{wanted: wanted}
 	m.Header.read(lines)
 	if m.Header.empty() {
 		m.Bad, m.LetGo = true, "not a mail: it has no header"

@@ -29,6 +29,9 @@ type cloudChange struct {
 	Forced    bool              `json:"forced"`
 	Truncated bool              `json:"truncated"`
 	Commits   list[cloudCommit] `json:"commits"`
+	Links     struct {
+		HTML link `json:"html"`
+	} `json:"links"`
 }
 
 func (c cloudChange) usable() bool { return c.ref() != nil && c.ref().Name != "" }
@@ -107,6 +110,7 @@ func (p *Push) bitbucketCloud(event string, data []byte) error {
 				AuthorDate: date(c.Date), Date: date(c.Date),
 			})
 		}
+		u.Page = page(c.Links.HTML.Href)
 		u.take(p, d)
 		u.Incomplete = u.Incomplete || u.After != "" && (c.Truncated || w.Push.Changes.passedOver > 0)
 		p.Updates = append(p.Updates, u)

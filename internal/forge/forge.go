@@ -56,6 +56,9 @@ type Update struct {
 	Incomplete bool
 	Listed     int // how many commits it describes
 	Total      int // how many there are, 0 where the payload does not say
+	// Page is the URL of a page that shows all of them, "" where the payload
+	// names none.
+	Page string
 }
 
 // Parse reads the payload of an event, which is named by the header of the
@@ -147,6 +150,14 @@ func newUpdate(ref, before, after string) (Update, error) {
 	}
 	u.After, err = endOf(after)
 	return u, err
+}
+
+// page returns the URL of a page as the payload names it.
+func page(url string) string {
+	if url = text.OneLine(url); len(url) > longestFact || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return ""
+	}
+	return url
 }
 
 func isTag(ref string) bool { return strings.HasPrefix(ref, "refs/tags/") }

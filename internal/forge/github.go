@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"errors"
 
 	"vext/internal/commit"
@@ -18,6 +19,8 @@ type githubPush struct {
 	Commits      list[githubCommit] `json:"commits"`
 	Size         *int               `json:"size"`          // GitHub's, in its list of events
 	TotalCommits *int               `json:"total_commits"` // Gitea's
+	Compare      string             `json:"compare"`
+	CompareURL   string             `json:"compare_url"` // of Gogs, Gitea and Forgejo
 	Repository   struct {
 		FullName string `json:"full_name"`
 		HTMLURL  string `json:"html_url"`
@@ -34,6 +37,9 @@ type githubCommit struct {
 	URL       string  `json:"url"`
 	Author    *person `json:"author"`
 	Committer *person `json:"committer"`
+	Added     files   `json:"added"`
+	Removed   files   `json:"removed"`
+	Modified  files   `json:"modified"`
 }
 
 func (c githubCommit) usable() bool { return hash(c.ID) != "" }
@@ -45,6 +51,7 @@ func (c *githubCommit) commit() commit.Commit {
 		Revision: hash(c.ID), URL: c.URL, Message: c.Message,
 		Author: c.Author.person(), Committer: c.Committer.person(),
 		AuthorDate: date(c.Timestamp), Date: date(c.Timestamp),
+		Files: commit.FilesOf(c.Modified, c.Added, c.Removed),
 	}
 }
 
@@ -97,6 +104,7 @@ func (p *Push) github(event string, data []byte) error {
 	for i := range w.Commits.items {
 		d.commits = append(d.commits, w.Commits.items[i].commit())
 	}
+	u.Page = page(cmp.Or(w.Compare, w.CompareURL))
 	u.take(p, d)
 	u.Incomplete = u.Incomplete || u.After != "" && u.isFull(p.Kind, total != nil)
 	p.Updates = append(p.Updates, u)

@@ -37,6 +37,9 @@ type gitlabCommit struct {
 	Timestamp string  `json:"timestamp"`
 	URL       string  `json:"url"`
 	Author    *person `json:"author"`
+	Added     files   `json:"added"`
+	Removed   files   `json:"removed"`
+	Modified  files   `json:"modified"`
 }
 
 func (c gitlabCommit) usable() bool { return hash(c.ID) != "" }
@@ -73,6 +76,7 @@ func (p *Push) gitlab(event string, data []byte) error {
 		d.commits = append(d.commits, commit.Commit{
 			Revision: hash(c.ID), URL: c.URL, Message: c.Message, Author: c.Author.person(),
 			AuthorDate: date(c.Timestamp), Date: date(c.Timestamp),
+			Files: commit.FilesOf(c.Modified, c.Added, c.Removed),
 		})
 	}
 	u.take(p, d)

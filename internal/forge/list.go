@@ -43,6 +43,30 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// files is an array of paths, and empty for what is none.
+type files []string
+
+// mostFiles bounds the paths of one commit. GitHub lists up to 3,000 of a push.
+const mostFiles = 3000
+
+// UnmarshalJSON implements json.Unmarshaler. What it is given is JSON, so
+// that nothing in it is an error.
+func (f *files) UnmarshalJSON(data []byte) error {
+	*f = nil
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
+		return nil
+	}
+	for decoder.More() && len(*f) < mostFiles {
+		var path string
+		if err := decoder.Decode(&path); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+			return nil
+		}
+		*f = append(*f, path)
+	}
+	return nil
+}
+
 // described are the commits of an update as its payload has them.
 type described struct {
 	commits    []commit.Commit

@@ -68,8 +68,12 @@ func (h *hgRepository) pull(ctx context.Context) error {
 	return err
 }
 
-// hgTemplate makes hg log print a changeset as a line of JSON.
-const hgTemplate = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json}]\n`
+// hgTemplate makes hg log print a changeset as a line of JSON, and hgWithFiles
+// one with its files.
+const (
+	hgTemplate  = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},""]\n`
+	hgWithFiles = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},{join(files, "\n")|json}]\n`
+)
 
 // Walk implements Repository by one hg log. A changeset is on one branch only.
 func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
@@ -86,7 +90,11 @@ func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit
 		return 0, nil
 	}
 	n := 0
-	cmd := h.hg(ctx, "log", "--rev", hgRevset(tips, since), "--template", hgTemplate)
+	template := hgTemplate
+	if log.Files {
+		template = hgWithFiles
+	}
+	cmd := h.hg(ctx, "log", "--rev", hgRevset(tips, since), "--template", template)
 	err := stream(ctx, cmd, func(out io.Reader) error {
 		r := bufio.NewReaderSize(out, 64<<10)
 		for {
@@ -144,7 +152,7 @@ func hgSet(nodes []string) string {
 
 func parseChangeset(line []byte) (*commit.Commit, error) {
 	var f []string
-	if err := json.Unmarshal(line, &f); err != nil || len(f) != 5 || !commit.IsHash(f[0]) {
+	if err := json.Unmarshal(line, &f); err != nil || len(f) != 6 || !commit.IsHash(f[0]) {
 		return nil, fmt.Errorf("hg log: not understood: %.60q", line)
 	}
 	person := commit.ParsePerson(text.OneLine(f[2]))
@@ -157,6 +165,7 @@ func parseChangeset(line []byte) (*commit.Commit, error) {
 	}
 	c.Message = f[4]
 	c.Clean()
+	c.Files = commit.FilesOf(strings.Split(f[5], "\n"))
 	return c, nil
 }
 

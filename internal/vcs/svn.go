@@ -196,6 +196,11 @@ func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range
 				log.Progress(before + n)
 			}
 			c, branches := e.commit(below)
+			if log.Files {
+				for _, p := range e.Paths {
+					c.Files.Add(strings.TrimPrefix(p.Path, "/"))
+				}
+			}
 			if len(branches) == 0 || !log.wants([]byte(e.Message)) || r.isTooOld(c) {
 				c.Message, branches = "", []string{""}
 			}

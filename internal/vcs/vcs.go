@@ -42,6 +42,9 @@ type Log struct {
 	FirstParent bool
 	// Match chooses the commits by their message; nil takes all.
 	Match func(message []byte) bool
+	// Files has each commit say which files it changed, where that costs little.
+	// See Lister.
+	Files bool
 	// Progress is told how many commits were looked at; may be nil.
 	Progress func(n int)
 }

@@ -1,0 +1,39 @@
+package vcs
+
+import (
+	"context"
+	"strings"
+
+	"vext/internal/commit"
+)
+
+// A Lister is a repository whose Walk does not say which files a commit
+// changed, but that can be asked for it.
+type Lister interface {
+	// Files returns the files of commits by their hashes; those of a merge are
+	// none.
+	Files(ctx context.Context, revisions []string) (map[string]commit.Files, error)
+}
+
+// Files implements Lister.
+func (g *gitRepository) Files(ctx context.Context, revisions []string) (map[string]commit.Files, error) {
+	cmd := g.git(ctx, "-c", "core.quotePath=false", "diff-tree", "--stdin", "-r", "--root", "--name-only")
+	cmd.Stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n")
+	out, err := output(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]commit.Files{}
+	revision := ""
+	for line := range strings.Lines(out) {
+		line = strings.TrimRight(line, "\n")
+		if commit.IsHash(line) {
+			revision = line
+			continue
+		}
+		f := files[revision]
+		f.Add(line)
+		files[revision] = f
+	}
+	return files, nil
+}
