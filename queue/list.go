@@ -32,28 +32,30 @@ type Item struct {
 	Tried  *history.Deferrals // nil when it was not tried to be sent
 	Gone   string             // why the commit is no longer where it was
 	Held   bool               // it waits in the spool for another way to bring its commit
+	IRC    []string           // the targets that were not yet told of it
 }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Name       string `json:"name"`
-		Place      string `json:"place"`
-		Due        string `json:"due,omitempty"`
-		Committer  string `json:"committer,omitempty"`
-		Address    string `json:"address,omitempty"`
-		Repository string `json:"repository,omitempty"`
-		Branch     string `json:"branch,omitempty"`
-		Revision   string `json:"revision,omitempty"`
-		Subject    string `json:"subject,omitempty"`
-		Asked      string `json:"asked,omitempty"`
-		Reason     string `json:"reason,omitempty"`
-		Source     string `json:"source,omitempty"`
-		Gone       string `json:"gone,omitempty"`
-		Path       string `json:"path"`
+		Name       string   `json:"name"`
+		Place      string   `json:"place"`
+		Due        string   `json:"due,omitempty"`
+		Committer  string   `json:"committer,omitempty"`
+		Address    string   `json:"address,omitempty"`
+		Repository string   `json:"repository,omitempty"`
+		Branch     string   `json:"branch,omitempty"`
+		Revision   string   `json:"revision,omitempty"`
+		Subject    string   `json:"subject,omitempty"`
+		Asked      string   `json:"asked,omitempty"`
+		Reason     string   `json:"reason,omitempty"`
+		Source     string   `json:"source,omitempty"`
+		Gone       string   `json:"gone,omitempty"`
+		IRC        []string `json:"irc,omitempty"`
+		Path       string   `json:"path"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.Path,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, i.Path,
 	})
 }
 
@@ -81,6 +83,11 @@ func (q *Queue) Waiting() ([]Item, error) {
 		item.Tried = standing.Tried
 		if standing.Vanished != nil {
 			item.Gone = standing.Vanished.Reason
+		}
+		for _, l := range standing.LinesOf(e.Day.String()) {
+			if l.IsOpen() {
+				item.IRC = append(item.IRC, l.Handed.Via)
+			}
 		}
 		items = append(items, item)
 	}

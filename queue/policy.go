@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"vext/internal/commit"
+	"vext/internal/text"
 )
 
 // A Policy says which commits count and who may be written to. Patterns are
@@ -21,6 +21,7 @@ type Policy struct {
 	Allow        []string
 	Trailers     []string // names in addition to the usual ones
 	ToAuthor     bool     // remind the author instead of the committer
+	Ways         []Way    // which way reminders go; by mail where none matches
 
 	// Names are the other names under which repositories arrive, as
 	// commit.RepositoryName writes them and in lower case, with the one that
@@ -189,34 +190,9 @@ func matchAny(patterns []string, s string, fold bool) bool {
 		if fold {
 			p = strings.ToLower(p)
 		}
-		if match(p, s) {
+		if text.Match(p, s) {
 			return true
 		}
 	}
 	return false
-}
-
-// match reports whether s matches a pattern with * and ?. It goes back only to
-// the last *, so that no pattern is slow.
-func match(pattern, s string) bool {
-	star, mark := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && pattern[p] == '?':
-			_, size := utf8.DecodeRuneInString(s[i:])
-			p, i = p+1, i+size
-		case p < len(pattern) && pattern[p] == s[i]:
-			p, i = p+1, i+1
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }

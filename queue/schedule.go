@@ -150,7 +150,7 @@ func (q *Queue) judge(d *Decision, m *Message) {
 		return
 	}
 	d.copyOf = originals(&m.Commit)
-	if reason := q.Policy.Refuses(q.Policy.Recipient(&m.Commit)); reason != "" {
+	if reason := q.Policy.refuses(&m.Commit); reason != "" {
 		d.Event.Reason = reason
 		return
 	}

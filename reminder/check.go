@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -123,7 +124,9 @@ func (s *Service) checkRun(maxAge time.Duration) Finding {
 // checkHistory reads the history once for all questions that it answers.
 func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	var queued, sent time.Time
+	lines := history.NewLines(s.Queue.Now)
 	damaged, err := s.Queue.History.Scan(func(e *history.Event) {
+		lines.Take(e)
 		switch {
 		case e.Kind == history.Queued && e.Time.After(queued):
 			queued = e.Time
@@ -134,7 +137,7 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	if err != nil {
 		return []Finding{{Broken, "history", err.Error(), ""}}
 	}
-	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}, s.checkWaiting(), s.checkFailed()}
+	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}, s.checkWaiting(lines), s.checkFailed()}
 	if damaged > 0 {
 		findings = append(findings, Finding{LookAt, "history", fmt.Sprintf("%s can't be read", calendar.Plural(damaged, "line")), "see " + s.Queue.History.Dir()})
 	}
@@ -158,13 +161,17 @@ func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding 
 	return Finding{Well, what, s.ago(seen), ""}
 }
 
-func (s *Service) checkWaiting() Finding {
+func (s *Service) checkWaiting(lines *history.Lines) Finding {
 	const what = "waiting"
 	entries, err := s.Queue.Entries(calendar.Day{})
 	if err != nil {
 		return Finding{Broken, what, err.Error(), ""}
 	}
 	text := calendar.Plural(len(entries), "reminder")
+	all := len(entries)
+	if entries = s.notForIRC(entries, lines); len(entries) < all {
+		text += fmt.Sprintf(", %d of them for IRC", all-len(entries))
+	}
 	if len(entries) == 0 {
 		return Finding{Well, what, text, ""}
 	}
@@ -180,6 +187,20 @@ func (s *Service) checkWaiting() Finding {
 		return Finding{LookAt, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run says what keeps them; they are tried again"}
 	}
 }
+
+// notForIRC leaves out the entries that wait to be told on IRC, and not for
+// longer than they may.
+func (s *Service) notForIRC(entries []queue.Entry, lines *history.Lines) []queue.Entry {
+	return slices.DeleteFunc(entries, func(e queue.Entry) bool {
+		standing := lines.Names[e.Name]
+		return standing != nil && slices.ContainsFunc(standing.LinesOf(e.Day.String()), func(l *history.Line) bool {
+			return l.IsOpen() && !l.IsBeside() && s.Queue.Now.Sub(l.Handed.Time).Abs() < ircOverdue
+		})
+	})
+}
+
+// ircOverdue is how old a line is that a daily run should have sent as a mail.
+const ircOverdue = 24 * time.Hour
 
 // brokenAfter is after how many days of sending nothing the service is broken
 // and not only in trouble.

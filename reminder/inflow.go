@@ -18,14 +18,15 @@ type Inflow interface {
 	// Vanished calls record with the commits that are no longer where they
 	// were. Those for which record returns nil are not told of again.
 	Vanished(ctx context.Context, record func([]history.Event) error) error
-	// Troubles returns what has failed for so long that the operator is to know.
+	// Troubles returns what has failed for so long that the operator is to know,
+	// of the ways in and of IRC.
 	Troubles(now time.Time) []Trouble
 }
 
-// A Trouble is a way in that fails.
+// A Trouble is a way in, or a way out on IRC, that fails.
 type Trouble struct {
-	What  string    // the repository
-	Where string    // its URL or path
+	What  string    // the repository, the channel
+	Where string    // its URL or path; IRC
 	Since time.Time // when it first failed
 	Text  string    // how it fails
 }
@@ -79,8 +80,7 @@ type troubleData struct {
 
 type troubleItem struct{ What, Where, Since, Text string }
 
-// tellTroubles writes to the operator once about every way in that has failed
-// for a day. What began to fail anew is told anew.
+// tellTroubles writes to the operator once about everything that fails. What began to fail anew is told anew.
 func (s *Service) tellTroubles(ctx context.Context) error {
 	troubles, err := s.newTroubles()
 	if err != nil || len(troubles) == 0 {
@@ -94,9 +94,9 @@ func (s *Service) tellTroubles(ctx context.Context) error {
 	}
 	what := troubles[0].What
 	if len(troubles) > 1 {
-		what = fmt.Sprintf("%d repositories", len(troubles))
+		what = fmt.Sprintf("%s and %d more", what, len(troubles)-1)
 	}
-	return s.tell(ctx, toldTrouble, "[vext] can't be followed: "+what, templates.Trouble, data, told...)
+	return s.tell(ctx, toldTrouble, "[vext] trouble: "+what, templates.Trouble, data, told...)
 }
 
 // newTroubles returns the troubles that the operator was not told of.

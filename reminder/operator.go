@@ -29,6 +29,7 @@ const mostItems = 50
 type news struct {
 	setAside []history.Event // since the operator was last told
 	month    *Numbers        // of the last month, nil when it was told
+	lines    *history.Lines  // that wait for IRC
 }
 
 // Numbers are what happened in a month, and what is.
@@ -57,7 +58,7 @@ func (s *Service) tellOperator(ctx context.Context) error {
 			templates.SetAside, s.setAsideData(n.setAside))
 	}
 	if n.month != nil && err == nil {
-		if err = s.complete(n.month); err == nil {
+		if err = s.complete(n); err == nil {
 			err = s.tell(ctx, toldMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
 		}
 	}
@@ -71,10 +72,11 @@ func (s *Service) tellOperator(ctx context.Context) error {
 func (s *Service) news() (*news, error) {
 	today := s.Queue.Today()
 	month := calendar.Date(today.Year(), today.Month()-1, 1)
-	n := &news{month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month}}
+	n := &news{lines: history.NewLines(s.Queue.Now), month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month}}
 	told := false
 	begun := false // before this month
 	_, err := s.Queue.History.Scan(func(e *history.Event) {
+		n.lines.Take(e)
 		day := calendar.Of(e.Time, s.Queue.Zone)
 		begun = begun || day.Before(calendar.Date(today.Year(), today.Month(), 1))
 		switch {
@@ -115,10 +117,11 @@ func (n *Numbers) count(e *history.Event, day calendar.Day) {
 }
 
 // complete fills in what is not in the history.
-func (s *Service) complete(n *Numbers) error {
+func (s *Service) complete(all *news) error {
+	n := all.month
 	entries, err := s.Queue.Entries(calendar.Day{})
 	failures, failErr := s.Queue.Failures()
-	n.Waiting, n.Overdue, n.Aside = len(entries), s.overdue(entries), len(failures)
+	n.Waiting, n.Overdue, n.Aside = len(entries), s.overdue(s.notForIRC(entries, all.lines)), len(failures)
 	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
 	return errors.Join(err, failErr)
 }

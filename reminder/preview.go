@@ -62,7 +62,7 @@ func (s *Service) previewNews(steps []Step) ([]Step, error) {
 	}
 	troubles, err := s.newTroubles()
 	if len(troubles) > 0 {
-		told = append(told, Step{"tell", s.Operator, "what can't be followed"})
+		told = append(told, Step{"tell", s.Operator, "what fails"})
 	}
 	return told, err
 }
@@ -90,10 +90,17 @@ func (s *Service) previewItem(item *dueItem) Step {
 	case s.isPaused(item):
 		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Deferrals().Until)}
 	}
-	_, reason, err := s.readDue(item)
-	switch {
-	case err != nil:
+	m, reason, err := s.readDue(item)
+	if err != nil {
 		return Step{"leave", item.entry.Name, err.Error()}
+	}
+	waits, failed := waiting(item.byName.LinesOf(item.entry.Day.String()))
+	way := s.Queue.Policy.WayOf(&m.Commit)
+	switch {
+	case waits:
+		return Step{"wait", to(e), "for IRC to be told of it"}
+	case failed == "" && !way.Mail && s.IRC != nil:
+		return Step{"send", to(e) + " on IRC", e.Subject}
 	case reason != "":
 		return Step{"set aside", item.entry.Name, reason}
 	}

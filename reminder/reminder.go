@@ -32,7 +32,17 @@ type Service struct {
 	Log       *slog.Logger
 	Progress  func(what string) queue.Progress // may return nil
 
+	// IRC takes the lines of the ways that have targets; nil where there is no
+	// IRC. One that only can't be had now returns errors, and what is for it
+	// waits.
+	IRC notify.Outlet
+	// Await, unless nil, is called once a run when lines wait. It returns when
+	// the outcomes of those with the keys are known, or after a while.
+	Await func(ctx context.Context, keys []string)
+
 	sentKeys map[string]bool // the commits that this run has reminded of
+	openKeys []string        // the lines that wait to be told
+	missing  map[string]bool // the lines that the outbox should have and has not, by key
 }
 
 // A Summary counts what a run did.
@@ -40,10 +50,13 @@ type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, SetAside    int
 	Paused                      int // due, but tried lately
+	Waiting                     int // due, and in the outbox for IRC alone
+	Handed                      int // reminders of which lines were put there
+	Told                        int // lines told that go beside a mail
 }
 
 // Empty reports whether the run had nothing to do.
-func (s Summary) Empty() bool { return s == Summary{Paused: s.Paused} }
+func (s Summary) Empty() bool { return s == Summary{Paused: s.Paused, Waiting: s.Waiting} }
 
 // lockWait is how long a run waits for another to end. After that it leaves
 // the work to that one, and what comes later to the next.
@@ -66,7 +79,7 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 	if !isHistoryError(scheduled) {
 		errs = append(errs, s.markVanished(ctx))
 		// Without a history that can be written, nothing may be sent.
-		sendErr := s.sendDue(ctx, &sum)
+		sendErr := s.sendAll(ctx, &sum)
 		errs = append(errs, sendErr)
 		if !isHistoryError(sendErr) {
 			errs = append(errs, s.tellOperator(ctx))
@@ -85,6 +98,25 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	return sum, lock.MarkRun(s.Queue.Now)
+}
+
+// sendAll settles what was handed to IRC, sends what is due, and where it is to
+// wait for IRC does both once more.
+func (s *Service) sendAll(ctx context.Context, sum *Summary) error {
+	_, err := s.settle(ctx, sum)
+	if isHistoryError(err) {
+		return err
+	}
+	err = errors.Join(err, s.sendDue(ctx, sum, nil))
+	if s.Await == nil || len(s.openKeys) == 0 || ctx.Err() != nil || isHistoryError(err) {
+		return err
+	}
+	s.Await(ctx, s.openKeys)
+	failed, settleErr := s.settle(ctx, sum)
+	if len(failed) > 0 && !isHistoryError(settleErr) {
+		settleErr = errors.Join(settleErr, s.sendDue(ctx, sum, failed))
+	}
+	return errors.Join(err, settleErr)
 }
 
 // isHistoryError reports whether err says that the history could not be read
@@ -141,6 +173,7 @@ func (s Summary) String() string {
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"}, {s.Paused, "tried lately and not yet again"},
+		{s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)

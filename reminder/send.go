@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type dueItem struct {
 	event   history.Event     // as it was queued
 	byName  *history.Standing // what the history says of the message
 	byKey   *history.Standing // and of the commit
+	instead string            // why the mail goes in the place of IRC, "" when it does not
 }
 
 // key identifies the reminder: the same at every try, another after a snooze.
@@ -34,10 +36,14 @@ func (e stopError) Unwrap() error { return e.err }
 
 func isStop(err error) bool { return errors.As(err, new(stopError)) }
 
-// sendDue sends what is due, day by day. Entries that fail stay or are set
-// aside, and the next is tried, until the way out is closed.
-func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
+// sendDue sends what is due, day by day, of these names unless they are nil.
+// Entries that fail stay or are set aside, and the next is tried, until the way
+// out is closed.
+func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) error {
 	items, errs := s.due()
+	if names != nil {
+		items = slices.DeleteFunc(items, func(d *dueItem) bool { return !slices.Contains(names, d.entry.Name) })
+	}
 	s.sentKeys = map[string]bool{}
 	progress := s.progress("sending")
 	if len(items) > 0 {
@@ -45,6 +51,10 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary) error {
 		if err := s.Queue.History.Reserve(); err != nil {
 			return errors.Join(append(errs, &queue.HistoryError{Err: err})...)
 		}
+	}
+	items, err := s.handOver(ctx, items, sum)
+	if errs = append(errs, err); isStop(err) {
+		return errors.Join(errs...)
 	}
 	var dirty []calendar.Day
 	var stop error
@@ -250,6 +260,9 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 		return Words{}, false, err
 	}
 	if reason != "" {
+		if item.instead != "" {
+			reason = item.instead + "\n" + reason
+		}
 		return Words{}, false, s.setAside(item, reason, sum)
 	}
 	item.message = m
@@ -310,7 +323,7 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		e.Time, e.Kind, e.Name = history.Stamp(s.Queue.Now), history.Sent, item.entry.Name
 		to := s.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
-		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.Mail.String(), "", "", ""
+		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.via(item), "", item.instead, ""
 		events[i] = e
 	}
 	full, err := s.record(events...)

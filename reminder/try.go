@@ -9,18 +9,19 @@ import (
 // one is known before a reminder waits for it.
 func TryTemplates(set *templates.Set) error {
 	w := Words{
-		Number: 1, Name: "Jane", Subject: "foo: fix bar", Asked: "MFC after: 2 weeks", Word: "MFC", Period: "2 weeks",
+		Number: 1, Name: "Jane", Login: "jane", Subject: "foo: fix bar", Asked: "MFC after: 2 weeks", Word: "MFC", Period: "2 weeks",
 		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
 		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick", Gone: "no longer on main",
 		ID: "0123456789ab", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
 	}
 	w.Facts = w.facts(false)
 	for name, data := range map[string]any{
-		templates.Reminder: w,
-		templates.Digest:   digestData{[]Words{w, w}, w.Host, w.Operator},
-		templates.SetAside: setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
-		templates.Month:    &Numbers{Host: w.Host},
-		templates.Trouble:  troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
+		templates.Reminder:    w,
+		templates.ReminderIRC: w,
+		templates.Digest:      digestData{[]Words{w, w}, w.Host, w.Operator},
+		templates.SetAside:    setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
+		templates.Month:       &Numbers{Host: w.Host},
+		templates.Trouble:     troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
 	} {
 		if _, err := set.Text(name, data); err != nil {
 			return err

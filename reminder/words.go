@@ -1,6 +1,7 @@
 package reminder
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 type Words struct {
 	Number     int    // in a digest, from 1
 	Name       string // the recipient's, may be empty
+	Login      string // the recipient's: the address up to the @, else the name
 	Subject    string // of the commit
 	Asked      string // the trailer as it was written: MFC after: 2 weeks
 	Word       string // MFC, Merge, Backport or empty
@@ -45,8 +47,9 @@ type Fact struct{ Label, Value string }
 // what the history says of its commit.
 func (s *Service) words(m *queue.Message, name string, standing *history.Standing, today calendar.Day) Words {
 	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
+	to := s.Queue.Policy.Recipient(&m.Commit)
 	w := Words{
-		Name: text.OneLine(s.Queue.Policy.Recipient(&m.Commit).Name), Subject: text.OneLine(m.Subject),
+		Name: text.OneLine(to.Name), Login: text.OneLine(cmp.Or(commit.Login(to.Email), to.Name)), Subject: text.OneLine(m.Subject),
 		Asked: text.OneLine(m.Request.Key + ": " + m.Request.Value), Word: m.Request.Word(), Period: m.Request.Period.String(),
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
 		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),

@@ -18,11 +18,14 @@ var embedded embed.FS
 
 // Names of the templates.
 const (
-	Reminder = "reminder.txt" // one commit; reminder.Words
-	Digest   = "digest.txt"   // several commits; a list of reminder.Words in .Reminders
-	SetAside = "setaside.txt" // to the operator: what was set aside
-	Month    = "month.txt"    // to the operator: the month's numbers
-	Trouble  = "trouble.txt"  // to the operator: repositories that can't be followed
+	Reminder    = "reminder.txt"     // one commit; reminder.Words
+	ReminderIRC = "reminder-irc.txt" // the same on IRC, on one line; reminder.Words
+	Notice      = "notice.txt"       // a commit that arrived, on IRC; notice.Fields
+	NoticePush  = "notice-push.txt"  // many of one push, before the first three; notice.Push
+	Digest      = "digest.txt"       // several commits; a list of reminder.Words in .Reminders
+	SetAside    = "setaside.txt"     // to the operator: what was set aside
+	Month       = "month.txt"        // to the operator: the month's numbers
+	Trouble     = "trouble.txt"      // to the operator: what fails
 )
 
 // A Set is the templates as one installation has them.
@@ -36,7 +39,7 @@ func Load(dir string) (*Set, error) {
 		"join":   strings.Join,
 		"indent": indent,
 	})
-	for _, name := range []string{Reminder, Digest, SetAside, Month, Trouble} {
+	for _, name := range []string{Reminder, ReminderIRC, Notice, NoticePush, Digest, SetAside, Month, Trouble} {
 		text, err := read(dir, name)
 		if err != nil {
 			return nil, err
@@ -46,6 +49,19 @@ func Load(dir string) (*Set, error) {
 		}
 	}
 	return &Set{root}, nil
+}
+
+// With returns the set with one more template. One that can't be parsed is an
+// error.
+func (s *Set) With(name, text string) (*Set, error) {
+	t, err := s.t.Clone()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.New(name).Parse(text); err != nil {
+		return nil, err
+	}
+	return &Set{t}, nil
 }
 
 func read(dir, name string) ([]byte, error) {

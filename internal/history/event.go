@@ -23,6 +23,9 @@ const (
 	Passed    = "passed"   // it was due before its past was imported: not sent
 	Replaced  = "replaced" // a mail's word, by what a way said that nobody can forge
 	Vanished  = "vanished" // a forced update took the commit off its branch
+	Handed    = "handed"   // a line of it is to go into the outbox for IRC
+	Said      = "said"     // that line was told
+	Unsaid    = "unsaid"   // that line will not be told
 )
 
 // An Event is one line of the history: what happened to one reminder, when,

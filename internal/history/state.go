@@ -9,11 +9,13 @@ import (
 // A Standing is what the history says about one message or one commit.
 type Standing struct {
 	Done     bool   // sent, cancelled or passed, and not snoozed since
+	Sent     bool   // and of these, sent
 	Queued   *Event // the last time it was given a day; nil if never
 	Snoozed  string // the day it was snoozed to, if that was the last word
 	Branches []string
 	Vanished *Event     // the commit is no longer on its branch; nil when it is
 	Tried    *Deferrals // nil when it was not tried to be sent
+	Lines    []Line     // for IRC, of all days
 }
 
 // Deferrals count the attempts to send that failed and may yet succeed.
@@ -26,6 +28,7 @@ type Deferrals struct {
 
 // take brings the standing up to date with the next event.
 func (s *Standing) take(e *Event) {
+	s.takeLines(e)
 	switch e.Kind {
 	case Queued:
 		queued := *e
@@ -40,13 +43,13 @@ func (s *Standing) take(e *Event) {
 		vanished := *e
 		s.Vanished = &vanished
 	case Sent, Cancelled, Passed, Replaced: // the last has no key: its commit waits under another name
-		s.Done, s.Snoozed, s.Tried = true, "", nil
+		s.Done, s.Sent, s.Snoozed, s.Tried = true, e.Kind == Sent, "", nil
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
 			snoozed := *e
 			s.Queued = &snoozed
 		}
-		s.Done, s.Snoozed, s.Tried = false, e.Due, nil
+		s.Done, s.Sent, s.Snoozed, s.Tried = false, false, e.Due, nil
 	case Retried:
 		s.Tried = nil
 	case Deferred:

@@ -1,0 +1,75 @@
+package queue
+
+import (
+	"testing"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/internal/target"
+)
+
+func mustTarget(t testing.TB, url string) target.Target {
+	t.Helper()
+	to, err := target.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// The first way that matches decides; where none does, it is the mail.
+func TestWayOf(t *testing.T) {
+	p := Policy{
+		Names: map[string]string{"acme/src": "src"},
+		Ways: []Way{
+			{Committers: []string{"jane@*"}, Mail: true},
+			{Repositories: []string{"src"}, Branches: []string{"main", "stable/*"}, Targets: []target.Target{mustTarget(t, "irc://h/src")}},
+			{Repositories: []string{"src"}, Mail: true, Targets: []target.Target{mustTarget(t, "irc://h/rest")}},
+		},
+	}
+	for _, test := range []struct {
+		who, repository, ref string
+		mail                 bool
+		target               string
+	}{
+		{"ida@example.org", "src", "refs/heads/main", false, "irc://h/#src"},
+		{"ida@example.org", "SRC.git", "refs/heads/stable/15", false, "irc://h/#src"},
+		{"ida@example.org", "acme/src", "refs/heads/main", false, "irc://h/#src"},
+		{"ida@example.org", "src", "refs/heads/vendor", true, "irc://h/#rest"},
+		{"Jane@example.org", "src", "refs/heads/main", true, ""},
+		{"ida@example.org", "doc", "refs/heads/main", true, ""},
+		{"ida@example.org", "", "", true, ""},
+	} {
+		c := &commit.Commit{Repository: test.repository, Refname: test.ref, Committer: commit.Person{Email: test.who}}
+		got, to := p.WayOf(c), ""
+		for _, one := range got.Targets {
+			to += one.String()
+		}
+		if got.Mail != test.mail || to != test.target {
+			t.Errorf("%+v: mail %v, to %q", test, got.Mail, to)
+		}
+	}
+}
+
+// Whoever may not be written to can be spoken of where the operator wants it,
+// and nowhere else.
+func TestAllowIsForMails(t *testing.T) {
+	irc := []target.Target{mustTarget(t, "irc://h/src")}
+	for _, test := range []struct {
+		ways []Way
+		want string
+	}{
+		{nil, history.Failed},
+		{[]Way{{Targets: irc}}, history.Queued},
+		{[]Way{{Targets: irc, Mail: true}}, history.Failed},
+		{[]Way{{Targets: irc, Repositories: []string{"other"}}}, history.Failed},
+	} {
+		q := newQueue(t)
+		q.Policy.Ways = test.ways
+		put(t, q, mail{id: "a", from: "x@elsewhere.example"})
+		plan, err := q.Plan(nil)
+		if err != nil || len(plan) != 1 || plan[0].Event.Kind != test.want {
+			t.Errorf("%+v: %+v, %v; want %s", test.ways, plan, err, test.want)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package reminder
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/notify"
+)
+
+// A crasher ends the service at its n-th step, as kill -9 would.
+type crasher struct{ left int }
+
+type crash struct{}
+
+func (c *crasher) step() {
+	if c.left--; c.left == 0 {
+		panic(crash{})
+	}
+}
+
+// Enabled makes every event that is logged a step.
+func (c *crasher) Enabled(context.Context, slog.Level) bool  { return true }
+func (c *crasher) Handle(context.Context, slog.Record) error { c.step(); return nil }
+func (c *crasher) WithAttrs([]slog.Attr) slog.Handler        { return c }
+func (c *crasher) WithGroup(string) slog.Handler             { return c }
+
+// run runs the service at a time and reports whether it crashed.
+func (c *crasher) run(t testing.TB, s *Service, at time.Time) (crashed bool) {
+	t.Helper()
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case crash:
+			crashed = true
+		default:
+			panic(r)
+		}
+	}()
+	s.Queue.Now = at
+	if _, err := s.Run(context.Background()); err != nil {
+		t.Error(err)
+	}
+	return false
+}
+
+// However often the service crashes, and wherever: everybody is reminded once.
+func TestCrashAnywhereWithIRC(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		to     []string
+		happen func(*outlet)
+		mails  int
+		told   int
+	}{
+		{"alone, told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("") }, 0, 2},
+		{"alone, refused", []string{channel}, func(o *outlet) { o.refuse("", "banned") }, 1, 0},
+		{"alone, never told", []string{channel, "irc://h/jane,isnick"}, func(*outlet) {}, 1, 0},
+		{"alone, one told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("jane") }, 1, 1},
+		{"alone, one refused", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.refuse("jane", "away") }, 1, 0},
+		{"beside, told", []string{"mail", channel}, func(o *outlet) { o.tell("") }, 1, 1},
+		{"beside, refused", []string{"mail", channel}, func(o *outlet) { o.refuse("", "banned") }, 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for n, crashed := 1, true; crashed; n++ {
+				for _, early := range []bool{false, true} {
+					if crashed = crashAt(t, n, test.to, test.happen, early, test.mails, test.told); t.Failed() {
+						t.Fatalf("with a crash at step %d, early %v", n, early)
+					}
+				}
+			}
+		})
+	}
+}
+
+// crashAt plays a reminder of the first of four days, with a crash at the n-th
+// step, and reports whether there was one. Something happens on IRC after the
+// first day, and at the crash when it is early.
+func crashAt(t *testing.T, n int, to []string, happen func(*outlet), early bool, mails, told int) (crashed bool) {
+	s, out, irc := newIRC(t, to...)
+	c := &crasher{left: n}
+	s.Log, irc.onCall = slog.New(c), c.step
+	sent := map[string]bool{} // a mail that is sent again has the same key
+	out.fail = func(m *notify.Mail) error {
+		c.step()
+		sent[m.Key] = true
+		c.step()
+		return nil
+	}
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+	for day := range 4 {
+		for c.run(t, s, now.AddDate(0, 0, day)) {
+			crashed = true
+			if early {
+				happen(irc)
+			}
+		}
+		happen(irc)
+	}
+	if len(sent) != mails || len(irc.said) != told {
+		t.Errorf("%d mails, told: %q", len(sent), irc.said)
+	}
+	if got := strings.Count("\n"+events(t, s, "a"), "\nsent "); got != 1 {
+		t.Errorf("%d times sent:\n%s", got, events(t, s, "a"))
+	}
+	expectNothing(t, s, irc)
+	return crashed
+}

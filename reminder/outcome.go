@@ -1,0 +1,172 @@
+package reminder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+)
+
+// isOver reports whether IRC can't be had for a reminder, which is to go by
+// mail: a target refuses it, or a line has waited for too long. A line of the
+// future was handed over by a clock that was wrong.
+func (st *settlement) isOver(h *handed) bool {
+	return slices.ContainsFunc(h.alone, func(l *history.Line) bool {
+		o := st.outcomes[lineKey(&l.Handed)]
+		return l.State == history.LineUnsaid || l.IsOpen() && (o.Refused != "" || o.Told.IsZero() && st.isLate(l))
+	})
+}
+
+func (s *Service) isLate(l *history.Line) bool {
+	return s.Queue.Now.Sub(l.Handed.Time).Abs() >= ircPatience
+}
+
+// judge decides what became of a reminder's lines.
+func (st *settlement) judge(h *handed) {
+	for _, l := range h.beside {
+		st.close(l, h.unwanted, h.unwanted != "" || h.standing.Sent || !h.waits)
+	}
+	if !anyOpen(h.alone) {
+		return
+	}
+	if h.unwanted != "" {
+		for _, l := range h.alone {
+			st.close(l, h.unwanted, true)
+		}
+		return
+	}
+	over, said := st.isOver(h), 0
+	for _, l := range h.alone {
+		o, known := st.outcomes[lineKey(&l.Handed)]
+		switch {
+		case !o.Told.IsZero() || l.State == history.LineSaid:
+			said++
+		case known && o.Refused == "": // waits, or is on the wire
+			over = false
+			st.openKeys = append(st.openKeys, lineKey(&l.Handed))
+		case !known && !over:
+			st.missing[lineKey(&l.Handed)] = true
+		}
+	}
+	switch {
+	case said == len(h.alone):
+		st.done(h)
+	case over:
+		for _, l := range h.alone {
+			st.close(l, "", true)
+		}
+		st.failed = append(st.failed, h.name)
+	default:
+		st.sum.Waiting++
+	}
+}
+
+// close records what became of one line, where that is known. lost says that a
+// line which the outbox does not have will not be told: else it is put in once
+// more.
+func (st *settlement) close(l *history.Line, reason string, lost bool) {
+	if !l.IsOpen() {
+		return
+	}
+	key := lineKey(&l.Handed)
+	o, known := st.outcomes[key]
+	switch {
+	case !o.Told.IsZero():
+		st.note(history.Said, &l.Handed, l.Handed.Via, "")
+		if l.IsBeside() {
+			st.sum.Told++
+		}
+	case o.Refused != "":
+		st.note(history.Unsaid, &l.Handed, l.Handed.Via, o.Refused)
+	case known:
+		st.openKeys = append(st.openKeys, key)
+	case lost:
+		st.note(history.Unsaid, &l.Handed, l.Handed.Via, cmp.Or(reason, st.reason(l)))
+	default:
+		st.missing[key] = true
+	}
+}
+
+// reason returns why a line was not told that the outbox does not have, or no
+// more.
+func (st *settlement) reason(l *history.Line) string {
+	trouble, back := st.why[lineKey(&l.Handed)]
+	switch {
+	case trouble != "":
+		return trouble
+	case st.isLate(l):
+		return "it could not be told for a day"
+	case back:
+		return "taken back, because another target could not be told"
+	}
+	return "the outbox for IRC did not have it"
+}
+
+func (st *settlement) note(kind string, handed *history.Event, via, reason string) {
+	e := *handed
+	e.Kind, e.Via, e.Reason = kind, via, reason
+	if now := history.Stamp(st.Queue.Now); e.Time.Before(now) { // or it would stand before what it closes
+		e.Time = now
+	}
+	st.events = append(st.events, e)
+}
+
+// done records that all targets of a reminder were told, once for all.
+func (st *settlement) done(h *handed) {
+	var via []string
+	for _, l := range h.alone {
+		via = append(via, l.Handed.Via)
+	}
+	st.note(history.Sent, &h.alone[0].Handed, strings.Join(via, ", "), "")
+	entry, _ := st.Queue.Entry(h.day, h.name)
+	st.told = append(st.told, entry)
+	st.sum.Sent++
+}
+
+// finish takes the reminders that were told out of the queue.
+func (st *settlement) finish() error {
+	for i := range st.events {
+		e := &st.events[i]
+		st.Log.Info(e.Kind, "name", e.Name, "to", e.Address, "via", e.Via, "reason", e.Reason)
+	}
+	var errs []error
+	days := map[calendar.Day]bool{}
+	for _, entry := range st.told {
+		errs = append(errs, st.Queue.Finish(entry))
+		days[entry.Day] = true
+	}
+	for day := range days {
+		errs = append(errs, st.Queue.SyncDay(day))
+	}
+	return errors.Join(errs...)
+}
+
+// forget makes the outbox forget the lines that the history has closed.
+func (st *settlement) forget(ctx context.Context) error {
+	for i := range st.events {
+		st.lines.Take(&st.events[i])
+	}
+	open, closed := map[string]bool{}, map[string]bool{}
+	for _, standing := range st.lines.Names {
+		for i := range standing.Lines {
+			l := &standing.Lines[i]
+			key := lineKey(&l.Handed)
+			o, known := st.outcomes[key]
+			if l.IsOpen() {
+				open[key] = true
+			} else if known && (!o.Told.IsZero() || o.Refused != "") {
+				closed[key] = true
+			}
+		}
+	}
+	maps.DeleteFunc(closed, func(key string, _ bool) bool { return open[key] })
+	if len(closed) == 0 {
+		return nil
+	}
+	return st.IRC.Forget(ctx, slices.Sorted(maps.Keys(closed))...)
+}

@@ -1,0 +1,169 @@
+package reminder
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"vext/internal/target"
+	"vext/notify"
+	"vext/queue"
+)
+
+// An outlet is an outbox for IRC in memory. It outlives every crash of the
+// service, as one on disk does.
+type outlet struct {
+	t       testing.TB
+	lines   []*outLine
+	said    []string // target and text of all that was told
+	err     error    // of every call
+	onCall  func()   // before and after every call
+	forgets int
+}
+
+type outLine struct {
+	notify.Line
+	notify.Outcome
+	onWire bool
+}
+
+func (o *outlet) call() func() {
+	if o.onCall == nil {
+		return func() {}
+	}
+	o.onCall()
+	return o.onCall
+}
+
+func (o *outlet) find(key string) *outLine {
+	for _, l := range o.lines {
+		if l.Key == key && key != "" {
+			return l
+		}
+	}
+	return nil
+}
+
+func (o *outlet) Put(_ context.Context, lines ...notify.Line) error {
+	defer o.call()()
+	if o.err != nil {
+		return o.err
+	}
+	for _, l := range lines {
+		if !l.Reminder || l.Key == "" {
+			o.t.Errorf("not a reminder: %+v", l)
+		}
+		if o.find(l.Key) == nil {
+			o.lines = append(o.lines, &outLine{Line: l})
+		}
+	}
+	return nil
+}
+
+func (o *outlet) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
+	defer o.call()()
+	outcomes := map[string]notify.Outcome{}
+	for _, key := range keys {
+		if l := o.find(key); l != nil {
+			outcomes[key] = l.Outcome
+		}
+	}
+	return outcomes, o.err
+}
+
+func (l *outLine) isWaiting() bool { return l.Told.IsZero() && l.Refused == "" }
+
+func (o *outlet) Waiting(context.Context) ([]string, error) {
+	defer o.call()()
+	keys := []string{"somebody else's"}
+	for _, l := range o.lines {
+		if l.isWaiting() && l.Key != "" {
+			keys = append(keys, l.Key)
+		}
+	}
+	return keys, o.err
+}
+
+func (o *outlet) Withdraw(_ context.Context, keys ...string) (back []string, err error) {
+	defer o.call()()
+	if o.err != nil {
+		return nil, o.err
+	}
+	for _, key := range keys {
+		if key == "somebody else's" {
+			o.t.Error("took back what is not a reminder")
+		}
+		if l := o.find(key); l != nil && l.isWaiting() && !l.onWire {
+			back = append(back, key)
+			o.lines = slices.DeleteFunc(o.lines, func(other *outLine) bool { return other == l })
+		}
+	}
+	return back, nil
+}
+
+func (o *outlet) Forget(_ context.Context, keys ...string) error {
+	defer o.call()()
+	for _, key := range keys {
+		if l := o.find(key); l != nil {
+			o.forgets++
+			if l.isWaiting() {
+				o.t.Errorf("forgot a line that waits: %s", key)
+			}
+			o.lines = slices.DeleteFunc(o.lines, func(other *outLine) bool { return other == l })
+		}
+	}
+	return o.err
+}
+
+// tell tells all that waits for a target that has this in its name.
+func (o *outlet) tell(part string) {
+	for _, l := range o.lines {
+		if l.isWaiting() && strings.Contains(l.Target, part) {
+			l.Told, l.onWire = now, false
+			o.said = append(o.said, l.Target+" "+l.Text)
+		}
+	}
+}
+
+func (o *outlet) refuse(part, why string) {
+	for _, l := range o.lines {
+		if l.isWaiting() && strings.Contains(l.Target, part) {
+			l.Refused = why
+		}
+	}
+}
+
+// send puts all that waits on the wire, from where it can't be taken back.
+func (o *outlet) send() {
+	for _, l := range o.lines {
+		l.onWire = l.isWaiting()
+	}
+}
+
+// newIRC returns a service whose reminders go these ways: "mail" and URLs.
+func newIRC(t testing.TB, to ...string) (*Service, *sender, *outlet) {
+	t.Helper()
+	s, out := newService(t)
+	irc := &outlet{t: t}
+	s.IRC = irc
+	s.Queue.Policy.Ways = []queue.Way{way(t, to...)}
+	return s, out, irc
+}
+
+func way(t testing.TB, to ...string) queue.Way {
+	t.Helper()
+	var w queue.Way
+	for _, one := range to {
+		if one == "mail" {
+			w.Mail = true
+			continue
+		}
+		to, err := target.Parse(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Targets = append(w.Targets, to)
+	}
+	return w
+}

@@ -1,0 +1,202 @@
+package reminder
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+	"vext/notify"
+	"vext/queue"
+)
+
+// Settle records what became of the reminders that were handed to IRC, and
+// takes those out of the queue that were told. Those that are to go by mail
+// instead wait for the next Run. Settle takes the lock as Run does.
+func (s *Service) Settle(ctx context.Context) (Summary, error) {
+	var sum Summary
+	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
+	if err != nil {
+		return sum, err
+	}
+	defer lock.Release()
+	_, err = s.settle(ctx, &sum)
+	return sum, err
+}
+
+// ircPatience is how long a line may wait for IRC before the mail goes instead.
+// It is that of the longest pause, so that a daily run is never a minute too
+// early.
+const ircPatience = longestPause
+
+// forgetAfter is for how long the outbox is asked whether it still knows a line
+// of which all is recorded: a crash can come between the record and Forget.
+const forgetAfter = 7 * 24 * time.Hour
+
+// A settlement is what is found out about the lines of one moment.
+type settlement struct {
+	*Service
+	sum      *Summary
+	lines    *history.Lines
+	outcomes map[string]notify.Outcome // of the lines that the outbox knows, by key
+	why      map[string]string         // a line was not told yet
+
+	events []history.Event
+	told   []queue.Entry // reminders that are done
+	failed []string      // names of those that are to go by mail instead
+}
+
+// settle asks what became of the lines that were handed over. It returns the
+// names of the reminders that are to go by mail now. Every step can be cut off
+// and is done again by the next call: the outbox forgets only what the history
+// knows.
+func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
+	sum.Waiting, s.missing, s.openKeys = 0, map[string]bool{}, nil
+	if s.IRC == nil {
+		// Then only what is due matters, if there is any.
+		if due, err := s.Queue.Entries(s.Queue.Today()); len(due) == 0 {
+			return nil, err
+		}
+	}
+	st := &settlement{Service: s, sum: sum, lines: history.NewLines(s.Queue.Now.Add(-forgetAfter)), why: map[string]string{}}
+	if _, err := s.Queue.History.Scan(st.lines.Take); err != nil {
+		return nil, &queue.HistoryError{Err: err}
+	}
+	if err := st.ask(ctx); err != nil {
+		return nil, err
+	}
+	st.each(st.judge)
+	if err := s.Queue.History.Append(st.events...); err != nil {
+		return nil, &queue.HistoryError{Err: err}
+	}
+	return st.failed, errors.Join(st.finish(), st.forget(ctx))
+}
+
+// A handed is a reminder on one day and its lines: those that go in the place
+// of a mail, and those that go beside one.
+type handed struct {
+	name     string
+	standing *history.Standing
+	day      calendar.Day
+	alone    []*history.Line // open or not
+	beside   []*history.Line // open
+	waits    bool            // it is in the queue
+	unwanted string          // why none of them is to be told any more, "" when they are
+}
+
+// each calls fn with every reminder that has an open line.
+func (st *settlement) each(fn func(*handed)) {
+	for _, name := range slices.Sorted(maps.Keys(st.lines.Names)) {
+		standing := st.lines.Names[name]
+		days := map[string]bool{}
+		for i := range standing.Lines {
+			l := &standing.Lines[i]
+			if due := l.Handed.Due; l.IsOpen() && !days[due] {
+				days[due] = true
+				fn(st.gather(name, standing, due))
+			}
+		}
+	}
+}
+
+func (st *settlement) gather(name string, standing *history.Standing, due string) *handed {
+	h := &handed{name: name, standing: standing}
+	h.day, _ = calendar.Parse(due)
+	for _, l := range standing.LinesOf(due) {
+		switch {
+		case !l.IsBeside():
+			h.alone = append(h.alone, l)
+		case l.IsOpen():
+			h.beside = append(h.beside, l)
+		}
+	}
+	_, h.waits = st.Queue.Entry(h.day, name)
+	switch {
+	case standing.Snoozed != "" && standing.Snoozed != due:
+		h.unwanted = "it was put off"
+	case standing.Done && !standing.Sent:
+		h.unwanted = "it was cancelled"
+	case !h.waits && anyOpen(h.alone):
+		h.unwanted = "nothing waits for it"
+	}
+	return h
+}
+
+func anyOpen(lines []*history.Line) bool {
+	return slices.ContainsFunc(lines, (*history.Line).IsOpen)
+}
+
+// ask asks for the outcomes, and takes back what is not to be told any more.
+// What was taken back is like what the outbox never had.
+func (st *settlement) ask(ctx context.Context) error {
+	var keys []string
+	for _, standing := range st.lines.Names {
+		for i := range standing.Lines {
+			keys = append(keys, lineKey(&standing.Lines[i].Handed))
+		}
+	}
+	if st.IRC == nil {
+		return nil
+	}
+	var err error
+	if len(keys) > 0 {
+		if st.outcomes, err = st.IRC.Outcomes(ctx, keys...); err != nil {
+			return err
+		}
+	}
+	unwanted, err := st.strays(ctx)
+	if err != nil {
+		return err
+	}
+	st.each(func(h *handed) {
+		if h.unwanted != "" {
+			unwanted = append(unwanted, st.untold(h.beside)...)
+		}
+		if h.unwanted != "" || st.isOver(h) {
+			unwanted = append(unwanted, st.untold(h.alone)...)
+		}
+	})
+	if len(unwanted) == 0 {
+		return nil
+	}
+	back, err := st.IRC.Withdraw(ctx, unwanted...)
+	for _, key := range back {
+		st.why[key] = st.outcomes[key].Trouble
+		delete(st.outcomes, key)
+	}
+	return err
+}
+
+// strays returns the lines in the outbox that nothing waits for: the history
+// was restored, or went on without IRC for a while.
+func (st *settlement) strays(ctx context.Context) ([]string, error) {
+	waiting, err := st.IRC.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open := map[string]bool{}
+	st.each(func(h *handed) {
+		for _, l := range slices.Concat(h.alone, h.beside) {
+			if l.IsOpen() {
+				open[lineKey(&l.Handed)] = true
+			}
+		}
+	})
+	return slices.DeleteFunc(waiting, func(key string) bool { return open[key] || !strings.HasPrefix(key, keyPrefix) }), nil
+}
+
+// untold returns the keys of the lines that may be taken back.
+func (st *settlement) untold(lines []*history.Line) []string {
+	var keys []string
+	for _, l := range lines {
+		key := lineKey(&l.Handed)
+		if o, known := st.outcomes[key]; l.IsOpen() && known && o.Told.IsZero() && o.Refused == "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
