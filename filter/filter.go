@@ -110,17 +110,50 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if in.isJSON() {
 		return f.json(in)
 	}
+	if f.Announces() {
+		return f.announced(in)
+	}
 	mail := commit.ReadAsking(in.buffered, f.Trailers)
 	if mail.LetGo != "" {
 		return letGo(mail), nil
 	}
 	defer f.Spool.Seen(f.Way)
+	return f.mail(in, mail, mail.Commits, mail.Others)
+}
+
+// announced decides about a mail of which every commit is to be announced. The
+// reminder goes first.
+func (f *Filter) announced(in *input) (Result, error) {
+	mail := commit.ReadAll(in.buffered, f.Trailers)
+	if mail.LetGo != "" {
+		return letGo(mail), nil
+	}
+	defer f.Spool.Seen(f.Way)
+	arrivals := ofMail(mail)
+	var asking []commit.Commit
+	for _, c := range mail.Commits {
+		if c.Message != "" {
+			asking = append(asking, c)
+		}
+	}
+	result, err := f.mail(in, mail, asking, len(mail.Commits)-len(asking)+mail.Others)
+	if err == nil {
+		err = in.drain()
+	}
+	if err == nil {
+		err = f.Announce(arrivals)
+	}
+	return result, err
+}
+
+// mail takes the commits of a mail that ask, beside others that do not.
+func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, others int) (Result, error) {
 	switch {
-	case len(mail.Commits) == 0:
+	case len(asking) == 0:
 		in.capturing = false
 		return Result{LetGo, "no trailer that asks for a reminder"}, nil
-	case len(mail.Commits)+mail.Others > 1:
-		return f.push(in, mail.Commits)
+	case len(asking)+others > 1:
+		return f.push(in, asking)
 	}
 	if err := in.drain(); err != nil {
 		return Result{}, err
@@ -132,7 +165,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if mail.Header.Has(commit.SourceHeader) { // which only vext itself may say
 		data = stamp(data, commit.SourceHeader, commit.FromMail)
 	}
-	return f.put(&mail.Commits[0], data)
+	return f.put(&asking[0], data)
 }
 
 func letGo(m *commit.Mail) Result {

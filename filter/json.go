@@ -29,7 +29,13 @@ func (f *Filter) json(in *input) (Result, error) {
 		return Result{Bad, err.Error()}, nil
 	}
 	c.Source = commit.FromJSON
-	return f.take(c)
+	var arrivals Arrivals
+	arrivals.Add(commit.Arrival{Commit: c})
+	result, err := f.take(c)
+	if err == nil {
+		err = f.Announce(&arrivals)
+	}
+	return result, err
 }
 
 // forge takes the payload of a forge's push.
@@ -43,13 +49,19 @@ func (f *Filter) forge(kind forge.Kind, data []byte) (Result, error) {
 	}
 	defer f.Spool.Seen(f.Way)
 	var commits []commit.Commit
-	for _, u := range p.Updates {
+	var arrivals Arrivals
+	for i := range p.Updates {
+		u := &p.Updates[i]
 		for _, c := range u.Commits {
 			c.Source = commit.FromJSON
 			commits = append(commits, c)
 		}
+		arrivals.AddUpdate(u, commits[len(commits)-len(u.Commits):])
 	}
 	result, err := f.take(commits...)
+	if err == nil {
+		err = f.Announce(&arrivals)
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -63,4 +75,16 @@ func (f *Filter) forge(kind forge.Kind, data []byte) (Result, error) {
 		result.Reason += "; not all commits of the push to " + commit.BranchName(u.Refname) + " are described"
 	}
 	return result, nil
+}
+
+// AddUpdate adds commits of the update of a branch, the oldest first. Those that
+// its forge counts and does not describe are counted with the newest.
+func (a *Arrivals) AddUpdate(u *forge.Update, commits []commit.Commit) {
+	for i, c := range commits {
+		arrival := commit.Arrival{Commit: c, Page: u.Page}
+		if i == len(commits)-1 {
+			arrival.More = max(0, u.Total-u.Listed)
+		}
+		a.Add(arrival)
+	}
 }

@@ -48,6 +48,7 @@ func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, p
 	for _, s := range states {
 		findings = append(findings, k.hook(s, parts))
 	}
+	findings = append(findings, k.notices()...)
 	return append(findings, k.incomplete(repositories)...)
 }
 

@@ -1,7 +1,7 @@
 // Package follow finds new commits in repositories, without anybody telling:
 // in those that it keeps copies of, and in those on this machine whose hook may
-// have failed. Each commit that asks for a reminder goes into the spool; only
-// then the position behind it moves.
+// have failed. Each commit that asks for a reminder goes into the spool, and every one
+// that is to be announced is handed over; only then the position behind it moves.
 package follow
 
 import (
@@ -61,6 +61,9 @@ type Follower struct {
 	// CatchingUp says that what is found now is what a hook has missed.
 	CatchingUp bool
 	Many       func() // called when there is more than one commit; may be nil
+	// Tells reports whether commits on a branch of a repository are announced;
+	// nil when none are.
+	Tells func(repository, refname string) bool
 }
 
 // A Report says what became of one repository.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"vext/filter"
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/text"
@@ -24,6 +25,10 @@ type pass struct {
 	report     *Report
 	repo       vcs.Repository
 	batch      []commit.Commit
+
+	telling bool            // somebody announces commits
+	silent  bool            // but not those of this pass: it is the first
+	news    filter.Arrivals // to be announced
 
 	gonePending []Gone // what a forced update took away that is being walked
 }
@@ -41,15 +46,20 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 	if p.repo, err = p.open(ctx); err != nil {
 		return err
 	}
+	p.telling = p.isTelling()
 	if pushed != nil {
 		if err := p.beginBefore(ctx, pushed); err != nil {
+			return err
+		}
+		if err := p.beginTold(ctx, pushed); err != nil {
 			return err
 		}
 		if p.isNext(pushed) {
 			return p.walkPushed(ctx, pushed)
 		}
 	}
-	tips, err := p.repo.Update(ctx, p.repository.wants)
+	p.silent = !p.state.Begun
+	tips, err := p.repo.Update(ctx, p.fetches)
 	if err != nil {
 		return err
 	}
@@ -61,10 +71,15 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.walk(ctx, ranges); err != nil {
+	told, err := p.toldRanges(ctx, tips)
+	if err != nil {
+		return err
+	}
+	if err := p.walk(ctx, append(ranges, told...)); err != nil {
 		return err
 	}
 	p.begin(tips)
+	p.toldUpTo(tips)
 	for refname := range p.state.Positions {
 		if _, there := tips[refname]; !there {
 			delete(p.state.Positions, refname) // deleted, and nothing is new because of it
@@ -299,11 +314,18 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 	if err == nil {
 		err = p.flush()
 	}
+	if err == nil {
+		err = p.announce(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	for _, r := range ranges {
-		p.move(r.Refname, r.New)
+		if p.repository.wants(r.Refname) {
+			p.move(r.Refname, r.New)
+		} else {
+			p.state.Told[r.Refname] = r.New
+		}
 	}
 	p.state.Vanished = append(p.state.Vanished, p.gonePending...)
 	p.gonePending = nil
@@ -332,8 +354,12 @@ func (p *pass) log(ranges []vcs.Range) vcs.Log {
 	if p.Progress != nil {
 		progress = p.Progress(p.repository.Name)
 	}
+	match := p.asks
+	if p.announces() {
+		match = nil
+	}
 	return vcs.Log{
-		Ranges: ranges, FirstParent: p.repository.FirstParent, Match: p.asks,
+		Ranges: ranges, FirstParent: p.repository.FirstParent, Match: match, Files: match == nil,
 		Progress: func(n int) {
 			if n == 2 && p.Many != nil {
 				p.Many()
@@ -348,9 +374,14 @@ func (p *pass) log(ranges []vcs.Range) vcs.Log {
 // batchSize is how many commits are spooled at once.
 const batchSize = 500
 
-// take gathers a commit that asks for a reminder.
+// take gathers a commit that asks for a reminder, or is to be announced.
 func (p *pass) take(c *commit.Commit) error {
-	if !p.chooses(c) {
+	chosen := p.chooses(c)
+	if p.announces() {
+		p.hear(c)
+		chosen = chosen && p.asks([]byte(c.Message))
+	}
+	if !chosen {
 		return nil
 	}
 	p.state.Vanished = slices.DeleteFunc(p.state.Vanished, func(gone Gone) bool { return gone.Revision == c.Revision }) // it is back

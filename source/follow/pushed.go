@@ -58,14 +58,9 @@ func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
 	if p.state.Begun {
 		return nil
 	}
-	tips, err := p.repo.Update(ctx, p.repository.wants)
+	tips, err := p.tipsBefore(ctx, pushed)
 	if err != nil {
 		return err
-	}
-	for _, u := range pushed {
-		if tips[u.Refname] = u.Old; u.Old == "" {
-			delete(tips, u.Refname)
-		}
 	}
 	for refname, tip := range tips {
 		if p.repository.wants(refname) {
@@ -76,11 +71,33 @@ func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
 	return nil
 }
 
+// tipsBefore returns the positions of the branches before a push.
+func (p *pass) tipsBefore(ctx context.Context, pushed []Update) (map[string]string, error) {
+	tips, err := p.repo.Update(ctx, p.fetches)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range pushed {
+		if tips[u.Refname] = u.Old; u.Old == "" {
+			delete(tips, u.Refname)
+		}
+	}
+	return tips, nil
+}
+
 // walkPushed spools what a push has brought.
 func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 	var ranges []vcs.Range
 	for _, u := range pushed {
-		if !strings.HasPrefix(u.Refname, "refs/heads/") || !p.repository.wants(u.Refname) {
+		if !strings.HasPrefix(u.Refname, "refs/heads/") {
+			continue
+		}
+		if !p.repository.wants(u.Refname) {
+			told, err := p.toldPushed(ctx, u)
+			if err != nil {
+				return err
+			}
+			ranges = append(ranges, told...)
 			continue
 		}
 		old, known := p.state.Positions[u.Refname]
@@ -102,7 +119,7 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 			ranges = append(ranges, r)
 		}
 	}
-	if len(ranges) > 0 {
+	if slices.ContainsFunc(ranges, func(r vcs.Range) bool { return p.repository.wants(r.Refname) }) {
 		p.state.Warnings = nil // there is a branch that counts
 	}
 	return p.walk(ctx, ranges)
@@ -131,6 +148,7 @@ func (f *Follower) LookUp(ctx context.Context, r Repository, u Update) (Report, 
 		return report, err
 	}
 	p := pass{Follower: f, repository: &r, state: state, report: &report}
+	p.telling = p.isTelling()
 	if p.repo, err = p.open(ctx); err != nil {
 		return report, err
 	}
@@ -146,6 +164,9 @@ func (f *Follower) LookUp(ctx context.Context, r Repository, u Update) (Report, 
 	report.Commits = n
 	if err == nil {
 		err = p.flush()
+	}
+	if err == nil {
+		err = p.announce(ctx)
 	}
 	return report, err
 }

@@ -101,6 +101,9 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	if err := p.flush(); err != nil {
 		return err
 	}
+	if err := p.announce(ctx); err != nil {
+		return err
+	}
 	p.state.Positions[""] = "r" + strconv.Itoa(done)
 	if done == last || p.state.Gap != nil && p.state.Gap.Revision <= done {
 		p.state.Gap = nil

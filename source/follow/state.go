@@ -27,6 +27,7 @@ type State struct {
 	Begun     bool                `json:"begun"`
 	Positions map[string]string   `json:"positions"`      // up to which each branch is done
 	Base      []string            `json:"base,omitempty"` // what there was when it began
+	Told      map[string]string   `json:"told,omitzero"`  // Positions of branches that only notices name, or nobody
 	Past      map[string][]string `json:"past,omitempty"` // positions before the last
 	Start     time.Time           `json:"start,omitzero"` // when it began
 	ID        string              `json:"id,omitempty"`   // of a Subversion repository

@@ -46,7 +46,12 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	}
 	h.Log.Info("webhook: push", "hook", hook.Name, "repository", repository, "branch", commit.BranchName(p.Updates[0].Refname),
 		"commits", total, "ask", len(names), "new", isNew)
-	if err := h.lookUp(hook, &f, repository, p); err != nil {
+	lookUpErr := h.lookUp(hook, &f, repository, p)
+	if err := h.announce(hook, &f, repository, p); err != nil {
+		h.Log.Error("webhook: not handed over to be announced", "hook", hook.Name, "repository", repository, "err", err)
+		return answer{http.StatusServiceUnavailable, "not stored; send it again"}
+	}
+	if lookUpErr != nil {
 		return answer{http.StatusServiceUnavailable, "not all commits were found; send it again"}
 	}
 	return answer{http.StatusOK, fmt.Sprintf("%d of %d commits ask for a reminder", len(names), total)}
@@ -84,6 +89,27 @@ func (h *Handler) asking(hook *Hook, repository string, p *forge.Push) (asking [
 	return asking, total
 }
 
+// announce hands over all commits of the push that the hook may bring, to be
+// announced.
+func (h *Handler) announce(hook *Hook, f *filter.Filter, repository string, p *forge.Push) error {
+	if !f.Announces() {
+		return nil
+	}
+	var arrivals filter.Arrivals
+	for i := range p.Updates {
+		u := &p.Updates[i]
+		commits := make([]commit.Commit, 0, len(u.Commits))
+		for _, c := range u.Commits {
+			if queue.MatchAddress(hook.Senders, c.Committer.Email) {
+				c.Repository, c.Source = repository, commit.FromWebhook
+				commits = append(commits, c)
+			}
+		}
+		arrivals.AddUpdate(u, commits)
+	}
+	return f.Announce(&arrivals)
+}
+
 // passesOver returns why the hook must not bring a commit, "" when it may.
 func (h *Handler) passesOver(hook *Hook, c *commit.Commit) string {
 	switch to := h.Policy.Recipient(c).Email; {
@@ -101,7 +127,7 @@ func (h *Handler) lookUp(hook *Hook, f *filter.Filter, repository string, p *for
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpTime) // whether the forge waits or not
 	defer cancel()
 	var errs error
-	for _, u := range p.Updates {
+	for i, u := range p.Updates {
 		if !u.Incomplete {
 			continue
 		}
@@ -112,6 +138,7 @@ func (h *Handler) lookUp(hook *Hook, f *filter.Filter, repository string, p *for
 		log := h.Log.With("hook", hook.Name, "repository", repository, "branch", commit.BranchName(u.Refname), "listed", u.Listed, "total", u.Total)
 		switch {
 		case err == nil:
+			p.Updates[i].Commits = nil // to be announced with those that were looked up
 		case !errors.Is(err, ErrNotFollowed):
 			log.Error("webhook: commits not found", "err", err)
 			errs = errors.Join(errs, err)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestForges(t *testing.T) {
 			t.Errorf("%s: its date is %v", test.file, got.Date)
 		}
 		got.Date, got.AuthorDate = time.Time{}, time.Time{}
-		if got != wanted {
+		if !reflect.DeepEqual(got, wanted) {
 			t.Errorf("%s:\n got %+v\nwant %+v", test.file, got, wanted)
 		}
 	}

@@ -1,0 +1,239 @@
+package filter
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vext/internal/commit"
+)
+
+// announcing returns a filter whose commits somebody announces.
+func announcing(t testing.TB, extra ...string) *Filter {
+	t.Helper()
+	f := newFilter(t, extra...)
+	if _, err := f.Spool.StartNotices(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// announced returns what was handed over, and forgets it.
+func announced(t testing.TB, f *Filter) (all []commit.Arrival) {
+	t.Helper()
+	paths, err := f.Spool.Notices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrivals, err := ParseArrivals(data)
+		if err != nil {
+			t.Errorf("%v in\n%s", err, data)
+		}
+		all = append(all, arrivals...)
+		os.Remove(path)
+	}
+	return all
+}
+
+// brief writes what a notice needs of commits.
+func brief(arrivals []commit.Arrival) string {
+	var lines []string
+	for _, c := range arrivals {
+		lines = append(lines, fmt.Sprintf("%s %s %s %s: %s [%s]", c.Repository, c.Branch(), c.Short(), c.Author.Login(), c.Subject, strings.Join(c.Files.Paths, " ")))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Every shape of commit mail is announced, with what it says of its files,
+// whether it asks for a reminder or not; what is none is not.
+func TestAnnounceMails(t *testing.T) {
+	for file, want := range map[string]string{
+		"git-freebsd":          "src main 0a1b2c3d4e5f tom: foo: fix bar [sys/foo/bar.c]",
+		"git-quoted-printable": "*",
+		"git-multipart":        "*",
+		"svn":                  "base head r424709 ida: Keep the LED driver from blinking after it was detached, which [head/sys/dev/led/led.c]",
+		"svnnotify":            " trunk r7 ida: Keep the LED driver quiet. [trunk/led.c]",
+		"cvs":                  " HEAD  ida: Start the clock before the cron. []",
+		"hg-notify":            "tools  1e2f3a4b5c6d ida: foo: fix bar []",
+		"multimail":            "tools main 0a1b2c3d4e5f jane: foo: fix bar [foo.c]",
+		"post-receive-many":    "tools main 0a1b2c3d4e5f jane: foo: fix bar []\ntools main 222222222222 ida: bar: nothing to merge []\ntools main 333333333333 ida: baz: merge me []",
+		"plain":                "",
+		"plain-patch":          "",
+		"no-message-id":        "*",
+		"reply":                "",
+		"reply-bare":           "",
+		"bounce":               "",
+		"vacation":             "",
+		"own":                  "",
+		"garbage":              "",
+		"html-only":            "",
+	} {
+		data, err := os.ReadFile(filepath.Join("../testdata/mails", file+".eml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, silent, usual := announcing(t), announcing(t), newFilter(t)
+		result, err := f.Run(strings.NewReader(string(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := announced(t, f)
+		if want == "*" {
+			if len(got) > 1 {
+				t.Errorf("%s: announced\n%s", file, brief(got))
+			}
+		} else if brief(got) != want {
+			t.Errorf("%s: announced\n%s\nwant\n%s", file, brief(got), want)
+		}
+		// Reminders are the same as without notices.
+		plain, err := usual.Run(strings.NewReader(string(data)))
+		if err != nil || plain != result || fmt.Sprint(spooled(t, usual)) != fmt.Sprint(spooled(t, f)) {
+			t.Errorf("%s: without notices %+v, with %+v, %v", file, plain, result, err)
+		}
+		text := strings.NewReplacer("MFC", "XYZ", "Backport after", "XYZ", "Merge after", "XYZ", "MERGE", "XYZ").Replace(string(data))
+		if _, err := silent.Run(strings.NewReader(text)); err != nil {
+			t.Error(err)
+		}
+		if quiet := announced(t, silent); len(quiet) != len(got) {
+			t.Errorf("%s, not asking: announced\n%s\nwant\n%s", file, brief(quiet), brief(got))
+		}
+	}
+}
+
+// What a mail says of the way it came is not believed.
+func TestAnnounceForged(t *testing.T) {
+	mail, err := os.ReadFile("../testdata/mails/git-freebsd.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := announcing(t)
+	if _, err := f.Run(strings.NewReader(commit.SourceHeader + ": webhook\n" + string(mail))); err != nil {
+		t.Fatal(err)
+	}
+	got := announced(t, f)
+	if len(got) != 1 || !commit.Forgeable(got[0].Source) || got[0].Sender != "jane@example.org" {
+		t.Errorf("announced %+v", got)
+	}
+}
+
+// The JSON of a hook and that of a forge are announced as well, on every branch.
+func TestAnnounceJSON(t *testing.T) {
+	f := announcing(t)
+	const object = `{"repository":"src","refname":"refs/heads/dev","revision":"r5","committer":{"email":"ida@example.org"},"message":"one\n\ntwo"}`
+	for range 2 {
+		if got, err := f.Run(strings.NewReader(object)); err != nil || got.Verdict != LetGo {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got := brief(announced(t, f)); got != "src dev r5 ida: one []" {
+			t.Errorf("announced %s", got)
+		}
+	}
+	for file, isCut := range map[string]bool{"github-push.json": false, "gitlab-push.json": false, "gitlab-push-many.json": true, "bitbucket-cloud-push.json": false} {
+		if _, err := f.Run(strings.NewReader(payload(t, file))); err != nil {
+			t.Fatal(err)
+		}
+		got := announced(t, f)
+		if len(got) < 2 {
+			t.Errorf("%s: announced %s", file, brief(got))
+			continue
+		}
+		last := got[len(got)-1]
+		if (last.More > 0) != isCut || last.Source != commit.FromJSON || strings.HasPrefix(file, "git") && last.Files.Count == 0 {
+			t.Errorf("%s: the last is %+v", file, last)
+		}
+	}
+}
+
+// Where nobody announces anything nothing is written, and the directory that
+// says so is not made.
+func TestAnnounceNobody(t *testing.T) {
+	f := newFilter(t)
+	if _, err := f.Run(strings.NewReader(payload(t, "github-push.json"))); err != nil {
+		t.Fatal(err)
+	}
+	if f.Announces() {
+		t.Error("somebody announces")
+	}
+}
+
+// A notice that can't be written is an error, so that the commit comes again;
+// its reminder is in the spool by then.
+func TestAnnounceFails(t *testing.T) {
+	mail, err := os.ReadFile("../testdata/mails/git-freebsd.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFilter(t)
+	state := filepath.Dir(f.Spool.Dir())
+	for _, input := range []string{string(mail), payload(t, "github-push.json")} {
+		if err := os.WriteFile(filepath.Join(state, "notices"), nil, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Run(strings.NewReader(input)); err == nil {
+			t.Error("no error")
+		}
+		before := len(spooled(t, f))
+		if before == 0 {
+			t.Error("nothing is in the spool")
+		}
+		os.Remove(filepath.Join(state, "notices"))
+		if _, err := f.Spool.StartNotices(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Run(strings.NewReader(input)); err != nil {
+			t.Error(err)
+		}
+		if got := announced(t, f); len(got) == 0 || len(spooled(t, f)) != before {
+			t.Errorf("announced %s; %d in the spool, were %d", brief(got), len(spooled(t, f)), before)
+		}
+		os.Remove(filepath.Join(state, "notices"))
+	}
+}
+
+// A push without end is described up to a bound, with its last commit and the
+// number of all.
+func TestArrivalsBound(t *testing.T) {
+	var a Arrivals
+	const n = mostArrivals + 1000
+	for i := range n {
+		c := commit.Arrival{Commit: commit.Commit{Repository: "src", Refname: "refs/heads/main", Revision: fmt.Sprintf("r%d", i+1), Message: "s\n"}}
+		if a.Add(c); i == 10 {
+			c.Refname = "refs/heads/other"
+			a.Add(c)
+		}
+	}
+	count := 0
+	for _, c := range a.All() {
+		count += 1 + c.More
+	}
+	last := a.All()[a.Len()-1]
+	if a.Len() != mostArrivals || count != n+1 || last.Revision != fmt.Sprintf("r%d", n) || last.Message != "" {
+		t.Errorf("%d described, %d counted, the last is %+v", a.Len(), count, last)
+	}
+}
+
+func FuzzParseArrivals(f *testing.F) {
+	c := commit.Arrival{More: 3, Page: "https://example.org", Commit: commit.Commit{
+		Repository: "src", Refname: "refs/heads/main", Revision: "r1", Subject: "s", Author: commit.Person{Name: "A", Email: "a@b"},
+		Files: commit.FilesOf([]string{"a", "b"}), Source: commit.FromHook,
+	}}
+	f.Add(c.Line())
+	f.Add([]byte("{}\n\n[]\n{\"more\":-1,\"files\":[\"\\n\"]}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		arrivals, _ := ParseArrivals(data)
+		for i := range arrivals {
+			line := arrivals[i].Line()
+			again, err := commit.ParseArrival(line)
+			if err != nil || string(again.Line()) != string(line) || strings.Count(string(line), "\n") != 1 {
+				t.Errorf("%s\nagain is\n%s, %v", line, again.Line(), err)
+			}
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package notice
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vext/filter"
+	"vext/internal/commit"
+	"vext/internal/testkit"
+	"vext/notify"
+	"vext/queue"
+	"vext/spool"
+	"vext/templates"
+)
+
+const (
+	src   = "irc://irc.example.org/src"
+	bots  = "irc://irc.example.org/bots"
+	hashA = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"
+)
+
+// An outlet keeps what it is given, as notify.Outlet says.
+type outlet struct {
+	notify.Outlet
+	mu    sync.Mutex
+	fail  error
+	lines []notify.Line
+	keys  map[string]bool
+	more  chan struct{} // has an item when there is a new line
+}
+
+func newOutlet() *outlet { return &outlet{keys: map[string]bool{}, more: make(chan struct{}, 1)} }
+
+func (o *outlet) Put(_ context.Context, lines ...notify.Line) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail != nil {
+		return o.fail
+	}
+	for _, line := range lines {
+		if !o.keys[line.Key] {
+			o.lines = append(o.lines, line)
+		}
+		o.keys[line.Key] = true
+	}
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (o *outlet) Forget(_ context.Context, keys ...string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, key := range keys {
+		delete(o.keys, key)
+	}
+	return nil
+}
+
+// said returns what was told since the last time, TARGET: TEXT, and line ends in
+// it as |.
+func (o *outlet) said() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []string
+	for _, line := range o.lines {
+		_, channel, _ := strings.Cut(line.Target, ".org/")
+		all = append(all, channel+": "+strings.ReplaceAll(line.Text, "\n", " | "))
+	}
+	o.lines = nil
+	return strings.Join(all, "\n")
+}
+
+// A desk is a Teller, what it writes to, and a filter in front of it.
+type desk struct {
+	*Teller
+	t      testing.TB
+	state  string
+	outlet *outlet
+	filter *filter.Filter
+	log    *testkit.Log
+	now    time.Time
+}
+
+// brief is a template that is shorter than the usual one.
+const brief = "{{.Author}} {{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
+
+func newDesk(t testing.TB, rules ...Rule) *desk {
+	t.Helper()
+	if len(rules) == 0 {
+		rules = []Rule{{To: []string{src}, Template: brief, Most: DefaultMost}}
+	}
+	d := &desk{t: t, state: testkit.State(t), outlet: newOutlet(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	s := spool.New(d.state)
+	var err error
+	if d.filter, err = filter.New(s); err != nil {
+		t.Fatal(err)
+	}
+	set, err := templates.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := NewWords(set, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.StartNotices(); err != nil {
+		t.Fatal(err)
+	}
+	d.Teller = &Teller{
+		Spool: s, Policy: &queue.Policy{Branches: queue.DefaultBranches}, Rules: rules, Words: words, Outlet: d.outlet,
+		Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return d.now },
+	}
+	d.restart()
+	t.Cleanup(func() { d.Memory.Close() })
+	return d
+}
+
+// restart is what a process does that ended, however it did.
+func (d *desk) restart() {
+	d.t.Helper()
+	if d.Memory != nil {
+		d.Memory.Close()
+	}
+	memory, err := OpenMemory(d.state)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.Memory = memory
+}
+
+// hand hands commits over, as one push.
+func (d *desk) hand(commits ...commit.Arrival) {
+	d.t.Helper()
+	var a filter.Arrivals
+	for _, c := range commits {
+		a.Add(c)
+	}
+	if err := d.filter.Announce(&a); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// tells looks once and compares what is said.
+func (d *desk) tells(what, want string) {
+	d.t.Helper()
+	if d.look(d.t.Context()) {
+		d.t.Errorf("%s: %s", what, d.log)
+	}
+	if got := d.outlet.said(); got != want {
+		d.t.Errorf("%s: said\n%s\nwant\n%s", what, got, want)
+	}
+	if left, _ := filepath.Glob(filepath.Join(d.state, "notices", "*")); len(left) > 0 {
+		d.t.Errorf("%s: left %v", what, left)
+	}
+}
+
+func person(login string) commit.Person {
+	return commit.Person{Name: strings.ToUpper(login), Email: login + "@example.org"}
+}
+
+// arrival returns a commit on main of src, by a hook.
+func arrival(revision, subject string) commit.Arrival {
+	return commit.Arrival{Commit: commit.Commit{
+		Repository: "src", Refname: "refs/heads/main", Revision: revision, Subject: subject, Message: subject + "\n\nmore\n",
+		Author: person("jane"), Committer: person("jane"), Sender: "jane@example.org", Source: commit.FromHook,
+	}}
+}
+
+var errFull = errors.New("disk full")

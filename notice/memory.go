@@ -1,0 +1,189 @@
+package notice
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"vext/internal/commit"
+	"vext/internal/disk"
+)
+
+// A Memory is what was announced, on disk: a bbolt database, which one process
+// at a time can open.
+//
+//	told/REVISION NUL REPOSITORY NUL BRANCH  when, in seconds: eight bytes, big end first
+//	keys/KEY                                 of a line that the outlet is still to forget
+type Memory struct{ db *bbolt.DB }
+
+// An identity is by what a commit on a branch is known when it comes again.
+type identity struct{ repository, revision, branch string }
+
+// identify returns the identity of a commit. One without a revision, or with a
+// number that nobody counts, is known by its Message-ID.
+func identify(c *commit.Arrival) identity {
+	id := identity{c.Repository, c.Revision, c.Branch()}
+	if c.Key() == "" {
+		id = identity{"", "mail " + c.ID, ""}
+	}
+	return id
+}
+
+func (id *identity) key() []byte {
+	return []byte(id.revision + "\x00" + id.repository + "\x00" + id.branch)
+}
+
+func (id *identity) commit() string { return commit.MakeKey(id.repository, id.revision) }
+
+// abbreviated is how many digits of a hash mailers print that do not print all
+// of it.
+const abbreviated = 12
+
+// prefix returns what the keys of all commits begin with that can be the same.
+func (id *identity) prefix() []byte {
+	if len(id.revision) >= abbreviated && commit.IsHex(id.revision) {
+		return []byte(id.revision[:abbreviated])
+	}
+	return []byte(id.revision + "\x00")
+}
+
+// isSame reports whether both are one commit on one branch. A mail may not say
+// on which.
+func (id *identity) isSame(other *identity) bool {
+	if id.branch != other.branch && id.branch != "" && other.branch != "" {
+		return false
+	}
+	return id.revision == other.revision && id.repository == other.repository || commit.SameCommit(id.commit(), other.commit())
+}
+
+var bucketTold, bucketKeys = []byte("told"), []byte("keys")
+
+// openWait is how long another process may take to let the memory go.
+const openWait = 200 * time.Millisecond
+
+// OpenMemory opens the memory in a state directory, and makes it where there is
+// none.
+func OpenMemory(state string) (*Memory, error) {
+	path := filepath.Join(state, "notices.db")
+	db, err := bbolt.Open(path, disk.FileMode, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, berrors.ErrTimeout) {
+		err = errors.New("in use by another process")
+	}
+	if err == nil {
+		err = db.Update(func(tx *bbolt.Tx) error {
+			_, err := tx.CreateBucketIfNotExists(bucketTold)
+			if err == nil {
+				_, err = tx.CreateBucketIfNotExists(bucketKeys)
+			}
+			return err
+		})
+		if err != nil {
+			db.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Memory{db}, nil
+}
+
+// Close lets the memory go.
+func (m *Memory) Close() error { return m.db.Close() }
+
+// knows calls ask with a function that reports whether a commit was announced.
+func (m *Memory) knows(ask func(was func(*identity) bool)) error {
+	return m.db.View(func(tx *bbolt.Tx) error {
+		told := tx.Bucket(bucketTold)
+		ask(func(id *identity) bool {
+			cursor, prefix := told.Cursor(), id.prefix()
+			for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
+				if parts := strings.SplitN(string(key), "\x00", 3); len(parts) == 3 && id.isSame(&identity{parts[1], parts[0], parts[2]}) {
+					return true
+				}
+			}
+			return false
+		})
+		return nil
+	})
+}
+
+// remember notes what was announced, and with which keys, before it returns.
+func (m *Memory) remember(now time.Time, told []identity, keys []string) error {
+	return m.db.Update(func(tx *bbolt.Tx) error {
+		at := binary.BigEndian.AppendUint64(nil, uint64(max(0, now.Unix())))
+		for i := range told {
+			if err := tx.Bucket(bucketTold).Put(told[i].key(), at); err != nil {
+				return err
+			}
+		}
+		for _, key := range keys {
+			if err := tx.Bucket(bucketKeys).Put([]byte(key), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// keys returns the keys of lines that the outlet is still to forget.
+func (m *Memory) keys() (keys []string, err error) {
+	err = m.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketKeys).ForEach(func(key, _ []byte) error {
+			keys = append(keys, string(key))
+			return nil
+		})
+	})
+	return keys, err
+}
+
+// forgotten notes that the outlet has forgotten keys.
+func (m *Memory) forgotten(keys []string) error {
+	return m.db.Update(func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// expireAtOnce bounds what one transaction deletes.
+const expireAtOnce = 10000
+
+// expire forgets what was announced before a time.
+func (m *Memory) expire(before time.Time) error {
+	for {
+		var old [][]byte
+		err := m.db.View(func(tx *bbolt.Tx) error {
+			cursor := tx.Bucket(bucketTold).Cursor()
+			for key, at := cursor.First(); key != nil && len(old) < expireAtOnce; key, at = cursor.Next() {
+				if len(at) != 8 || int64(binary.BigEndian.Uint64(at)) < before.Unix() {
+					old = append(old, bytes.Clone(key))
+				}
+			}
+			return nil
+		})
+		if err != nil || len(old) == 0 {
+			return err
+		}
+		err = m.db.Update(func(tx *bbolt.Tx) error {
+			for _, key := range old {
+				if err := tx.Bucket(bucketTold).Delete(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}

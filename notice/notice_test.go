@@ -1,0 +1,130 @@
+package notice
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// run runs the Teller until the test ends.
+func (d *desk) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	d.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			d.t.Error(err)
+		}
+	})
+}
+
+// waits waits for something to be told, and returns it.
+func (d *desk) waits() string {
+	d.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		if said := d.outlet.said(); said != "" {
+			return said
+		}
+		select {
+		case <-d.outlet.more:
+		case <-deadline:
+			d.t.Fatalf("nothing was told\n%s", d.log)
+		}
+	}
+}
+
+// What waits at the start is told, and what comes then, without a look at the
+// directory in between.
+func TestRun(t *testing.T) {
+	d := newDesk(t)
+	d.Rescan = time.Hour
+	d.hand(arrival("r1", "s"))
+	d.run()
+	for i := range 5 {
+		if got, want := d.waits(), fmt.Sprintf("src: jane src main r%d s", i+1); got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
+		d.hand(arrival(fmt.Sprintf("r%d", i+2), "s"))
+	}
+}
+
+// A directory that somebody removes is made again, and told from.
+func TestRunAgain(t *testing.T) {
+	d := newDesk(t)
+	d.Rescan = 5 * time.Millisecond
+	d.run()
+	d.hand(arrival("r1", "s"))
+	d.waits()
+	dir := filepath.Join(d.state, "notices")
+	for {
+		if err := os.RemoveAll(dir); err == nil {
+			break
+		}
+	}
+	for !d.Spool.Announces() {
+		time.Sleep(time.Millisecond)
+	}
+	d.hand(arrival("r2", "s"))
+	if got := d.waits(); !strings.Contains(got, "r2") {
+		t.Errorf("said %q", got)
+	}
+}
+
+// An outlet that fails for a while is asked again, without an event.
+func TestRunFails(t *testing.T) {
+	d := newDesk(t)
+	d.Rescan = 5 * time.Millisecond
+	d.outlet.fail = errFull
+	d.run()
+	d.hand(arrival("r1", "s"))
+	for !strings.Contains(d.log.String(), "disk full") {
+		time.Sleep(time.Millisecond)
+	}
+	d.outlet.mu.Lock()
+	d.outlet.fail = nil
+	d.outlet.mu.Unlock()
+	d.waits()
+	for !strings.Contains(d.log.String(), "announced again") {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// One process at a time has the memory.
+func TestMemoryInUse(t *testing.T) {
+	d := newDesk(t)
+	if _, err := OpenMemory(d.state); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Error(err)
+	}
+}
+
+// From the hand-over to the outlet.
+func BenchmarkArrival(b *testing.B) {
+	d := newDesk(b)
+	d.Rescan = time.Hour
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	var took []time.Duration
+	n := 0
+	for b.Loop() {
+		n++
+		begun := time.Now()
+		d.hand(arrival(fmt.Sprintf("r%d", n), "s"))
+		for len(d.outlet.said()) == 0 {
+			<-d.outlet.more
+		}
+		took = append(took, time.Since(begun))
+	}
+	cancel()
+	<-ended
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
