@@ -1,0 +1,265 @@
+package irker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var errFull = errors.New("no space left on device")
+
+// A pipes is a listener without a network, for tests on a clock of their own.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return address("127.0.0.1:6659") }
+
+// local is a connection from this machine.
+type local struct{ net.Conn }
+
+func (local) RemoteAddr() net.Addr { return address("127.0.0.1:1") }
+
+func (p *pipes) dial(t *testing.T) *caller {
+	ours, theirs := net.Pipe()
+	p.conns <- local{theirs}
+	return newCaller(t, ours)
+}
+
+// A radio is a net.PacketConn without a network.
+type radio struct {
+	net.PacketConn
+	in     chan string
+	out    chan string
+	closed func()
+	ended  chan struct{}
+}
+
+func newRadio() *radio {
+	r := &radio{in: make(chan string, 10_000), out: make(chan string, 100), ended: make(chan struct{})}
+	r.closed = sync.OnceFunc(func() { close(r.ended) })
+	return r
+}
+
+func (r *radio) ReadFrom(p []byte) (int, net.Addr, error) {
+	select {
+	case s := <-r.in:
+		return copy(p, s), address("127.0.0.1:1"), nil
+	case <-r.ended:
+		return 0, nil, os.ErrDeadlineExceeded
+	}
+}
+
+func (r *radio) WriteTo(p []byte, _ net.Addr) (int, error) { r.out <- string(p); return len(p), nil }
+func (r *radio) SetReadDeadline(t time.Time) error         { r.closed(); return nil }
+func (r *radio) Close() error                              { return nil }
+
+// piped runs a test with a server that has no network, and a clock of its own.
+func piped(t *testing.T, test func(t *testing.T, h *house, p *pipes, r *radio)) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.server.places = 3
+		p, r := &pipes{make(chan net.Conn), make(chan struct{})}, newRadio()
+		h.serve(p, r)
+		test(t, h, p, r)
+		h.close()
+	})
+}
+
+// When nothing can be kept, who asked is told, and may ask again. What nobody
+// would say again is held, and tried again with growing pauses; only the client
+// that it came from waits meanwhile.
+func TestFullDisk(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+		h.outlet.fail(errFull)
+		c := p.dial(t)
+		c.send(to("a", "1") + to("a", "asked", ack) + to("a", "2"))
+		c.wantAnswer(`{"ok":false,"error":"not kept: no space left on device"}`)
+		more := make(chan struct{})
+		ok(t, c.conn.SetWriteDeadline(time.Time{}))
+		go func() {
+			defer close(more)
+			c.conn.Write([]byte(to("a", "3") + to("a", "4", ack)))
+		}()
+
+		begun := time.Now()
+		var pauses []time.Duration
+		for range 12 {
+			n := h.outlet.tries()
+			for h.outlet.tries() == n {
+				time.Sleep(10 * time.Millisecond)
+				synctest.Wait()
+			}
+			pauses = append(pauses, time.Since(begun))
+			begun = time.Now()
+		}
+		want := "[100ms 200ms 400ms 800ms 1.6s 3.2s 6.4s 12.8s 25.6s 30s 30s 30s]"
+		if got := fmt.Sprint(pauses); got != want {
+			t.Errorf("the pauses are\n%s, want\n%s", got, want)
+		}
+		select {
+		case <-more:
+			t.Error("the client may say more")
+		default:
+		}
+		other := p.dial(t)
+		other.send(to("b", "x", ack))
+		other.wantAnswer(`{"ok":false,"error":"not kept: no space left on device"}`)
+
+		h.outlet.fail(nil)
+		other.send(to("b", "x", ack))
+		other.wantAnswer(`{"ok":true}`)
+		c.wantAnswer(`{"ok":true}`)
+		<-more
+		same(t, h.outlet.texts(), []string{"irc://h/#b x", "irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3", "irc://h/#a 4"})
+		if got := h.log.String(); !strings.Contains(got, `msg="irker: notices can't be kept, trying again" lines=2 err="no space left on device"`) {
+			t.Errorf("the log says\n%s", got)
+		}
+	})
+}
+
+// The same by UDP, where those that come meanwhile wait, up to a bound.
+func TestFullDiskByUDP(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, _ *pipes, r *radio) {
+		h.outlet.fail(errFull)
+		r.in <- to("a", "1")
+		synctest.Wait()
+		r.in <- to("a", "asked", ack)
+		const late = 100
+		for i := range mostDatagrams - 1 + late {
+			r.in <- to("a", fmt.Sprint(i))
+		}
+		time.Sleep(time.Minute)
+		h.outlet.fail(nil)
+		time.Sleep(time.Minute)
+		if got := <-r.out; got != "{\"ok\":true}\n" {
+			t.Errorf("the answer is %q", got)
+		}
+		if got := h.outlet.texts(); len(got) != 1+mostDatagrams || got[0] != "irc://h/#a 1" || got[mostDatagrams] != "irc://h/#a 998" {
+			t.Errorf("there are %d lines", len(got))
+		}
+		h.close()
+		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams at once, one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) {
+			t.Errorf("the log says\n%s", got)
+		}
+	})
+}
+
+// Many bytes are too many as well.
+func TestManyBytes(t *testing.T) {
+	d := newDatagrams()
+	long := datagram{data: make([]byte, 60<<10)}
+	n := 0
+	for d.add(long) {
+		n++
+	}
+	if n != mostQueued/len(long.data) {
+		t.Errorf("there is room for %d datagrams", n)
+	}
+	if got := len(d.next()); got != mostTogether || !d.add(long) {
+		t.Errorf("when %d are taken there is no room", got)
+	}
+}
+
+// A server that ends tries once more, and says what is lost.
+func TestEndOnFullDisk(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, p *pipes, r *radio) {
+		h.outlet.fail(errFull)
+		p.dial(t).send(to("a", "1") + to("a", "2"))
+		r.in <- to("b", "3")
+		time.Sleep(time.Second)
+		begun, puts := time.Now(), h.outlet.tries()
+		h.close()
+		if took := time.Since(begun); took > linger {
+			t.Errorf("it took %v to end", took)
+		}
+		if h.outlet.tries() != puts+2 {
+			t.Errorf("it tried %d times more", h.outlet.tries()-puts)
+		}
+		for _, want := range []string{"lines=1", "lines=2"} {
+			if got := h.log.String(); !strings.Contains(got, `level=ERROR msg="irker: notices are lost, they could not be kept" `+want+` err="no space left on device"`) {
+				t.Errorf("the log says\n%s", got)
+			}
+		}
+	})
+}
+
+// Who does not take his answers is let go after a while, and what he said by
+// then is kept.
+func TestAnswerPatience(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+		c := p.dial(t)
+		c.send(to("a", "1", ack) + to("a", "2", ack))
+		begun := time.Now()
+		c.send(to("a", "3", ack))
+		if took := time.Since(begun); took != answerPatience {
+			t.Errorf("it waited for %v", took)
+		}
+		synctest.Wait()
+		c.wantEnd()
+		same(t, h.outlet.texts(), []string{"irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3"})
+	})
+}
+
+// With all places taken, the client that was idle for longest makes room, and
+// half a line is no work.
+func TestPlaces(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+		says := func(callers ...*caller) {
+			for _, c := range callers {
+				c.send(to("a", "x", ack))
+				c.wantAnswer(`{"ok":true}`)
+				synctest.Wait()
+			}
+		}
+		first, second, third := p.dial(t), p.dial(t), p.dial(t)
+		says(third, second, first)
+		third.send(`{"to":"half`)
+		fourth := p.dial(t)
+		says(first) // while the place is not free yet
+		third.wantEnd()
+		says(second, fourth)
+		fifth := p.dial(t)
+		first.wantEnd()
+		says(second, fourth, fifth)
+		if got := h.log.String(); !strings.Contains(got, "irker: all places are taken, a client must wait for one") {
+			t.Errorf("the log says\n%s", got)
+		}
+	})
+}
+
+// What is malformed is logged once a second, with the number of those that were
+// not.
+func TestRarely(t *testing.T) {
+	h := newHouse(t)
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	r := rarely{log: h.server.Log, now: func() time.Time { return now }}
+	for _, pause := range []time.Duration{0, 0, 500 * time.Millisecond, 499 * time.Millisecond, time.Millisecond, time.Second, -time.Hour, 0} {
+		now = now.Add(pause)
+		r.warn("bad", "pause", pause)
+	}
+	r.rest()
+	r.rest()
+	var got []string
+	for line := range strings.Lines(h.log.String()) {
+		_, line, _ := strings.Cut(strings.TrimSpace(line), "msg=")
+		got = append(got, line)
+	}
+	same(t, got, []string{"bad pause=0s", "bad pause=1ms not_logged=3", "bad pause=1s", "bad pause=-1h0m0s", `"bad, and the like" not_logged=1`})
+}
