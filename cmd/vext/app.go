@@ -19,6 +19,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/internal/disk"
+	"vext/notice"
 	"vext/notify"
 	"vext/notify/mail"
 	"vext/queue"
@@ -182,6 +183,7 @@ func policy(c *config.Config) queue.Policy {
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
 		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,
+		Ways: recipients(c),
 	}
 }
 
@@ -195,15 +197,7 @@ func (a *app) openQueue() (*queue.Queue, *config.Config, error) {
 	return q, c, err
 }
 
-// service returns all that a run needs.
-func (a *app) service() (*reminder.Service, error) {
-	q, c, err := a.openQueue()
-	if err != nil {
-		return nil, err
-	}
-	return a.serviceFor(q, c)
-}
-
+// serviceFor returns all that a run needs.
 func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, error) {
 	return a.loggingService(q, c, a.log(slog.LevelError))
 }
@@ -222,6 +216,9 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 	words, err := templates.Load(c.Templates)
 	if err == nil {
 		err = reminder.TryTemplates(words)
+	}
+	if err == nil {
+		_, err = notice.NewWords(words, noticeRules(c))
 	}
 	if err != nil {
 		return nil, hinted{err, "see the key templates in vext.toml(5)"}

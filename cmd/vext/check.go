@@ -44,6 +44,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 				findings = append(findings, source.Check(s.Queue, c, repositories(c), func(h *follow.State) ([]hook.Part, error) {
 					return hookParts(cmd.Context(), h)
 				})...)
+				findings = append(findings, a.checkIRC(cmd.Context(), c, s.Queue.State, s.Queue.Now)...)
 			}
 			worst := reminder.Well
 			for _, f := range findings {

@@ -164,6 +164,9 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 		if item.Gone != "" {
 			remark(item.Gone)
 		}
+		if len(item.IRC) > 0 {
+			remark("waits for IRC: " + strings.Join(item.IRC, ", "))
+		}
 	}
 }
 

@@ -21,21 +21,47 @@ import (
 
 // tasks opens all ways in that are configured and returns what vext serve does.
 // What can't be opened is an error now.
-func (a *app) tasks(c *config.Config, q *queue.Queue, log *slog.Logger) ([]task, error) {
-	tasks := []task{func(ctx context.Context) error { return a.process(ctx, c, log) }}
+//
+// done is to be called when all of them have ended: until then they may put
+// something into the outbox of IRC.
+func (a *app) tasks(c *config.Config, q *queue.Queue, log *slog.Logger) (tasks []task, done func() error, err error) {
+	client, outbox, err := a.openIRC(c, q.State, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			outbox.Close()
+		}
+	}()
+	tasks = []task{
+		func(ctx context.Context) error { return speak(ctx, client, q.State) },
+		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log) },
+		func(ctx context.Context) error { return a.process(ctx, c, client, log) },
+	}
 	if all := repositories(c); len(all) > 0 {
 		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, all, log) })
 	}
-	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){a.openLMTP, a.openHTTP} {
+	words, err := noticeWords(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	notices := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
+		return a.openNotices(c, q, words, client, log)
+	}
+	irkerToo := func(c *config.Config, _ *queue.Queue, log *slog.Logger) (task, error) {
+		return a.openIrker(c, client, log, irkerLine(words))
+	}
+	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){notices, a.openLMTP, a.openHTTP, irkerToo} {
 		t, err := open(c, q, log)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if t != nil {
 			tasks = append(tasks, t)
 		}
 	}
-	return tasks, nil
+	return tasks, outbox.Close, nil
 }
 
 // openLMTP returns what takes mails by LMTP, nil when that is not configured.

@@ -182,7 +182,7 @@ is due; "vext serve" does the same without cron.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
 	root.AddCommand(
 		newRun(a), newList(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
-		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newDemo(a),
+		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a),
 	)
 	markUsage(root)
 	root.Args = func(c *cobra.Command, args []string) error {

@@ -26,14 +26,20 @@ every minute; two at once do no harm.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.makeState = !dryRun
-			s, err := a.service()
+			q, c, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			s, err := a.serviceFor(q, c)
 			if err != nil {
 				return err
 			}
 			if dryRun {
 				return printPreview(a.stdout, s)
 			}
+			done := a.withIRC(cmd.Context(), s, c)
 			sum, err := s.Run(cmd.Context())
+			err = errors.Join(err, done())
 			if errors.Is(err, queue.ErrLocked) {
 				// The other one does the work.
 				fmt.Fprintf(a.stderr, "vext: hint: %v; it does the work\n", err)

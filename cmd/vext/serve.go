@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/config"
+	"vext/notify"
 	"vext/reminder"
 )
 
@@ -44,22 +45,23 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			log := a.log(slog.LevelInfo)
-			tasks, err := a.tasks(c, q, log)
+			tasks, done, err := a.tasks(c, q, log)
 			if err != nil {
 				return err
 			}
 			notifySystemd(log, systemdReady)
 			defer notifySystemd(log, systemdStopping)
 			log.Info("started", "version", version(), "schedule", c.Schedule, "timezone", c.Timezone)
-			err = together(cmd.Context(), tasks...)
+			err = errors.Join(together(cmd.Context(), tasks...), done())
 			log.Info("stopped")
 			return err
 		},
 	}
 }
 
-// process runs the processor on its schedule.
-func (a *app) process(ctx context.Context, c *config.Config, log *slog.Logger) error {
+// process runs the processor on its schedule. outlet is nil where another
+// process keeps the connections to IRC.
+func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outlet, log *slog.Logger) error {
 	schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
 	if err != nil {
 		return err
@@ -73,8 +75,13 @@ func (a *app) process(ctx context.Context, c *config.Config, log *slog.Logger) e
 		if err != nil {
 			return reminder.Summary{}, err
 		}
-		s.Progress = nil
-		return s.Run(ctx)
+		s.Progress, s.IRC = nil, outlet
+		if outlet != nil {
+			return s.Run(ctx)
+		}
+		done := a.withIRC(ctx, s, c)
+		sum, err := s.Run(ctx)
+		return sum, errors.Join(err, done())
 	})
 	return nil
 }

@@ -118,6 +118,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	fact("asked", item.Asked)
 	fact("came by", item.Source)
 	fact("gone", item.Gone)
+	fact("for IRC", strings.Join(item.IRC, ", "))
 	fact("name", item.Name)
 	fact("file", item.Path)
 	b.WriteByte('\n')

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 
 	"vext/filter"
@@ -27,11 +28,11 @@ func (a *app) follower(q *queue.Queue, c *config.Config, store follow.Store, way
 	if err != nil {
 		return nil, err
 	}
-	return &follow.Follower{Store: store, Queue: q, Filter: f, Log: log, Progress: a.progress}, nil
+	return &follow.Follower{Store: store, Queue: q, Filter: f, Log: log, Progress: a.progress, Tells: tells(c, q)}, nil
 }
 
-// inflow returns what a run asks the repositories.
-func (a *app) inflow(q *queue.Queue, c *config.Config, log *slog.Logger) (*follow.Inflow, error) {
+// inflow returns what a run asks the repositories, and the networks of IRC.
+func (a *app) inflow(q *queue.Queue, c *config.Config, log *slog.Logger) (*inflowAndIRC, error) {
 	hooked, err := a.follower(q, c, follow.Hooked(q.State), commit.FromHook, log)
 	if err != nil {
 		return nil, err
@@ -44,9 +45,12 @@ func (a *app) inflow(q *queue.Queue, c *config.Config, log *slog.Logger) (*follo
 	for _, r := range repositories(c) {
 		names = append(names, r.Name)
 	}
-	return &follow.Inflow{
-		Hooked: hooked, Followed: followed, Names: names,
-		Repository: func(s *follow.State) follow.Repository { return hookedRepository(c, s) },
+	return &inflowAndIRC{
+		Inflow: &follow.Inflow{
+			Hooked: hooked, Followed: followed, Names: names,
+			Repository: func(s *follow.State) follow.Repository { return hookedRepository(c, s) },
+		},
+		status: func() (*ircStatus, error) { return a.ircStatus(context.Background(), q.State) },
 	}, nil
 }
 

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"vext/internal/config"
+	"vext/internal/target"
+	"vext/notify"
+	"vext/notify/irc"
+	"vext/queue"
+	"vext/reminder"
+)
+
+// An ircOutlet is a notify.Outlet that can say how things stand.
+type ircOutlet interface {
+	notify.Outlet
+	Status(context.Context) ([]irc.NetworkStatus, error)
+}
+
+// newIRC returns the client of this process, with the outbox that it has to
+// itself. The error is irc.ErrInUse while another process has it.
+func newIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
+	settings, err := ircSettings(c)
+	if err != nil {
+		return nil, nil, hinted{err, "see [irc] and [[network]] in vext.toml(5)"}
+	}
+	outbox, err := irc.Open(state)
+	if err != nil {
+		return nil, nil, err
+	}
+	client := irc.NewClient(outbox)
+	client.Settings, client.Log, client.Now = settings, log, time.Now
+	client.Dial = (&net.Dialer{}).DialContext
+	return client, outbox, nil
+}
+
+// ircSettings returns how to speak on each network, for its targets.
+func ircSettings(c *config.Config) (func(*target.Target) irc.Settings, error) {
+	usual := irc.Default()
+	if err := setIRC(&usual, &c.IRC); err != nil {
+		return nil, fmt.Errorf("irc: %w", err)
+	}
+	networks := map[string]irc.Settings{}
+	for i := range c.Networks {
+		n := &c.Networks[i]
+		server, err := n.Server()
+		if err != nil {
+			return nil, err
+		}
+		one := usual
+		if err := setIRC(&one, &n.IRC); err != nil {
+			return nil, fmt.Errorf("network %s: %w", n.URL, err)
+		}
+		networks[server] = one
+	}
+	return func(t *target.Target) irc.Settings {
+		if one, ok := networks[t.Server()]; ok {
+			return one
+		}
+		return usual
+	}, nil
+}
+
+// setIRC sets what the configuration says; what it does not say stays.
+func setIRC(s *irc.Settings, c *config.IRC) error {
+	set(&s.Nick, c.Nick)
+	set(&s.User, c.User)
+	set(&s.Realname, c.Realname)
+	set(&s.Connections, c.Connections)
+	set(&s.Proxy, c.Proxy)
+	set(&s.SASL, strings.ToUpper(c.SASL))
+	set(&s.Account, c.Account)
+	if c.Command != "" {
+		s.Notice = c.Command == "notice"
+	}
+	if c.Colors != "" {
+		s.NoColors = c.Colors == config.NoColors
+	}
+	setTo(&s.Burst, c.Burst)
+	setTo(&s.Rate, c.Rate)
+	setTo(&s.BacklogLines, c.BacklogLines)
+	setTo(&s.NickServ, c.NickServ)
+	if c.BacklogAge != nil {
+		s.BacklogAge = c.BacklogAge.Duration
+	}
+	if c.CA != "" || c.Certificate != "" {
+		tls, err := irc.TLSConfig(c.CA, c.Certificate, c.Key)
+		if err != nil {
+			return err
+		}
+		s.TLS = tls
+	}
+	password, err := c.Secret()
+	if err != nil {
+		return err
+	}
+	set(&s.Password, password)
+	password, err = c.ServerSecret()
+	set(&s.ServerPassword, password)
+	return err
+}
+
+// set sets what is not the zero value, setTo what there is.
+func set[T comparable](to *T, value T) {
+	var zero T
+	if value != zero {
+		*to = value
+	}
+}
+
+func setTo[T any](to *T, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}
+
+// openIRC returns the client of the service, and its outbox, which is to be
+// closed when nobody takes lines in any more.
+func (a *app) openIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
+	client, outbox, err := newIRC(c, state, log)
+	if errors.Is(err, irc.ErrInUse) {
+		return nil, nil, hinted{err, "another vext serve runs with this state directory; one is enough"}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range c.Notices {
+		client.Keep = append(client.Keep, n.To...)
+	}
+	for _, r := range c.Recipients {
+		client.Keep = append(client.Keep, slices.DeleteFunc(slices.Clone(r.To), func(to string) bool { return to == config.ByMail })...)
+	}
+	return client, outbox, nil
+}
+
+// speak runs a client, and the door to it, until ctx ends.
+func speak(ctx context.Context, client *irc.Client, state string) error {
+	return together(ctx, client.Run, func(ctx context.Context) error { return client.ServeDoor(ctx, state) })
+}
+
+// settleAlways records in the history which reminders were told, soon after
+// they were.
+func (a *app) settleAlways(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger) error {
+	for {
+		select {
+		case <-client.Settled():
+		case <-ctx.Done():
+			return nil
+		}
+		sum, err := a.settle(ctx, c, client, log)
+		if err != nil && !errors.Is(err, queue.ErrLocked) { // a run is at work, and settles, too
+			log.Error("settling with IRC", "err", err)
+		} else if !sum.Empty() {
+			log.Info("settled with IRC", "done", sum.String())
+		}
+	}
+}
+
+func (a *app) settle(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger) (reminder.Summary, error) {
+	q, err := a.open(c)
+	if err != nil {
+		return reminder.Summary{}, err
+	}
+	s, err := a.loggingService(q, c, log)
+	if err != nil {
+		return reminder.Summary{}, err
+	}
+	s.IRC = client
+	return s.Settle(ctx)
+}
+
+// remindsOnIRC reports whether a reminder may go to IRC, or one may wait there
+// since the configuration was another.
+func remindsOnIRC(c *config.Config, state string) bool {
+	for _, r := range c.Recipients {
+		if len(r.To) > 1 || len(r.To) == 1 && r.To[0] != config.ByMail {
+			return true
+		}
+	}
+	return irc.IsThere(state)
+}
+
+// awaitTime is how long a run without vext serve waits for IRC.
+const awaitTime = time.Minute
+
+// withIRC gives a run its outlet, where it may want one. done must be called.
+// When it can't be had the run goes on, and what is for it waits.
+func (a *app) withIRC(ctx context.Context, s *reminder.Service, c *config.Config) (done func() error) {
+	state := s.Queue.State
+	if !remindsOnIRC(c, state) {
+		return func() error { return nil }
+	}
+	outlet, done, err := a.outlet(ctx, c, state, s.Log)
+	if err != nil {
+		s.IRC = notify.Unreachable{Err: err}
+		return func() error { return nil }
+	}
+	s.IRC = outlet
+	if _, alone := outlet.(*irc.Client); alone {
+		s.Await = func(ctx context.Context, keys []string) {
+			if _, _, err := await(ctx, outlet, awaitTime, keys); err != nil {
+				s.Log.Error("waiting for IRC", "err", err)
+			}
+		}
+	}
+	return done
+}
+
+// How long to wait for another process that is about to let the outbox go, and
+// between two looks.
+const (
+	outboxWait = 10 * time.Second
+	outboxStep = 100 * time.Millisecond
+)
+
+// outlet returns what takes lines for IRC: the vext that keeps the connections,
+// or, where none runs, a client of this process, for as long as it is at work.
+// done must be called.
+func (a *app) outlet(ctx context.Context, c *config.Config, state string, log *slog.Logger) (o ircOutlet, done func() error, err error) {
+	for waited := time.Duration(0); ; waited += outboxStep {
+		remote, err := irc.Knock(state)
+		if err == nil {
+			return remote, remote.Close, nil
+		}
+		if !errors.Is(err, irc.ErrNobody) {
+			return nil, nil, err
+		}
+		client, outbox, err := newIRC(c, state, log)
+		if err == nil {
+			return client, background(ctx, func(ctx context.Context) error {
+				return errors.Join(speak(ctx, client, state), outbox.Close())
+			}), nil
+		}
+		if !errors.Is(err, irc.ErrInUse) || waited >= outboxWait {
+			return nil, nil, err
+		}
+		timer := time.NewTimer(outboxStep)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// background runs a task until the function that it returns is called, which
+// returns the task's error.
+func background(ctx context.Context, t task) func() error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- guarded(ctx, t) }()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+// withoutSecrets returns a target as a person may see it.
+func withoutSecrets(to string) string {
+	if t, err := target.Parse(to); err == nil {
+		return t.String()
+	}
+	if u, err := url.Parse(to); err == nil {
+		return u.Redacted()
+	}
+	return "the target"
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/config"
+	"vext/notify/irc"
+	"vext/reminder"
+	"vext/source/follow"
+)
+
+// What vext check, and the operator, are told of IRC after how long.
+const (
+	backlogLooks  = time.Hour      // a line has waited
+	backlogBreaks = 24 * time.Hour // a line has waited: a reminder would go by mail now
+	networkFails  = 24 * time.Hour // a network could not be had
+)
+
+// checkIRC looks how the connections stand. Where nothing is told on IRC there
+// is nothing to say.
+func (a *app) checkIRC(ctx context.Context, c *config.Config, state string, now time.Time) []reminder.Finding {
+	if _, err := ircSettings(c); err != nil {
+		return []reminder.Finding{{Level: reminder.Broken, What: "irc", Text: err.Error(), Hint: "see [irc] and [[network]] in vext.toml(5)"}}
+	}
+	if !irc.IsThere(state) {
+		return nil
+	}
+	status, err := a.ircStatus(ctx, state)
+	if errors.Is(err, irc.ErrInUse) {
+		return []reminder.Finding{{What: "irc", Text: "another vext is just telling something"}}
+	}
+	if err != nil {
+		return []reminder.Finding{{Level: reminder.Broken, What: "irc", Text: err.Error()}}
+	}
+	var all []reminder.Finding
+	for i := range status.Networks {
+		all = append(all, checkNetwork(status, &status.Networks[i], now))
+	}
+	return all
+}
+
+// checkNetwork looks at one network: the worst of it is said.
+func checkNetwork(status *ircStatus, n *irc.NetworkStatus, now time.Time) reminder.Finding {
+	f := reminder.Finding{What: "irc", Hint: "vext irc status says more"}
+	waiting, oldest := 0, now
+	for _, c := range n.Channels {
+		if waiting += c.Backlog; c.Backlog > 0 && c.Oldest.Before(oldest) {
+			oldest = c.Oldest
+		}
+	}
+	text := fmt.Sprintf("%s: %s", n.Network, calendar.Plural(len(n.Channels), "target"))
+	if waiting > 0 {
+		text += fmt.Sprintf(", %s, the oldest of %s", calendar.Plural(waiting, "line")+" waiting", agoWords(oldest, now))
+	}
+	switch age := now.Sub(oldest); {
+	case waiting > 0 && age > backlogBreaks:
+		f.Level = reminder.Broken
+	case waiting > 0 && age > backlogLooks:
+		f.Level = reminder.LookAt
+	}
+	switch {
+	case !status.Running:
+		if waiting > 0 {
+			f.Level = max(f.Level, reminder.LookAt)
+			f.Hint = "no vext serve keeps connections; start it, or say something with vext notify, which takes along what waits"
+		}
+	case len(n.Links) > 0 && !n.IsConnected():
+		f.Level = max(f.Level, reminder.LookAt)
+		text += "; not connected: " + n.Links[0].Error
+	}
+	for _, c := range n.Channels {
+		if c.Problem != "" {
+			f.Level = max(f.Level, reminder.LookAt)
+			text += fmt.Sprintf("; %s: %s", c.Name, c.Problem)
+		}
+	}
+	if f.Text = text; f.Level == reminder.Well {
+		f.Hint = ""
+	}
+	return f
+}
+
+// An inflowAndIRC tells the operator of what fails on IRC, too.
+type inflowAndIRC struct {
+	*follow.Inflow
+	status func() (*ircStatus, error)
+}
+
+// Troubles implements reminder.Inflow.
+func (i *inflowAndIRC) Troubles(now time.Time) []reminder.Trouble {
+	all := i.Inflow.Troubles(now)
+	status, err := i.status()
+	if err != nil {
+		return all // vext check says it
+	}
+	for _, n := range status.Networks {
+		for _, l := range n.Links {
+			if l.State != "connected" && l.Error != "" && now.Sub(l.Since) >= networkFails {
+				all = append(all, reminder.Trouble{What: n.Network, Where: "IRC", Since: l.Since, Text: l.Error})
+				break
+			}
+		}
+		for _, c := range n.Channels {
+			if c.Problem != "" {
+				all = append(all, reminder.Trouble{What: c.Target, Where: "IRC", Since: c.Failing, Text: c.Problem})
+			}
+		}
+	}
+	return all
+}

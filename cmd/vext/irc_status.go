@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"vext/internal/calendar"
+	"vext/notify/irc"
+	"vext/reminder"
+)
+
+func newIRCCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "irc",
+		Short: "Say how the connections to IRC stand",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newIRCStatus(a))
+	return c
+}
+
+func newIRCStatus(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Say how the networks, channels and backlogs stand",
+		Long: `Says for each network how its connections stand, and for each channel or person
+whether it can be told something, what waits for it and since when, and when the
+server last confirmed a line. It asks the vext that keeps the connections; where
+none runs it says what waits in the outbox.
+
+"vext check" says whether something is wrong.`,
+		Example: `  vext irc status
+  vext irc status --json | jq '.networks[].channels[] | select(.backlog > 0)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q, c, err := a.openQueue()
+			if err != nil {
+				return err
+			}
+			status, err := a.ircStatus(cmd.Context(), q.State)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.stdout, status)
+			}
+			return printIRC(a.stdout, styleFor(a.stdout), status, q.Now, c.Zone)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// An ircStatus is what vext irc status says.
+type ircStatus struct {
+	Running  bool                `json:"running"` // a vext keeps the connections
+	Networks []irc.NetworkStatus `json:"networks"`
+}
+
+// isTroubled reports whether something waits that can't be told as things are.
+func (s *ircStatus) isTroubled() bool {
+	for i := range s.Networks {
+		n := &s.Networks[i]
+		for _, c := range n.Channels {
+			if c.Problem != "" || c.Backlog > 0 && (!s.Running || !n.IsConnected()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ircStatus asks the vext that keeps the connections, or looks into the outbox.
+func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
+	remote, err := irc.Knock(state)
+	if errors.Is(err, irc.ErrNobody) {
+		networks, err := irc.Peek(state, a.log(slog.LevelError))
+		return &ircStatus{Networks: networks}, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer remote.Close()
+	networks, err := remote.Status(ctx)
+	return &ircStatus{Running: true, Networks: networks}, err
+}
+
+func printIRC(w io.Writer, s style, status *ircStatus, now time.Time, zone *time.Location) error {
+	var b strings.Builder
+	if !status.Running {
+		fmt.Fprintln(&b, "no vext serve keeps connections; what waits is told by the next vext that does")
+	}
+	if len(status.Networks) == 0 {
+		fmt.Fprintln(&b, "nothing has been told on IRC, and nothing waits")
+	}
+	for i := range status.Networks {
+		n := &status.Networks[i]
+		if i > 0 || !status.Running {
+			fmt.Fprintln(&b)
+		}
+		fmt.Fprintln(&b, s.bold(printable(n.Network)))
+		for _, l := range n.Links {
+			fmt.Fprintf(&b, "  %s\n", linkWords(s, &l, now, zone))
+		}
+		printChannels(&b, s, n.Channels, now, zone)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// linkWords says how a connection stands.
+func linkWords(s style, l *irc.LinkStatus, now time.Time, zone *time.Location) string {
+	name := ""
+	if l.Number > 0 {
+		name = fmt.Sprintf("connection %d: ", l.Number)
+	}
+	switch l.State {
+	case "connected":
+		words := name + s.green("connected") + " as " + printable(l.Nick) + ", " + sinceWords(l.Since, now, zone) + ", confirmed by " + l.ConfirmedBy
+		if l.Error != "" {
+			words += s.dim(fmt.Sprintf("; lost %s: %s", agoWords(l.ErrorTime, now), printable(l.Error)))
+		}
+		return words
+	case "connecting":
+		if l.Error == "" {
+			return name + s.yellow("connecting")
+		}
+	}
+	return name + s.red("not connected") + ", " + sinceWords(l.Since, now, zone) + ": " + printable(l.Error)
+}
+
+func sinceWords(t, now time.Time, zone *time.Location) string {
+	return "since " + reminder.Ago(t, now, zone)
+}
+
+// agoWords says how long ago something was, in the fewest words.
+func agoWords(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return calendar.Plural(int(d/time.Minute), "minute") + " ago"
+	case d < 24*time.Hour:
+		return calendar.Plural(int(d/time.Hour), "hour") + " ago"
+	}
+	return calendar.Plural(int(d/(24*time.Hour)), "day") + " ago"
+}
+
+// printChannels prints a table of channels and persons.
+func printChannels(b *strings.Builder, s style, all []irc.ChannelStatus, now time.Time, zone *time.Location) {
+	wide := len("CHANNEL")
+	for _, c := range all {
+		wide = max(wide, runewidth.StringWidth(printable(c.Name)))
+	}
+	wide = min(wide, 40)
+	fmt.Fprintf(b, "  %s\n", s.dim(fmt.Sprintf("%s  %-8s  %7s  %-14s  %s", column("CHANNEL", wide), "STATE", "WAITING", "OLDEST", "LAST TOLD")))
+	for _, c := range all {
+		state := fmt.Sprintf("%-8s", c.State)
+		switch c.State {
+		case "joined", "person":
+			state = s.green(state)
+		case "refused":
+			state = s.red(state)
+		}
+		oldest := "-"
+		if c.Backlog > 0 {
+			oldest = agoWords(c.Oldest, now)
+		}
+		fmt.Fprintf(b, "  %s  %s  %7d  %-14s  %s\n", column(c.Name, wide), state, c.Backlog, oldest, agoWords(c.Told, now))
+		if c.Problem != "" {
+			words := c.Problem
+			if c.Retry.After(now) {
+				words += ", tried again " + c.Retry.In(zone).Format("15:04:05")
+			}
+			fmt.Fprintf(b, "  %s  %s\n", column("", wide), s.red(printable(words)))
+		}
+	}
+}
