@@ -32,7 +32,7 @@ func newIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc
 	if err != nil {
 		return nil, nil, hinted{err, "see [irc] and [[network]] in vext.toml(5)"}
 	}
-	outbox, err := irc.Open(state)
+	outbox, err := irc.Open(state, time.Now())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -84,7 +84,7 @@ func (s *ircStatus) isTroubled() bool {
 func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
 	remote, err := irc.Knock(state)
 	if errors.Is(err, irc.ErrNobody) {
-		networks, err := irc.Peek(state, a.log(slog.LevelError))
+		networks, err := irc.Peek(state, a.log(slog.LevelError), time.Now())
 		return &ircStatus{Networks: networks}, err
 	}
 	if err != nil {

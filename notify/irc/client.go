@@ -27,12 +27,19 @@ type Client struct {
 
 	mu       sync.Mutex
 	ctx      context.Context // while it runs
+	targets  map[string]bool // that are known, by their URLs
 	networks map[string]*network
 	links    sync.WaitGroup
 }
 
 // NewClient returns a client with an outbox, which it does not close.
-func NewClient(o *Outbox) *Client { return &Client{outbox: o, networks: map[string]*network{}} }
+func NewClient(o *Outbox) *Client {
+	c := &Client{outbox: o, targets: map[string]bool{}, networks: map[string]*network{}}
+	for _, url := range o.targets(true) {
+		c.targets[url] = true
+	}
+	return c
+}
 
 // Run keeps the connections until ctx ends. It returns when all are closed.
 func (c *Client) Run(ctx context.Context) error {
@@ -71,6 +78,7 @@ func (c *Client) start(run func(context.Context)) {
 // knows wakes the network of a target.
 func (c *Client) knows(t target.Target, url string) {
 	c.mu.Lock()
+	c.targets[url] = true
 	if c.ctx == nil {
 		c.mu.Unlock()
 		return // it is told when there is somebody who tells
@@ -109,6 +117,9 @@ func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
 			single, urls = append(single, one), append(urls, url)
 		}
 	}
+	if err := c.hasRoom(known); err != nil {
+		return err
+	}
 	if len(single) > 0 {
 		if err := c.outbox.put(ctx, c.Now(), single, urls); err != nil {
 			return fmt.Errorf("outbox of IRC: %w", err)
@@ -116,6 +127,34 @@ func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
 	}
 	for url, t := range known {
 		c.knows(t, url)
+	}
+	return nil
+}
+
+// Bounds of what those who may name targets can make us do.
+const (
+	mostTargets  = 2000
+	mostNetworks = 200
+)
+
+// hasRoom reports whether there is room for what is new among targets.
+func (c *Client) hasRoom(targets map[string]target.Target) error {
+	newTargets, newNetworks := 0, map[string]bool{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for url, t := range targets {
+		if !c.targets[url] {
+			newTargets++
+		}
+		if c.networks[serverOf(&t)] == nil {
+			newNetworks[serverOf(&t)] = true
+		}
+	}
+	switch {
+	case newTargets > 0 && newTargets+len(c.targets) > mostTargets:
+		return &notify.Refused{Err: fmt.Errorf("more than %d channels and persons on IRC", mostTargets)}
+	case len(newNetworks) > 0 && len(newNetworks)+len(c.networks) > mostNetworks:
+		return &notify.Refused{Err: fmt.Errorf("more than %d networks of IRC", mostNetworks)}
 	}
 	return nil
 }

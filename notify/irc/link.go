@@ -242,7 +242,7 @@ func (l *link) step(leaving bool) (time.Duration, error) {
 		return wait, err
 	}
 	if !leaving {
-		l.claim()
+		l.network.claim(l)
 		l.hearPokes()
 		l.join(now)
 	}
@@ -291,7 +291,7 @@ func (l *link) write(line string) error {
 	if strings.ContainsAny(line, "\r\n\x00") {
 		return fmt.Errorf("a line end in a command: %q", line)
 	}
-	if err := l.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+	if err := l.conn.SetWriteDeadline(l.client.Now().Add(writeTime)); err != nil {
 		return err
 	}
 	_, err := l.conn.Write([]byte(line + "\r\n"))

@@ -51,29 +51,22 @@ func (n *network) addLink() {
 	n.client.start(l.run)
 }
 
-// claim hands the rooms that wait to a link that has room for them. When all
-// links are full, there is another.
-func (n *network) claim(l *link) []*room {
+// claim hands the rooms that wait to a link, as many as it has room for. When
+// all links are full, there is another.
+func (n *network) claim(l *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var mine []*room
-	var rest []*room
-	for _, r := range n.waiting {
-		l.rooms = append(l.rooms, r)
+	n.waiting = slices.DeleteFunc(n.waiting, func(r *room) bool {
 		if !l.hasRoom(&r.target) {
-			l.rooms = l.rooms[:len(l.rooms)-1]
-			rest = append(rest, r)
-			continue
+			return false
 		}
-		mine = append(mine, r)
+		l.rooms = append(l.rooms, r)
 		n.owners[r.url] = l
-	}
-	l.rooms = l.rooms[:len(l.rooms)-len(mine)]
-	n.waiting = rest
-	if len(rest) > 0 && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
+		return true
+	})
+	if len(n.waiting) > 0 && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
 		n.addLink()
 	}
-	return mine
 }
 
 // release takes a room back for which its link has no place.

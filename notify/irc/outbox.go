@@ -113,9 +113,12 @@ const (
 // openWait is how long another process may take to let the outbox go.
 const openWait = 200 * time.Millisecond
 
+// keepTarget is how long a target is remembered to which nothing is told.
+const keepTarget = 30 * 24 * time.Hour
+
 // Open opens the outbox in a state directory and makes it where there is none.
 // The error is ErrInUse while another process has it.
-func Open(state string) (*Outbox, error) {
+func Open(state string, now time.Time) (*Outbox, error) {
 	dir := filepath.Join(state, dirName)
 	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
@@ -137,7 +140,7 @@ func Open(state string) (*Outbox, error) {
 		<-o.written
 		return db.Close()
 	})
-	if err := o.load(); err != nil {
+	if err := o.load(now); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -154,19 +157,32 @@ func IsThere(state string) bool {
 // Close ends all that is being written and lets the outbox go.
 func (o *Outbox) Close() error { return o.close() }
 
-// load makes the buckets and reads the backlogs.
-func (o *Outbox) load() error {
+// load makes the buckets, reads the backlogs, and forgets targets that nobody
+// names any more.
+func (o *Outbox) load(now time.Time) error {
 	return o.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketLines, bucketTargets, bucketKeys} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(bucketTargets).ForEach(func(name, value []byte) error {
+		var old [][]byte
+		err := tx.Bucket(bucketTargets).ForEach(func(name, value []byte) error {
 			b := &backlog{}
-			o.backlogs[string(name)] = b
-			return json.Unmarshal(value, b)
+			if err := json.Unmarshal(value, b); err != nil {
+				return err
+			}
+			if b.Count == 0 && now.Sub(b.Told) > keepTarget {
+				old = append(old, name)
+			} else {
+				o.backlogs[string(name)] = b
+			}
+			return nil
 		})
+		for _, name := range old {
+			err = errors.Join(err, tx.Bucket(bucketTargets).Delete(name), tx.Bucket(bucketLines).DeleteBucket(name))
+		}
+		return err
 	})
 }
 

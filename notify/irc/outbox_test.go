@@ -18,7 +18,7 @@ const src = "irc://irc.example.org/#src"
 
 func openOutbox(t testing.TB, state string) *Outbox {
 	t.Helper()
-	o, err := Open(state)
+	o, err := Open(state, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +85,10 @@ func TestOutbox(t *testing.T) {
 func TestInUse(t *testing.T) {
 	state := t.TempDir()
 	openOutbox(t, state)
-	if _, err := Open(state); !errors.Is(err, ErrInUse) {
+	if _, err := Open(state, noon); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second time: %v", err)
 	}
-	if _, err := Peek(state, nil); !errors.Is(err, ErrInUse) {
+	if _, err := Peek(state, nil, noon); !errors.Is(err, ErrInUse) {
 		t.Errorf("looked into: %v", err)
 	}
 }

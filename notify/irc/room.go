@@ -54,7 +54,7 @@ func newRoom(t target.Target, url string) *room {
 
 // Pauses after which a room is tried again.
 const (
-	firstRetry   = 30 * time.Second
+	firstRetry   = 10 * time.Second
 	longestRetry = time.Hour
 	kickPause    = 10 * time.Second // once; who is kicked again within longestRetry waits that long
 )
@@ -132,12 +132,7 @@ func (r *room) canTell(now time.Time) bool {
 	return (r.state == inside || r.target.IsNick) && !now.Before(r.retry)
 }
 
-// claim takes rooms that wait for a link, as many as there is room for.
-func (l *link) claim() {
-	l.rooms = append(l.rooms, l.network.claim(l)...)
-}
-
-// hasRoom reports whether a channel may be joined, count of whose kind are.
+// hasRoom reports whether the link can look after another channel, or a person.
 func (l *link) hasRoom(t *target.Target) bool {
 	if t.IsNick {
 		return l.number == 0

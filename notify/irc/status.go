@@ -53,11 +53,11 @@ func (n *NetworkStatus) IsConnected() bool {
 
 // Peek returns what waits in the outbox of a state directory while no process
 // has it. The error is ErrInUse when one does.
-func Peek(state string, log *slog.Logger) ([]NetworkStatus, error) {
+func Peek(state string, log *slog.Logger, now time.Time) ([]NetworkStatus, error) {
 	if !IsThere(state) {
 		return nil, nil
 	}
-	o, err := Open(state)
+	o, err := Open(state, now)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package irker
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -29,6 +30,9 @@ func (v *serving) deliver(ctx context.Context, notices []notice, tell func(error
 		}
 	}
 	err := v.put(ctx, all)
+	if notify.IsRefused(err) {
+		held, err = v.putEach(ctx, all)
+	}
 	tell(err)
 	for pause := firstPause; err != nil && len(held) > 0; pause = min(2*pause, longestPause) {
 		if ctx.Err() != nil {
@@ -39,6 +43,22 @@ func (v *serving) deliver(ctx context.Context, notices []notice, tell func(error
 		wait(ctx, pause)
 		err = v.put(ctx, held)
 	}
+}
+
+// putEach keeps the lines that can be kept, where one of them can't, ever. It
+// returns those that may be kept later.
+func (v *serving) putEach(ctx context.Context, lines []notify.Line) (left []notify.Line, failed error) {
+	for _, line := range lines {
+		err := v.put(ctx, []notify.Line{line})
+		switch {
+		case notify.IsRefused(err):
+			v.trouble.warn("irker: a notice is passed over", "target", shown(line.Target), "err", err)
+		case err != nil:
+			left = append(left, line)
+		}
+		failed = cmp.Or(failed, err)
+	}
+	return left, failed
 }
 
 // put keeps lines, also when ctx has ended.
