@@ -1,0 +1,158 @@
+package irc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/internal/target"
+	"vext/notify"
+)
+
+// An outlet that can be asked how things stand: a Client, or one in another
+// process.
+type outlet interface {
+	notify.Outlet
+	Status(context.Context) ([]NetworkStatus, error)
+}
+
+// newClient returns a client that is not connected to anything.
+func newClient(t *testing.T, state string) *Client {
+	t.Helper()
+	c := NewClient(openOutbox(t, state))
+	c.Settings = func(*target.Target) Settings { return Default() }
+	c.Log, c.Now = slog.New(slog.DiscardHandler), func() time.Time { return noon }
+	return c
+}
+
+// TestOutlets holds both implementations to the interface.
+func TestOutlets(t *testing.T) {
+	t.Run("client", func(t *testing.T) {
+		c := newClient(t, t.TempDir())
+		testOutlet(t, c, c)
+	})
+	t.Run("remote", func(t *testing.T) {
+		state := t.TempDir()
+		c := newClient(t, state)
+		r := openDoor(t, c, state)
+		testOutlet(t, r, c)
+	})
+}
+
+// openDoor serves the door of a client until the test ends, and knocks at it.
+func openDoor(t *testing.T, c *Client, state string) *Remote {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- c.ServeDoor(ctx, state) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	for {
+		r, err := Knock(state)
+		if err == nil {
+			return r
+		}
+		if !errors.Is(err, ErrNobody) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// testOutlet tests what o promises; c is the client behind it.
+func testOutlet(t *testing.T, o outlet, c *Client) {
+	ctx := t.Context()
+	line := func(key string) notify.Line {
+		return notify.Line{Target: src, Text: key, Key: key, Reminder: true}
+	}
+	if err := o.Put(ctx, line("a"), line("b"), line("a"), line("c")); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Put(ctx, line("d"), notify.Line{Target: "irc://", Text: "x"}); err == nil {
+		t.Error("a target that is none was taken")
+	}
+	waiting := func(want ...string) {
+		t.Helper()
+		got, err := o.Waiting(ctx)
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("waiting %q, %v, want %q", got, err, want)
+		}
+	}
+	waiting("a", "b", "c")
+	r, _, err := c.outbox.take(src, 0)
+	if err != nil || r.Text != "a" {
+		t.Fatalf("first is %q, %v", r.Text, err)
+	}
+	if back, err := o.Withdraw(ctx, "a", "b", "x"); err != nil || !slices.Equal(back, []string{"b"}) {
+		t.Errorf("withdrawn %q, %v", back, err)
+	}
+	c.outbox.tell(place{src, r.number}, noon)
+	<-c.Settled()
+	waiting("c")
+	outcomes, err := o.Outcomes(ctx, "a", "b", "c")
+	if err != nil || len(outcomes) != 2 || !outcomes["a"].Told.Equal(noon) || !outcomes["a"].Accepted.Equal(noon) || !outcomes["c"].Told.IsZero() {
+		t.Errorf("outcomes %+v, %v", outcomes, err)
+	}
+	if err := o.Forget(ctx, "a", "c"); err != nil {
+		t.Fatal(err)
+	}
+	waiting()
+	if texts, _ := takeAll(t, c.outbox); !slices.Equal(texts, []string{"c"}) {
+		t.Errorf("left are %q: what is forgotten is told all the same", texts)
+	}
+	if status, err := o.Status(ctx); err != nil || len(status) != 0 {
+		t.Errorf("status of one that does not run: %+v, %v", status, err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := o.Put(ended, line("e")); err == nil {
+		waiting("e") // it was fast
+	}
+}
+
+// A door that a crash has left there is nobody's, and does not stay in the way;
+// one far down in the file system is a door, too.
+func TestDoor(t *testing.T) {
+	state := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
+	if err := os.MkdirAll(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Knock(state); !errors.Is(err, ErrNobody) {
+		t.Errorf("without a door: %v", err)
+	}
+	c := newClient(t, state)
+	if err := os.WriteFile(filepath.Join(state, dirName, doorName), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Knock(state); !errors.Is(err, ErrNobody) {
+		t.Errorf("at a door that is left: %v", err)
+	}
+	r := openDoor(t, c, state)
+	if err := r.Put(t.Context(), notify.Line{Target: src, Text: "x"}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What can be in there is not for others.
+func TestModes(t *testing.T) {
+	state := t.TempDir()
+	openOutbox(t, state)
+	for name, want := range map[string]os.FileMode{dirName: dirMode, dirName + "/" + outboxName: outboxMode} {
+		info, err := os.Stat(filepath.Join(state, name))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
