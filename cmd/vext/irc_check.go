@@ -54,7 +54,7 @@ func checkNetwork(status *ircStatus, n *irc.NetworkStatus, now time.Time) remind
 	}
 	text := fmt.Sprintf("%s: %s", n.Network, calendar.Plural(len(n.Channels), "target"))
 	if waiting > 0 {
-		text += fmt.Sprintf(", %s, the oldest of %s", calendar.Plural(waiting, "line")+" waiting", agoWords(oldest, now))
+		text += fmt.Sprintf(", %s waiting, the oldest came %s", calendar.Plural(waiting, "line"), agoWords(oldest, now))
 	}
 	switch age := now.Sub(oldest); {
 	case waiting > 0 && age > backlogBreaks:

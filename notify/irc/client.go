@@ -92,8 +92,8 @@ func (c *Client) knows(t target.Target, url string) {
 	n.knows(t, url)
 }
 
-// Put implements notify.Outlet. A line of several lines is taken as so many; a
-// line without text is not stored, and only joins.
+// Put implements notify.Outlet. A text of several lines is taken as so many,
+// unless it has a key; a line without text is not stored, and only joins.
 func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
 	var single []notify.Line
 	var urls []string
@@ -106,8 +106,8 @@ func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
 		url := t.URL()
 		known[url] = t
 		texts := lines(all[i].Text)
-		if all[i].Key != "" || all[i].Reminder {
-			texts = []string{strings.Join(texts, " ")}
+		if all[i].Key != "" && len(texts) > 0 {
+			texts = []string{strings.Join(texts, "\n")} // one outcome for all
 		}
 		for j, text := range texts {
 			one := all[i]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lrstanley/girc"
@@ -109,7 +110,10 @@ func (l *link) load(r *room, now time.Time) bool {
 	if rec.Sum != nil {
 		text = shorten(text, l.capacity(r))
 	}
-	if f.left = split(text, l.capacity(r)); len(f.left) == 0 {
+	for line := range strings.SplitSeq(text, "\n") {
+		f.left = append(f.left, split(line, l.capacity(r))...)
+	}
+	if len(f.left) == 0 {
 		l.client.outbox.tell(place{r.url, rec.number}, now)
 		return l.load(r, now)
 	}

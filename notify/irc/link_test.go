@@ -248,6 +248,26 @@ func TestWire(t *testing.T) {
 	})
 }
 
+// A text of several lines is told line by line, also one with a key.
+func TestSeveralLines(t *testing.T) {
+	for key, backlog := range map[string]int{"": 3, "k": 1} {
+		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+			s.set(func(s *server) { s.isDown = true })
+			if err := c.Put(t.Context(), notify.Line{Target: src, Text: "one\ntwo\n\nthree\n", Key: key}); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.channel(t).Backlog; got != backlog {
+				t.Errorf("key %q: a backlog of %d", key, got)
+			}
+			s.set(func(s *server) { s.isDown = false })
+			time.Sleep(time.Minute)
+			if got := s.texts(); !slices.Equal(got, []string{"one", "two", "three"}) || c.channel(t).Backlog != 0 {
+				t.Errorf("key %q: %q", key, got)
+			}
+		})
+	}
+}
+
 // Somebody who is not there is told when he is.
 func TestPerson(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *Client) {

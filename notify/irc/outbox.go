@@ -1,6 +1,7 @@
 package irc
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -173,7 +174,7 @@ func (o *Outbox) load(now time.Time) error {
 				return err
 			}
 			if b.Count == 0 && now.Sub(b.Told) > keepTarget {
-				old = append(old, name)
+				old = append(old, bytes.Clone(name))
 			} else {
 				o.backlogs[string(name)] = b
 			}

@@ -35,7 +35,7 @@ type ChannelStatus struct {
 	Since   time.Time `json:"since,omitzero"`
 	Problem string    `json:"problem,omitempty"`
 	Failing time.Time `json:"failing,omitzero"` // since when there is a problem
-	Retry   time.Time `json:"retry,omitzero"` // when it is tried again
+	Retry   time.Time `json:"retry,omitzero"`   // when it is tried again
 	Backlog int       `json:"backlog"`
 	Oldest  time.Time `json:"oldest,omitzero"` // of the backlog
 	Told    time.Time `json:"told,omitzero"`   // when the last line was confirmed
@@ -74,7 +74,9 @@ func Peek(state string, log *slog.Logger, now time.Time) ([]NetworkStatus, error
 			n = newNetwork(c, t)
 			c.networks[serverOf(&t)] = n
 		}
-		n.all = append(n.all, newRoom(t, url))
+		r := newRoom(t, url)
+		r.shown.State = "unknown"
+		n.all = append(n.all, r)
 	}
 	return c.Status(context.Background())
 }
