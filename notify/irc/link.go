@@ -161,7 +161,7 @@ func (l *link) newGirc(events chan<- girc.Event, gone <-chan struct{}) *girc.Cli
 	if l.server.User != "" && girc.IsValidUser(l.server.User) {
 		user = l.server.User
 	}
-	l.nick, l.nickNumber = s.nick(l.number, nickMax), l.number
+	l.nick, l.nickNumber = s.nick(l.number, l.nickMost()), l.number
 	c := girc.New(girc.Config{
 		Server: l.server.Host, Port: l.server.Port, ServerPass: password,
 		Nick: l.nick, User: user, Name: s.Realname,

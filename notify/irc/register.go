@@ -194,11 +194,13 @@ func (l *link) nextNick() error {
 	return l.write("NICK " + l.nick)
 }
 
+// nickMost returns how long a nick may be. Before the server says so, no longer
+// than what it has found to be taken, or than any server allows.
 func (l *link) nickMost() int {
 	if l.nickLen > 0 {
 		return l.nickLen
 	}
-	return nickMax
+	return max(nickLeast, len(l.settings.nick(0, nickMax)))
 }
 
 // welcome is the server's word that we are in.

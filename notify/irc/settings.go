@@ -74,9 +74,12 @@ func TLSConfig(ca, certificate, key string) (*tls.Config, error) {
 	return c, nil
 }
 
-// nickMax is the length of a nick until the server tells its own (RFC 2812,
-// section 1.2.1, but all of today's allow more).
-const nickMax = 30
+// Bounds of a nick's length until the server tells its own: what every server
+// allows (RFC 2812, section 1.2.1), and more than most do.
+const (
+	nickLeast = 9
+	nickMax   = 30
+)
 
 // nick returns the n-th nick of the pattern, n from 0, of at most most bytes:
 // vext, vext1, vext2.
