@@ -96,6 +96,9 @@ func (s *Service) checkMail(ctx context.Context) Finding {
 	if s.Mail == nil {
 		return Finding{Broken, what, "no way is configured", ""}
 	}
+	if s.WithoutMail {
+		return Finding{Well, what, "not wanted: nobody may be written to, and vext speaks on IRC", ""}
+	}
 	if err := s.Mail.Check(ctx); err != nil {
 		return Finding{Broken, what, err.Error(), "see the key via in vext.toml(5)"}
 	}

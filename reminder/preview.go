@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/target"
 	"vext/queue"
 )
 
@@ -100,7 +102,7 @@ func (s *Service) previewItem(item *dueItem) Step {
 	case waits:
 		return Step{"wait", to(e), "for IRC to be told of it"}
 	case failed == "" && !way.Mail && s.IRC != nil:
-		return Step{"send", to(e) + " on IRC", e.Subject}
+		return Step{"send", to(e) + " to " + targetNames(way.Targets), e.Subject}
 	case reason != "":
 		return Step{"set aside", item.entry.Name, reason}
 	}
@@ -113,4 +115,13 @@ func to(e *history.Event) string {
 		return e.Address
 	}
 	return e.Address + " " + commit.ShortRevision(e.Revision)
+}
+
+// targetNames names channels and persons.
+func targetNames(targets []target.Target) string {
+	names := make([]string, len(targets))
+	for i := range targets {
+		names[i] = targets[i].String()
+	}
+	return strings.Join(names, ", ")
 }

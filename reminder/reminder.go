@@ -20,17 +20,18 @@ import (
 
 // A Service is what a run needs. It belongs to one goroutine.
 type Service struct {
-	Queue     *queue.Queue
-	Mail      notify.Sender
-	Templates *templates.Set
-	From      *mail.Address
-	Envelope  string // the envelope sender
-	Operator  string // address, may be empty
-	Host      string // the name of this machine
-	Digest    bool
-	Inflow    Inflow // may be nil
-	Log       *slog.Logger
-	Progress  func(what string) queue.Progress // may return nil
+	Queue       *queue.Queue
+	Mail        notify.Sender
+	WithoutMail bool // nobody is to be written to, and that is as it should be
+	Templates   *templates.Set
+	From        *mail.Address
+	Envelope    string // the envelope sender
+	Operator    string // address, may be empty
+	Host        string // the name of this machine
+	Digest      bool
+	Inflow      Inflow // may be nil
+	Log         *slog.Logger
+	Progress    func(what string) queue.Progress // may return nil
 
 	// IRC takes the lines of the ways that have targets; nil where there is no
 	// IRC. One that only can't be had now returns errors, and what is for it

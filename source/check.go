@@ -97,6 +97,9 @@ func (k *checker) listeners() []reminder.Finding {
 			Hint: `listen = "127.0.0.1:8645" under [http]`,
 		})
 	}
+	if address, err := k.c.Irker.Address(); err == nil && address != "" {
+		findings = append(findings, answers("irker", "tcp", address, "answers"))
+	}
 	return findings
 }
 
@@ -108,10 +111,16 @@ func answers(what, network, address, text string) reminder.Finding {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(dialWait))
 	question, answer := "QUIT\r\n", "220 "
-	if what == "http" {
+	switch what {
+	case "http":
 		question, answer = "GET / HTTP/1.0\r\n\r\n", "HTTP/1."
+	case "irker":
+		question, answer = `{"to": [], "privmsg": "", "ack": true}`+"\n", `{"ok":true`
 	}
 	fmt.Fprint(conn, question)
+	if c, ok := conn.(*net.TCPConn); ok && what == "irker" {
+		c.CloseWrite() // it keeps connections for as long as its clients do
+	}
 	if said, err := io.ReadAll(conn); !strings.HasPrefix(string(said), answer) {
 		text := fmt.Sprintf("%s: it does not answer", address)
 		if err != nil {

@@ -55,7 +55,7 @@ func ircSettings(c *config.Config) (func(*target.Target) irc.Settings, error) {
 		if err != nil {
 			return nil, err
 		}
-		one := usual
+		one := irc.Default()
 		if err := setIRC(&one, &n.IRC); err != nil {
 			return nil, fmt.Errorf("network %s: %w", n.URL, err)
 		}
@@ -76,7 +76,9 @@ func setIRC(s *irc.Settings, c *config.IRC) error {
 	set(&s.Realname, c.Realname)
 	set(&s.Connections, c.Connections)
 	set(&s.Proxy, c.Proxy)
-	set(&s.SASL, strings.ToUpper(c.SASL))
+	if c.SASL != "none" {
+		set(&s.SASL, strings.ToUpper(c.SASL))
+	}
 	set(&s.Account, c.Account)
 	if c.Command != "" {
 		s.Notice = c.Command == "notice"
@@ -188,8 +190,9 @@ func remindsOnIRC(c *config.Config, state string) bool {
 	return irc.IsThere(state)
 }
 
-// awaitTime is how long a run without vext serve waits for IRC.
-const awaitTime = time.Minute
+// awaitTime is how long a run without vext serve waits for IRC. It has the lock
+// of the state meanwhile, for which other commands wait longer.
+const awaitTime = 20 * time.Second
 
 // withIRC gives a run its outlet, where it may want one. done must be called.
 // When it can't be had the run goes on, and what is for it waits.

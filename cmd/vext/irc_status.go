@@ -40,7 +40,7 @@ none runs it says what waits in the outbox.
 
 "vext check" says whether something is wrong.`,
 		Example: `  vext irc status
-  vext irc status --json | jq '.networks[].channels[] | select(.backlog > 0)'`,
+  vext irc status --json | jq '.networks[]?.channels[] | select(.backlog > 0)'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, c, err := a.openQueue()

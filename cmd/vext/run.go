@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/notify"
 	"vext/queue"
 	"vext/reminder"
 )
@@ -35,6 +36,9 @@ every minute; two at once do no harm.`,
 				return err
 			}
 			if dryRun {
+				if remindsOnIRC(c, q.State) {
+					s.IRC = notify.Unreachable{Err: errors.New("this is only a preview")}
+				}
 				return printPreview(a.stdout, s)
 			}
 			done := a.withIRC(cmd.Context(), s, c)

@@ -163,6 +163,8 @@ func plainly(key toml.Key, message string) string {
 		"of type []string": "must be a list of strings, such as [\"a\", \"b\"]",
 		"of type string":   "must be a string, such as \"a\"",
 		"of type bool":     "must be true or false",
+		"of type int":      "must be a whole number, such as 5",
+		"of type float64":  "must be a number, such as 0.5",
 	} {
 		if strings.Contains(message, "into struct field config.") && strings.HasSuffix(message, kind) {
 			return strings.Join(key, ".") + " " + words
@@ -181,7 +183,7 @@ var places = map[string]string{
 	"title":  "[stats]",
 	"listen": "[http], [lmtp] or [irker]", "hold": "[mail-in]", "run": "[follow]",
 	"secret": "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
-	"url": "[[repository]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
+	"url": "[[repository]] or [[network]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
 	"first_parent": "[[repository]]", "committers": "[[repository]] or [[recipient]]", "domain": "[[repository]]",
 	"nick": ircTables, "realname": ircTables, "command": ircTables, "burst": ircTables, "rate": ircTables,
 	"backlog_lines": ircTables, "backlog_age": ircTables, "connections": ircTables, "proxy": ircTables,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -32,7 +33,7 @@ type IRC struct {
 	Certificate string `toml:"certificate"` // file of one's own
 	Key         string `toml:"key"`         // file; default: the certificate's
 
-	SASL         string `toml:"sasl"` // plain or external
+	SASL         string `toml:"sasl"` // plain, external or none
 	Account      string `toml:"account"`
 	Password     string `toml:"password"` // of the account
 	PasswordFile string `toml:"password_file"`
@@ -42,7 +43,8 @@ type IRC struct {
 	ServerPasswordFile string `toml:"server_password_file"`
 }
 
-// A Network is one IRC network and what differs there.
+// A Network is one IRC network and how to speak there: what it says itself, and
+// once the configuration is read also what [irc] says for all.
 type Network struct {
 	URL string `toml:"url"`
 	IRC
@@ -98,7 +100,10 @@ func (c *Config) checkIRC() error {
 			return fmt.Errorf("network: there are two for %s", n.URL)
 		}
 		seen[server] = true
-		if err := n.check("network " + n.URL); err != nil {
+		if n.IRC = n.IRC.over(&c.IRC); err == nil {
+			err = n.check("network " + n.URL)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -121,6 +126,31 @@ func (c *Config) checkIRC() error {
 	return nil
 }
 
+// over returns what i says, and where it says nothing what base says. How to log
+// in is one thing, and so is a certificate with its key: neither is put together
+// from both.
+func (i IRC) over(base *IRC) IRC {
+	i.Nick, i.User, i.Realname = cmp.Or(i.Nick, base.Nick), cmp.Or(i.User, base.User), cmp.Or(i.Realname, base.Realname)
+	i.Command, i.Colors = cmp.Or(i.Command, base.Command), cmp.Or(i.Colors, base.Colors)
+	i.Burst, i.Rate = cmp.Or(i.Burst, base.Burst), cmp.Or(i.Rate, base.Rate)
+	i.BacklogLines, i.BacklogAge = cmp.Or(i.BacklogLines, base.BacklogLines), cmp.Or(i.BacklogAge, base.BacklogAge)
+	i.Connections, i.Proxy, i.CA = cmp.Or(i.Connections, base.Connections), cmp.Or(i.Proxy, base.Proxy), cmp.Or(i.CA, base.CA)
+	if i.Certificate == "" {
+		i.Certificate, i.Key = base.Certificate, base.Key
+	}
+	if i.SASL == "" && i.NickServ == nil {
+		i.SASL, i.NickServ = base.SASL, base.NickServ
+	}
+	i.Account = cmp.Or(i.Account, base.Account)
+	if i.Password == "" && i.PasswordFile == "" {
+		i.Password, i.PasswordFile = base.Password, base.PasswordFile
+	}
+	if i.ServerPassword == "" && i.ServerPasswordFile == "" {
+		i.ServerPassword, i.ServerPasswordFile = base.ServerPassword, base.ServerPasswordFile
+	}
+	return i
+}
+
 func (i *IRC) check(where string) error {
 	nickServ := i.NickServ != nil && *i.NickServ
 	switch {
@@ -136,9 +166,9 @@ func (i *IRC) check(where string) error {
 		return fmt.Errorf("%s: backlog_lines: 0 for never, not %d", where, *i.BacklogLines)
 	case i.Connections < 0:
 		return fmt.Errorf("%s: connections: at least 1", where)
-	case i.SASL != "" && i.SASL != "plain" && i.SASL != "external":
-		return fmt.Errorf("%s: sasl: %q is neither \"plain\" nor \"external\"", where, i.SASL)
-	case i.SASL != "" && nickServ:
+	case i.SASL != "" && i.SASL != "plain" && i.SASL != "external" && i.SASL != "none":
+		return fmt.Errorf("%s: sasl: %q is none of \"plain\", \"external\" and \"none\"", where, i.SASL)
+	case i.SASL != "" && i.SASL != "none" && nickServ:
 		return fmt.Errorf("%s: sasl and nickserv are both set", where)
 	case i.SASL == "plain" && i.Account == "":
 		return fmt.Errorf("%s: sasl = \"plain\" needs account", where)

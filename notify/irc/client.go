@@ -53,7 +53,10 @@ func (c *Client) Run(ctx context.Context) error {
 			err = parseErr // it was parsed when it was put there
 			continue
 		}
-		c.knows(t, t.URL())
+		if t.Key == "" {
+			t.Key = c.outbox.key(url)
+		}
+		c.knows(t, urlOf(&t))
 	}
 	<-ctx.Done()
 	c.mu.Lock()
@@ -103,8 +106,10 @@ func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
 		if err != nil {
 			return err
 		}
-		url := t.URL()
-		known[url] = t
+		url := urlOf(&t)
+		if known[url].Key == "" {
+			known[url] = t
+		}
 		texts := lines(all[i].Text)
 		if all[i].Key != "" && len(texts) > 0 {
 			texts = []string{strings.Join(texts, "\n")} // one outcome for all
@@ -121,7 +126,11 @@ func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
 		return err
 	}
 	if len(single) > 0 {
-		if err := c.outbox.put(ctx, c.Now(), single, urls); err != nil {
+		keys := map[string]string{}
+		for url, t := range known {
+			keys[url] = t.Key
+		}
+		if err := c.outbox.put(ctx, c.Now(), single, urls, keys); err != nil {
 			return fmt.Errorf("outbox of IRC: %w", err)
 		}
 	}
@@ -157,6 +166,14 @@ func (c *Client) hasRoom(targets map[string]target.Target) error {
 		return &notify.Refused{Err: fmt.Errorf("more than %d networks of IRC", mostNetworks)}
 	}
 	return nil
+}
+
+// urlOf returns by which URL the outbox knows a target: with or without its key
+// it is one channel.
+func urlOf(t *target.Target) string {
+	bare := *t
+	bare.Key = ""
+	return bare.URL()
 }
 
 // Outcomes implements notify.Outlet.
@@ -222,7 +239,7 @@ func (c *Client) Status(context.Context) ([]NetworkStatus, error) {
 		networks = append(networks, n)
 	}
 	c.mu.Unlock()
-	var all []NetworkStatus
+	all := []NetworkStatus{}
 	for _, n := range networks {
 		all = append(all, n.status())
 	}

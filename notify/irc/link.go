@@ -82,9 +82,13 @@ func (l *link) run(ctx context.Context) {
 		if l.isReady && l.client.Now().Sub(began) > stableTime {
 			pause = firstReconnect
 		}
+		what := "can't connect"
+		if l.isReady {
+			what = "connection lost"
+		}
 		l.lost(err)
 		jittered := pause - pause/4 + rand.N(pause/2)
-		l.log.Warn("connection lost", "err", err, "again", jittered.Round(time.Second).String())
+		l.log.Warn(what, "err", err, "again", jittered.Round(time.Second).String())
 		timer := time.NewTimer(jittered)
 		select {
 		case <-timer.C:
@@ -111,7 +115,9 @@ func (l *link) lost(err error) {
 	l.network.away()
 	l.pinged = time.Time{}
 	l.publish(func(s *LinkStatus) {
-		s.State, s.Since, s.Nick = "away", now, ""
+		if s.State != "away" { // else it has been for longer
+			s.State, s.Since, s.Nick = "away", now, ""
+		}
 		s.Error, s.ErrorTime = err.Error(), now
 	})
 }
@@ -123,7 +129,11 @@ func (l *link) once(ctx context.Context) error {
 	for range l.slower {
 		l.pace.slow()
 	}
-	l.publish(func(s *LinkStatus) { s.State, s.Since = "connecting", now })
+	l.publish(func(s *LinkStatus) {
+		if s.State == "" {
+			s.State, s.Since = "connecting", now
+		}
+	})
 	conn, err := l.settings.connect(ctx, l.client.Dial, &l.server)
 	if err != nil {
 		return err
@@ -320,8 +330,11 @@ func (l *link) hearPokes() {
 		return
 	}
 	for _, r := range l.rooms {
-		if poked[r.url] {
-			r.isIdle = false
+		if !poked[r.url] {
+			continue
+		}
+		if r.isIdle = false; r.hasNewKey() {
+			r.retry = time.Time{}
 		}
 	}
 }

@@ -27,7 +27,9 @@ type network struct {
 func (n *network) knows(t target.Target, url string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !slices.ContainsFunc(n.all, func(r *room) bool { return r.url == url }) {
+	if i := slices.IndexFunc(n.all, func(r *room) bool { return r.url == url }); i >= 0 {
+		n.all[i].setKey(t.Key)
+	} else {
 		r := newRoom(t, url)
 		n.all = append(n.all, r)
 		n.waiting = append(n.waiting, r)
@@ -94,7 +96,7 @@ func (n *network) away() {
 func (n *network) status() NetworkStatus {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := NetworkStatus{Network: n.server.Network()}
+	s := NetworkStatus{Network: n.server.Network(), Links: []LinkStatus{}, Channels: []ChannelStatus{}}
 	for _, l := range n.links {
 		l.mu.Lock()
 		s.Links = append(s.Links, l.status)

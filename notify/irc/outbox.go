@@ -85,6 +85,7 @@ type record struct {
 type backlog struct {
 	Count int       `json:"count"`
 	Told  time.Time `json:"told,omitzero"`
+	Key   string    `json:"key,omitempty"` // of the channel, as it was last named
 }
 
 // A keyed is what is known of a line with a key.
@@ -287,8 +288,9 @@ func (o *Outbox) change(ctx context.Context, apply func(*bbolt.Tx) error) error 
 }
 
 // put stores lines, in their order. Those whose key is known are passed over.
-// targets are those of the lines.
-func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Line, targets []string) error {
+// targets are those of the lines, keys those of channels with which they were
+// named.
+func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Line, targets []string, keys map[string]string) error {
 	var more map[string]int
 	err := o.change(ctx, func(tx *bbolt.Tx) error {
 		more = map[string]int{}
@@ -301,10 +303,10 @@ func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Line, targ
 				more[targets[i]]++
 			}
 		}
-		return o.count(tx, more, time.Time{})
+		return o.count(tx, more, time.Time{}, keys)
 	})
 	if err == nil {
-		o.add(more, time.Time{})
+		o.add(more, time.Time{}, keys)
 	}
 	return err
 }
@@ -331,8 +333,8 @@ func putLine(tx *bbolt.Tx, now time.Time, line *notify.Line, target string) (isN
 }
 
 // count brings the backlogs on disk up to date: more lines for targets, or
-// fewer; told, unless it is zero, is when they were told.
-func (o *Outbox) count(tx *bbolt.Tx, more map[string]int, told time.Time) error {
+// fewer; told, unless it is zero, is when they were told; keys may be nil.
+func (o *Outbox) count(tx *bbolt.Tx, more map[string]int, told time.Time, keys map[string]string) error {
 	b := tx.Bucket(bucketTargets)
 	for target, n := range more {
 		var known backlog
@@ -341,9 +343,7 @@ func (o *Outbox) count(tx *bbolt.Tx, more map[string]int, told time.Time) error 
 				return err
 			}
 		}
-		if known.Count += n; !told.IsZero() {
-			known.Told = told
-		}
+		known.update(n, told, keys[target])
 		if err := putJSON(b, []byte(target), &known); err != nil {
 			return err
 		}
@@ -352,7 +352,7 @@ func (o *Outbox) count(tx *bbolt.Tx, more map[string]int, told time.Time) error 
 }
 
 // add is count for the backlogs in memory.
-func (o *Outbox) add(more map[string]int, told time.Time) {
+func (o *Outbox) add(more map[string]int, told time.Time, keys map[string]string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for target, n := range more {
@@ -361,10 +361,28 @@ func (o *Outbox) add(more map[string]int, told time.Time) {
 			known = &backlog{}
 			o.backlogs[target] = known
 		}
-		if known.Count += n; !told.IsZero() {
-			known.Told = told
-		}
+		known.update(n, told, keys[target])
 	}
+}
+
+func (b *backlog) update(more int, told time.Time, key string) {
+	b.Count += more
+	if !told.IsZero() {
+		b.Told = told
+	}
+	if key != "" {
+		b.Key = key
+	}
+}
+
+// key returns the key of a channel, as it was last named.
+func (o *Outbox) key(target string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if b := o.backlogs[target]; b != nil {
+		return b.Key
+	}
+	return ""
 }
 
 func putJSON(b *bbolt.Bucket, key []byte, v any) error {

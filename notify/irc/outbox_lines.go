@@ -84,7 +84,7 @@ func (o *Outbox) remove(tx *bbolt.Tx, told []done) (less map[string]int, reminde
 		if err := settle(tx, r, d.at); err != nil {
 			return nil, false, err
 		}
-		if err := o.count(tx, map[string]int{d.target: -1}, d.at); err != nil {
+		if err := o.count(tx, map[string]int{d.target: -1}, d.at, nil); err != nil {
 			return nil, false, err
 		}
 	}
@@ -97,7 +97,7 @@ func (o *Outbox) removed(told []done, less map[string]int) {
 		o.letGo(d.target, d.number)
 	}
 	for _, d := range told {
-		o.add(map[string]int{d.target: less[d.target]}, d.at)
+		o.add(map[string]int{d.target: less[d.target]}, d.at, nil)
 		less[d.target] = 0
 	}
 }
@@ -204,7 +204,7 @@ func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) 
 				return err
 			}
 		}
-		return o.count(tx, less, time.Time{})
+		return o.count(tx, less, time.Time{}, nil)
 	})
 	for _, key := range back {
 		o.letGo(known[key].Target, known[key].Number)
@@ -212,7 +212,7 @@ func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	o.add(less, time.Time{})
+	o.add(less, time.Time{}, nil)
 	return back, nil
 }
 
@@ -263,8 +263,13 @@ func (o *Outbox) backlog(target string) (b backlog, oldest time.Time, err error)
 	return b, oldest, err
 }
 
-// sumUp replaces all lines of a target that are not kept from it, and are no
-// reminders, by the one that words makes of them. It does nothing when there
+// isAskedFor reports whether somebody wants to know what becomes of a line.
+func isAskedFor(tx *bbolt.Tx, key string) bool {
+	return key != "" && tx.Bucket(bucketKeys).Get([]byte(key)) != nil
+}
+
+// sumUp replaces all lines of a target that are not held, are no reminders, and
+// that nobody asks for, by the one that words makes of them. It does nothing when there
 // are less than two.
 func (o *Outbox) sumUp(ctx context.Context, target string, words func(*summary) string) error {
 	var sum *summary
@@ -274,7 +279,7 @@ func (o *Outbox) sumUp(ctx context.Context, target string, words func(*summary) 
 		err := scan(tx, target, 0, func(r record) (bool, error) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			if !r.Reminder && o.held[place{target, r.number}] == 0 {
+			if !r.Reminder && !isAskedFor(tx, r.Key) && o.held[place{target, r.number}] == 0 {
 				numbers = append(numbers, r.number)
 				sum.add(&r)
 			}
@@ -284,11 +289,7 @@ func (o *Outbox) sumUp(ctx context.Context, target string, words func(*summary) 
 			return err
 		}
 		for _, n := range numbers {
-			r, err := remove(tx, place{target, n})
-			if err != nil {
-				return err
-			}
-			if err := settle(tx, r, sum.until); err != nil {
+			if _, err := remove(tx, place{target, n}); err != nil {
 				return err
 			}
 		}
@@ -298,10 +299,10 @@ func (o *Outbox) sumUp(ctx context.Context, target string, words func(*summary) 
 		if err := putJSON(b, numberKey(numbers[len(numbers)-1]), &one); err != nil {
 			return err
 		}
-		return o.count(tx, map[string]int{target: 1 - len(numbers)}, time.Time{})
+		return o.count(tx, map[string]int{target: 1 - len(numbers)}, time.Time{}, nil)
 	})
 	if err == nil && len(numbers) > 1 {
-		o.add(map[string]int{target: 1 - len(numbers)}, time.Time{})
+		o.add(map[string]int{target: 1 - len(numbers)}, time.Time{}, nil)
 	}
 	return err
 }

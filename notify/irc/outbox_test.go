@@ -29,7 +29,7 @@ func openOutbox(t testing.TB, state string) *Outbox {
 func putTexts(t testing.TB, o *Outbox, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		if err := o.put(context.Background(), noon, []notify.Line{{Text: text}}, []string{src}); err != nil {
+		if err := o.put(context.Background(), noon, []notify.Line{{Text: text}}, []string{src}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +117,7 @@ func TestKeys(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	put := func(key string) {
 		t.Helper()
-		if err := o.put(ctx, noon, []notify.Line{{Text: key, Key: key}}, []string{src}); err != nil {
+		if err := o.put(ctx, noon, []notify.Line{{Text: key, Key: key}}, []string{src}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestSumUp(t *testing.T) {
 	o := openOutbox(t, state)
 	putTexts(t, o, "on the wire")
 	o.take(src, 0)
-	if err := o.put(ctx, noon, []notify.Line{{Text: "reminder", Key: "k", Reminder: true}}, []string{src}); err != nil {
+	if err := o.put(ctx, noon, []notify.Line{{Text: "reminder", Key: "k", Reminder: true}}, []string{src}, nil); err != nil {
 		t.Fatal(err)
 	}
 	sumUp := func() {
@@ -192,7 +192,7 @@ func TestSumUp(t *testing.T) {
 // What was told is written soon, though nothing else is.
 func TestToldIsWritten(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
-	if err := o.put(context.Background(), noon, []notify.Line{{Text: "x", Key: "k", Reminder: true}}, []string{src}); err != nil {
+	if err := o.put(context.Background(), noon, []notify.Line{{Text: "x", Key: "k", Reminder: true}}, []string{src}, nil); err != nil {
 		t.Fatal(err)
 	}
 	r, _, _ := o.take(src, 0)

@@ -34,6 +34,8 @@ type room struct {
 	changed bool      // something was done to the room or to us before the first of these
 
 	mu    sync.Mutex
+	key   string // of the channel, as it was last named
+	isNew bool   // the key, since the last attempt
 	shown ChannelStatus
 }
 
@@ -48,8 +50,35 @@ const (
 
 func newRoom(t target.Target, url string) *room {
 	r := &room{target: t, url: url}
+	r.setKey(t.Key)
 	r.show()
 	return r
+}
+
+// setKey notes with which key the channel was named. Whoever names it without
+// one does not take away what another has given.
+func (r *room) setKey(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key != "" && key != r.key {
+		r.key, r.isNew = key, true
+	}
+}
+
+// hasNewKey reports, once, whether the key is another than when it was last
+// asked for.
+func (r *room) hasNewKey() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	isNew := r.isNew
+	r.isNew = false
+	return isNew
+}
+
+func (r *room) lastKey() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.key
 }
 
 // Pauses after which a room is tried again.
@@ -173,12 +202,11 @@ func (l *link) join(now time.Time) {
 			r.state = outside
 			r.block(now, "the server did not answer to JOIN")
 		case r.state != outside || now.Before(r.retry):
-		case r.target.Key != "":
-			r.enter(joining, now)
-			l.control = append(l.control, "JOIN "+r.target.Name+" "+r.target.Key)
 		default:
 			r.enter(joining, now)
-			if names = append(names, r.target.Name); len(names) == mostJoins {
+			if key := r.lastKey(); key != "" {
+				l.control = append(l.control, "JOIN "+r.target.Name+" "+key)
+			} else if names = append(names, r.target.Name); len(names) == mostJoins {
 				flush()
 			}
 		}

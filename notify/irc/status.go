@@ -19,7 +19,7 @@ type NetworkStatus struct {
 type LinkStatus struct {
 	Number      int       `json:"number,omitempty"` // of a further connection, from 2
 	State       string    `json:"state"`            // connected, connecting, away
-	Since       time.Time `json:"since,omitzero"`
+	Since       time.Time `json:"since,omitzero"`   // when it was made, or lost
 	Nick        string    `json:"nick,omitempty"`
 	ConfirmedBy string    `json:"confirmed_by,omitempty"` // labels or PING
 	Confirmed   time.Time `json:"confirmed,omitzero"`     // when the last line was
@@ -55,7 +55,7 @@ func (n *NetworkStatus) IsConnected() bool {
 // has it. The error is ErrInUse when one does.
 func Peek(state string, log *slog.Logger, now time.Time) ([]NetworkStatus, error) {
 	if !IsThere(state) {
-		return nil, nil
+		return []NetworkStatus{}, nil
 	}
 	o, err := Open(state, now)
 	if err != nil {
