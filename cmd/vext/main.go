@@ -153,12 +153,14 @@ func newRoot(a *app) *cobra.Command {
 Commits come as mails through vext-filter(1), as webhooks of forges or by LMTP to
 "vext serve", from hooks that "vext hook" installs, or from repositories that
 "vext follow" looks into. "vext run", from cron, gives each its day and sends what
-is due; "vext serve" does the same without cron.`,
+is due, by mail or on IRC; "vext serve" does the same without cron, announces
+commits on IRC as they arrive, and takes the place of irkerd.`,
 		Example: `  vext run                      schedule the spool and send what is due
   vext list                     what waits, by day
   vext snooze 0123456789ab 1 week
   vext stats --by month
   vext check                    is everything well?
+  vext irc status               what waits to be told on IRC?
   vext demo                     the whole story in ten seconds`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
