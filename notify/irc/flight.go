@@ -166,8 +166,11 @@ func (l *link) capacity(r *room) int {
 		line = l.lineLen
 	}
 	prefix := len(":!@ ") + len(l.nick) + max(len(l.user), longestUser) + max(len(l.host), longestHost)
-	return line - len("\r\n") - prefix - len(l.command(r)) - len(" :")
+	return max(leastText, line-len("\r\n")-prefix-len(l.command(r))-len(" :"))
 }
+
+// leastText is what a message can have of text whatever a server says of itself.
+const leastText = 50
 
 func (l *link) command(r *room) string {
 	if l.settings.Notice {
@@ -246,6 +249,7 @@ func (l *link) confirmed(e *girc.Event) bool {
 	case e.Command == "BATCH":
 		return true // what is in it says it
 	case isError(e.Command):
+		l.isOutside(w.flight.room, e.Command)
 		l.resolve(w, refusal(e.Command, e.Last()))
 	default: // the echo, or ACK
 		l.resolve(w, "")
@@ -307,7 +311,7 @@ func (l *link) pong(token string) {
 		r := w.flight.room
 		refused := ""
 		if isRefused(seen[r], of[r], r.errors, r.changed) {
-			refused = r.problem
+			refused = r.refused
 		}
 		seen[r]++
 		l.settle(w, refused)
@@ -346,13 +350,17 @@ func (l *link) settle(w *wire, refused string) {
 	}
 	switch {
 	case f.open > 0 || len(f.left) > 0:
+	case f.refused != "" && f.room.state == outside && !f.room.target.IsNick:
+		l.giveBack(f) // it is known why, and when to come back
 	case f.refused != "":
 		l.giveBack(f)
 		f.room.block(now, f.refused)
 		l.log.Warn("not told yet", "target", f.room.target.String(), "reason", f.refused, "again", f.room.retry.Sub(now).String())
 	default:
-		f.room.tries = 0
-		f.room.fails(now, "")
+		if f.room.state == inside || f.room.target.IsNick {
+			f.room.tries = 0
+			f.room.fails(now, "")
+		}
 		l.client.outbox.tell(place{f.room.url, f.number}, now)
 		l.publish(func(s *LinkStatus) { s.Confirmed = now })
 	}

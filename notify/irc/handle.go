@@ -153,10 +153,16 @@ func (l *link) complained(e *girc.Event) {
 		return
 	}
 	r.errors++
-	r.fails(l.client.Now(), refusal(e.Command, e.Last()))
-	switch e.Command {
+	r.refused = refusal(e.Command, e.Last())
+	l.isOutside(r, e.Command)
+}
+
+// isOutside notes of a message that was refused when we are not in the channel,
+// whatever we thought.
+func (l *link) isOutside(r *room, command string) {
+	switch command {
 	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:
-		if !r.target.IsNick { // we are not in, whatever we thought
+		if !r.target.IsNick && r.state == inside {
 			r.state, r.since = outside, l.client.Now()
 		}
 	}

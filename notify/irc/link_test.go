@@ -172,6 +172,29 @@ func TestKicked(t *testing.T) {
 	})
 }
 
+// Who is kicked while lines are on the wire, for the second time, waits all the
+// same, and tells those lines then.
+func TestKickedWhileSpeaking(t *testing.T) {
+	inTime(t, func(s *Settings) { s.Rate = 0 }, func(t *testing.T, s *server, c *Client) {
+		c.say(t, "one")
+		time.Sleep(time.Second)
+		s.say(":op!o@h KICK #src vext :no")
+		time.Sleep(time.Minute)
+		s.set(func(s *server) { s.refuse["PRIVMSG #src"] = "404" })
+		s.say(":op!o@h KICK #src vext :no")
+		c.say(t, "two")
+		time.Sleep(10 * time.Minute)
+		s.set(func(s *server) { clear(s.refuse) })
+		if got := c.channel(t); got.Backlog != 1 || got.Problem != "kicked by op: no" || len(s.times()) != 2 {
+			t.Errorf("%+v, after %d JOINs", got, len(s.times()))
+		}
+		time.Sleep(time.Hour)
+		if got := c.channel(t); got.Backlog != 0 || got.State != "joined" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // A channel that does not let us speak keeps its lines; a change of its modes
 // is an occasion to try.
 func TestMayNotSpeak(t *testing.T) {

@@ -66,7 +66,8 @@ func (n *network) claim(l *link) {
 		n.owners[r.url] = l
 		return true
 	})
-	if len(n.waiting) > 0 && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
+	wanted := slices.ContainsFunc(n.waiting, func(r *room) bool { return !r.target.IsNick })
+	if wanted && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
 		n.addLink()
 	}
 }

@@ -251,7 +251,7 @@ func (l *link) isupport(params []string) {
 		case name == "NICKLEN":
 			l.nickLen = n
 		case name == "LINELEN":
-			l.lineLen = min(n, 4096)
+			l.lineLen = min(max(n, 512), 4096)
 		}
 	}
 }

@@ -31,6 +31,7 @@ type room struct {
 
 	kicked  time.Time // when it was last
 	errors  int       // about what is on the wire before the next PONG
+	refused string    // what the last of these said
 	changed bool      // something was done to the room or to us before the first of these
 
 	mu    sync.Mutex
@@ -95,7 +96,9 @@ func (r *room) block(now time.Time, problem string) {
 		pause = min(firstRetry<<r.tries, longestRetry)
 	}
 	r.tries++
-	r.retry = now.Add(pause)
+	if retry := now.Add(pause); retry.After(r.retry) {
+		r.retry = retry
+	}
 	r.fails(now, problem)
 }
 
