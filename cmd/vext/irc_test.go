@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/notify/irc"
+	"vext/reminder"
+	"vext/source/follow"
+)
+
+var ircNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// ago returns a time before that of these tests.
+func ago(d time.Duration) time.Time { return ircNow.Add(-d) }
+
+// A status with all that can be said of networks and channels.
+var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
+	{
+		Network: "ircs://irc.example.org",
+		Links: []irc.LinkStatus{
+			{State: "connected", Since: ago(50 * time.Hour), Nick: "vext", ConfirmedBy: "labels", Confirmed: ago(time.Minute), Error: "EOF", ErrorTime: ago(51 * time.Hour)},
+			{Number: 2, State: "connecting", Since: ago(time.Second)},
+		},
+		Channels: []irc.ChannelStatus{
+			{Target: "ircs://irc.example.org/#src", Name: "#src", State: "joined", Told: ago(time.Minute)},
+			{Target: "ircs://irc.example.org/#doc", Name: "#doc", State: "refused", Problem: "banned from the channel (474 No\x1b[31m)", Failing: ago(time.Hour), Retry: ircNow.Add(time.Minute), Backlog: 1234, Oldest: ago(3 * time.Hour)},
+			{Target: "ircs://irc.example.org/jane,isnick", Name: "jane", State: "person", Backlog: 1, Oldest: ago(time.Second), Told: ago(72 * time.Hour)},
+		},
+	},
+	{
+		Network:  "irc://127.0.0.1:6668",
+		Links:    []irc.LinkStatus{{State: "away", Since: ago(26 * time.Hour), Error: "connection refused", ErrorTime: ago(time.Minute)}},
+		Channels: []irc.ChannelStatus{{Target: "irc://127.0.0.1:6668/#ops", Name: "#ops", State: "waiting", Backlog: 2, Oldest: ago(25 * time.Hour)}},
+	},
+}}
+
+func TestPrintIRC(t *testing.T) {
+	var b strings.Builder
+	for _, s := range []*ircStatus{fullStatus, {}, {Networks: []irc.NetworkStatus{{
+		Network: "irc://a", Channels: []irc.ChannelStatus{{Name: "#b", State: "unknown", Backlog: 3, Oldest: ago(time.Hour)}},
+	}}}} {
+		if err := printIRC(&b, style{}, s, ircNow, time.UTC); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString("--\n")
+	}
+	path := filepath.Join("testdata", "irc-status.golden")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || b.String() != string(want) {
+		t.Errorf("%v; UPDATE=1 accepts:\n%s", err, b.String())
+	}
+}
+
+func TestCheckNetwork(t *testing.T) {
+	one := func(change func(*ircStatus, *irc.NetworkStatus)) *ircStatus {
+		s := &ircStatus{Running: true, Networks: []irc.NetworkStatus{{
+			Network:  "irc://a",
+			Links:    []irc.LinkStatus{{State: "connected"}},
+			Channels: []irc.ChannelStatus{{Name: "#b", State: "joined"}},
+		}}}
+		change(s, &s.Networks[0])
+		return s
+	}
+	for _, test := range []struct {
+		name   string
+		status *ircStatus
+		level  reminder.Level
+		words  string
+	}{
+		{"all is well", one(func(*ircStatus, *irc.NetworkStatus) {}), reminder.Well, "irc://a: 1 target"},
+		{"some lines are on their way", one(func(_ *ircStatus, n *irc.NetworkStatus) {
+			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(time.Minute)
+		}), reminder.Well, "2 lines waiting, the oldest came 1 minute ago"},
+		{"lines wait for long", one(func(_ *ircStatus, n *irc.NetworkStatus) {
+			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(2*time.Hour)
+		}), reminder.LookAt, "2 hours ago"},
+		{"lines wait for more than a day", one(func(_ *ircStatus, n *irc.NetworkStatus) {
+			n.Channels[0].Backlog, n.Channels[0].Oldest = 1, ago(25*time.Hour)
+		}), reminder.Broken, "1 day ago"},
+		{"a channel refuses", one(func(_ *ircStatus, n *irc.NetworkStatus) { n.Channels[0].Problem = "banned" }), reminder.LookAt, "#b: banned"},
+		{"the network is away", one(func(_ *ircStatus, n *irc.NetworkStatus) {
+			n.Links[0] = irc.LinkStatus{State: "away", Error: "refused"}
+		}), reminder.LookAt, "not connected: refused"},
+		{"nobody serves, nothing waits", one(func(s *ircStatus, n *irc.NetworkStatus) {
+			s.Running, n.Links = false, nil
+		}), reminder.Well, "irc://a: 1 target"},
+		{"nobody serves, and something waits", one(func(s *ircStatus, n *irc.NetworkStatus) {
+			s.Running, n.Links = false, nil
+			n.Channels[0].Backlog, n.Channels[0].Oldest = 1, ago(time.Minute)
+		}), reminder.LookAt, "1 line waiting"},
+	} {
+		f := checkNetwork(test.status, &test.status.Networks[0], ircNow)
+		if f.Level != test.level || !strings.Contains(f.Text, test.words) || (f.Hint == "") != (f.Level == reminder.Well) {
+			t.Errorf("%s: %+v", test.name, f)
+		}
+	}
+}
+
+// The operator is told of a channel that refuses, and of a network that is away
+// for a day; not of one that is away for an hour.
+func TestIRCTroubles(t *testing.T) {
+	state := t.TempDir()
+	i := &inflowAndIRC{
+		Inflow: &follow.Inflow{Hooked: &follow.Follower{Store: follow.Hooked(state)}, Followed: &follow.Follower{Store: follow.Followed(state)}},
+		status: func() (*ircStatus, error) { return fullStatus, nil },
+	}
+	got := i.Troubles(ircNow)
+	if len(got) != 2 || got[0].What != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].What != "irc://127.0.0.1:6668" || got[1].Text != "connection refused" {
+		t.Errorf("%+v", got)
+	}
+	if got := i.Troubles(ircNow.Add(-3 * time.Hour)); len(got) != 1 {
+		t.Errorf("before it was away for a day: %+v", got)
+	}
+	i.status = func() (*ircStatus, error) { return nil, errors.New("no") }
+	if got := i.Troubles(ircNow); len(got) != 0 {
+		t.Errorf("without a status: %+v", got)
+	}
+}
