@@ -379,7 +379,7 @@ func TestPreviewIRC(t *testing.T) {
 	s, _, _ := newIRC(t, channel)
 	put(t, s, "a", "x@elsewhere.example", "MFC after: 1 day")
 	mustRun(t, s, 0, "1 queued")
-	for _, want := range []string{"send x@elsewhere.example 000000000000 on IRC", "wait x@elsewhere.example 000000000000"} {
+	for _, want := range []string{"send x@elsewhere.example 000000000000 to irc://irc.example.org/#src", "wait x@elsewhere.example 000000000000"} {
 		s.Queue.Now = now.AddDate(0, 0, 1)
 		steps, err := s.Preview()
 		if err != nil || len(steps) != 1 || steps[0].Action+" "+steps[0].What != want {

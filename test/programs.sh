@@ -24,6 +24,9 @@ need svn subversion
 need svnnotify libsvn-notify-perl
 need curl curl
 need openssl openssl
+need irkerhook irker
+need ngircd ngircd
+need inspircd inspircd
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -61,7 +61,7 @@ func (b *Bot) Start() {
 		b.t.Fatal(err)
 	}
 	defer log.Close()
-	b.cmd = b.command("-v", "serve")
+	b.cmd = b.command("serve")
 	b.cmd.Stderr = log
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
