@@ -132,7 +132,11 @@ func (st *settlement) done(h *handed) {
 func (st *settlement) finish() error {
 	for i := range st.events {
 		e := &st.events[i]
-		st.Log.Info(e.Kind, "name", e.Name, "to", e.Address, "via", e.Via, "reason", e.Reason)
+		log := st.Log
+		if e.Reason != "" {
+			log = log.With("reason", e.Reason)
+		}
+		log.Info(e.Kind, "name", e.Name, "to", e.Address, "via", e.Via)
 	}
 	var errs []error
 	days := map[calendar.Day]bool{}

@@ -67,19 +67,6 @@ type ircStatus struct {
 	Networks []irc.NetworkStatus `json:"networks"`
 }
 
-// isTroubled reports whether something waits that can't be told as things are.
-func (s *ircStatus) isTroubled() bool {
-	for i := range s.Networks {
-		n := &s.Networks[i]
-		for _, c := range n.Channels {
-			if c.Problem != "" || c.Backlog > 0 && (!s.Running || !n.IsConnected()) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // ircStatus asks the vext that keeps the connections, or looks into the outbox.
 func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
 	remote, err := irc.Knock(state)
