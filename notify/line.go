@@ -13,7 +13,8 @@ type Line struct {
 	Commits int    // how many commits it tells of, for that count; 0 for what is no commit
 	Key     string // under which its outcome is asked for; empty when nobody will ask
 
-	Reminder bool // told by itself however long it has waited, never summed up
+	Since    time.Time // when it came, where that was before it is put; zero for now
+	Reminder bool      // told by itself however long it has waited, never summed up
 }
 
 // An Outcome is what became of a line that has a key.

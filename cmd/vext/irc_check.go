@@ -17,7 +17,8 @@ import (
 const (
 	backlogLooks  = time.Hour      // a line has waited
 	backlogBreaks = 24 * time.Hour // a line has waited: a reminder would go by mail now
-	networkFails  = 24 * time.Hour // a network could not be had
+	networkFails  = 24 * time.Hour // a network, or a person, could not be had
+	channelFails  = time.Hour      // a channel does not let us in, or speak
 )
 
 // checkIRC looks how the connections stand. Where nothing is told on IRC there
@@ -37,6 +38,12 @@ func (a *app) checkIRC(ctx context.Context, c *config.Config, state string, now 
 		return []reminder.Finding{{Level: reminder.Broken, What: "irc", Text: err.Error()}}
 	}
 	var all []reminder.Finding
+	for _, path := range irc.Damaged(state) {
+		all = append(all, reminder.Finding{
+			Level: reminder.Broken, What: "irc", Text: "the outbox was damaged and set aside, with what waited in it: " + path,
+			Hint: "look after the disk; remove the file when nobody needs it any more",
+		})
+	}
 	for i := range status.Networks {
 		all = append(all, checkNetwork(status, &status.Networks[i], now))
 	}
@@ -105,7 +112,11 @@ func (i *inflowAndIRC) Troubles(now time.Time) []reminder.Trouble {
 			}
 		}
 		for _, c := range n.Channels {
-			if c.Problem != "" {
+			patience := channelFails
+			if c.State == "person" {
+				patience = networkFails
+			}
+			if c.Problem != "" && now.Sub(c.Failing) >= patience {
 				all = append(all, reminder.Trouble{What: c.Target, Where: "IRC", Since: c.Failing, Text: c.Problem})
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -71,7 +70,7 @@ type ircStatus struct {
 func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
 	remote, err := irc.Knock(state)
 	if errors.Is(err, irc.ErrNobody) {
-		networks, err := irc.Peek(state, a.log(slog.LevelError), time.Now())
+		networks, err := irc.Peek(state, time.Now())
 		return &ircStatus{Networks: networks}, err
 	}
 	if err != nil {

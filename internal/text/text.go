@@ -7,10 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// IsControl reports whether r is a control character (C0, DEL, C1) or one of
-// Unicode's own line ends.
+// IsControl reports whether r is a control character (C0, DEL, C1), one of
+// Unicode's own line ends, or one that turns the direction of a text, with which
+// its end can be made to look like its beginning (UAX #9, section 2).
 func IsControl(r rune) bool {
-	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
 // OneLine returns s with blanks for control characters, and none around it.

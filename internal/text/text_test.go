@@ -4,7 +4,7 @@ import "testing"
 
 func TestOneLine(t *testing.T) {
 	for s, want := range map[string]string{
-		"a\r\nBcc: b": "a  Bcc: b", " a\x1b[31m ": "a [31m", "a\u0085b\u2028c": "a b c", "ünï": "ünï", "\x00": "",
+		"a\r\nBcc: b": "a  Bcc: b", " a\x1b[31m ": "a [31m", "a\u0085b\u2028c": "a b c", "ünï": "ünï", "\x00": "", "a\u202eb\u2066c": "a b c",
 	} {
 		if got := OneLine(s); got != want {
 			t.Errorf("%q: %q, want %q", s, got, want)

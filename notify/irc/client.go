@@ -57,6 +57,7 @@ func (c *Client) Run(ctx context.Context) error {
 			t.Key = c.outbox.key(url)
 		}
 		c.knows(t, urlOf(&t))
+		c.wasAway(&t)
 	}
 	<-ctx.Done()
 	c.mu.Lock()
@@ -67,6 +68,25 @@ func (c *Client) Run(ctx context.Context) error {
 	clear(c.networks)
 	c.mu.Unlock()
 	return err
+}
+
+// awayTime is how long the lines of a target have waited, when nobody told them,
+// for us to have been away.
+const awayTime = 5 * time.Minute
+
+// wasAway lets the backlog of a target be told in one line that was left when
+// vext last ran, unless that was a moment ago.
+func (c *Client) wasAway(t *target.Target) {
+	b, oldest, err := c.outbox.backlog(urlOf(t))
+	if err != nil || b.Count == 0 || c.Now().Sub(oldest) < awayTime {
+		return
+	}
+	c.mu.Lock()
+	n := c.networks[serverOf(t)]
+	c.mu.Unlock()
+	if n != nil {
+		n.wasAway(urlOf(t))
+	}
 }
 
 // start runs a link's goroutine, unless the client has been told to end.
@@ -201,17 +221,7 @@ func (c *Client) trouble(url string) string {
 	if n == nil {
 		return ""
 	}
-	for _, s := range n.status().Channels {
-		if s.Target == t.String() && s.Problem != "" {
-			return s.Problem
-		}
-	}
-	for _, l := range n.status().Links {
-		if l.State != "connected" && l.Error != "" {
-			return l.Error
-		}
-	}
-	return ""
+	return n.trouble(url)
 }
 
 // Waiting implements notify.Outlet.
@@ -243,8 +253,34 @@ func (c *Client) Status(context.Context) ([]NetworkStatus, error) {
 	for _, n := range networks {
 		all = append(all, n.status())
 	}
+	all = c.addIdle(all)
 	slices.SortFunc(all, func(a, b NetworkStatus) int { return strings.Compare(a.Network, b.Network) })
 	return all, nil
+}
+
+// addIdle adds the targets that the outbox knows, and that nobody has named since
+// the client began to run.
+func (c *Client) addIdle(all []NetworkStatus) []NetworkStatus {
+	for _, url := range c.outbox.targets(true) {
+		t, err := target.Parse(url)
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(all, func(s NetworkStatus) bool { return s.Network == t.Network() })
+		if i < 0 {
+			i = len(all)
+			all = append(all, NetworkStatus{Network: t.Network(), Links: []LinkStatus{}, Channels: []ChannelStatus{}})
+		}
+		if slices.ContainsFunc(all[i].Channels, func(s ChannelStatus) bool { return s.Target == t.String() }) {
+			continue
+		}
+		s := ChannelStatus{Target: t.String(), Name: t.Name, State: "idle"}
+		if s.Backlog, s.Oldest, s.Told = c.backlog(url); s.Backlog > 0 {
+			s.State = "waiting"
+		}
+		all[i].Channels = append(all[i].Channels, s)
+	}
+	return all
 }
 
 // backlog returns what waits for a target. What can't be read is not shown.

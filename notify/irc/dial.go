@@ -1,6 +1,8 @@
 package irc
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/lrstanley/girc"
 	"golang.org/x/net/proxy"
 
 	"vext/internal/target"
@@ -95,27 +98,44 @@ func (f forward) DialContext(ctx context.Context, network, address string) (net.
 // allow themselves more.
 const longestLine = 32 << 10
 
-// A guarded connection ends when a line that comes in does not, and has no
-// CTCP in it: girc would answer each, and any stranger could make us flood.
+// A guarded connection hands on only what girc can bear: no line without an
+// end, none that it can't parse, after which it would hang up, and no CTCP, which
+// it would answer: any stranger could make us flood. A write that is not taken
+// in time ends the connection, be it ours or girc's.
 type guarded struct {
 	net.Conn
-	length int // of the line so far
+	now  func() time.Time
+	in   *bufio.Reader
+	line []byte // what is left of the line that is handed on
+}
+
+func newGuarded(conn net.Conn, now func() time.Time) *guarded {
+	return &guarded{Conn: conn, now: now, in: bufio.NewReaderSize(conn, longestLine)}
 }
 
 const ctcp = 0x01 // the delimiter
 
 func (g *guarded) Read(p []byte) (int, error) {
-	n, err := g.Conn.Read(p)
-	for i, c := range p[:n] {
-		if g.length++; c == '\n' {
-			g.length = 0
-		}
-		if g.length > longestLine {
+	for len(g.line) == 0 {
+		line, err := g.in.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
 			return 0, fmt.Errorf("the server sent a line of more than %d bytes", longestLine)
 		}
-		if c == ctcp {
-			p[i] = ' '
+		if err != nil {
+			return 0, err
+		}
+		if girc.ParseEvent(string(line)) != nil {
+			g.line = bytes.ReplaceAll(line, []byte{ctcp}, []byte{' '})
 		}
 	}
-	return n, err
+	n := copy(p, g.line)
+	g.line = g.line[n:]
+	return n, nil
+}
+
+func (g *guarded) Write(p []byte) (int, error) {
+	if err := g.SetWriteDeadline(g.now().Add(writeTime)); err != nil {
+		return 0, err
+	}
+	return g.Conn.Write(p)
 }

@@ -33,6 +33,10 @@ type wire struct {
 	flight *flight
 	token  string // the label, or the PING's
 	at     time.Time
+
+	isBatch bool   // the answer has several lines
+	refused string // what one of them said
+	isAsked bool   // a PING went out behind it, because no answer came
 }
 
 // How much may be unconfirmed. A PING is a line like any other to a server
@@ -87,9 +91,10 @@ func (l *link) next(now time.Time, leaving bool) *room {
 }
 
 // load takes a room's next line from the outbox, and reports whether there is
-// one. A person is told one at a time, for it can't be seen when he leaves.
+// one. A person is told one at a time, for it can't be seen when he leaves; and
+// so is a room of which it could not be said which of several was refused.
 func (l *link) load(r *room, now time.Time) bool {
-	if r.target.IsNick && r.open > 0 {
+	if r.open > 0 && (r.target.IsNick || !l.labels && now.Before(r.careful)) {
 		return false
 	}
 	rec, ok, err := l.takeNext(r, now)
@@ -239,27 +244,36 @@ func (l *link) giveBack(f *flight) {
 	}
 }
 
-// confirmed handles an answer with a label. It reports whether e was one.
+// confirmed handles an answer with a label. It reports whether e was one. Only
+// the echo, or ACK, confirms; of an answer of several lines all count, for a
+// server may say more than one thing about a message.
 func (l *link) confirmed(e *girc.Event) bool {
 	w := l.labelled(e)
 	if w == nil {
 		return false
 	}
+	isOver := !w.isBatch
 	switch {
 	case e.Command == "BATCH":
-		return true // what is in it says it
+		isOver = e.Params[0][0] == '-'
 	case isError(e.Command):
 		l.isOutside(w.flight.room, e.Command)
-		l.resolve(w, refusal(e.Command, e.Last()))
-	default: // the echo, or ACK
-		l.resolve(w, "")
+		w.refused = refusal(e.Command, e.Last())
+	case e.Command != girc.PRIVMSG && e.Command != girc.NOTICE && e.Command != "ACK":
+		isOver = false // RPL_AWAY, and what else is good to know
+	}
+	if isOver {
+		l.resolve(w, w.refused)
 	}
 	return true
 }
 
 // labelled returns the wire that e answers to, nil for none.
 func (l *link) labelled(e *girc.Event) *wire {
-	if e.Command == "BATCH" && len(e.Params) > 0 && e.Params[0] != "" && e.Params[0][0] == '-' {
+	if e.Command == "BATCH" && (len(e.Params) == 0 || e.Params[0] == "") {
+		return nil
+	}
+	if e.Command == "BATCH" && e.Params[0][0] == '-' {
 		w := l.batches[e.Params[0][1:]]
 		delete(l.batches, e.Params[0][1:])
 		return w
@@ -271,25 +285,31 @@ func (l *link) labelled(e *girc.Event) *wire {
 	if !ok {
 		return nil
 	}
-	i := slices.IndexFunc(l.wires, func(w *wire) bool { return w.token == token })
+	i := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight != nil && w.token == token })
 	if i < 0 {
 		return nil
 	}
-	if e.Command == "BATCH" && len(e.Params) > 0 && e.Params[0] != "" {
+	if e.Command == "BATCH" {
 		if l.batches == nil {
 			l.batches = map[string]*wire{}
 		}
 		l.batches[e.Params[0][1:]] = l.wires[i]
+		l.wires[i].isBatch = true
 	}
 	return l.wires[i]
 }
 
+// isError reports whether a command says that something was not done: the
+// numerics of errors, "try again", "is in +g mode", and FAIL of IRCv3.
 func isError(command string) bool {
-	return len(command) == 3 && (command[0] == '4' || command[0] == '5') || command == "263"
+	return len(command) == 3 && (command[0] == '4' || command[0] == '5') || command == "263" || command == "716" || command == "FAIL"
 }
 
 // pong confirms what was sent before the PING, but for what the server has
 // complained of meanwhile: a server answers in the order in which it was asked.
+// Where it has complained of some messages to a room, and not of all, they were
+// the last of them if the room was closed to us meanwhile. Else nobody can say
+// which they were, and all of them are told again, one by one.
 func (l *link) pong(token string) {
 	end := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight == nil && w.token == token })
 	if end < 0 {
@@ -297,38 +317,28 @@ func (l *link) pong(token string) {
 	}
 	before := slices.Clone(l.wires[:end])
 	l.wires = l.wires[end+1:]
-	of := map[*room]int{}
+	left := map[*room]int{}
 	for _, w := range before {
 		if w.flight != nil {
-			of[w.flight.room]++
+			left[w.flight.room]++
 		}
 	}
-	seen := map[*room]int{}
 	for _, w := range before {
 		if w.flight == nil {
 			continue
 		}
-		r := w.flight.room
-		refused := ""
-		if isRefused(seen[r], of[r], r.errors, r.changed) {
+		r, refused := w.flight.room, ""
+		isKnown := r.shut == 1 && !r.stirred
+		if r.errors > 0 && (!isKnown || left[r] <= r.errors) {
 			refused = r.refused
+			r.careful = l.client.Now().Add(carefulTime)
 		}
-		seen[r]++
+		left[r]--
 		l.settle(w, refused)
 	}
-	for r := range of {
-		r.errors, r.changed = 0, false
+	for r := range left {
+		r.errors, r.shut, r.stirred = 0, 0, false
 	}
-}
-
-// isRefused reports whether the i-th of n messages to a room was among those
-// that errors complaints were about: the last of them when something was done
-// to the room before the first complaint, else the first.
-func isRefused(i, n, errors int, changed bool) bool {
-	if changed {
-		return i >= n-errors
-	}
-	return i < errors
 }
 
 // resolve takes a wire off, confirmed or refused.
@@ -350,8 +360,8 @@ func (l *link) settle(w *wire, refused string) {
 	}
 	switch {
 	case f.open > 0 || len(f.left) > 0:
-	case f.refused != "" && f.room.state == outside && !f.room.target.IsNick:
-		l.giveBack(f) // it is known why, and when to come back
+	case f.refused != "" && now.Before(f.room.retry): // it is known why, and when to try again
+		l.giveBack(f)
 	case f.refused != "":
 		l.giveBack(f)
 		f.room.block(now, f.refused)
@@ -366,19 +376,23 @@ func (l *link) settle(w *wire, refused string) {
 	}
 }
 
-// overdue looks for what should have been confirmed.
+// overdue looks for what should have been confirmed. A server that answers a
+// PING behind a message has done with that, and keeps what became of it to
+// itself.
 func (l *link) overdue(now time.Time) error {
 	if len(l.wires) == 0 || now.Sub(l.wires[0].at) < l.patience() {
 		return nil
 	}
 	w := l.wires[0]
-	if !l.labels {
+	switch {
+	case !l.labels:
 		return fmt.Errorf("the server did not confirm within %s", answerTime)
+	case !l.pinged.IsZero():
+		return nil // it has its own time to be answered
+	case !w.isAsked:
+		w.isAsked, l.pinged = true, now
+		return l.write("PING :" + keepalive)
 	}
-	if l.pinged.IsZero() && l.heard.Before(w.at) {
-		return fmt.Errorf("the server did not answer within %s", answerTime)
-	}
-	// It is alive, and keeps this one message to itself.
 	l.resolve(w, fmt.Sprintf("the server did not confirm within %s", answerTime))
 	return nil
 }
@@ -394,7 +408,7 @@ func (l *link) patience() time.Duration {
 
 // nextOverdue returns how long until something is overdue.
 func (l *link) nextOverdue(now time.Time) time.Duration {
-	if len(l.wires) == 0 {
+	if len(l.wires) == 0 || !l.pinged.IsZero() {
 		return idleTime
 	}
 	return max(0, l.wires[0].at.Add(l.patience()).Sub(now))

@@ -30,7 +30,7 @@ func (l *link) handle(e *girc.Event) error {
 	case girc.MODE:
 		l.modeChanged(e)
 	case girc.INVITE:
-		if r := l.find(e.Last()); r != nil {
+		for _, r := range l.find(e.Last()) {
 			r.retry = time.Time{}
 		}
 	case girc.NOTICE:
@@ -68,36 +68,44 @@ func (l *link) joined(e *girc.Event) {
 		return
 	}
 	l.user, l.host = e.Source.Ident, e.Source.Host
-	r := l.find(e.Params[0])
-	if r == nil { // to where another channel forwards
-		l.control = append(l.control, "PART "+e.Params[0])
+	all := l.find(e.Params[0])
+	if len(all) == 0 { // to where another channel forwards
+		if len(l.control) < mostParts {
+			l.control = append(l.control, "PART "+e.Params[0])
+		}
 		return
 	}
-	r.tries, r.isIdle = 0, false
-	r.enter(inside, l.client.Now())
-	l.log.Info("joined", "channel", r.target.Name)
+	for _, r := range all {
+		r.isIdle = false
+		r.enter(inside, l.client.Now())
+		l.log.Info("joined", "channel", r.target.Name)
+	}
 }
+
+// mostParts bounds the channels that we leave into which a server puts us.
+const mostParts = 10
 
 // left is a PART or a KICK: of somebody else it does not matter.
 func (l *link) left(e *girc.Event) {
 	if len(e.Params) == 0 {
 		return
 	}
-	r := l.find(e.Params[0])
-	if r == nil || r.target.IsNick {
-		return
-	}
+	what := ""
 	switch {
 	case e.Command == girc.PART && l.isMe(e):
-		l.thrownOut(r, "made to leave the channel")
+		what = "made to leave the channel"
 	case e.Command == girc.KICK && len(e.Params) > 1 && l.fold(e.Params[1]) == l.fold(l.nick):
-		what := "kicked"
+		what = "kicked"
 		if e.Source != nil {
 			what += " by " + e.Source.Name
 		}
 		if len(e.Params) > 2 {
 			what += ": " + e.Last()
 		}
+	default:
+		return
+	}
+	for _, r := range l.find(e.Params[0]) {
 		l.thrownOut(r, what)
 	}
 }
@@ -116,45 +124,45 @@ func (l *link) renamed(e *girc.Event) {
 		l.nickTried = time.Time{} // it is free now
 	}
 	if e.Command == girc.NICK { // somebody who may be told something
-		if r := l.find(e.Last()); r != nil && r.target.IsNick {
+		for _, r := range l.find(e.Last()) {
 			r.retry = time.Time{}
 		}
 	}
 }
 
-// modeChanged is a MODE, after which we may be let speak, or not any more.
+// modeChanged is a MODE, after which we may be let speak, or not any more: for a
+// while each line is confirmed before the next.
 func (l *link) modeChanged(e *girc.Event) {
 	if len(e.Params) == 0 {
 		return
 	}
-	r := l.find(e.Params[0])
-	if r == nil || r.target.IsNick {
-		return
-	}
-	if r.errors == 0 {
-		r.changed = true
-	}
-	if r.state == inside {
-		r.retry = time.Time{}
+	for _, r := range l.find(e.Params[0]) {
+		r.careful = l.client.Now().Add(carefulTime)
+		if isShut := len(e.Params) > 1 && e.Params[1] != "" && e.Params[1][0] == '+' && strings.ContainsAny(e.Params[1], "mMRbq"); isShut && r.errors == 0 {
+			r.shut++
+		} else {
+			r.stirred = true
+		}
+		if r.state == inside {
+			r.retry = time.Time{}
+		}
 	}
 }
 
 // complained is an error about a channel or a person.
 func (l *link) complained(e *girc.Event) {
-	r := l.find(e.Params[1])
-	if r == nil {
-		return
+	for _, r := range l.find(e.Params[1]) {
+		if r.state == joining {
+			l.joinRefused(r, e.Command, e.Last())
+			continue
+		}
+		if r.open == 0 || l.labels {
+			continue
+		}
+		r.errors++
+		r.refused = refusal(e.Command, e.Last())
+		l.isOutside(r, e.Command)
 	}
-	switch {
-	case r.state == joining:
-		l.joinRefused(r, e.Command, e.Last())
-		return
-	case r.open == 0 || l.labels:
-		return
-	}
-	r.errors++
-	r.refused = refusal(e.Command, e.Last())
-	l.isOutside(r, e.Command)
 }
 
 // isOutside notes of a message that was refused when we are not in the channel,

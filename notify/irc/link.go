@@ -3,7 +3,6 @@ package irc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -59,7 +58,7 @@ const (
 	answerTime   = 30 * time.Second // to confirm a message, or answer a PING or JOIN
 	idleTime     = 2 * time.Minute  // of silence before a PING asks whether anybody is there
 	writeTime    = 10 * time.Second // to take a line
-	leaveTime    = 3 * time.Second  // to confirm what is on the wire when told to end
+	leaveTime    = 15 * time.Second // to end the lines that were begun when told to end
 	regainTime   = time.Minute      // between attempts to get the wanted nick
 	stableTime   = time.Minute      // after which a connection counts as a good one
 )
@@ -138,7 +137,7 @@ func (l *link) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.conn = &guarded{Conn: conn}
+	l.conn = newGuarded(conn, l.client.Now)
 	events, ended := make(chan girc.Event), make(chan error, 1)
 	gone := make(chan struct{})
 	c := l.newGirc(events, gone)
@@ -217,7 +216,7 @@ func (l *link) converse(ctx context.Context, events <-chan girc.Event, ended <-c
 		}
 		if !leave.IsZero() {
 			left := leave.Sub(l.client.Now())
-			if len(l.wires) == 0 || left <= 0 {
+			if len(l.begun()) == 0 || left <= 0 {
 				l.write("QUIT :vext is stopped")
 				return ctx.Err()
 			}
@@ -299,10 +298,7 @@ const keepalive = "vext-alive"
 // write writes a line. An error means that the connection is lost.
 func (l *link) write(line string) error {
 	if strings.ContainsAny(line, "\r\n\x00") {
-		return fmt.Errorf("a line end in a command: %q", line)
-	}
-	if err := l.conn.SetWriteDeadline(l.client.Now().Add(writeTime)); err != nil {
-		return err
+		return errors.New("a line end in a command")
 	}
 	_, err := l.conn.Write([]byte(line + "\r\n"))
 	return err

@@ -59,7 +59,10 @@ func (n *network) claim(l *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.waiting = slices.DeleteFunc(n.waiting, func(r *room) bool {
-		if !l.hasRoom(&r.target) {
+		if !n.client.Now().Before(r.fullUntil) {
+			r.full = nil
+		}
+		if slices.Contains(r.full, l) || !l.hasRoom(&r.target) {
 			return false
 		}
 		l.rooms = append(l.rooms, r)
@@ -72,12 +75,14 @@ func (n *network) claim(l *link) {
 	}
 }
 
-// release takes a room back for which its link has no place.
-func (n *network) release(r *room) {
+// release takes a room back for which a link has no place. Another may have.
+func (n *network) release(r *room, by *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.owners, r.url)
-	r.fails(n.client.Now(), "no connection has room for another channel")
+	now := n.client.Now()
+	r.full, r.fullUntil = append(r.full, by), now.Add(r.pause())
+	r.fails(now, "no connection has room for another channel")
 	n.waiting = append(n.waiting, r)
 	for _, l := range n.links {
 		l.wake("")
@@ -91,6 +96,37 @@ func (n *network) away() {
 	for _, r := range n.waiting {
 		r.isAway = true
 	}
+}
+
+// wasAway notes that lines of a room have waited for us.
+func (n *network) wasAway(url string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.waiting {
+		if r.url == url {
+			r.isAway = true
+		}
+	}
+}
+
+// trouble returns why nothing is told in a room, "" when nothing is known.
+func (n *network) trouble(url string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if i := slices.IndexFunc(n.all, func(r *room) bool { return r.url == url }); i >= 0 {
+		if problem := n.all[i].status().Problem; problem != "" {
+			return problem
+		}
+	}
+	for _, l := range n.links {
+		l.mu.Lock()
+		s := l.status
+		l.mu.Unlock()
+		if s.State != "connected" && s.Error != "" {
+			return s.Error
+		}
+	}
+	return ""
 }
 
 // status returns how things stand.

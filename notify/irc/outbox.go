@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // An Outbox keeps on disk what is to be told. It is a bbolt database, which one
@@ -27,12 +26,15 @@ import (
 // arrives while it syncs into the next transaction. It is safe for use by many
 // goroutines.
 type Outbox struct {
+	SetAside string // the path of the damaged one that was there, "" for none
+
 	db      *bbolt.DB
 	changes chan *change
 	closing chan struct{}
 	written chan struct{} // closed when the writer has ended
 	close   func() error
 
+	dead    error         // of the writer, that ended all writing
 	ended   chan struct{} // room for one: there is something in told
 	settled chan struct{} // room for one: a reminder has been told
 
@@ -110,19 +112,32 @@ const openWait = 200 * time.Millisecond
 const keepTarget = 30 * 24 * time.Hour
 
 // Open opens the outbox in a state directory and makes it where there is none.
-// The error is ErrInUse while another process has it.
+// The error is ErrInUse while another process has it. One that is damaged is set
+// aside, and another begun: it must not keep everything else from being told.
+// SetAside says where it is then.
 func Open(state string, now time.Time) (*Outbox, error) {
 	dir := filepath.Join(state, dirName)
 	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	path := filepath.Join(dir, outboxName)
-	db, err := bbolt.Open(path, outboxMode, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, ErrInUse
+	o, err := openAt(path, now)
+	if errors.Is(err, ErrDamaged) {
+		var aside string
+		if o, aside, err = openAnew(path, now); err == nil {
+			o.SetAside = aside
+		}
 	}
+	if err != nil && !errors.Is(err, ErrInUse) {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return o, err
+}
+
+func openAt(path string, now time.Time) (*Outbox, error) {
+	db, err := openDB(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	o := &Outbox{
 		db: db, changes: make(chan *change), closing: make(chan struct{}), written: make(chan struct{}),
@@ -131,11 +146,14 @@ func Open(state string, now time.Time) (*Outbox, error) {
 	o.close = sync.OnceValue(func() error {
 		close(o.closing)
 		<-o.written
+		if o.dead != nil {
+			return o.dead // its locks are not to be had any more
+		}
 		return db.Close()
 	})
 	if err := o.load(now); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		guard(db.Close)
+		return nil, err
 	}
 	go o.write()
 	return o, nil
@@ -153,7 +171,7 @@ func (o *Outbox) Close() error { return o.close() }
 // load makes the buckets, reads the backlogs, and forgets targets that nobody
 // names any more.
 func (o *Outbox) load(now time.Time) error {
-	return o.db.Update(func(tx *bbolt.Tx) error {
+	return o.update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketLines, bucketTargets, bucketKeys} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
@@ -163,7 +181,7 @@ func (o *Outbox) load(now time.Time) error {
 		err := tx.Bucket(bucketTargets).ForEach(func(name, value []byte) error {
 			b := &backlog{}
 			if err := json.Unmarshal(value, b); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", ErrDamaged, err)
 			}
 			if b.Count == 0 && now.Sub(b.Told) > keepTarget {
 				old = append(old, bytes.Clone(name))
@@ -217,7 +235,7 @@ func (b *backlog) update(more int, told time.Time, key string) {
 	if !told.IsZero() {
 		b.Told = told
 	}
-	if key != "" {
+	if b.Key == "" {
 		b.Key = key
 	}
 }

@@ -15,7 +15,7 @@ import (
 func (o *Outbox) take(target string, after uint64) (r record, ok bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	err = o.db.View(func(tx *bbolt.Tx) error {
+	err = o.view(func(tx *bbolt.Tx) error {
 		return scan(tx, target, after, func(found record) (bool, error) {
 			if ok = o.held[place{target, found.number}] == 0; ok {
 				r = found
@@ -137,7 +137,7 @@ func settle(tx *bbolt.Tx, r *record, now time.Time) error {
 // outcomes returns what became of the lines with these keys.
 func (o *Outbox) outcomes(keys []string) (map[string]keyed, error) {
 	found := map[string]keyed{}
-	err := o.db.View(func(tx *bbolt.Tx) error {
+	err := o.view(func(tx *bbolt.Tx) error {
 		for _, key := range keys {
 			value := tx.Bucket(bucketKeys).Get([]byte(key))
 			if value == nil {
@@ -157,7 +157,7 @@ func (o *Outbox) outcomes(keys []string) (map[string]keyed, error) {
 // waiting returns the keys of the lines that have no outcome yet.
 func (o *Outbox) waiting() ([]string, error) {
 	var open []string
-	err := o.db.View(func(tx *bbolt.Tx) error {
+	err := o.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketKeys).ForEach(func(key, value []byte) error {
 			var k keyed
 			err := json.Unmarshal(value, &k)
@@ -254,7 +254,7 @@ func (o *Outbox) backlog(target string) (b backlog, oldest time.Time, err error)
 	if b.Count == 0 {
 		return b, oldest, nil
 	}
-	err = o.db.View(func(tx *bbolt.Tx) error {
+	err = o.view(func(tx *bbolt.Tx) error {
 		return scan(tx, target, 0, func(r record) (bool, error) {
 			oldest = r.Time
 			return false, nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -88,7 +91,7 @@ func TestInUse(t *testing.T) {
 	if _, err := Open(state, noon); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second time: %v", err)
 	}
-	if _, err := Peek(state, nil, noon); !errors.Is(err, ErrInUse) {
+	if _, err := Peek(state, noon); !errors.Is(err, ErrInUse) {
 		t.Errorf("looked into: %v", err)
 	}
 }
@@ -200,5 +203,51 @@ func TestToldIsWritten(t *testing.T) {
 	<-o.settled
 	if known, _ := o.outcomes([]string{"k"}); known["k"].Told.IsZero() {
 		t.Error("it is not known to be told")
+	}
+}
+
+// An outbox that is damaged, whichever way, is set aside, and vext goes on.
+func TestDamaged(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"no database":   func(data []byte) []byte { return []byte(strings.Repeat("no database ", 2000)) },
+		"cut short":     func(data []byte) []byte { return data[:len(data)/3] },
+		"a single page": func(data []byte) []byte { return data[:4096] },
+		"zeroes":        func(data []byte) []byte { clear(data[2*4096:]); return data },
+		"noise": func(data []byte) []byte {
+			for i := range data[2*4096:] {
+				data[2*4096+i] = byte(i * 7)
+			}
+			return data
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			o := openOutbox(t, state)
+			for range 50 {
+				putTexts(t, o, strings.Repeat("text ", 100))
+			}
+			if err := o.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(state, dirName, outboxName)
+			data, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, damage(data), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o, err = Open(state, noon); err != nil {
+				t.Fatal(err)
+			}
+			defer o.Close()
+			if found := Damaged(state); o.SetAside == "" || !slices.Equal(found, []string{o.SetAside}) {
+				t.Errorf("set aside %q, found %q", o.SetAside, found)
+			}
+			putTexts(t, o, "one")
+			if texts, _ := takeAll(t, o); !slices.Equal(texts, []string{"one"}) {
+				t.Errorf("%q", texts)
+			}
+		})
 	}
 }

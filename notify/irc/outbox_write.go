@@ -72,7 +72,7 @@ func (o *Outbox) apply(together []*change) bool {
 	}
 	var less map[string]int
 	var reminders bool
-	err := o.db.Update(func(tx *bbolt.Tx) error {
+	err := o.update(func(tx *bbolt.Tx) error {
 		for _, c := range together {
 			if err := c.apply(tx); err != nil {
 				return err
@@ -154,7 +154,11 @@ func putLine(tx *bbolt.Tx, now time.Time, line *notify.Line, target string) (isN
 	if err != nil {
 		return false, err
 	}
-	r := record{Text: line.Text, Time: now, Project: line.Project, Commits: line.Commits, Key: line.Key, Reminder: line.Reminder}
+	came := now
+	if !line.Since.IsZero() && line.Since.Before(now) {
+		came = line.Since
+	}
+	r := record{Text: line.Text, Time: came, Project: line.Project, Commits: line.Commits, Key: line.Key, Reminder: line.Reminder}
 	if err := putJSON(b, numberKey(number), &r); err != nil || line.Key == "" {
 		return true, err
 	}

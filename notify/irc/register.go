@@ -35,6 +35,9 @@ type registration struct {
 // NickServ, are waited for.
 const settleTime = 5 * time.Second
 
+// mostOffered bounds how many capabilities of a server are kept.
+const mostOffered = 500
+
 // mostNicks bounds how many nicks of the pattern are tried.
 const mostNicks = 100
 
@@ -49,6 +52,9 @@ func (l *link) negotiate(e *girc.Event) (bool, error) {
 	case "CAP":
 		return true, l.capability(e)
 	case "AUTHENTICATE":
+		if !l.welcomed.IsZero() {
+			return true, nil
+		}
 		return true, l.authenticate(e)
 	case girc.RPL_SASLSUCCESS, girc.ERR_SASLALREADY:
 		l.loggedIn = true
@@ -88,12 +94,16 @@ func (l *link) capability(e *girc.Event) error {
 	}
 	switch e.Params[1] {
 	case "LS":
+		if !l.welcomed.IsZero() {
+			return nil
+		}
 		if l.offered == nil {
 			l.offered = map[string]string{}
 		}
 		for _, one := range strings.Fields(e.Last()) {
-			name, value, _ := strings.Cut(one, "=")
-			l.offered[name] = value
+			if name, value, _ := strings.Cut(one, "="); len(l.offered) < mostOffered {
+				l.offered[name] = value
+			}
 		}
 		if len(e.Params) > 3 { // more of it follows
 			return nil

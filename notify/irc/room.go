@@ -32,11 +32,16 @@ type room struct {
 	kicked  time.Time // when it was last
 	errors  int       // about what is on the wire before the next PONG
 	refused string    // what the last of these said
-	changed bool      // something was done to the room or to us before the first of these
+	careful time.Time // until when each line is to be confirmed before the next
+	shut    int       // how often the room was closed to us before the first of these
+	stirred bool      // or something else was done to it
+
+	full      []*link   // that have no place for it
+	fullUntil time.Time // when they are asked again
 
 	mu    sync.Mutex
-	key   string // of the channel, as it was last named
-	isNew bool   // the key, since the last attempt
+	keys  []string // with which the channel was named, the one that works first
+	isNew bool     // one of them, since the last attempt
 	shown ChannelStatus
 }
 
@@ -56,18 +61,21 @@ func newRoom(t target.Target, url string) *room {
 	return r
 }
 
+// mostKeys bounds how many keys of a channel are tried.
+const mostKeys = 5
+
 // setKey notes with which key the channel was named. Whoever names it without
-// one does not take away what another has given.
+// one, or with another, does not take away what works.
 func (r *room) setKey(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if key != "" && key != r.key {
-		r.key, r.isNew = key, true
+	if key != "" && !slices.Contains(r.keys, key) && len(r.keys) < mostKeys {
+		r.keys, r.isNew = append(r.keys, key), true
 	}
 }
 
-// hasNewKey reports, once, whether the key is another than when it was last
-// asked for.
+// hasNewKey reports, once, whether there is a key that was not there when it was
+// last asked for.
 func (r *room) hasNewKey() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,10 +84,23 @@ func (r *room) hasNewKey() bool {
 	return isNew
 }
 
-func (r *room) lastKey() string {
+// firstKey returns the key to be tried, "" for none.
+func (r *room) firstKey() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.key
+	if len(r.keys) == 0 {
+		return ""
+	}
+	return r.keys[0]
+}
+
+// nextKey puts the key behind the others that was wrong.
+func (r *room) nextKey() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.keys) > 1 {
+		r.keys = append(r.keys[1:], r.keys[0])
+	}
 }
 
 // Pauses after which a room is tried again.
@@ -87,19 +108,26 @@ const (
 	firstRetry   = 10 * time.Second
 	longestRetry = time.Hour
 	kickPause    = 10 * time.Second // once; who is kicked again within longestRetry waits that long
+	carefulTime  = 10 * time.Minute // after something was refused, or a mode changed
 )
 
-// block lets a room alone for a while that grows.
+// block lets a room alone for a while that grows. One that is let alone already
+// is not for longer: several lines can be refused at once.
 func (r *room) block(now time.Time, problem string) {
-	pause := longestRetry
-	if r.tries < 10 {
-		pause = min(firstRetry<<r.tries, longestRetry)
+	if now.Before(r.retry) {
+		return
 	}
-	r.tries++
-	if retry := now.Add(pause); retry.After(r.retry) {
-		r.retry = retry
-	}
+	r.retry = now.Add(r.pause())
 	r.fails(now, problem)
+}
+
+// pause returns how long to wait after another failure.
+func (r *room) pause() time.Duration {
+	r.tries++
+	if r.tries > 10 {
+		return longestRetry
+	}
+	return min(firstRetry<<(r.tries-1), longestRetry)
 }
 
 // fails notes a problem, and an empty one that there is none any more.
@@ -128,7 +156,8 @@ func (r *room) enter(state roomState, now time.Time) {
 // leave is the loss of the connection.
 func (r *room) leave(now time.Time) {
 	r.state, r.since, r.retry = outside, now, time.Time{}
-	r.current, r.open, r.after, r.errors, r.changed = nil, 0, 0, 0, false
+	r.current, r.open, r.after = nil, 0, 0
+	r.errors, r.shut, r.stirred = 0, 0, false
 	r.isIdle, r.isAway = false, true
 	r.show()
 }
@@ -205,9 +234,11 @@ func (l *link) join(now time.Time) {
 			r.state = outside
 			r.block(now, "the server did not answer to JOIN")
 		case r.state != outside || now.Before(r.retry):
+		case l.isIn(r):
+			r.enter(inside, now)
 		default:
 			r.enter(joining, now)
-			if key := r.lastKey(); key != "" {
+			if key := r.firstKey(); key != "" {
 				l.control = append(l.control, "JOIN "+r.target.Name+" "+key)
 			} else if names = append(names, r.target.Name); len(names) == mostJoins {
 				flush()
@@ -215,7 +246,7 @@ func (l *link) join(now time.Time) {
 		}
 	}
 	flush()
-	if wanted := l.settings.nick(l.number, l.nickMost()); l.nick != wanted && now.Sub(l.nickTried) >= regainTime {
+	if wanted := l.settings.nick(l.number, l.nickMost()); !strings.HasPrefix(wanted, l.nick) && now.Sub(l.nickTried) >= regainTime {
 		l.nickTried = now
 		l.control = append(l.control, "NICK "+wanted)
 	}
@@ -235,15 +266,23 @@ func (l *link) nextRetry(now time.Time) time.Duration {
 	return max(next, 0)
 }
 
-// find returns the room of a name, nil for none.
-func (l *link) find(name string) *room {
+// find returns the rooms of a name: more than one when the server takes for one
+// what we have known as two.
+func (l *link) find(name string) []*room {
 	name = l.fold(name)
+	var all []*room
 	for _, r := range l.rooms {
 		if l.fold(r.target.Name) == name {
-			return r
+			all = append(all, r)
 		}
 	}
-	return nil
+	return all
+}
+
+// isIn reports whether we are in a channel under another of its names: the
+// server would not answer to a JOIN.
+func (l *link) isIn(r *room) bool {
+	return slices.ContainsFunc(l.find(r.target.Name), func(other *room) bool { return other.state == inside })
 }
 
 // joinRefused is the server's answer to a JOIN that says no.
@@ -254,9 +293,12 @@ func (l *link) joinRefused(r *room, command, said string) {
 	if command == errTooManyChannels {
 		// Another connection may have room.
 		l.limit = max(1, l.channels(r.target.Name[0])-1)
-		l.rooms = slices.DeleteFunc(l.rooms, func(other *room) bool { return other == r })
-		l.network.release(r)
+		l.giveUp(r)
+		l.network.release(r, l)
 		return
+	}
+	if command == errBadKey {
+		r.nextKey()
 	}
 	r.block(now, refusal(command, said))
 	level := l.log.Warn
@@ -266,6 +308,18 @@ func (l *link) joinRefused(r *room, command, said string) {
 	level("can't join", "channel", r.target.Name, "reason", r.problem, "again", r.retry.Sub(now).String())
 }
 
+// giveUp takes a room from the link, with what it had on the wire.
+func (l *link) giveUp(r *room) {
+	for _, f := range l.begun() {
+		if f.room == r {
+			l.giveBack(f)
+		}
+	}
+	l.wires = slices.DeleteFunc(l.wires, func(w *wire) bool { return w.flight != nil && w.flight.room == r })
+	l.rooms = slices.DeleteFunc(l.rooms, func(other *room) bool { return other == r })
+	r.open, r.errors = 0, 0
+}
+
 // Numerics with a meaning of their own.
 const (
 	errNoSuchNick      = "401"
@@ -273,6 +327,7 @@ const (
 	errTooManyChannels = "405"
 	errNotOnChannel    = "442"
 	errBanned          = "474"
+	errBadKey          = "475"
 )
 
 // refusals say in plain words what a JOIN is refused with.
@@ -283,7 +338,7 @@ var refusals = map[string]string{
 	"471":            "the channel is full",
 	"473":            "the channel is for invited only",
 	errBanned:        "banned from the channel",
-	"475":            "the key of the channel is wrong",
+	errBadKey:        "the key of the channel is wrong",
 	"476":            "no channel can have this name",
 	"477":            "the channel wants a registered nick",
 	"489":            "the channel wants TLS",
@@ -303,7 +358,9 @@ func refusal(command, said string) string {
 // thrownOut is a KICK, or a PART that the server did for us.
 func (l *link) thrownOut(r *room, what string) {
 	now := l.client.Now()
-	r.changed, r.isAway = true, true
+	if r.isAway = true; r.errors == 0 {
+		r.shut++
+	}
 	r.state, r.since = outside, now
 	pause := kickPause
 	if !r.kicked.IsZero() && now.Sub(r.kicked) < longestRetry {

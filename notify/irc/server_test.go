@@ -32,9 +32,10 @@ type server struct {
 
 	mu       sync.Mutex
 	isDown   bool
-	welcome  []string          // lines of its welcome behind 001
-	refuse   map[string]string // numerics, by JOIN CHANNEL or PRIVMSG TARGET
-	isDeaf   bool              // answers nothing
+	welcome  []string                           // lines of its welcome behind 001
+	refuse   map[string]string                  // numerics, by JOIN CHANNEL or PRIVMSG TARGET
+	isDeaf   bool                               // answers nothing
+	hook     func(line string) ([]string, bool) // answers instead, when it says so
 	joins    []said
 	messages []said
 	dials    []time.Duration
@@ -72,6 +73,11 @@ func (s *server) serve(conn net.Conn) {
 func (s *server) answers(line string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hook != nil {
+		if all, ok := s.hook(line); ok {
+			return all
+		}
+	}
 	command, rest, _ := strings.Cut(line, " ")
 	first, text, _ := strings.Cut(rest, " ")
 	text = strings.TrimPrefix(text, ":")

@@ -2,10 +2,7 @@ package irc
 
 import (
 	"context"
-	"log/slog"
 	"time"
-
-	"vext/internal/target"
 )
 
 // A NetworkStatus is how things stand with one network.
@@ -31,7 +28,7 @@ type LinkStatus struct {
 type ChannelStatus struct {
 	Target  string    `json:"target"` // URL without secrets
 	Name    string    `json:"name"`
-	State   string    `json:"state"` // joined, joining, waiting, refused, person, unknown
+	State   string    `json:"state"` // joined, joining, waiting, refused, person, idle
 	Since   time.Time `json:"since,omitzero"`
 	Problem string    `json:"problem,omitempty"`
 	Failing time.Time `json:"failing,omitzero"` // since when there is a problem
@@ -53,7 +50,7 @@ func (n *NetworkStatus) IsConnected() bool {
 
 // Peek returns what waits in the outbox of a state directory while no process
 // has it. The error is ErrInUse when one does.
-func Peek(state string, log *slog.Logger, now time.Time) ([]NetworkStatus, error) {
+func Peek(state string, now time.Time) ([]NetworkStatus, error) {
 	if !IsThere(state) {
 		return []NetworkStatus{}, nil
 	}
@@ -62,21 +59,5 @@ func Peek(state string, log *slog.Logger, now time.Time) ([]NetworkStatus, error
 		return nil, err
 	}
 	defer o.Close()
-	c := NewClient(o)
-	c.Settings, c.Log = func(*target.Target) Settings { return Default() }, log
-	for _, url := range o.targets(true) {
-		t, err := target.Parse(url)
-		if err != nil {
-			return nil, err
-		}
-		n := c.networks[serverOf(&t)]
-		if n == nil {
-			n = newNetwork(c, t)
-			c.networks[serverOf(&t)] = n
-		}
-		r := newRoom(t, url)
-		r.shown.State = "unknown"
-		n.all = append(n.all, r)
-	}
-	return c.Status(context.Background())
+	return NewClient(o).Status(context.Background())
 }

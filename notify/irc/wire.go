@@ -5,15 +5,17 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"vext/internal/text"
+
 	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
 // lines returns the lines of a text as they may go on the wire: UTF-8 without
 // what would end a command (CR, LF, NUL), without CTCP's delimiter, and without
 // empty ones. The codes of colours and of ANSI terminals are kept.
-func lines(text string) []string {
+func lines(said string) []string {
 	var all []string
-	for line := range strings.FieldsFuncSeq(strings.ToValidUTF8(text, "\ufffd"), endsLine) {
+	for line := range strings.FieldsFuncSeq(strings.ToValidUTF8(said, "\ufffd"), endsLine) {
 		line = strings.TrimRight(strings.Map(cleaned, line), " ")
 		if strings.TrimSpace(plain(line)) != "" {
 			all = append(all, line)
@@ -33,7 +35,7 @@ func cleaned(r rune) rune {
 		return ' '
 	case strings.ContainsRune(codes, r):
 		return r
-	case r < ' ' || r >= 0x7f && r < 0xa0:
+	case text.IsControl(r):
 		return -1
 	}
 	return r
@@ -52,6 +54,7 @@ func plain(line string) string { return coded.ReplaceAllString(line, "") }
 // split cuts a line into pieces of at most n bytes: at a blank where there is
 // one, never inside what a reader takes for one character.
 func split(line string, n int) []string {
+	n = max(n, utf8.UTFMax)
 	var pieces []string
 	for len(line) > n {
 		piece, rest := cut(line, n)
@@ -75,6 +78,11 @@ func cut(line string, n int) (piece, rest string) {
 	end := 0
 	for clusters := graphemes.FromString(line); clusters.Next() && clusters.End() <= n; {
 		end = clusters.End()
+	}
+	for _, code := range coded.FindAllStringIndex(line, -1) {
+		if code[0] > 0 && code[0] < end && end < code[1] {
+			end = code[0]
+		}
 	}
 	if end == 0 { // one character of many marks
 		for end = n; end > 0 && !utf8.RuneStart(line[end]); {
