@@ -42,7 +42,7 @@ var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
 func TestPrintIRC(t *testing.T) {
 	var b strings.Builder
 	for _, s := range []*ircStatus{fullStatus, {}, {Networks: []irc.NetworkStatus{{
-		Network: "irc://a", Channels: []irc.ChannelStatus{{Name: "#b", State: "unknown", Backlog: 3, Oldest: ago(time.Hour)}},
+		Network: "irc://a", Channels: []irc.ChannelStatus{{Name: "#b", State: "waiting", Backlog: 3, Oldest: ago(time.Hour)}},
 	}}}} {
 		if err := printIRC(&b, style{}, s, ircNow, time.UTC); err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func TestIRCTroubles(t *testing.T) {
 	if len(got) != 2 || got[0].What != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].What != "irc://127.0.0.1:6668" || got[1].Text != "connection refused" {
 		t.Errorf("%+v", got)
 	}
-	if got := i.Troubles(ircNow.Add(-3 * time.Hour)); len(got) != 1 {
+	if got := i.Troubles(ircNow.Add(-3 * time.Hour)); len(got) != 0 {
 		t.Errorf("before it was away for a day: %+v", got)
 	}
 	i.status = func() (*ircStatus, error) { return nil, errors.New("no") }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -241,46 +242,44 @@ func (c *Client) Forget(ctx context.Context, keys ...string) error {
 // to be asked for.
 func (c *Client) Settled() <-chan struct{} { return c.outbox.settled }
 
-// Status returns how things stand, by network.
+// Status returns how things stand, by network: of all targets that the outbox
+// knows, also of those that nobody has named since the client began to run.
 func (c *Client) Status(context.Context) ([]NetworkStatus, error) {
 	c.mu.Lock()
-	var networks []*network
-	for _, n := range c.networks {
-		networks = append(networks, n)
-	}
+	networks := maps.Clone(c.networks)
 	c.mu.Unlock()
-	all := []NetworkStatus{}
-	for _, n := range networks {
-		all = append(all, n.status())
+	status := map[string]*NetworkStatus{}
+	live := map[string]bool{}
+	for server, n := range networks {
+		s := n.status(live)
+		status[server] = &s
 	}
-	all = c.addIdle(all)
-	slices.SortFunc(all, func(a, b NetworkStatus) int { return strings.Compare(a.Network, b.Network) })
+	for _, url := range c.outbox.targets(true) {
+		t, err := target.Parse(url)
+		if err != nil || live[url] {
+			continue
+		}
+		s := status[serverOf(&t)]
+		if s == nil {
+			s = &NetworkStatus{Network: t.Network(), Links: []LinkStatus{}, Channels: []ChannelStatus{}}
+			status[serverOf(&t)] = s
+		}
+		s.Channels = append(s.Channels, c.idle(&t, url))
+	}
+	all := []NetworkStatus{}
+	for _, server := range slices.Sorted(maps.Keys(status)) {
+		all = append(all, *status[server])
+	}
 	return all, nil
 }
 
-// addIdle adds the targets that the outbox knows, and that nobody has named since
-// the client began to run.
-func (c *Client) addIdle(all []NetworkStatus) []NetworkStatus {
-	for _, url := range c.outbox.targets(true) {
-		t, err := target.Parse(url)
-		if err != nil {
-			continue
-		}
-		i := slices.IndexFunc(all, func(s NetworkStatus) bool { return s.Network == t.Network() })
-		if i < 0 {
-			i = len(all)
-			all = append(all, NetworkStatus{Network: t.Network(), Links: []LinkStatus{}, Channels: []ChannelStatus{}})
-		}
-		if slices.ContainsFunc(all[i].Channels, func(s ChannelStatus) bool { return s.Target == t.String() }) {
-			continue
-		}
-		s := ChannelStatus{Target: t.String(), Name: t.Name, State: "idle"}
-		if s.Backlog, s.Oldest, s.Told = c.backlog(url); s.Backlog > 0 {
-			s.State = "waiting"
-		}
-		all[i].Channels = append(all[i].Channels, s)
+// idle returns how things stand with a target for which there is no room.
+func (c *Client) idle(t *target.Target, url string) ChannelStatus {
+	s := ChannelStatus{Target: t.String(), Name: t.Name, State: "idle"}
+	if s.Backlog, s.Oldest, s.Told = c.backlog(url); s.Backlog > 0 {
+		s.State = "waiting"
 	}
-	return all
+	return s
 }
 
 // backlog returns what waits for a target. What can't be read is not shown.

@@ -129,8 +129,8 @@ func (n *network) trouble(url string) string {
 	return ""
 }
 
-// status returns how things stand.
-func (n *network) status() NetworkStatus {
+// status returns how things stand, and adds the URLs of its targets to live.
+func (n *network) status(live map[string]bool) NetworkStatus {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := NetworkStatus{Network: n.server.Network(), Links: []LinkStatus{}, Channels: []ChannelStatus{}}
@@ -140,6 +140,7 @@ func (n *network) status() NetworkStatus {
 		l.mu.Unlock()
 	}
 	for _, r := range n.all {
+		live[r.url] = true
 		c := r.status()
 		c.Backlog, c.Oldest, c.Told = n.client.backlog(r.url)
 		s.Channels = append(s.Channels, c)
