@@ -14,13 +14,19 @@ import (
 type Arrivals struct {
 	list []commit.Arrival
 	last map[branch]int // where the newest of each branch stands in the list
+
+	counted int // revisions of those that are not described
 }
 
 type branch struct{ repository, refname string }
 
 // mostArrivals bounds how many are described. Of a branch that goes on behind
-// that, the newest is; those before it are counted.
-const mostArrivals = 5000
+// that, the newest is; those before it are counted, and of mostCounted of these
+// the revisions are kept, by which they are known when they come again.
+const (
+	mostArrivals = 5000
+	mostCounted  = 200_000
+)
 
 // Add adds a commit, behind those of its branch that are older.
 func (a *Arrivals) Add(c commit.Arrival) {
@@ -35,7 +41,13 @@ func (a *Arrivals) Add(c commit.Arrival) {
 		a.last[at] = len(a.list)
 		a.list = append(a.list, c)
 	case known:
-		c.More += a.list[i].More + 1
+		before := &a.list[i]
+		c.More += before.More + 1
+		c.Counted = append(before.Counted, c.Counted...)
+		if before.Revision != "" && a.counted < mostCounted {
+			a.counted++
+			c.Counted = append(c.Counted, strings.Clone(before.Revision))
+		}
 		a.list[i] = c
 	}
 }
@@ -90,13 +102,13 @@ func ParseArrivals(data []byte) (arrivals []commit.Arrival, err error) {
 }
 
 // ofMail returns the commits of a mail that are to be announced. A mail that
-// says nothing of a commit but by being there is none of these: it may be
-// anybody's.
+// says nothing of a commit but by being there is none of these, nor is one that
+// only quotes some of no repository and no branch: it may be anybody's.
 func ofMail(mail *commit.Mail) *Arrivals {
 	var a Arrivals
 	for i := range mail.Commits {
 		c := mail.Commits[i]
-		if mail.Plain && c.Key() == "" {
+		if mail.Plain && c.Key() == "" || c.Repository == "" && c.Refname == "" && !mail.NamesCommit() {
 			continue
 		}
 		c.Source = "" // whatever the mail says of it

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,39 @@ func TestAnnounceMails(t *testing.T) {
 		}
 		if quiet := announced(t, silent); len(quiet) != len(got) {
 			t.Errorf("%s, not asking: announced\n%s\nwant\n%s", file, brief(quiet), brief(got))
+		}
+	}
+}
+
+// Of a mail that says neither repository nor branch a commit is announced only
+// when a mailer's header or subject shows that it is of one: not what a person
+// quotes.
+func TestAnnounceQuoted(t *testing.T) {
+	const log = "commit 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567\nAuthor: Ida Koch <ida@example.org>\nDate:   Fri Nov 20 10:29:58 2026 +0100\n\n    foo: fix bar\n"
+	for _, test := range []struct {
+		header, body string
+		want         int
+	}{
+		{"Subject: what is this?", "look:\n" + log, 0},
+		{"Subject: git: what is this?", log, 0},
+		{"Subject: commit 0a1b2c3d4e5f", log, 0},
+		{"Subject: [dev] Changes: r7", log, 0},
+		{"Subject: foo", "The branch main has been updated by ida:\n\n" + log, 1},
+		{"Subject: git: 0a1b2c3d4e5f - main - foo: fix bar", log, 1},
+		{"Subject: [src] git: 0a1b2c3d4e5f - main - foo: fix bar", log, 1},
+		{"Subject: foo\nX-Git-Rev: 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567", log, 1},
+		{"Subject: svn commit: r7 - x", "Author: ida\nNew Revision: 7\n\nLog:\n  s\n", 1},
+		{"Subject: [x] CVS commit: x", "Module Name:\tx\n\nLog Message:\nfix\n", 1},
+		{"Subject: r7 - x", "Author: ida\nNew Revision: 7\n\nLog:\n  s\n", 1},
+		{"Subject: [7] s\nX-Mailer: SVN::Notify 2.87", "Revision: 7\nLog Message:\n-----------\ns\n", 1},
+		{"Subject: who?", "Revision: 7\nLog Message:\n-----------\ns\n", 0},
+	} {
+		f := announcing(t)
+		if _, err := f.Run(strings.NewReader("From: ida@example.org\n" + test.header + "\n\n" + test.body)); err != nil {
+			t.Fatal(err)
+		}
+		if got := announced(t, f); len(got) != test.want {
+			t.Errorf("%s: announced %d: %s", test.header, len(got), brief(got))
 		}
 	}
 }
@@ -214,6 +248,14 @@ func TestArrivalsBound(t *testing.T) {
 		count += 1 + c.More
 	}
 	last := a.All()[a.Len()-1]
+	var counted []string
+	for _, c := range a.All() {
+		counted = append(counted, c.Counted...)
+	}
+	slices.Sort(counted)
+	if len(slices.Compact(counted)) != count-mostArrivals || slices.Contains(counted, last.Revision) {
+		t.Errorf("%d revisions of %d that are counted", len(counted), count-mostArrivals)
+	}
 	if a.Len() != mostArrivals || count != n+1 || last.Revision != fmt.Sprintf("r%d", n) || last.Message != "" {
 		t.Errorf("%d described, %d counted, the last is %+v", a.Len(), count, last)
 	}
@@ -223,7 +265,7 @@ func FuzzParseArrivals(f *testing.F) {
 	c := commit.Arrival{More: 3, Page: "https://example.org", Commit: commit.Commit{
 		Repository: "src", Refname: "refs/heads/main", Revision: "r1", Subject: "s", Author: commit.Person{Name: "A", Email: "a@b"},
 		Files: commit.FilesOf([]string{"a", "b"}), Source: commit.FromHook,
-	}}
+	}, Counted: []string{"r0"}}
 	f.Add(c.Line())
 	f.Add([]byte("{}\n\n[]\n{\"more\":-1,\"files\":[\"\\n\"]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {

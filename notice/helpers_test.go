@@ -130,7 +130,7 @@ func (d *desk) restart() {
 	if d.Memory != nil {
 		d.Memory.Close()
 	}
-	memory, err := OpenMemory(d.state)
+	memory, err := OpenMemory(d.state, d.now, d.Log)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -3,35 +3,34 @@ package notice
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"vext/internal/commit"
-	"vext/internal/disk"
 )
 
 // A Memory is what was announced, on disk: a bbolt database, which one process
 // at a time can open.
 //
-//	told/REVISION NUL REPOSITORY NUL BRANCH  when, in seconds: eight bytes, big end first
+//	told/REVISION NUL REPOSITORY NUL BRANCH  when, in seconds: eight bytes, big end first;
+//	                                         then 1 where anybody can have written it, else 0
 //	keys/KEY                                 of a line that the outlet is still to forget
 type Memory struct{ db *bbolt.DB }
 
 // An identity is by what a commit on a branch is known when it comes again.
-type identity struct{ repository, revision, branch string }
+type identity struct {
+	repository, revision, branch string
+	forgeable                    bool // by the way it came
+}
 
 // identify returns the identity of a commit. One without a revision, or with a
 // number that nobody counts, is known by its Message-ID.
 func identify(c *commit.Arrival) identity {
-	id := identity{c.Repository, c.Revision, c.Branch()}
+	id := identity{c.Repository, c.Revision, c.Branch(), commit.Forgeable(c.Source)}
 	if c.Key() == "" {
-		id = identity{"", "mail " + c.ID, ""}
+		id = identity{"", "mail " + c.ID, "", id.forgeable}
 	}
 	return id
 }
@@ -63,39 +62,38 @@ func (id *identity) isSame(other *identity) bool {
 	return id.revision == other.revision && id.repository == other.repository || commit.SameCommit(id.commit(), other.commit())
 }
 
-var bucketTold, bucketKeys = []byte("told"), []byte("keys")
-
-// openWait is how long another process may take to let the memory go.
-const openWait = 200 * time.Millisecond
-
-// OpenMemory opens the memory in a state directory, and makes it where there is
-// none.
-func OpenMemory(state string) (*Memory, error) {
-	path := filepath.Join(state, "notices.db")
-	db, err := bbolt.Open(path, disk.FileMode, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, berrors.ErrTimeout) {
-		err = errors.New("in use by another process")
+// closes reports whether other is not announced, because id was. What anybody
+// can have written is in the way of what nobody can only where it names
+// repository and branch, and the same: so a hook behind its mail is not
+// announced, and a mail that names but a revision silences no hook.
+func (id *identity) closes(other *identity) bool {
+	if id.forgeable && !other.forgeable &&
+		(id.repository == "" || id.branch == "" || id.repository != other.repository || id.branch != other.branch) {
+		return false
 	}
-	if err == nil {
-		err = db.Update(func(tx *bbolt.Tx) error {
-			_, err := tx.CreateBucketIfNotExists(bucketTold)
-			if err == nil {
-				_, err = tx.CreateBucketIfNotExists(bucketKeys)
-			}
-			return err
-		})
-		if err != nil {
-			db.Close()
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return &Memory{db}, nil
+	return id.isSame(other)
 }
 
-// Close lets the memory go.
-func (m *Memory) Close() error { return m.db.Close() }
+// told returns what is on disk of an identity that was announced at a time.
+func (id *identity) told(at time.Time) (value []byte) {
+	value = binary.BigEndian.AppendUint64(nil, uint64(max(0, at.Unix())))
+	if id.forgeable {
+		return append(value, 1)
+	}
+	return append(value, 0)
+}
+
+// remembered returns the identity that is on disk. One without the byte that
+// says how it came is of the time before there was one, and may be anybody's.
+func remembered(key, value []byte) (id identity, ok bool) {
+	parts := strings.SplitN(string(key), "\x00", 3)
+	if len(parts) != 3 {
+		return id, false
+	}
+	return identity{parts[1], parts[0], parts[2], len(value) < 9 || value[8] != 0}, true
+}
+
+var bucketTold, bucketKeys = []byte("told"), []byte("keys")
 
 // knows calls ask with a function that reports whether a commit was announced.
 func (m *Memory) knows(ask func(was func(*identity) bool)) error {
@@ -103,8 +101,8 @@ func (m *Memory) knows(ask func(was func(*identity) bool)) error {
 		told := tx.Bucket(bucketTold)
 		ask(func(id *identity) bool {
 			cursor, prefix := told.Cursor(), id.prefix()
-			for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
-				if parts := strings.SplitN(string(key), "\x00", 3); len(parts) == 3 && id.isSame(&identity{parts[1], parts[0], parts[2]}) {
+			for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
+				if before, ok := remembered(key, value); ok && before.closes(id) {
 					return true
 				}
 			}
@@ -117,9 +115,8 @@ func (m *Memory) knows(ask func(was func(*identity) bool)) error {
 // remember notes what was announced, and with which keys, before it returns.
 func (m *Memory) remember(now time.Time, told []identity, keys []string) error {
 	return m.db.Update(func(tx *bbolt.Tx) error {
-		at := binary.BigEndian.AppendUint64(nil, uint64(max(0, now.Unix())))
 		for i := range told {
-			if err := tx.Bucket(bucketTold).Put(told[i].key(), at); err != nil {
+			if err := tx.Bucket(bucketTold).Put(told[i].key(), told[i].told(now)); err != nil {
 				return err
 			}
 		}
@@ -165,7 +162,7 @@ func (m *Memory) expire(before time.Time) error {
 		err := m.db.View(func(tx *bbolt.Tx) error {
 			cursor := tx.Bucket(bucketTold).Cursor()
 			for key, at := cursor.First(); key != nil && len(old) < expireAtOnce; key, at = cursor.Next() {
-				if len(at) != 8 || int64(binary.BigEndian.Uint64(at)) < before.Unix() {
+				if len(at) < 8 || int64(binary.BigEndian.Uint64(at)) < before.Unix() {
 					old = append(old, bytes.Clone(key))
 				}
 			}

@@ -96,14 +96,6 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// One process at a time has the memory.
-func TestMemoryInUse(t *testing.T) {
-	d := newDesk(t)
-	if _, err := OpenMemory(d.state); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Error(err)
-	}
-}
-
 // From the hand-over to the outlet.
 func BenchmarkArrival(b *testing.B) {
 	d := newDesk(b)

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,12 +10,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"vext/filter"
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/notify"
+	"vext/spool"
 )
 
 // largestFile bounds what is read of one hand-over. filter.Announce writes far
@@ -23,19 +27,21 @@ const largestFile = 64 << 20
 
 // A batch is what several files have to tell.
 type batch struct {
-	lines  []notify.Line
-	told   []identity
-	known  commit.Index[*identity] // those of told
-	reason map[string]string       // of files that can't be understood
-	read   []string                // files
-	errs   []error                 // of files that can't be read or removed
+	lines   []notify.Line
+	told    []identity
+	counted []identity              // that no line describes; not in known
+	known   commit.Index[*identity] // those of told
+	reason  map[string]string       // of files that can't be understood
+	read    []string                // files
+	errs    []error                 // of files that can't be read or removed
 }
 
 // A group is commits of one push on one branch.
 type group struct {
 	repository, refname string
 	commits             []commit.Arrival
-	more                int // that are not described
+	more                int       // that are not described
+	since               time.Time // when they were handed over
 }
 
 // How many files, and commits, are told together.
@@ -46,7 +52,7 @@ const (
 
 // gather reads files into a batch until that has enough, and returns how many.
 func (t *Teller) gather(b *batch, paths []string) (n int) {
-	for n < min(len(paths), mostFiles) && len(b.told) < mostCommits {
+	for n < min(len(paths), mostFiles) && len(b.told) < mostCommits && len(b.counted) == 0 {
 		if err := t.read(b, paths[n]); err != nil {
 			b.errs = append(b.errs, err)
 		}
@@ -60,6 +66,13 @@ func (t *Teller) gather(b *batch, paths []string) (n int) {
 func (t *Teller) tell(ctx context.Context, b *batch) error {
 	if len(b.lines) > 0 {
 		if err := t.Outlet.Put(ctx, b.lines...); err != nil {
+			return err
+		}
+	}
+	// Those first: while the others are not known, a crash has all of them told
+	// again, under the same keys.
+	for some := range slices.Chunk(b.counted, mostCommits) {
+		if err := t.Memory.remember(t.Now(), some, nil); err != nil {
 			return err
 		}
 	}
@@ -113,7 +126,12 @@ func (t *Teller) read(b *batch, path string) error {
 	if err != nil {
 		return err
 	}
+	since := spool.NoticeTime(path)
+	if since.After(t.Now()) { // by a clock that was wrong
+		since = time.Time{}
+	}
 	for i := range groups {
+		groups[i].since = since
 		t.add(b, &groups[i])
 	}
 	b.read = append(b.read, path)
@@ -128,12 +146,17 @@ func (t *Teller) groups(b *batch, arrivals []commit.Arrival) (groups []group, er
 		for i := range arrivals {
 			c := &arrivals[i]
 			c.Repository = t.Policy.Repository(c.Repository)
-			if why := t.Policy.Distrusts(&c.Commit); why != "" {
-				t.Log.Debug("notices: passed over", "commit", c.Key(), "why", why)
-				continue
-			}
 			id := identify(c)
-			if b.has(&id) || was(&id) || !isTold(c.Repository, c.Refname) {
+			why := t.Policy.Distrusts(&c.Commit)
+			switch {
+			case why != "":
+			case !isTold(c.Repository, c.Refname):
+				why = "no notice is for its branch"
+			case b.has(&id), was(&id):
+				why = "it was announced before"
+			}
+			if why != "" {
+				t.Log.Debug("notices: passed over", "commit", cmp.Or(c.Key(), c.ID), "branch", c.Branch(), "source", cmp.Or(c.Source, commit.FromMail), "why", why)
 				continue
 			}
 			b.remember(&id)
@@ -146,15 +169,27 @@ func (t *Teller) groups(b *batch, arrivals []commit.Arrival) (groups []group, er
 			}
 			groups[n].commits = append(groups[n].commits, *c)
 			groups[n].more += c.More
+			b.count(c, was)
 		}
 	})
 	return groups, err
 }
 
+// count remembers those of a push that stand before a commit and are not
+// described, unless they were announced before.
+func (b *batch) count(c *commit.Arrival, was func(*identity) bool) {
+	id := identify(c)
+	for _, id.revision = range c.Counted {
+		if !b.has(&id) && !was(&id) {
+			b.counted = append(b.counted, id)
+		}
+	}
+}
+
 // has reports whether the batch tells of a commit already.
 func (b *batch) has(id *identity) (found bool) {
 	b.known.Find(id.commit(), func(other *identity) bool {
-		found = id.isSame(other)
+		found = other.closes(id)
 		return !found
 	})
 	return found
@@ -204,21 +239,25 @@ func (t *Teller) lines(r *Rule, g *group) []notify.Line {
 		for i := range g.commits[:min(len(g.commits), shown, r.Most)] {
 			said = append(said, t.Words.commit(r, &g.commits[i]))
 		}
-		return []notify.Line{{Text: strings.Join(said, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits)}}
+		return []notify.Line{{Text: strings.Join(said, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}
 	}
 	lines := make([]notify.Line, len(g.commits))
 	for i := range g.commits {
-		lines[i] = notify.Line{Text: t.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1])}
+		lines[i] = notify.Line{Text: t.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
 	}
 	return lines
 }
 
-// keyOf identifies commits on their branch.
+// keyOf identifies commits on their branch. What anybody can have written has no
+// key of what nobody can.
 func keyOf(commits []commit.Arrival) string {
 	sum := sha256.New()
 	for i := range commits {
 		id := identify(&commits[i])
 		sum.Write(append(id.key(), 0))
+		if id.forgeable {
+			sum.Write([]byte{1})
+		}
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,5 +44,20 @@ func TestCheckNotices(t *testing.T) {
 	}
 	if got := at(time.Now().Add(time.Hour)); len(got) != 1 || got[0].Level != reminder.LookAt || !strings.Contains(got[0].Text, "1 notice to be announced") {
 		t.Errorf("an old one: %+v", got)
+	}
+	if err := os.Chmod(filepath.Join(state, "notices"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := at(time.Now()); len(got) != 2 || got[1].Level != reminder.LookAt || !strings.Contains(got[1].Hint, "chmod 750 "+state) {
+		t.Errorf("another mode than spool: %+v", got)
+	}
+	if err := os.Chmod(filepath.Join(state, "notices"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(state, "notices.db.broken-20261120T120000Z"), nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if got := at(time.Now()); len(got) != 2 || got[1].Level != reminder.LookAt || !strings.Contains(got[1].Hint, "rm "+state) {
+		t.Errorf("a memory that was set aside: %+v", got)
 	}
 }

@@ -61,7 +61,7 @@ func (a *app) openNotices(c *config.Config, q *queue.Queue, words *notice.Words,
 	if _, err := q.Spool.StartNotices(); err != nil {
 		return nil, err
 	}
-	memory, err := notice.OpenMemory(q.State)
+	memory, err := notice.OpenMemory(q.State, time.Now(), log)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,9 @@ import (
 // without its message, of which only the subject is told.
 type Arrival struct {
 	Commit
-	More int    // commits of the same push that stand before it and are not described
-	Page string // the URL of a page that shows the whole push
+	More    int      // commits of the same push that stand before it and are not described
+	Counted []string // revisions of those, of these that are known
+	Page    string   // the URL of a page that shows the whole push
 }
 
 // An arrival is an Arrival on disk: a JSON object on one line.
@@ -33,6 +34,7 @@ type arrival struct {
 	Files      []string  `json:"files,omitempty"`
 	FileCount  int       `json:"file_count,omitempty"`
 	More       int       `json:"more,omitempty"`
+	Counted    []string  `json:"counted,omitempty"`
 	Page       string    `json:"page,omitempty"`
 }
 
@@ -45,7 +47,7 @@ type party struct {
 func (a *Arrival) Line() []byte {
 	line, err := json.Marshal(arrival{
 		a.Repository, a.Refname, a.Revision, a.ID, a.URL, a.Subject, party(a.Author), party(a.Committer), a.Date.Round(0),
-		a.Sender, a.Source, a.Files.Paths, a.Files.Count, a.More, a.Page,
+		a.Sender, a.Source, a.Files.Paths, a.Files.Count, a.More, a.Counted, a.Page,
 	})
 	if err != nil { // a year that RFC 3339 has no digits for
 		without := *a
@@ -69,7 +71,10 @@ func ParseArrival(line []byte) (Arrival, error) {
 		&from.Repository, &from.Refname, &from.Revision, &from.ID, &from.URL, &from.Subject, &from.Author.Name, &from.Author.Email,
 		&from.Committer.Name, &from.Committer.Email, &from.Sender, &from.Source, &from.Page,
 	} {
-		*fact = text.Shorten(text.OneLine(strings.ToValidUTF8(*fact, "\ufffd")), longestFact)
+		*fact = fit(*fact)
+	}
+	for i := range from.Counted {
+		from.Counted[i] = fit(from.Counted[i])
 	}
 	files := FilesOf(from.Files)
 	files.Count = max(files.Count, from.FileCount)
@@ -79,6 +84,10 @@ func ParseArrival(line []byte) (Arrival, error) {
 			Subject: from.Subject, Author: Person(from.Author), Committer: Person(from.Committer), Date: from.Date,
 			Sender: from.Sender, Source: from.Source, Files: files,
 		},
-		More: max(from.More, 0), Page: from.Page,
+		More: max(from.More, len(from.Counted)), Counted: from.Counted, Page: from.Page,
 	}, nil
+}
+
+func fit(fact string) string {
+	return text.Shorten(text.OneLine(strings.ToValidUTF8(fact, "\ufffd")), longestFact)
 }

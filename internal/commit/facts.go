@@ -160,14 +160,7 @@ func (b *body) svnBranch() string {
 // Undecorated returns a subject without what mailers and lists put before it:
 // `[list]`, `git: 0123456789ab - main - `, `svn commit: r224709 - `.
 func Undecorated(subject string) string {
-	s := strings.TrimSpace(subject)
-	for strings.HasPrefix(s, "[") {
-		_, rest, ok := strings.Cut(s, "]")
-		if rest = strings.TrimSpace(rest); !ok || rest == "" {
-			return s
-		}
-		s = rest
-	}
+	s := withoutList(subject)
 	if rest, ok := strings.CutPrefix(s, "git: "); ok {
 		parts := strings.SplitN(rest, " - ", 3)
 		if len(parts) == 3 && (IsHex(parts[0]) || parts[0][0] == 'r') {
@@ -180,6 +173,19 @@ func Undecorated(subject string) string {
 		}
 	}
 	return strings.TrimSpace(strings.TrimPrefix(s, "cvs commit: "))
+}
+
+// withoutList returns a subject without what lists put before it.
+func withoutList(subject string) string {
+	s := strings.TrimSpace(subject)
+	for strings.HasPrefix(s, "[") {
+		_, rest, ok := strings.Cut(s, "]")
+		if rest = strings.TrimSpace(rest); !ok || rest == "" {
+			break
+		}
+		s = rest
+	}
+	return s
 }
 
 // messageID returns the Message-ID without its angle brackets, and "" when

@@ -183,6 +183,28 @@ func isMailers(name []byte) bool {
 	return false
 }
 
+// names reports whether a mailer's own fields, or the forms of its subjects, say
+// that the mail tells of a commit: a text in which a commit is quoted does not.
+func (h *Header) names() bool {
+	if h.fromMailer() || strings.HasPrefix(h.Get("X-Mailer"), "SVN::Notify") {
+		return true
+	}
+	subject := Undecorated(h.Get("Subject"))
+	if subject != withoutList(h.Get("Subject")) { // git: HASH - branch - and the like
+		return true
+	}
+	first, _, _ := strings.Cut(strings.ToLower(subject), ":")
+	number, _, isNumbered := strings.Cut(subject, " - ") // mailer.py: r7 - trunk
+	return first == "svn commit" || first == "cvs commit" || strings.HasPrefix(first, "changeset in ") ||
+		isNumbered && isRevisionNumber(number)
+}
+
+// isRevisionNumber recognises r and a number.
+func isRevisionNumber(s string) bool {
+	digits, ok := strings.CutPrefix(s, "r")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
 // ours reports whether vext reads fields of that name.
 func ours(name []byte) bool {
 	switch lower := strings.ToLower(string(name)); lower {

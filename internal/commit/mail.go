@@ -160,6 +160,11 @@ func (h *Header) fromMailer() bool {
 	return slices.ContainsFunc(h.fields, func(f field) bool { return isMailers(h.name(f)) })
 }
 
+// NamesCommit reports whether the header says that a mailer wrote the mail of a
+// commit, and not only its text, in which a person may have quoted one. Whoever
+// wants to deceive can write such a header, too.
+func (m *Mail) NamesCommit() bool { return m.Header.names() }
+
 type part struct {
 	text    io.Reader
 	charset string // set when text is not UTF-8

@@ -20,6 +20,8 @@ const (
 	// mostLeft how many bytes it takes then, of a client that does not cease.
 	linger   = 20 * time.Millisecond
 	mostLeft = 1 << 20
+	// longestLinger is how long it waits in all, of a client that drips.
+	longestLinger = 2 * time.Second
 	// answerPatience is how long a client may take to take its answers.
 	answerPatience = 10 * time.Second
 )
@@ -64,7 +66,7 @@ func (v *serving) serve(ctx context.Context, c *client) {
 	for {
 		notices, err := v.together(in, c)
 		v.clients.setIdle(c, false)
-		v.deliver(ctx, notices, func(put error) { v.answer(c, notices, put) })
+		v.deliver(ctx, notices, func() { v.answer(c, notices) })
 		if err != nil {
 			return
 		}
@@ -108,15 +110,19 @@ func isHTTP(line []byte) bool {
 
 // answer writes the answers to notices. A client that does not take them gets
 // no more: what has arrived of it is kept, and its connection ends.
-func (v *serving) answer(c *client, notices []notice, put error) {
+func (v *serving) answer(c *client, notices []notice) {
 	var answers []byte
 	for i := range notices {
-		answers = append(answers, notices[i].answer(put)...)
+		answers = append(answers, notices[i].answer()...)
 	}
 	if len(answers) == 0 || c.mute {
 		return
 	}
-	c.conn.SetWriteDeadline(time.Now().Add(answerPatience))
+	patience := answerPatience
+	if c.lingers {
+		patience = max(linger, time.Until(c.until))
+	}
+	c.conn.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := c.conn.Write(answers); err != nil {
 		c.mute = true
 		v.clients.dismiss(c)
@@ -131,12 +137,13 @@ func (c *client) Read(p []byte) (int, error) {
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		c.lingers = true
+		c.lingers, c.until = true, time.Now().Add(longestLinger)
 	}
-	if c.left <= 0 {
+	left := time.Until(c.until)
+	if c.left <= 0 || left <= 0 {
 		return 0, os.ErrDeadlineExceeded
 	}
-	c.conn.SetReadDeadline(time.Now().Add(linger))
+	c.conn.SetReadDeadline(time.Now().Add(min(linger, left)))
 	n, err := c.conn.Read(p)
 	c.left -= n
 	return n, err

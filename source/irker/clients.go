@@ -3,6 +3,7 @@ package irker
 import (
 	"net"
 	"sync"
+	"time"
 )
 
 // clients are those connected by TCP: at most as many as there are places.
@@ -25,9 +26,10 @@ type client struct {
 	ending bool
 
 	// The goroutine's own:
-	lingers bool // it is ending, and reads what has arrived
-	left    int  // bytes that it will read then
-	mute    bool // it can't be answered
+	lingers bool      // it is ending, and reads what has arrived
+	until   time.Time // when that is over
+	left    int       // bytes that it will read then
+	mute    bool      // it can't be answered
 }
 
 func newClients(places int) *clients {

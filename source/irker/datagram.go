@@ -97,9 +97,9 @@ func (v *serving) takeDatagrams(ctx context.Context, p net.PacketConn, queue *da
 		for i, d := range all {
 			notices[i] = v.take(d.data, d.from)
 		}
-		v.deliver(ctx, notices, func(put error) {
+		v.deliver(ctx, notices, func() {
 			for i := range notices {
-				if line := notices[i].answer(put); line != nil {
+				if line := notices[i].answer(); line != nil {
 					p.WriteTo(line, all[i].from) // as UDP is: it may not arrive
 				}
 			}

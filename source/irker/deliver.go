@@ -1,10 +1,11 @@
 package irker
 
 import (
-	"cmp"
 	"context"
+	"slices"
 	"time"
 
+	"vext/internal/text"
 	"vext/notify"
 )
 
@@ -17,48 +18,90 @@ const (
 	putPatience = time.Minute
 )
 
-// deliver keeps the lines of notices, in one go. It calls tell once, with the
-// error where that fails: whoever wants an answer is told, and will ask again.
-// The notices of the others would be lost, so they are tried again until they
-// are kept, or ctx has ended.
-func (v *serving) deliver(ctx context.Context, notices []notice, tell func(error)) {
-	var all, held []notify.Line
-	for i := range notices {
-		all = append(all, notices[i].lines...)
-		if !notices[i].ack {
-			held = append(held, notices[i].lines...)
+// deliver keeps the lines of notices, in one go, and calls tell once, when each
+// notice has an error of its own where that fails: whoever wants an answer is
+// told, and will ask again. The notices of the others would be lost, so they are
+// tried again until they are kept, or ctx has ended.
+func (v *serving) deliver(ctx context.Context, notices []notice, tell func()) {
+	err := v.keep(ctx, notices)
+	tell()
+	held := slices.DeleteFunc(slices.Clone(notices), func(n notice) bool { return n.ack })
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		left := 0
+		for i := range held {
+			left += len(held[i].lines)
 		}
-	}
-	err := v.put(ctx, all)
-	if notify.IsRefused(err) {
-		held, err = v.putEach(ctx, all)
-	}
-	tell(err)
-	for pause := firstPause; err != nil && len(held) > 0; pause = min(2*pause, longestPause) {
-		if ctx.Err() != nil {
-			v.Log.Error("irker: notices are lost, they could not be kept", "lines", len(held), "err", err)
+		if left == 0 {
 			return
 		}
-		v.trouble.warn("irker: notices can't be kept, trying again", "lines", len(held), "err", err)
+		if ctx.Err() != nil {
+			v.Log.Error("irker: notices are lost, they could not be kept", "lines", left, "err", err)
+			return
+		}
+		v.trouble.warn("irker: notices can't be kept, trying again", "lines", left, "err", err)
 		wait(ctx, pause)
-		err = v.put(ctx, held)
+		err = v.keep(ctx, held)
 	}
 }
 
-// putEach keeps the lines that can be kept, where one of them can't, ever. It
-// returns those that may be kept later.
-func (v *serving) putEach(ctx context.Context, lines []notify.Line) (left []notify.Line, failed error) {
-	for _, line := range lines {
+// keep keeps the lines of notices, where it can in one go, and takes them out of
+// the notices. Those that are left may be kept later; err is why they are not.
+func (v *serving) keep(ctx context.Context, notices []notice) (err error) {
+	var all []notify.Line
+	for i := range notices {
+		all = append(all, notices[i].lines...)
+	}
+	err = v.put(ctx, all)
+	if !notify.IsRefused(err) {
+		for i := range notices {
+			notices[i].kept(err)
+		}
+		return err
+	}
+	err = nil
+	for i := range notices {
+		if failed := v.keepEach(ctx, &notices[i]); failed != nil {
+			err = failed
+		}
+	}
+	return err
+}
+
+// kept notes what became of the notice's lines, all of them.
+func (n *notice) kept(err error) {
+	if len(n.lines) == 0 {
+		return
+	}
+	if n.failed = err; err == nil {
+		n.lines = nil
+	}
+}
+
+// keepEach keeps the lines of a notice that can be kept, where one of some
+// notice can't, ever: a target of which there is one too many is skipped. The
+// error is why lines are left.
+func (v *serving) keepEach(ctx context.Context, n *notice) (failed error) {
+	var left []notify.Line
+	var refused error
+	kept := false
+	for _, line := range n.lines {
 		err := v.put(ctx, []notify.Line{line})
 		switch {
+		case err == nil:
+			kept = true
 		case notify.IsRefused(err):
 			v.trouble.warn("irker: a notice is passed over", "target", shown(line.Target), "err", err)
-		case err != nil:
-			left = append(left, line)
+			n.refused = append(n.refused, text.Shorten(shown(line.Target), longestShown))
+			refused = err
+		default:
+			left, failed = append(left, line), err
 		}
-		failed = cmp.Or(failed, err)
 	}
-	return left, failed
+	n.lines, n.failed = left, failed
+	if !kept && failed == nil {
+		n.failed = refused
+	}
+	return failed
 }
 
 // put keeps lines, also when ctx has ended.

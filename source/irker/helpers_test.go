@@ -26,6 +26,7 @@ type outlet struct {
 	lines []notify.Line
 	puts  int          // calls of Put, those that failed as well
 	fails func() error // called by Put
+	full  string       // a target of which there is one too many
 }
 
 func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
@@ -40,9 +41,16 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 			return err
 		}
 	}
+	for _, line := range lines {
+		if o.full != "" && line.Target == o.full {
+			return &notify.Refused{Err: errTooMany}
+		}
+	}
 	o.lines = append(o.lines, lines...)
 	return nil
 }
+
+var errTooMany = errors.New("too many channels")
 
 // fail makes Put fail from now on, or no more.
 func (o *outlet) fail(err error) {

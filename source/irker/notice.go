@@ -12,13 +12,14 @@ import (
 	"vext/notify"
 )
 
-// A notice is a request as it is worked out: the lines that are to be kept, and
-// what is known for its answer.
+// A notice is a request as it is worked out: the lines that are still to be kept,
+// and what is known for its answer.
 type notice struct {
 	lines   []notify.Line
 	unread  []string // targets that can't be read, as shown returns them
-	refused []string // targets that may not be named, without their secrets
+	refused []string // targets that may not be named, or of which there are too many, without their secrets
 	err     error    // why there are no lines
+	failed  error    // why no line could be kept, or not all
 	ack     bool
 	id      json.RawMessage
 }
@@ -92,9 +93,8 @@ type answer struct {
 	Skipped []string        `json:"skipped,omitempty"`
 }
 
-// answer returns the line that answers the notice, nil for none; put is why its
-// lines could not be kept.
-func (n *notice) answer(put error) []byte {
+// answer returns the line that answers the notice, nil for none.
+func (n *notice) answer() []byte {
 	if !n.ack {
 		return nil
 	}
@@ -102,8 +102,8 @@ func (n *notice) answer(put error) []byte {
 	switch {
 	case n.err != nil:
 		a.Error = n.err.Error()
-	case put != nil && len(n.lines) > 0:
-		a.Error = "not kept: " + put.Error()
+	case n.failed != nil:
+		a.Error = "not kept: " + n.failed.Error()
 	default:
 		a.OK = true
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -158,6 +159,81 @@ func TestFullDiskByUDP(t *testing.T) {
 		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams at once, one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) {
 			t.Errorf("the log says\n%s", got)
 		}
+	})
+}
+
+// A line that is refused for good has no part in the answers to others, and is
+// not tried again.
+func TestRefused(t *testing.T) {
+	const kept, lost, some = `{"ok":true}`, `{"ok":false,"error":"not kept: too many channels","skipped":["irc://h/#full"]}`, `{"ok":true,"skipped":["irc://h/#full"]}`
+	requests := []string{to("a", "1", ack), to("full", "2", ack), `{"to":["irc://h/full","irc://h/b"],"privmsg":"3","ack":true}` + "\n", to("full", "4"), to("c", "5", ack)}
+	wants := []string{kept, lost, some, kept}
+	texts := []string{"irc://h/#a 1", "irc://h/#b 3", "irc://h/#c 5"}
+	piped(t, func(t *testing.T, h *house, p *pipes, r *radio) {
+		h.outlet.full = "irc://h/#full"
+		c := p.dial(t)
+		c.send(strings.Join(requests, ""))
+		for _, want := range wants {
+			c.wantAnswer(want)
+		}
+		for _, request := range requests {
+			r.in <- request
+		}
+		for _, want := range wants {
+			if got := <-r.out; got != want+"\n" {
+				t.Errorf("the answer by UDP is %q, want %q", got, want)
+			}
+		}
+		tries := h.outlet.tries()
+		time.Sleep(time.Hour)
+		if h.outlet.tries() != tries {
+			t.Error("what is refused is tried again")
+		}
+		same(t, h.outlet.texts(), slices.Concat(texts, texts))
+	})
+}
+
+// What can't be kept for now is tried again without what was refused, and
+// without what somebody was told is not kept.
+func TestRefusedOnFullDisk(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+		n := 0
+		h.outlet.full = "irc://h/#full"
+		h.outlet.fails = func() error { // from the third call on for a while
+			if n++; n > 2 && n < 10 {
+				return errFull
+			}
+			return nil
+		}
+		c := p.dial(t)
+		c.send(to("a", "1", ack) + to("full", "2") + to("b", "3", ack) + to("c", "4"))
+		c.wantAnswer(`{"ok":true}`)
+		c.wantAnswer(`{"ok":false,"error":"not kept: no space left on device"}`)
+		time.Sleep(time.Hour)
+		same(t, h.outlet.texts(), []string{"irc://h/#a 1", "irc://h/#c 4"})
+	})
+}
+
+// A client that says a byte now and then does not keep the server from ending.
+func TestEndWithDrip(t *testing.T) {
+	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+		c := p.dial(t)
+		var drip sync.WaitGroup
+		drip.Go(func() {
+			for {
+				if _, err := c.conn.Write([]byte("x")); err != nil {
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Second)
+		begun := time.Now()
+		h.close()
+		if took := time.Since(begun); took > longestLinger {
+			t.Errorf("it took %v to end", took)
+		}
+		drip.Wait()
 	})
 }
 

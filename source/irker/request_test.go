@@ -3,7 +3,6 @@ package irker
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -172,10 +171,11 @@ func TestAnswers(t *testing.T) {
 		{`{"to":"irc://h/c","ack":true`, "", ""},
 	} {
 		n := s.read([]byte(test.request))
-		if got := strings.TrimSpace(string(n.answer(nil))); got != test.good {
+		if got := strings.TrimSpace(string(n.answer())); got != test.good {
 			t.Errorf("%s: the answer is %s, want %s", test.request, got, test.good)
 		}
-		if got := strings.TrimSpace(string(n.answer(errors.New("no space left on device")))); test.full != "" && got != test.full {
+		n.kept(errFull)
+		if got := strings.TrimSpace(string(n.answer())); test.full != "" && got != test.full {
 			t.Errorf("%s: on a full disk the answer is %s, want %s", test.request, got, test.full)
 		}
 	}
@@ -199,8 +199,9 @@ func FuzzRequest(f *testing.F) {
 		for _, line := range n.lines {
 			wantLine(t, line)
 		}
-		for _, put := range []error{nil, errors.New("no")} {
-			answer := n.answer(put)
+		for _, put := range []error{errFull, nil} {
+			n.kept(put)
+			answer := n.answer()
 			var a struct{ OK *bool }
 			if n.ack && (json.Unmarshal(answer, &a) != nil || a.OK == nil || bytes.IndexByte(answer, '\n') != len(answer)-1) || !n.ack && answer != nil {
 				t.Errorf("the answer is %q", answer)

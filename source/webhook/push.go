@@ -138,10 +138,11 @@ func (h *Handler) lookUp(hook *Hook, f *filter.Filter, repository string, p *for
 		log := h.Log.With("hook", hook.Name, "repository", repository, "branch", commit.BranchName(u.Refname), "listed", u.Listed, "total", u.Total)
 		switch {
 		case err == nil:
-			p.Updates[i].Commits = nil // to be announced with those that were looked up
+			p.Updates[i].Commits = nil // who found the others announces all of them
 		case !errors.Is(err, ErrNotFollowed):
 			log.Error("webhook: commits not found", "err", err)
 			errs = errors.Join(errs, err)
+			p.Updates[i].Commits = nil // it is sent again; or the next look into the repository announces them
 		case !queue.MatchBranch(h.Policy.BranchesOf(repository), u.Refname):
 			log.Debug("webhook: incomplete, on a branch that does not count")
 		default:
