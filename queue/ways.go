@@ -2,9 +2,11 @@ package queue
 
 import (
 	"os"
+	"slices"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/history"
 	"vext/internal/target"
 )
 
@@ -20,12 +22,27 @@ type Way struct {
 // WayOf returns the way of the reminder of c: the first that matches, and the
 // mail where none does. A commit chooses among the ways, and can't add one.
 func (p *Policy) WayOf(c *commit.Commit) Way {
+	return p.way(p.Recipient(c).Email, c.Repository, c.Refname)
+}
+
+// WayOfEvent is WayOf for a reminder that only the history knows.
+func (p *Policy) WayOfEvent(e *history.Event) Way {
+	return p.way(e.Address, e.Repository, "refs/heads/"+e.Branch)
+}
+
+func (p *Policy) way(address, repository, refname string) Way {
 	for _, w := range p.Ways {
-		if MatchAddress(w.Committers, p.Recipient(c).Email) && p.HasRepository(w.Repositories, c.Repository) && MatchBranch(w.Branches, c.Refname) {
+		if MatchAddress(w.Committers, address) && p.HasRepository(w.Repositories, repository) && MatchBranch(w.Branches, refname) {
 			return w
 		}
 	}
 	return Way{Mail: true}
+}
+
+// Has reports whether the way has a target on IRC, by its name without
+// secrets.
+func (w *Way) Has(name string) bool {
+	return slices.ContainsFunc(w.Targets, func(t target.Target) bool { return t.String() == name })
 }
 
 // refuses returns why the reminder of c can't go its way, "" when it can. Who

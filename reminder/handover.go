@@ -56,8 +56,8 @@ func (s *Service) handOver(ctx context.Context, items []*dueItem, sum *Summary) 
 	return h.mails, nil
 }
 
-// take decides which way an item goes. What was handed over already, when the
-// configuration was another, stays where it is.
+// take decides which way an item goes. What was handed over already stays where
+// it is, as long as the rules name the target.
 func (h *handover) take(item *dueItem) error {
 	lines := item.byName.LinesOf(item.entry.Day.String())
 	isPlain := len(h.Queue.Policy.Ways) == 0 && len(lines) == 0
@@ -71,6 +71,7 @@ func (h *handover) take(item *dueItem) error {
 		return nil
 	}
 	way := h.Queue.Policy.WayOf(&m.Commit)
+	lines = wanted(lines, &way)
 	waits, why := waiting(lines)
 	switch {
 	case !waits && why != "":
@@ -112,7 +113,7 @@ func waiting(lines []*history.Line) (waits bool, why string) {
 func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Way, lines []*history.Line, waits bool) error {
 	event := h.handedEvent(item, m, way)
 	var w Words
-	isNew, isAgain := false, false
+	isNew, isAgain, isLate := false, false, false
 	known := map[string]*history.Line{}
 	for _, l := range lines {
 		known[l.Handed.Via] = l
@@ -131,7 +132,9 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Way, lines []
 			return err
 		}
 		h.lines = append(h.lines, line)
-		if isAgain = isAgain || handed; !handed {
+		if handed {
+			isAgain, isLate = true, isLate || h.isLate(l)
+		} else {
 			isNew = true
 			h.events = append(h.events, event)
 			known[event.Via] = &history.Line{Handed: event}
@@ -149,7 +152,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Way, lines []
 	case isNew && !way.Mail:
 		h.sum.Waiting++
 	default:
-		h.depends[item] = isNew || isAgain
+		h.depends[item] = (isNew || isAgain) && !isLate // a mail is held up by no more than a day
 		h.mails = append(h.mails, item)
 	}
 	return nil

@@ -2,12 +2,14 @@ package reminder
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"vext/notify"
+	"vext/queue"
 )
 
 // A crasher ends the service at its n-th step, as kill -9 would.
@@ -40,7 +42,7 @@ func (c *crasher) run(t testing.TB, s *Service, at time.Time) (crashed bool) {
 		}
 	}()
 	s.Queue.Now = at
-	if _, err := s.Run(context.Background()); err != nil {
+	if _, err := s.Run(context.Background()); err != nil && !errors.Is(err, errAway) {
 		t.Error(err)
 	}
 	return false
@@ -52,21 +54,26 @@ func TestCrashAnywhereWithIRC(t *testing.T) {
 		name   string
 		to     []string
 		happen func(*outlet)
+		before func(t testing.TB, day int, s *Service, o *outlet) // may be nil
 		mails  int
 		told   int
 	}{
-		{"alone, told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("") }, 0, 2},
-		{"alone, refused", []string{channel}, func(o *outlet) { o.refuse("", "banned") }, 1, 0},
-		{"alone, never told", []string{channel, "irc://h/jane,isnick"}, func(*outlet) {}, 1, 0},
-		{"alone, one told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("jane") }, 1, 1},
-		{"alone, one refused", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.refuse("jane", "away") }, 1, 0},
-		{"beside, told", []string{"mail", channel}, func(o *outlet) { o.tell("") }, 1, 1},
-		{"beside, refused", []string{"mail", channel}, func(o *outlet) { o.refuse("", "banned") }, 1, 0},
+		{"alone, told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("") }, nil, 0, 2},
+		{"alone, refused", []string{channel}, func(o *outlet) { o.refuse("", "banned") }, nil, 1, 0},
+		{"alone, never told", []string{channel, "irc://h/jane,isnick"}, func(*outlet) {}, nil, 1, 0},
+		{"alone, one told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("jane") }, nil, 1, 1},
+		{"alone, one refused", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.refuse("jane", "away") }, nil, 1, 0},
+		{"beside, told", []string{"mail", channel}, func(o *outlet) { o.tell("") }, nil, 1, 1},
+		{"beside, refused", []string{"mail", channel}, func(o *outlet) { o.refuse("", "banned") }, nil, 1, 0},
+		{"alone, the outlet is away", []string{channel, "irc://h/jane,isnick"}, func(*outlet) {}, awayFor(1, 2), 1, 0},
+		{"alone, the outlet never was there", []string{channel}, func(*outlet) {}, awayFor(0, 2), 1, 0},
+		{"beside, the outlet never was there", []string{"mail", channel}, func(*outlet) {}, awayFor(0, 2), 1, 0},
+		{"alone, the target is renamed", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("jane"); o.tell("#new") }, renamed, 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for n, crashed := 1, true; crashed; n++ {
 				for _, early := range []bool{false, true} {
-					if crashed = crashAt(t, n, test.to, test.happen, early, test.mails, test.told); t.Failed() {
+					if crashed = crashAt(t, n, test.to, test.happen, test.before, early, test.mails, test.told); t.Failed() {
 						t.Fatalf("with a crash at step %d, early %v", n, early)
 					}
 				}
@@ -78,7 +85,7 @@ func TestCrashAnywhereWithIRC(t *testing.T) {
 // crashAt plays a reminder of the first of four days, with a crash at the n-th
 // step, and reports whether there was one. Something happens on IRC after the
 // first day, and at the crash when it is early.
-func crashAt(t *testing.T, n int, to []string, happen func(*outlet), early bool, mails, told int) (crashed bool) {
+func crashAt(t *testing.T, n int, to []string, happen func(*outlet), before func(testing.TB, int, *Service, *outlet), early bool, mails, told int) (crashed bool) {
 	s, out, irc := newIRC(t, to...)
 	c := &crasher{left: n}
 	s.Log, irc.onCall = slog.New(c), c.step
@@ -91,6 +98,9 @@ func crashAt(t *testing.T, n int, to []string, happen func(*outlet), early bool,
 	}
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	for day := range 4 {
+		if before != nil {
+			before(t, day, s, irc)
+		}
 		for c.run(t, s, now.AddDate(0, 0, day)) {
 			crashed = true
 			if early {
@@ -107,4 +117,22 @@ func crashAt(t *testing.T, n int, to []string, happen func(*outlet), early bool,
 	}
 	expectNothing(t, s, irc)
 	return crashed
+}
+
+var errAway = errors.New("the outlet is away")
+
+// awayFor lets the outlet be away on some days.
+func awayFor(first, last int) func(testing.TB, int, *Service, *outlet) {
+	return func(_ testing.TB, day int, _ *Service, o *outlet) {
+		if o.err = nil; day >= first && day <= last {
+			o.err = errAway
+		}
+	}
+}
+
+// renamed gives the channel another name on the second day.
+func renamed(t testing.TB, day int, s *Service, _ *outlet) {
+	if day > 0 {
+		s.Queue.Policy.Ways = []queue.Way{way(t, "irc://irc.example.org/#new", "irc://h/jane,isnick")}
+	}
 }

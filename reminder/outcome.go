@@ -10,6 +10,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/history"
+	"vext/internal/text"
 )
 
 // isOver reports whether IRC can't be had for a reminder, which is to go by
@@ -18,7 +19,7 @@ import (
 func (st *settlement) isOver(h *handed) bool {
 	return slices.ContainsFunc(h.alone, func(l *history.Line) bool {
 		o := st.outcomes[lineKey(&l.Handed)]
-		return l.State == history.LineUnsaid || l.IsOpen() && (o.Refused != "" || o.Told.IsZero() && st.isLate(l))
+		return l.State == history.LineUnsaid || !st.leaves(h, l) && l.IsOpen() && (o.Refused != "" || o.Told.IsZero() && st.isLate(l))
 	})
 }
 
@@ -29,7 +30,9 @@ func (s *Service) isLate(l *history.Line) bool {
 // judge decides what became of a reminder's lines.
 func (st *settlement) judge(h *handed) {
 	for _, l := range h.beside {
-		st.close(l, h.unwanted, h.unwanted != "" || h.standing.Sent || !h.waits)
+		if !st.drop(h, l) {
+			st.close(l, h.unwanted, h.unwanted != "" || h.standing.Sent || !h.waits)
+		}
 	}
 	if !anyOpen(h.alone) {
 		return
@@ -40,11 +43,17 @@ func (st *settlement) judge(h *handed) {
 		}
 		return
 	}
-	over, said := st.isOver(h), 0
+	over, said, left := st.isOver(h), 0, h.left
+	var rest []*history.Line
 	for _, l := range h.alone {
+		if st.drop(h, l) {
+			left = true
+			continue
+		}
+		rest = append(rest, l)
 		o, known := st.outcomes[lineKey(&l.Handed)]
 		switch {
-		case !o.Told.IsZero() || l.State == history.LineSaid:
+		case st.isTold(l):
 			said++
 		case known && o.Refused == "": // waits, or is on the wire
 			over = false
@@ -54,16 +63,48 @@ func (st *settlement) judge(h *handed) {
 		}
 	}
 	switch {
-	case said == len(h.alone):
-		st.done(h)
+	case len(rest) == 0: // its new targets are told
+	case said == len(rest) && !(left && h.lacks):
+		st.done(h, rest)
 	case over:
-		for _, l := range h.alone {
-			st.close(l, "", true)
-		}
-		st.failed = append(st.failed, h.name)
+		st.fail(h, rest)
 	default:
 		st.sum.Waiting++
 	}
+}
+
+// guess decides about a reminder when the outbox can't be asked, or nothing be
+// taken back. After a day the mail goes all the same; the line is taken back
+// when that can be done.
+func (st *settlement) guess(h *handed) {
+	if h.unwanted != "" || !anyOpen(h.alone) {
+		return
+	}
+	told, late := 0, true
+	for _, l := range h.alone {
+		switch {
+		case st.isTold(l):
+			told++
+		case l.IsOpen():
+			late = late && st.isLate(l)
+		}
+	}
+	switch {
+	case told == len(h.alone) && !h.lacks:
+		st.done(h, h.alone)
+	case late && told < len(h.alone):
+		st.fail(h, h.alone)
+	default:
+		st.sum.Waiting++
+	}
+}
+
+// fail lets the mail go in the place of lines.
+func (st *settlement) fail(h *handed, lines []*history.Line) {
+	for _, l := range lines {
+		st.close(l, "", true)
+	}
+	st.failed = append(st.failed, h.name)
 }
 
 // close records what became of one line, where that is known. lost says that a
@@ -83,7 +124,7 @@ func (st *settlement) close(l *history.Line, reason string, lost bool) {
 		}
 	case o.Refused != "":
 		st.note(history.Unsaid, &l.Handed, l.Handed.Via, o.Refused)
-	case known:
+	case known && st.blind == nil:
 		st.openKeys = append(st.openKeys, key)
 	case lost:
 		st.note(history.Unsaid, &l.Handed, l.Handed.Via, cmp.Or(reason, st.reason(l)))
@@ -97,6 +138,8 @@ func (st *settlement) close(l *history.Line, reason string, lost bool) {
 func (st *settlement) reason(l *history.Line) string {
 	trouble, back := st.why[lineKey(&l.Handed)]
 	switch {
+	case st.blind != nil:
+		return "it could not be taken back: " + text.OneLine(st.blind.Error())
 	case trouble != "":
 		return trouble
 	case st.isLate(l):
@@ -117,12 +160,12 @@ func (st *settlement) note(kind string, handed *history.Event, via, reason strin
 }
 
 // done records that all targets of a reminder were told, once for all.
-func (st *settlement) done(h *handed) {
+func (st *settlement) done(h *handed, lines []*history.Line) {
 	var via []string
-	for _, l := range h.alone {
+	for _, l := range lines {
 		via = append(via, l.Handed.Via)
 	}
-	st.note(history.Sent, &h.alone[0].Handed, strings.Join(via, ", "), "")
+	st.note(history.Sent, &lines[0].Handed, strings.Join(via, ", "), "")
 	entry, _ := st.Queue.Entry(h.day, h.name)
 	st.told = append(st.told, entry)
 	st.sum.Sent++

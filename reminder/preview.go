@@ -96,8 +96,8 @@ func (s *Service) previewItem(item *dueItem) Step {
 	if err != nil {
 		return Step{"leave", item.entry.Name, err.Error()}
 	}
-	waits, failed := waiting(item.byName.LinesOf(item.entry.Day.String()))
 	way := s.Queue.Policy.WayOf(&m.Commit)
+	waits, failed := waiting(wanted(item.byName.LinesOf(item.entry.Day.String()), &way))
 	switch {
 	case waits:
 		return Step{"wait", to(e), "for IRC to be told of it"}
@@ -105,6 +105,9 @@ func (s *Service) previewItem(item *dueItem) Step {
 		return Step{"send", to(e) + " to " + targetNames(way.Targets), e.Subject}
 	case reason != "":
 		return Step{"set aside", item.entry.Name, reason}
+	}
+	if way.Mail && len(way.Targets) > 0 && s.IRC != nil {
+		return Step{"send", to(e) + " by mail and to " + targetNames(way.Targets), e.Subject}
 	}
 	return Step{"send", to(e), e.Subject}
 }

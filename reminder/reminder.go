@@ -37,8 +37,9 @@ type Service struct {
 	// IRC. One that only can't be had now returns errors, and what is for it
 	// waits.
 	IRC notify.Outlet
-	// Await, unless nil, is called once a run when lines wait. It returns when
-	// the outcomes of those with the keys are known, or after a while.
+	// Await, unless nil, is called once a run when lines wait, without the lock
+	// of the state. It returns when the outcomes of those with the keys are
+	// known, or after a while.
 	Await func(ctx context.Context, keys []string)
 
 	sentKeys map[string]bool // the commits that this run has reminded of
@@ -69,55 +70,67 @@ const lockWait = 30 * time.Second
 // not come to its end in time.
 func (s *Service) Run(ctx context.Context) (Summary, error) {
 	var sum Summary
-	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
-	if err != nil {
+	err := s.locked(ctx, func() error { return s.runAll(ctx, &sum) })
+	if s.Await == nil || len(s.openKeys) == 0 || ctx.Err() != nil || isHistoryError(err) {
 		return sum, err
 	}
-	defer lock.Release()
-	caught := s.catchUp(ctx)
-	scheduled := s.schedule(&sum)
-	errs := []error{caught, scheduled}
-	if !isHistoryError(scheduled) {
-		errs = append(errs, s.markVanished(ctx))
-		// Without a history that can be written, nothing may be sent.
-		sendErr := s.sendAll(ctx, &sum)
-		errs = append(errs, sendErr)
-		if !isHistoryError(sendErr) {
-			errs = append(errs, s.tellOperator(ctx))
-		}
+	s.Await(ctx, s.openKeys)
+	again := s.locked(ctx, func() error { return s.runAgain(ctx, &sum) })
+	if errors.Is(again, queue.ErrLocked) {
+		again = nil // the other one settles, or the next
 	}
-	errs = append(errs, s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
+	return sum, errors.Join(err, again)
+}
+
+// locked does a part of a run with the lock, cleans up, and notes when that
+// was.
+func (s *Service) locked(ctx context.Context, work func() error) error {
+	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	err = errors.Join(work(), s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
 	if s.Mail != nil {
 		if err := s.Mail.Close(); err != nil {
 			s.Log.Debug("the mail server did not say goodbye", "err", err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		if !isHistoryError(err) {
-			err = errors.Join(err, lock.MarkRun(s.Queue.Now))
-		}
-		return sum, err
-	}
-	return sum, lock.MarkRun(s.Queue.Now)
-}
-
-// sendAll settles what was handed to IRC, sends what is due, and where it is to
-// wait for IRC does both once more.
-func (s *Service) sendAll(ctx context.Context, sum *Summary) error {
-	_, err := s.settle(ctx, sum)
 	if isHistoryError(err) {
 		return err
 	}
-	err = errors.Join(err, s.sendDue(ctx, sum, nil))
-	if s.Await == nil || len(s.openKeys) == 0 || ctx.Err() != nil || isHistoryError(err) {
-		return err
+	return errors.Join(err, lock.MarkRun(s.Queue.Now))
+}
+
+// runAll does all that is to be done, but for waiting for IRC.
+func (s *Service) runAll(ctx context.Context, sum *Summary) error {
+	caught := s.catchUp(ctx)
+	err := s.schedule(sum)
+	if isHistoryError(err) {
+		// Without a history that can be written, nothing may be sent.
+		return errors.Join(caught, err)
 	}
-	s.Await(ctx, s.openKeys)
-	failed, settleErr := s.settle(ctx, sum)
-	if len(failed) > 0 && !isHistoryError(settleErr) {
-		settleErr = errors.Join(settleErr, s.sendDue(ctx, sum, failed))
+	err = errors.Join(caught, err, s.markVanished(ctx))
+	_, sendErr := s.settle(ctx, sum)
+	if !isHistoryError(sendErr) {
+		sendErr = errors.Join(sendErr, s.sendDue(ctx, sum, nil))
 	}
-	return errors.Join(err, settleErr)
+	if !isHistoryError(sendErr) {
+		sendErr = errors.Join(sendErr, s.tellOperator(ctx))
+	}
+	return errors.Join(err, sendErr)
+}
+
+// runAgain settles what was waited for, and sends by mail what IRC refused.
+func (s *Service) runAgain(ctx context.Context, sum *Summary) error {
+	failed, err := s.settle(ctx, sum)
+	if len(failed) > 0 && !isHistoryError(err) {
+		err = errors.Join(err, s.sendDue(ctx, sum, failed))
+	}
+	if !isHistoryError(err) {
+		err = errors.Join(err, s.tellOperator(ctx))
+	}
+	return err
 }
 
 // isHistoryError reports whether err says that the history could not be read

@@ -44,6 +44,8 @@ type settlement struct {
 	lines    *history.Lines
 	outcomes map[string]notify.Outcome // of the lines that the outbox knows, by key
 	why      map[string]string         // a line was not told yet
+	blind    error                     // why lines can't be asked for or taken back, nil when they can
+	all      []*handed                 // what has an open line
 
 	events []history.Event
 	told   []queue.Entry // reminders that are done
@@ -66,14 +68,21 @@ func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
 	if _, err := s.Queue.History.Scan(st.lines.Take); err != nil {
 		return nil, &queue.HistoryError{Err: err}
 	}
-	if err := st.ask(ctx); err != nil {
-		return nil, err
+	st.gatherAll()
+	if st.blind = st.ask(ctx); st.blind != nil && ctx.Err() != nil {
+		return nil, st.blind
 	}
-	st.each(st.judge)
+	for _, h := range st.all {
+		if st.blind != nil {
+			st.guess(h)
+		} else {
+			st.judge(h)
+		}
+	}
 	if err := s.Queue.History.Append(st.events...); err != nil {
 		return nil, &queue.HistoryError{Err: err}
 	}
-	return st.failed, errors.Join(st.finish(), st.forget(ctx))
+	return st.failed, errors.Join(st.blind, st.finish(), st.forget(ctx))
 }
 
 // A handed is a reminder on one day and its lines: those that go in the place
@@ -86,10 +95,14 @@ type handed struct {
 	beside   []*history.Line // open
 	waits    bool            // it is in the queue
 	unwanted string          // why none of them is to be told any more, "" when they are
+
+	way   *queue.Way // that the rules give it now, nil when that is not known
+	left  bool       // a line is closed whose target is one no longer
+	lacks bool       // a target has no line yet
 }
 
-// each calls fn with every reminder that has an open line.
-func (st *settlement) each(fn func(*handed)) {
+// gatherAll gathers every reminder that has an open line.
+func (st *settlement) gatherAll() {
 	for _, name := range slices.Sorted(maps.Keys(st.lines.Names)) {
 		standing := st.lines.Names[name]
 		days := map[string]bool{}
@@ -97,7 +110,7 @@ func (st *settlement) each(fn func(*handed)) {
 			l := &standing.Lines[i]
 			if due := l.Handed.Due; l.IsOpen() && !days[due] {
 				days[due] = true
-				fn(st.gather(name, standing, due))
+				st.all = append(st.all, st.gather(name, standing, due))
 			}
 		}
 	}
@@ -106,7 +119,13 @@ func (st *settlement) each(fn func(*handed)) {
 func (st *settlement) gather(name string, standing *history.Standing, due string) *handed {
 	h := &handed{name: name, standing: standing}
 	h.day, _ = calendar.Parse(due)
-	for _, l := range standing.LinesOf(due) {
+	var entry queue.Entry
+	entry, h.waits = st.Queue.Entry(h.day, name)
+	all := standing.LinesOf(due)
+	h.way = st.wayNow(entry, h.waits, &all[0].Handed)
+	lines := wanted(all, h.way)
+	h.left, h.lacks = len(lines) < len(all), isLacking(lines, h.way)
+	for _, l := range lines {
 		switch {
 		case !l.IsBeside():
 			h.alone = append(h.alone, l)
@@ -114,7 +133,6 @@ func (st *settlement) gather(name string, standing *history.Standing, due string
 			h.beside = append(h.beside, l)
 		}
 	}
-	_, h.waits = st.Queue.Entry(h.day, name)
 	switch {
 	case standing.Snoozed != "" && standing.Snoozed != due:
 		h.unwanted = "it was put off"
@@ -142,24 +160,26 @@ func (st *settlement) ask(ctx context.Context) error {
 	if st.IRC == nil {
 		return nil
 	}
-	var err error
 	if len(keys) > 0 {
-		if st.outcomes, err = st.IRC.Outcomes(ctx, keys...); err != nil {
+		outcomes, err := st.IRC.Outcomes(ctx, keys...)
+		if err != nil {
 			return err
 		}
+		st.outcomes = outcomes
 	}
 	unwanted, err := st.strays(ctx)
 	if err != nil {
 		return err
 	}
-	st.each(func(h *handed) {
-		if h.unwanted != "" {
-			unwanted = append(unwanted, st.untold(h.beside)...)
+	for _, h := range st.all {
+		over := h.unwanted != "" || st.isOver(h)
+		for _, l := range slices.Concat(h.alone, h.beside) {
+			isBack := h.unwanted != "" || over && !l.IsBeside() || st.leaves(h, l)
+			if isBack && st.isUntold(l) {
+				unwanted = append(unwanted, lineKey(&l.Handed))
+			}
 		}
-		if h.unwanted != "" || st.isOver(h) {
-			unwanted = append(unwanted, st.untold(h.alone)...)
-		}
-	})
+	}
 	if len(unwanted) == 0 {
 		return nil
 	}
@@ -179,24 +199,23 @@ func (st *settlement) strays(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	open := map[string]bool{}
-	st.each(func(h *handed) {
+	for _, h := range st.all {
 		for _, l := range slices.Concat(h.alone, h.beside) {
 			if l.IsOpen() {
 				open[lineKey(&l.Handed)] = true
 			}
 		}
-	})
+	}
 	return slices.DeleteFunc(waiting, func(key string) bool { return open[key] || !strings.HasPrefix(key, keyPrefix) }), nil
 }
 
-// untold returns the keys of the lines that may be taken back.
-func (st *settlement) untold(lines []*history.Line) []string {
-	var keys []string
-	for _, l := range lines {
-		key := lineKey(&l.Handed)
-		if o, known := st.outcomes[key]; l.IsOpen() && known && o.Told.IsZero() && o.Refused == "" {
-			keys = append(keys, key)
-		}
-	}
-	return keys
+// isUntold reports whether a line is in the outbox and may yet be told, or
+// taken back.
+func (st *settlement) isUntold(l *history.Line) bool {
+	o, known := st.outcomes[lineKey(&l.Handed)]
+	return l.IsOpen() && known && o.Told.IsZero() && o.Refused == ""
+}
+
+func (st *settlement) isTold(l *history.Line) bool {
+	return l.State == history.LineSaid || !st.outcomes[lineKey(&l.Handed)].Told.IsZero()
 }

@@ -126,6 +126,9 @@ func answers(what, network, address, text string) reminder.Finding {
 		if err != nil {
 			text += ": " + err.Error()
 		}
+		if what == "irker" {
+			return reminder.Finding{Level: reminder.LookAt, What: what, Text: text, Hint: "does allow under [irker] leave out this machine? else vext serve is stuck, or something else is there"}
+		}
 		return reminder.Finding{Level: reminder.LookAt, What: what, Text: text, Hint: "is vext serve stuck, or is something else there?"}
 	}
 	return reminder.Finding{What: what, Text: address + ": " + text}

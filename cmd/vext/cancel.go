@@ -23,6 +23,7 @@ func newCancel(a *app) *cobra.Command {
 					return cancel(a, q, item)
 				}))
 			}
+			a.takeBack(cmd.Context())
 			return errors.Join(errs...)
 		},
 	}

@@ -15,8 +15,6 @@ import (
 	"vext/internal/target"
 	"vext/notify"
 	"vext/notify/irc"
-	"vext/queue"
-	"vext/reminder"
 )
 
 // An ircOutlet is a notify.Outlet that can say how things stand.
@@ -32,13 +30,26 @@ func newIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc
 	if err != nil {
 		return nil, nil, hinted{err, "see [irc] and [[network]] in vext.toml(5)"}
 	}
+	client, outbox, err := openOutbox(state, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	client.Settings, client.Dial = settings, (&net.Dialer{}).DialContext
+	return client, outbox, nil
+}
+
+// openOutbox returns a client that takes lines in and takes them back, and must
+// not be run: it has no settings.
+func openOutbox(state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
 	outbox, err := irc.Open(state, time.Now())
 	if err != nil {
 		return nil, nil, err
 	}
+	if outbox.SetAside != "" {
+		log.Error("the outbox of IRC was damaged; another was begun", "kept", outbox.SetAside)
+	}
 	client := irc.NewClient(outbox)
-	client.Settings, client.Log, client.Now = settings, log, time.Now
-	client.Dial = (&net.Dialer{}).DialContext
+	client.Log, client.Now = log, time.Now
 	return client, outbox, nil
 }
 
@@ -126,10 +137,19 @@ func setTo[T any](to *T, value *T) {
 
 // openIRC returns the client of the service, and its outbox, which is to be
 // closed when nobody takes lines in any more.
-func (a *app) openIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
+func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
 	client, outbox, err := newIRC(c, state, log)
+	for waited := time.Duration(0); errors.Is(err, irc.ErrInUse) && waited < serveWait; waited += outboxStep {
+		if waited == 0 {
+			log.Info("waiting for another vext, which is telling something on IRC")
+		}
+		if err := pause(ctx, outboxStep); err != nil {
+			return nil, nil, err
+		}
+		client, outbox, err = newIRC(c, state, log)
+	}
 	if errors.Is(err, irc.ErrInUse) {
-		return nil, nil, hinted{err, "another vext serve runs with this state directory; one is enough"}
+		return nil, nil, hinted{err, "does another vext serve run with this state directory? one is enough"}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -143,84 +163,11 @@ func (a *app) openIRC(c *config.Config, state string, log *slog.Logger) (*irc.Cl
 	return client, outbox, nil
 }
 
-// speak runs a client, and the door to it, until ctx ends.
-func speak(ctx context.Context, client *irc.Client, state string) error {
-	return together(ctx, client.Run, func(ctx context.Context) error { return client.ServeDoor(ctx, state) })
-}
-
-// settleAlways records in the history which reminders were told, soon after
-// they were.
-func (a *app) settleAlways(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger) error {
-	for {
-		select {
-		case <-client.Settled():
-		case <-ctx.Done():
-			return nil
-		}
-		sum, err := a.settle(ctx, c, client, log)
-		if err != nil && !errors.Is(err, queue.ErrLocked) { // a run is at work, and settles, too
-			log.Error("settling with IRC", "err", err)
-		} else if !sum.Empty() {
-			log.Info("settled with IRC", "done", sum.String())
-		}
-	}
-}
-
-func (a *app) settle(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger) (reminder.Summary, error) {
-	q, err := a.open(c)
-	if err != nil {
-		return reminder.Summary{}, err
-	}
-	s, err := a.loggingService(q, c, log)
-	if err != nil {
-		return reminder.Summary{}, err
-	}
-	s.IRC = client
-	return s.Settle(ctx)
-}
-
-// remindsOnIRC reports whether a reminder may go to IRC, or one may wait there
-// since the configuration was another.
-func remindsOnIRC(c *config.Config, state string) bool {
-	for _, r := range c.Recipients {
-		if len(r.To) > 1 || len(r.To) == 1 && r.To[0] != config.ByMail {
-			return true
-		}
-	}
-	return irc.IsThere(state)
-}
-
-// awaitTime is how long a run without vext serve waits for IRC. It has the lock
-// of the state meanwhile, for which other commands wait longer.
-const awaitTime = 20 * time.Second
-
-// withIRC gives a run its outlet, where it may want one. done must be called.
-// When it can't be had the run goes on, and what is for it waits.
-func (a *app) withIRC(ctx context.Context, s *reminder.Service, c *config.Config) (done func() error) {
-	state := s.Queue.State
-	if !remindsOnIRC(c, state) {
-		return func() error { return nil }
-	}
-	outlet, done, err := a.outlet(ctx, c, state, s.Log)
-	if err != nil {
-		s.IRC = notify.Unreachable{Err: err}
-		return func() error { return nil }
-	}
-	s.IRC = outlet
-	if _, alone := outlet.(*irc.Client); alone {
-		s.Await = func(ctx context.Context, keys []string) {
-			if _, _, err := await(ctx, outlet, awaitTime, keys); err != nil {
-				s.Log.Error("waiting for IRC", "err", err)
-			}
-		}
-	}
-	return done
-}
-
-// How long to wait for another process that is about to let the outbox go, and
-// between two looks.
+// How long to wait for another process that is about to let the outbox go, how
+// long vext serve does, and how long between two looks.
 const (
 	outboxWait = 10 * time.Second
+	serveWait  = 45 * time.Second
 	outboxStep = 100 * time.Millisecond
 )
 
@@ -239,19 +186,27 @@ func (a *app) outlet(ctx context.Context, c *config.Config, state string, log *s
 		client, outbox, err := newIRC(c, state, log)
 		if err == nil {
 			return client, background(ctx, func(ctx context.Context) error {
-				return errors.Join(speak(ctx, client, state), outbox.Close())
+				return errors.Join(a.speak(ctx, c, client, state, log), outbox.Close())
 			}), nil
 		}
 		if !errors.Is(err, irc.ErrInUse) || waited >= outboxWait {
 			return nil, nil, err
 		}
-		timer := time.NewTimer(outboxStep)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, nil, ctx.Err()
+		if err := pause(ctx, outboxStep); err != nil {
+			return nil, nil, err
 		}
+	}
+}
+
+// pause waits for a while, or until ctx ends, which is an error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func checkNetwork(status *ircStatus, n *irc.NetworkStatus, now time.Time) remind
 		}
 	case len(n.Links) > 0 && !n.IsConnected():
 		f.Level = max(f.Level, reminder.LookAt)
-		text += "; not connected: " + n.Links[0].Error
+		text += "; not connected: " + cmp.Or(n.Links[0].Error, "it is being tried")
 	}
 	for _, c := range n.Channels {
 		if c.Problem != "" {

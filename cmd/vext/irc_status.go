@@ -84,7 +84,7 @@ func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
 func printIRC(w io.Writer, s style, status *ircStatus, now time.Time, zone *time.Location) error {
 	var b strings.Builder
 	if !status.Running {
-		fmt.Fprintln(&b, "no vext serve keeps connections; what waits is told by the next vext that does")
+		fmt.Fprintln(&b, "no vext serve keeps connections; what waits is told when one does, or along with the next vext notify")
 	}
 	if len(status.Networks) == 0 {
 		fmt.Fprintln(&b, "nothing has been told on IRC, and nothing waits")
@@ -113,8 +113,8 @@ func linkWords(s style, l *irc.LinkStatus, now time.Time, zone *time.Location) s
 	switch l.State {
 	case "connected":
 		words := name + s.green("connected") + " as " + printable(l.Nick) + ", " + sinceWords(l.Since, now, zone) + ", confirmed by " + l.ConfirmedBy
-		if l.Error != "" {
-			words += s.dim(fmt.Sprintf("; lost %s: %s", agoWords(l.ErrorTime, now), printable(l.Error)))
+		if l.Lost != "" {
+			words += s.dim(fmt.Sprintf("; the one before was lost %s: %s", agoWords(l.LostTime, now), printable(l.Lost)))
 		}
 		return words
 	case "connecting":
@@ -169,7 +169,7 @@ func printChannels(b *strings.Builder, s style, all []irc.ChannelStatus, now tim
 		if c.Problem != "" {
 			words := c.Problem
 			if c.Retry.After(now) {
-				words += ", tried again " + c.Retry.In(zone).Format("15:04:05")
+				words += ", next try " + c.Retry.In(zone).Format("15:04:05")
 			}
 			fmt.Fprintf(b, "  %s  %s\n", column("", wide), s.red(printable(words)))
 		}

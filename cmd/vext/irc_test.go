@@ -23,7 +23,7 @@ var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
 	{
 		Network: "ircs://irc.example.org",
 		Links: []irc.LinkStatus{
-			{State: "connected", Since: ago(50 * time.Hour), Nick: "vext", ConfirmedBy: "labels", Confirmed: ago(time.Minute), Error: "EOF", ErrorTime: ago(51 * time.Hour)},
+			{State: "connected", Since: ago(50 * time.Hour), Nick: "vext", ConfirmedBy: "labels", Confirmed: ago(time.Minute), Lost: "EOF", LostTime: ago(51 * time.Hour)},
 			{Number: 2, State: "connecting", Since: ago(time.Second)},
 		},
 		Channels: []irc.ChannelStatus{
@@ -34,7 +34,7 @@ var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
 	},
 	{
 		Network:  "irc://127.0.0.1:6668",
-		Links:    []irc.LinkStatus{{State: "away", Since: ago(26 * time.Hour), Error: "connection refused", ErrorTime: ago(time.Minute)}},
+		Links:    []irc.LinkStatus{{State: "away", Since: ago(26 * time.Hour), Error: "connection refused"}},
 		Channels: []irc.ChannelStatus{{Target: "irc://127.0.0.1:6668/#ops", Name: "#ops", State: "waiting", Backlog: 2, Oldest: ago(25 * time.Hour)}},
 	},
 }}

@@ -24,8 +24,8 @@ import (
 //
 // done is to be called when all of them have ended: until then they may put
 // something into the outbox of IRC.
-func (a *app) tasks(c *config.Config, q *queue.Queue, log *slog.Logger) (tasks []task, done func() error, err error) {
-	client, outbox, err := a.openIRC(c, q.State, log)
+func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *slog.Logger) (tasks []task, done func() error, err error) {
+	client, outbox, err := a.openIRC(ctx, c, q.State, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,7 +35,7 @@ func (a *app) tasks(c *config.Config, q *queue.Queue, log *slog.Logger) (tasks [
 		}
 	}()
 	tasks = []task{
-		func(ctx context.Context) error { return speak(ctx, client, q.State) },
+		func(ctx context.Context) error { return a.speak(ctx, c, client, q.State, log) },
 		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log) },
 		func(ctx context.Context) error { return a.process(ctx, c, client, log) },
 	}

@@ -45,7 +45,7 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			log := a.log(slog.LevelInfo)
-			tasks, done, err := a.tasks(c, q, log)
+			tasks, done, err := a.tasks(cmd.Context(), c, q, log)
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ sent again then.`,
 			if err != nil {
 				return usageError{fmt.Errorf("%q: %w", words, err)}
 			}
-			return a.change(cmd, args[0], func(q *queue.Queue, item *queue.Item) error {
+			err = a.change(cmd, args[0], func(q *queue.Queue, item *queue.Item) error {
 				day, err := q.Snooze(item, period, a.user)
 				if err != nil {
 					return err
@@ -40,6 +40,10 @@ sent again then.`,
 				_, err = fmt.Fprintf(a.stdout, "snoozed until %s, %s: %s\n", day.Short(today), day.Distance(today), title(item))
 				return err
 			})
+			if err == nil {
+				a.takeBack(cmd.Context())
+			}
+			return err
 		},
 	}
 }

@@ -51,7 +51,7 @@ func (l *link) ready(now time.Time) {
 	l.isReady = true
 	l.log.Info("connected", "nick", l.nick, "confirmed_by", l.confirmedBy())
 	l.publish(func(s *LinkStatus) {
-		s.State, s.Since, s.Nick, s.ConfirmedBy = "connected", now, l.nick, l.confirmedBy()
+		s.State, s.Since, s.Nick, s.ConfirmedBy, s.Error = "connected", now, l.nick, l.confirmedBy(), ""
 	})
 }
 
@@ -65,6 +65,7 @@ func (l *link) confirmedBy() string {
 // joined is a JOIN: ours says that we are in, and how we are shown.
 func (l *link) joined(e *girc.Event) {
 	if !l.isMe(e) || len(e.Params) == 0 {
+		l.isThere(e.Source)
 		return
 	}
 	l.user, l.host = e.Source.Ident, e.Source.Host
@@ -123,10 +124,18 @@ func (l *link) renamed(e *girc.Event) {
 	if l.fold(e.Source.Name) == l.fold(l.settings.nick(l.number, l.nickMost())) {
 		l.nickTried = time.Time{} // it is free now
 	}
-	if e.Command == girc.NICK { // somebody who may be told something
-		for _, r := range l.find(e.Last()) {
-			r.retry = time.Time{}
-		}
+	if e.Command == girc.NICK {
+		l.isThere(&girc.Source{Name: e.Last()})
+	}
+}
+
+// isThere tries somebody again who was not there.
+func (l *link) isThere(who *girc.Source) {
+	if who == nil {
+		return
+	}
+	for _, r := range l.find(who.Name) {
+		r.retry = time.Time{}
 	}
 }
 

@@ -117,7 +117,9 @@ func (l *link) lost(err error) {
 		if s.State != "away" { // else it has been for longer
 			s.State, s.Since, s.Nick = "away", now, ""
 		}
-		s.Error, s.ErrorTime = err.Error(), now
+		if s.Error = err.Error(); l.isReady {
+			s.Lost, s.LostTime = s.Error, now
+		}
 	})
 }
 
@@ -217,7 +219,7 @@ func (l *link) converse(ctx context.Context, events <-chan girc.Event, ended <-c
 		if !leave.IsZero() {
 			left := leave.Sub(l.client.Now())
 			if len(l.begun()) == 0 || left <= 0 {
-				l.write("QUIT :vext is stopped")
+				l.write("QUIT :vext leaves")
 				return ctx.Err()
 			}
 			wait = min(wait, left)

@@ -20,8 +20,9 @@ type LinkStatus struct {
 	Nick        string    `json:"nick,omitempty"`
 	ConfirmedBy string    `json:"confirmed_by,omitempty"` // labels or PING
 	Confirmed   time.Time `json:"confirmed,omitzero"`     // when the last line was
-	Error       string    `json:"error,omitempty"`        // the last
-	ErrorTime   time.Time `json:"error_time,omitzero"`
+	Error       string    `json:"error,omitempty"`        // why there is no connection
+	Lost        string    `json:"lost,omitempty"`         // why the last one ended
+	LostTime    time.Time `json:"lost_time,omitzero"`
 }
 
 // A ChannelStatus is how things stand with one channel or person.

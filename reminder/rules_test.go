@@ -1,0 +1,84 @@
+package reminder
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"vext/queue"
+)
+
+// When the rules name other targets while a reminder waits, these are told, and
+// the former not. It goes by mail only where the rules say so.
+func TestTargetRenamed(t *testing.T) {
+	const jane, other = "irc://irc.example.org/jane,isnick", "irc://irc.example.org/#new"
+	for _, test := range []struct {
+		name     string
+		from, to []string
+		before   func(*outlet) // the rules are changed
+		first    string        // what the run after that says
+		mails    int
+		told     string // targets
+		events   []string
+	}{
+		{"one", []string{channel}, []string{other}, func(*outlet) {}, "1 waiting for IRC", 0, "#new",
+			[]string{"handed " + channel, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + other}},
+		{"one of two, the other waits", []string{channel, jane}, []string{other, jane}, func(*outlet) {}, "1 waiting for IRC", 0, "jane,isnick #new",
+			[]string{"handed " + channel, "handed " + jane, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + jane + ", " + other}},
+		{"one of two, the other was told", []string{channel, jane}, []string{other, jane}, func(o *outlet) { o.tell("jane") }, "1 waiting for IRC", 0, "jane,isnick #new",
+			[]string{"handed " + channel, "handed " + jane, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + jane + ", " + other}},
+		{"one of two, and none in its place", []string{channel, jane}, []string{jane}, func(o *outlet) { o.tell("jane") }, "1 sent", 0, "jane,isnick",
+			[]string{"handed " + channel, "handed " + jane, "unsaid " + channel + " no longer a target", "sent " + jane}},
+		{"it was told already", []string{channel}, []string{other}, func(o *outlet) { o.tell("") }, "1 sent", 0, "#src",
+			[]string{"handed " + channel, "sent " + channel}},
+		{"it refused", []string{channel}, []string{other}, func(o *outlet) { o.refuse("", "banned") }, "1 waiting for IRC", 0, "#new",
+			[]string{"handed " + channel, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + other}},
+		{"it is on the wire", []string{channel}, []string{other}, func(o *outlet) { o.send() }, "1 waiting for IRC", 0, "#src #new",
+			[]string{"handed " + channel, "handed " + other, "sent " + channel + ", " + other}},
+		{"to the mail", []string{channel}, []string{"mail"}, func(*outlet) {}, "1 sent", 1, "",
+			[]string{"handed " + channel, "unsaid " + channel + " no longer a target", "sent test:"}},
+		{"beside the mail", []string{"mail", channel}, []string{"mail", other}, func(*outlet) {}, "nothing to do", 1, "",
+			[]string{"handed " + channel + " beside the mail", "sent test:", "unsaid " + channel + " no longer a target"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, out, irc := newIRC(t, test.from...)
+			put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+			at(t, s, 0)
+			test.before(irc)
+			s.Queue.Policy.Ways = []queue.Way{way(t, test.to...)}
+			mustRun(t, s, 0, test.first)
+			irc.tell("")
+			at(t, s, 0)
+			mustRun(t, s, 3, "nothing to do")
+			var told []string
+			for _, line := range irc.said {
+				told = append(told, path.Base(strings.Fields(line)[0]))
+			}
+			if got := strings.Join(told, " "); got != test.told || len(out.mails) != test.mails {
+				t.Errorf("told: %q, want %q; mails to %q", got, test.told, out.recipients())
+			}
+			if got := strings.Split(events(t, s, "a"), "\n"); !slices.Equal(got, test.events) {
+				t.Errorf("history:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.events, "\n"))
+			}
+			expectNothing(t, s, irc)
+		})
+	}
+}
+
+// A target that the rules name again is told as if it had never been gone.
+func TestTargetRenamedBack(t *testing.T) {
+	s, out, irc := newIRC(t, channel)
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+	for _, to := range []string{"irc://irc.example.org/#new", channel} {
+		s.Queue.Policy.Ways = []queue.Way{way(t, to)}
+		mustRun(t, s, 0, "1 waiting for IRC")
+	}
+	irc.tell("")
+	mustRun(t, s, 0, "1 sent")
+	if len(out.mails) > 0 || len(irc.said) != 1 || !strings.Contains(irc.said[0], "src") {
+		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+	}
+	expectNothing(t, s, irc)
+}
