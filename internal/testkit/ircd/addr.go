@@ -14,11 +14,14 @@ import (
 func FreeAddr(t testing.TB, host string) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(10_000+rand.N(20_000))))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
+		// Who listened to find out would share the port for a moment with the
+		// programs that other tests start just now.
+		addr := net.JoinHostPort(host, strconv.Itoa(10_000+rand.N(20_000)))
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return addr
 		}
+		conn.Close()
 	}
 	t.Fatalf("no port is free on %s", host)
 	return ""

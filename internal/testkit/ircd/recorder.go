@@ -171,6 +171,31 @@ func said(heard []Heard, to string) []Heard {
 	return found
 }
 
+// WaitAll waits until all of the texts were heard in a channel, some of which may
+// be heard twice, or until nothing was heard for as long as patience.
+func (r *Recorder) WaitAll(to string, texts []string, patience time.Duration) []Heard {
+	return waitAll(texts, func(n int) []Heard { return r.WaitHeard(to, n, patience) })
+}
+
+// waitAll waits for more until all texts are among what was heard, or no more
+// comes.
+func waitAll(texts []string, wait func(n int) []Heard) []Heard {
+	for n := len(texts); ; {
+		heard := wait(n)
+		missing := map[string]bool{}
+		for _, text := range texts {
+			missing[text] = true
+		}
+		for _, h := range heard {
+			delete(missing, h.Text)
+		}
+		if len(missing) == 0 || len(heard) < n {
+			return heard
+		}
+		n = len(heard) + 1
+	}
+}
+
 // WaitHeard waits until n things were said to a channel or nick ("" for all),
 // or until nothing was said for a while, and returns what was.
 func (r *Recorder) WaitHeard(to string, n int, patience time.Duration) []Heard {

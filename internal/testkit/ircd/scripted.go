@@ -155,6 +155,12 @@ func (s *Scripted) WaitSaid(to string, n int, patience time.Duration) []Heard {
 	return s.Said(to)
 }
 
+// WaitAll waits until all of the texts were told to a channel, some of which may
+// be told twice.
+func (s *Scripted) WaitAll(to string, texts []string, patience time.Duration) []Heard {
+	return waitAll(texts, func(n int) []Heard { return s.WaitSaid(to, n, patience) })
+}
+
 // WaitLines waits for n lines with a command, and returns them.
 func (s *Scripted) WaitLines(command string, n int) []Line {
 	s.t.Helper()
