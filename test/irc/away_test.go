@@ -24,6 +24,7 @@ const unconfirmed = 64
 // While the server is away notices come in all the same; when it is back they
 // are told, in order.
 func TestServerAway(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s, ear, way, b := behindRelay(t, o, quick)
 		texts := numbered("away", 60)
@@ -50,6 +51,7 @@ func TestServerAway(t *testing.T) {
 // The connection is cut while lines are on their way. What was not confirmed is
 // told again, nothing else.
 func TestCutInTheMidst(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		_, ear, way, b := behindRelay(t, o, "[irc]\nrate = 200.0\nbacklog_lines = 0\n")
 		texts := numbered("midst", 300)
@@ -68,6 +70,7 @@ const onWire = 20
 
 // A server that stands still for a while loses nothing and hears nothing twice.
 func TestServerStandsStill(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s, ear, way, b := behindRelay(t, o, quick)
 		b.Say(url(way.Addr, "src"), "first")
@@ -83,6 +86,7 @@ func TestServerStandsStill(t *testing.T) {
 
 // Killed with 100 waiting, vext tells them when it is started again.
 func TestKilledWith100Waiting(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		_, ear, way, b := behindRelay(t, o, quick)
 		way.Close()
@@ -98,6 +102,7 @@ func TestKilledWith100Waiting(t *testing.T) {
 // Killed while it speaks, it tells what was not confirmed again, and nothing
 // else.
 func TestKilledInTheMidst(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		_, ear, way, b := behindRelay(t, o, "[irc]\nrate = 100.0\nbacklog_lines = 0\n")
 		texts := numbered("midst", 200)
@@ -114,6 +119,7 @@ func TestKilledInTheMidst(t *testing.T) {
 // Told to end with 20 waiting, vext ends soon, and tells the rest when it is
 // started again; none twice.
 func TestTermWith20Waiting(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		_, ear, way, b := behindRelay(t, o, "")
 		texts := numbered("term", 20)
@@ -149,6 +155,7 @@ func TestBacklog(t *testing.T) {
 // A connection that is lost, again and again, before a message is confirmed:
 // that message may come twice, all come.
 func TestDrops(t *testing.T) {
+	t.Parallel()
 	for name, caps := range map[string][]string{"PING": nil, "labels": {"labeled-response", "echo-message", "batch", "message-tags"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 
 // Somebody else is kicked: that is nothing to vext.
 func TestKickOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
@@ -24,6 +25,7 @@ func TestKickOfSomebodyElse(t *testing.T) {
 
 // vext is kicked: it comes back once and tells the rest.
 func TestKicked(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src", "#other")
@@ -40,6 +42,7 @@ func TestKicked(t *testing.T) {
 
 // A channel that lets nobody in is shown; when it lets vext in, all is told.
 func TestClosedChannel(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []struct{ set, unset, arg string }{
 		{"+b", "-b", "*!*@*"}, {"+i", "-i", ""}, {"+k", "-k", "secret"}, {"+l", "-l", "1"},
 	} {
@@ -71,6 +74,7 @@ func TestClosedChannel(t *testing.T) {
 
 // The key of a channel is in its URL.
 func TestChannelKey(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
@@ -83,6 +87,7 @@ func TestChannelKey(t *testing.T) {
 
 // Every refusal of a JOIN is understood: shown, and tried again.
 func TestJoinRefused(t *testing.T) {
+	t.Parallel()
 	for _, numeric := range []int{403, 405, 471, 473, 474, 475, 477} {
 		t.Run(fmt.Sprint(numeric), func(t *testing.T) {
 			t.Parallel()

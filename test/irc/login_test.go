@@ -20,6 +20,7 @@ func secure(host, addr, name string) string {
 // A server is spoken to only when its certificate is from a CA that is trusted
 // and for the name that was asked for.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{TLS: true, Names: []string{"localhost"}}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src", "#other")
@@ -43,6 +44,7 @@ func TestTLS(t *testing.T) {
 // Accounts are logged in to by SASL, at services that are linked to inspircd;
 // who is refused tells nothing and says why.
 func TestSASL(t *testing.T) {
+	t.Parallel()
 	s := ircd.Start(t, ircd.Options{Kind: ircd.Inspircd, TLS: true, Services: []string{"jane:secret"}})
 	ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
 	ear.Mode("#src", "+R") // lets in those who have an account
@@ -72,6 +74,7 @@ func TestSASL(t *testing.T) {
 
 // What a server does not offer, or refuses, is an error: nothing is told.
 func TestSASLRefused(t *testing.T) {
+	t.Parallel()
 	account := quick + "sasl = \"plain\"\naccount = \"jane\"\npassword = \"secret\"\n"
 	for name, script := range map[string]ircd.Script{
 		"not offered": {},
@@ -113,6 +116,7 @@ func TestCapabilitiesRefused(t *testing.T) {
 }
 
 func TestServerPassword(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{Password: "secret"}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "secret", "ear", "#src", "#url")
@@ -144,6 +148,7 @@ func TestNickServ(t *testing.T) {
 // Somebody else has the nick: vext takes the next, and the wanted one when it
 // is free.
 func TestNickTaken(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{NickLength: 9}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
@@ -188,6 +193,7 @@ func TestEndlessLine(t *testing.T) {
 }
 
 func TestProxy(t *testing.T) {
+	t.Parallel()
 	for _, user := range []string{"", "jane"} {
 		t.Run(user, func(t *testing.T) {
 			t.Parallel()
@@ -209,6 +215,7 @@ func TestProxy(t *testing.T) {
 }
 
 func TestIPv6(t *testing.T) {
+	t.Parallel()
 	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
 		testkit.Missing(t, "there is no IPv6")
 	} else {
@@ -226,6 +233,7 @@ func TestIPv6(t *testing.T) {
 // At its own pace vext never floods a server that lets a command a second be
 // and keeps 10 KB of what comes faster.
 func TestFloodLimits(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{Flood: ircd.Lag}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")

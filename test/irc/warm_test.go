@@ -45,6 +45,7 @@ func TestLatency(t *testing.T) {
 
 // More channels than a connection may have are told by several connections.
 func TestManyChannels(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{MaxChannels: 10}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		var ears []*ircd.Recorder
@@ -109,6 +110,7 @@ func TestIdleClients(t *testing.T) {
 // What is longer than a line is cut so that nothing of it is lost and no
 // character is broken.
 func TestLongText(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
@@ -168,6 +170,7 @@ func TestInjection(t *testing.T) {
 
 // vext notify says one thing.
 func TestNotify(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
@@ -181,6 +184,7 @@ func TestNotify(t *testing.T) {
 
 // Who is not there holds up nobody who is.
 func TestNobody(t *testing.T) {
+	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s := ircd.Start(t, o)
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
