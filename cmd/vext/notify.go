@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/config"
 	"vext/internal/target"
 	"vext/notify"
+	"vext/notify/irc"
 )
 
 func newNotify(a *app) *cobra.Command {
@@ -47,22 +49,27 @@ standard input.`,
 			return a.notify(cmd.Context(), args[0], texts, wait)
 		},
 	}
-	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the server's word; 0 for not at all")
+	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait, in all; 0 for until it is kept, not for the server's word")
 	return c
 }
 
-// mostText bounds what is read from standard input.
+// mostText bounds what is said at once, in bytes.
 const mostText = 64 << 10
+
+var errNothing = usageError{errors.New("there is nothing to say: the text is empty")}
 
 // texts returns what is to be said, line by line.
 func (a *app) texts(args []string) ([]string, error) {
 	text := strings.Join(args, " ")
 	if text == "-" {
-		data, err := io.ReadAll(io.LimitReader(a.stdin, mostText))
+		data, err := io.ReadAll(io.LimitReader(a.stdin, mostText+1))
 		if err != nil {
 			return nil, err
 		}
 		text = string(data)
+	}
+	if len(text) > mostText {
+		return nil, usageError{fmt.Errorf("the text is too long: it has more than %d bytes", mostText)}
 	}
 	var all []string
 	for line := range strings.Lines(text) {
@@ -71,78 +78,193 @@ func (a *app) texts(args []string) ([]string, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, usageError{errors.New("there is nothing to say: the text is empty")}
+		return nil, errNothing
 	}
 	return all, nil
 }
 
+// handTime is how long handing lines over may take when nobody waits for the
+// server's word.
+const handTime = 10 * time.Second
+
 // notify hands lines over and waits for the server's word.
-func (a *app) notify(ctx context.Context, to string, texts []string, wait time.Duration) (err error) {
+func (a *app) notify(ctx context.Context, to string, texts []string, wait time.Duration) error {
 	a.makeState = true
 	q, c, err := a.openQueue()
 	if err != nil {
 		return err
 	}
-	outlet, done, err := a.outlet(ctx, c, q.State, a.log(slog.LevelError))
+	s := newSaying(to, texts, wait)
+	until := wait
+	if wait == 0 {
+		until = handTime
+	}
+	bounded, cancel := context.WithTimeout(ctx, until)
+	defer cancel()
+	for {
+		if err = a.withOutlet(ctx, bounded, c, q.State, s.say); !isLost(err) {
+			break
+		}
+		select {
+		case <-time.After(outboxStep):
+		case <-bounded.Done():
+		}
+		if bounded.Err() != nil {
+			break
+		}
+	}
+	switch {
+	case s.told || s.kept && wait == 0:
+		return err
+	case errors.As(err, new(usageError)):
+		return err
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	case s.trouble != "" && (err == nil || bounded.Err() != nil):
+		err = errors.New(s.trouble)
+	case err == nil:
+		err = fmt.Errorf("the server has not confirmed it within %s", wait)
+	case isLate(err):
+		err = fmt.Errorf("the vext that keeps the connections to IRC does not answer within %s", until)
+	}
+	return s.failed(err)
+}
+
+// isLost reports whether another vext had the outbox and went away, or is about
+// to: it is worth another try.
+func isLost(err error) bool { return errors.Is(err, irc.ErrGone) || errors.Is(err, irc.ErrInUse) }
+
+// isLate reports whether somebody has not answered in time.
+func isLate(err error) bool {
+	return errors.Is(err, irc.ErrSilent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// withOutlet opens the outlet for as long as do runs, which gets the context
+// bounded. It is not opened when that has ended, but then lives as long as ctx.
+func (a *app) withOutlet(ctx, bounded context.Context, c *config.Config, state string, do func(context.Context, notify.Outlet) error) error {
+	life, end := context.WithCancel(ctx)
+	defer end()
+	stop := context.AfterFunc(bounded, end)
+	outlet, done, err := a.outlet(life, c, state, a.log(slog.LevelError))
+	stop()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	batch := rand.Text()
-	keys := make([]string, len(texts))
-	all := make([]notify.Line, len(texts))
-	for i, text := range texts {
-		keys[i] = fmt.Sprintf("notify %s %d", batch, i)
-		all[i] = notify.Line{Target: to, Text: text, Key: keys[i]}
-	}
-	if err := outlet.Put(ctx, all...); err != nil {
-		return err
-	}
-	told, trouble, err := await(ctx, outlet, wait, keys)
-	if forgetErr := outlet.Forget(context.WithoutCancel(ctx), keys...); err == nil {
-		err = forgetErr
-	}
-	if err != nil || told || wait == 0 {
-		return err
-	}
-	if trouble == "" {
-		trouble = fmt.Sprintf("the server has not confirmed it within %s", wait)
-	}
-	return hinted{fmt.Errorf("not told yet to %s: %s", withoutSecrets(to), trouble),
-		"it is kept, and told by vext serve, or with the next vext notify; see vext irc status"}
+	err = do(bounded, outlet)
+	return errors.Join(err, done())
 }
 
-// awaitStep is how long to wait between two looks for the server's word.
-const awaitStep = 20 * time.Millisecond
+// A saying is lines on their way to a target.
+type saying struct {
+	to    string
+	wait  time.Duration
+	lines []notify.Line
+	keys  []string
+
+	unsure  bool   // an outlet may have the lines
+	kept    bool   // one has them
+	told    bool   // the server has confirmed them
+	trouble string // why it has not
+}
+
+func newSaying(to string, texts []string, wait time.Duration) *saying {
+	s := &saying{to: to, wait: wait}
+	batch := rand.Text()
+	for i, text := range texts {
+		key := fmt.Sprintf("notify %s %d", batch, i)
+		s.keys = append(s.keys, key)
+		s.lines = append(s.lines, notify.Line{Target: to, Text: text, Key: key})
+	}
+	return s
+}
+
+// say hands the lines over and waits for the server's word. It may be called
+// again with another outlet when one is lost: lines that are known are passed
+// over.
+func (s *saying) say(ctx context.Context, o notify.Outlet) error {
+	if err := o.Put(ctx, s.lines...); err != nil {
+		s.unsure = s.unsure || isLost(err) || isLate(err)
+		return err
+	}
+	s.kept = true
+	known, err := o.Outcomes(ctx, s.keys...)
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 { // colours alone are no text
+		s.kept = false
+		return errNothing
+	}
+	if s.wait > 0 {
+		if s.told, s.trouble, err = await(ctx, o, s.wait, s.keys); err != nil {
+			return err
+		}
+	}
+	// From here on Put would take the lines again. A key that stays does no harm.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)
+	defer cancel()
+	_ = o.Forget(ctx, s.keys...)
+	return nil
+}
+
+// forgetTime is how long the outlet may take to forget.
+const forgetTime = time.Second
+
+// failed returns an error that says whether the lines are kept.
+func (s *saying) failed(err error) error {
+	to := withoutSecrets(s.to)
+	switch {
+	case s.kept:
+		return hinted{fmt.Errorf("not told yet to %s: %w", to, err),
+			"it is kept, and told by vext serve, or with the next vext notify; see vext irc status"}
+	case s.unsure:
+		return hinted{fmt.Errorf("not told yet to %s: %w", to, err), "it may be kept, and told later; see vext irc status"}
+	}
+	return fmt.Errorf("not told to %s, and not kept: %w", to, err)
+}
+
+// firstAwait and longestAwait are how long to wait between two looks for the
+// server's word; each pause is twice as long as the one before.
+const (
+	firstAwait   = 20 * time.Millisecond
+	longestAwait = 500 * time.Millisecond
+)
 
 // await waits until all lines with these keys are told, and reports whether
 // they are, and if not, why.
 func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []string) (told bool, trouble string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	tick := time.NewTicker(awaitStep)
-	defer tick.Stop()
-	for {
-		outcomes, err := o.Outcomes(context.WithoutCancel(ctx), keys...)
-		if err != nil {
-			return false, "", err
+	for pause := firstAwait; ; pause = min(2*pause, longestAwait) {
+		outcomes, err := o.Outcomes(ctx, keys...)
+		if err != nil && ctx.Err() == nil {
+			return false, trouble, err
 		}
-		told = true
-		for _, key := range keys {
-			if outcome, known := outcomes[key]; known && outcome.Told.IsZero() {
-				told = false
-				if outcome.Trouble != "" {
-					trouble = outcome.Trouble
-				}
+		if err == nil {
+			if told, trouble = outcome(outcomes, keys); told {
+				return true, "", nil
 			}
 		}
-		if told {
-			return true, "", nil
-		}
+		timer := time.NewTimer(pause)
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-ctx.Done():
+			timer.Stop()
 			return false, trouble, nil
 		}
 	}
+}
+
+// outcome reports whether all lines with these keys are told, and if not, why.
+func outcome(outcomes map[string]notify.Outcome, keys []string) (told bool, trouble string) {
+	told = true
+	for _, key := range keys {
+		if one, known := outcomes[key]; known && one.Told.IsZero() {
+			told = false
+			if one.Trouble != "" {
+				trouble = one.Trouble
+			}
+		}
+	}
+	return told, trouble
 }

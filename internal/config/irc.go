@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"vext/internal/target"
+	"vext/internal/text"
 )
 
 // An IRC is how vext speaks on IRC: in [irc] for all networks, in a [[network]]
@@ -228,10 +229,25 @@ func (n *Network) Server() (string, error) {
 }
 
 // Secret returns the account's password.
-func (i *IRC) Secret() (string, error) { return secret(i.Password, i.PasswordFile) }
+func (i *IRC) Secret() (string, error) { return ircSecret("password", i.Password, i.PasswordFile) }
 
 // ServerSecret returns the server's password.
-func (i *IRC) ServerSecret() (string, error) { return secret(i.ServerPassword, i.ServerPasswordFile) }
+func (i *IRC) ServerSecret() (string, error) {
+	return ircSecret("server_password", i.ServerPassword, i.ServerPasswordFile)
+}
+
+// ircSecret returns the secret of a key. It has to fit in a line of IRC, and a
+// file of several lines is likely not what was meant.
+func ircSecret(key, value, file string) (string, error) {
+	s, err := secret(value, file)
+	if err != nil {
+		return "", fmt.Errorf("%s_file: %w", key, err)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return text.IsControl(r) || r == '\ufeff' }) {
+		return "", fmt.Errorf("%s: there is a line end or another control character in it", key)
+	}
+	return s, nil
+}
 
 // Address returns where to listen for irker's clients, "" for nowhere. Who
 // listens where others can come must say who they are.

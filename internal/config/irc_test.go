@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -119,5 +121,36 @@ func TestIRCErrors(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: more than one line: %v", test.text, err)
 		}
+	}
+}
+
+// A secret that can't be sent is an error, which does not say it.
+func TestIRCSecrets(t *testing.T) {
+	for value, good := range map[string]string{
+		"s3cret\r\n": "s3cret", "two words": "two words", "": "",
+		"s3cret\nof two lines\n": "?", "s3cret\x00": "?", "s3cret\u2028": "?", "\ufeffs3cret": "?", "a\ts3cret": "?",
+	} {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		i := IRC{PasswordFile: path, ServerPasswordFile: path}
+		for key, read := range map[string]func() (string, error){"password: ": i.Secret, "server_password: ": i.ServerSecret} {
+			got, err := read()
+			if good != "?" {
+				if got != good || err != nil {
+					t.Errorf("%q: %q, %v", value, got, err)
+				}
+			} else if got != "" || err == nil || !strings.HasPrefix(err.Error(), key) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%q: %q, %v", value, got, err)
+			}
+		}
+		inline := IRC{Password: value}
+		if got, err := inline.Secret(); (err != nil) != strings.ContainsAny(value, "\r\n\x00\u2028\ufeff\t") {
+			t.Errorf("%q: %q, %v", value, got, err)
+		}
+	}
+	if _, err := (&IRC{PasswordFile: "/nonexistent/x"}).Secret(); err == nil || !strings.HasPrefix(err.Error(), "password_file: ") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }

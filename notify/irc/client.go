@@ -238,6 +238,16 @@ func (c *Client) Forget(ctx context.Context, keys ...string) error {
 	return c.outbox.forget(ctx, keys)
 }
 
+// Drop takes back what waits for a target, but for reminders, which vext cancel
+// takes back, and returns how many lines that were.
+func (c *Client) Drop(ctx context.Context, to string) (int, error) {
+	t, err := target.Parse(to)
+	if err != nil {
+		return 0, err
+	}
+	return c.outbox.drop(ctx, urlOf(&t))
+}
+
 // Settled has something in it when reminders have been told, whose outcomes are
 // to be asked for.
 func (c *Client) Settled() <-chan struct{} { return c.outbox.settled }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/rpc"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"vext/notify"
 )
@@ -64,26 +66,36 @@ func (c *Client) ServeDoor(ctx context.Context, state string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	l, err := net.Listen("unix", path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return err
 	}
+	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, cancel) })
+	defer stop()
 	server := rpc.NewServer()
-	if err := server.RegisterName(doorService, &door{ctx, c}); err != nil {
+	if err := server.RegisterName(doorService, &door{calls, c}); err != nil {
 		l.Close()
 		return err
 	}
-	return serveConns(ctx, l, server)
+	return serveConns(ctx, calls, l, server)
 }
 
-// serveConns serves who comes until ctx ends, and returns when all have gone.
-func serveConns(ctx context.Context, l net.Listener, server *rpc.Server) error {
+// finishTime is how long calls have to finish that were made before the end.
+const finishTime = 2 * time.Second
+
+// serveConns serves who comes until ctx ends, and returns when the calls that
+// were made by then are answered, or theirs has ended.
+func serveConns(ctx, calls context.Context, l *net.UnixListener, server *rpc.Server) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer cancel()
 	closed := context.AfterFunc(ctx, func() { l.Close() })
 	defer closed()
 	for {
-		conn, err := l.Accept()
+		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -91,8 +103,11 @@ func serveConns(ctx context.Context, l net.Listener, server *rpc.Server) error {
 			return err
 		}
 		all.Go(func() {
-			stop := context.AfterFunc(ctx, func() { conn.Close() })
-			defer stop()
+			// ServeConn answers what was asked when it can read no more.
+			last := context.AfterFunc(ctx, func() { conn.CloseRead() })
+			defer last()
+			late := context.AfterFunc(calls, func() { conn.Close() })
+			defer late()
 			server.ServeConn(conn)
 		})
 	}
@@ -117,10 +132,23 @@ func doorPath(state string) (path string, done func(), err error) {
 }
 
 // A Remote is a Client in another process. It is a notify.Outlet.
-type Remote struct{ rpc *rpc.Client }
+type Remote struct {
+	conn  net.Conn
+	rpc   *rpc.Client
+	limit time.Duration // of a call
+}
 
-// ErrNobody says that no process has the outbox.
-var ErrNobody = errors.New("no vext keeps connections to IRC")
+// callTime bounds a call: who has the outbox may be stopped, or hang.
+const callTime = 10 * time.Second
+
+// ErrNobody says that no process has the outbox. ErrGone says that the one that
+// had it went away during a call, which may have been done; ErrSilent, that it
+// does not answer.
+var (
+	ErrNobody = errors.New("no vext keeps connections to IRC")
+	ErrGone   = errors.New("it has ended")
+	ErrSilent = errors.New("it does not answer")
+)
 
 // Knock returns the client of the process that has the outbox of a state
 // directory. The error is ErrNobody when there is none.
@@ -133,30 +161,53 @@ func Knock(state string) (*Remote, error) {
 		return nil, err
 	}
 	defer done()
-	conn, err := net.Dial("unix", path)
+	conn, err := net.DialTimeout("unix", path, callTime)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNobody
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Remote{rpc.NewClient(conn)}, nil
+	return &Remote{conn, rpc.NewClient(conn), callTime}, nil
 }
 
 // Close ends the connection.
 func (r *Remote) Close() error { return r.rpc.Close() }
 
 func (r *Remote) call(ctx context.Context, method string, args, reply any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, ErrSilent)
+	defer cancel()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// Go writes, and that may have to wait, too.
+	until, _ := ctx.Deadline()
+	if err := r.conn.SetWriteDeadline(until); err != nil {
+		return remoteError(err)
+	}
 	call := r.rpc.Go(doorService+"."+method, args, reply, make(chan *rpc.Call, 1))
 	select {
 	case <-call.Done:
+		return remoteError(call.Error)
 	case <-ctx.Done():
-		return ctx.Err()
+		return remoteError(context.Cause(ctx))
 	}
-	if call.Error != nil {
-		return fmt.Errorf("the vext that keeps the connections to IRC: %w", call.Error)
+}
+
+// remoteError returns the error of a call as others know it.
+func remoteError(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	for _, gone := range []error{rpc.ErrShutdown, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, gone) {
+			err = ErrGone
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrSilent
+	}
+	return fmt.Errorf("the vext that keeps the connections to IRC: %w", err)
 }
 
 // Put implements notify.Outlet.

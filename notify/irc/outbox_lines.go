@@ -216,6 +216,41 @@ func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) 
 	return back, nil
 }
 
+// drop removes a target's lines that are not on the wire, but for reminders, and
+// returns how many.
+func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
+	var dropped []record
+	err := o.change(ctx, func(tx *bbolt.Tx) error {
+		dropped = nil
+		err := scan(tx, target, 0, func(r record) (bool, error) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if !r.Reminder && o.held[place{target, r.number}] == 0 {
+				dropped = append(dropped, r)
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+		for i := range dropped {
+			r := &dropped[i]
+			if _, err := remove(tx, place{target, r.number}); err != nil {
+				return err
+			}
+			if err := tx.Bucket(bucketKeys).Delete([]byte(r.Key)); r.Key != "" && err != nil {
+				return err
+			}
+		}
+		return o.count(tx, map[string]int{target: -len(dropped)}, time.Time{}, nil)
+	})
+	if err != nil {
+		return 0, err
+	}
+	o.add(map[string]int{target: -len(dropped)}, time.Time{}, nil)
+	return len(dropped), nil
+}
+
 // forget removes keys.
 func (o *Outbox) forget(ctx context.Context, keys []string) error {
 	return o.change(ctx, func(tx *bbolt.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,7 +110,7 @@ func testOutlet(t *testing.T, o outlet, c *Client) {
 	if texts, _ := takeAll(t, c.outbox); !slices.Equal(texts, []string{"c"}) {
 		t.Errorf("left are %q: what is forgotten is told all the same", texts)
 	}
-	if status, err := o.Status(ctx); err != nil || len(status) != 0 {
+	if status, err := o.Status(ctx); err != nil || len(status) != 1 || status[0].Channels[0].Backlog != 1 {
 		t.Errorf("status of one that does not run: %+v, %v", status, err)
 	}
 	ended, cancel := context.WithCancel(ctx)
@@ -142,6 +143,90 @@ func TestDoor(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// At the end a call that was made is answered; whoever calls later is told that
+// nobody is there.
+func TestDoorEnds(t *testing.T) {
+	state := t.TempDir()
+	c := newClient(t, state)
+	called, release := make(chan bool), make(chan bool)
+	c.Now = func() time.Time { called <- true; <-release; return noon }
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- c.ServeDoor(ctx, state) }()
+	knock := func() *Remote {
+		for {
+			if r, err := Knock(state); !errors.Is(err, ErrNobody) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+		}
+	}
+	busy, idle := knock(), knock()
+	if _, err := idle.Waiting(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	put := make(chan error)
+	line := notify.Line{Target: src, Text: "a", Key: "a"}
+	go func() { put <- busy.Put(t.Context(), line) }()
+	<-called
+	cancel()
+	for {
+		_, err := idle.Waiting(t.Context())
+		if errors.Is(err, ErrGone) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	if err := <-put; err != nil {
+		t.Errorf("a call at the end: %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := busy.Put(t.Context(), line); !errors.Is(err, ErrGone) {
+		t.Errorf("a call after the end: %v", err)
+	}
+	if _, err := Knock(state); !errors.Is(err, ErrNobody) {
+		t.Errorf("a knock after the end: %v", err)
+	}
+}
+
+// Nobody waits for long for one who has the outbox and is stopped, also with
+// more to say than the system keeps for him.
+func TestDoorSilent(t *testing.T) {
+	state := t.TempDir()
+	if err := os.Mkdir(filepath.Join(state, dirName), dirMode); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(state, dirName, doorName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, text := range []string{"x", strings.Repeat("x", 10<<20)} {
+		r, err := Knock(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.limit = 20 * time.Millisecond
+		if err := r.Put(t.Context(), notify.Line{Target: src, Text: text}); !errors.Is(err, ErrSilent) {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
+		r.limit = time.Hour
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Put(ctx, notify.Line{Target: src}); !errors.Is(err, context.Canceled) {
+			t.Errorf("when there is no time: %v", err)
+		}
+		r.Close()
 	}
 }
 
