@@ -21,6 +21,7 @@ import (
 type ircOutlet interface {
 	notify.Outlet
 	Status(context.Context) ([]irc.NetworkStatus, error)
+	Drop(ctx context.Context, to string) (int, error)
 }
 
 // newIRC returns the client of this process, with the outbox that it has to

@@ -104,7 +104,7 @@ func (a *app) takeBack(ctx context.Context) {
 
 // outboxOf returns the outbox of a state directory, by the door or from the
 // disk. It connects nowhere. done must be called.
-func outboxOf(state string, log *slog.Logger) (o notify.Outlet, done func() error, err error) {
+func outboxOf(state string, log *slog.Logger) (o ircOutlet, done func() error, err error) {
 	remote, err := irc.Knock(state)
 	if err == nil {
 		return remote, remote.Close, nil

@@ -19,11 +19,11 @@ import (
 func newIRCCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "irc",
-		Short: "Say how the connections to IRC stand",
+		Short: "Say how the connections to IRC stand, and take lines back",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newIRCStatus(a))
+	c.AddCommand(newIRCStatus(a), newIRCDrop(a))
 	return c
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vext/internal/config"
 	"vext/internal/target"
 	"vext/notify"
 	"vext/notify/irc"
@@ -96,13 +95,19 @@ func (a *app) notify(ctx context.Context, to string, texts []string, wait time.D
 	}
 	s := newSaying(to, texts, wait)
 	until := wait
-	if wait == 0 {
+	open := func(life context.Context) (ircOutlet, func() error, error) {
+		return a.outlet(life, c, q.State, a.log(slog.LevelError))
+	}
+	if wait == 0 { // nobody connects for a line that is not waited for
 		until = handTime
+		open = func(context.Context) (ircOutlet, func() error, error) {
+			return outboxOf(q.State, a.log(slog.LevelError))
+		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, until)
 	defer cancel()
 	for {
-		if err = a.withOutlet(ctx, bounded, c, q.State, s.say); !isLost(err) {
+		if err = withOutlet(ctx, bounded, open, s.say); !isLost(err) {
 			break
 		}
 		select {
@@ -139,13 +144,16 @@ func isLate(err error) bool {
 	return errors.Is(err, irc.ErrSilent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// An opener opens an outlet, which lives as long as the context.
+type opener func(context.Context) (ircOutlet, func() error, error)
+
 // withOutlet opens the outlet for as long as do runs, which gets the context
 // bounded. It is not opened when that has ended, but then lives as long as ctx.
-func (a *app) withOutlet(ctx, bounded context.Context, c *config.Config, state string, do func(context.Context, notify.Outlet) error) error {
+func withOutlet(ctx, bounded context.Context, open opener, do func(context.Context, notify.Outlet) error) error {
 	life, end := context.WithCancel(ctx)
 	defer end()
 	stop := context.AfterFunc(bounded, end)
-	outlet, done, err := a.outlet(life, c, state, a.log(slog.LevelError))
+	outlet, done, err := open(life)
 	stop()
 	if err != nil {
 		return err

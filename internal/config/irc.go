@@ -177,6 +177,8 @@ func (i *IRC) check(where string) error {
 		return fmt.Errorf("%s: sasl = \"external\" needs certificate", where)
 	case (i.SASL == "plain" || nickServ) && i.Password == "" && i.PasswordFile == "":
 		return fmt.Errorf("%s: password (or password_file) is missing", where)
+	case i.Account != "" && i.SASL == "" && !nickServ:
+		return fmt.Errorf("%s: account is set, and neither sasl nor nickserv says how to log in to it", where)
 	case i.Password != "" && i.PasswordFile != "":
 		return fmt.Errorf("%s: password and password_file are both set", where)
 	case i.ServerPassword != "" && i.ServerPasswordFile != "":
@@ -245,6 +247,9 @@ func ircSecret(key, value, file string) (string, error) {
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return text.IsControl(r) || r == '\ufeff' }) {
 		return "", fmt.Errorf("%s: there is a line end or another control character in it", key)
+	}
+	if s == "" && file != "" {
+		return "", fmt.Errorf("%s_file: %s is empty", key, file)
 	}
 	return s, nil
 }

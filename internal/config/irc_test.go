@@ -86,6 +86,7 @@ func TestIRCErrors(t *testing.T) {
 		{"[irc]\nbacklog_age = \"long\"", "not a duration"},
 		{"[irc]\nconnections = -1", "irc: connections"},
 		{"[irc]\nsasl = \"digest\"", "irc: sasl"},
+		{"[irc]\naccount = \"a\"", "neither sasl nor nickserv"},
 		{"[irc]\nsasl = \"plain\"", "needs account"},
 		{"[irc]\nsasl = \"plain\"\naccount = \"a\"", "password (or password_file) is missing"},
 		{"[irc]\nsasl = \"external\"", "needs certificate"},
@@ -127,8 +128,8 @@ func TestIRCErrors(t *testing.T) {
 // A secret that can't be sent is an error, which does not say it.
 func TestIRCSecrets(t *testing.T) {
 	for value, good := range map[string]string{
-		"s3cret\r\n": "s3cret", "two words": "two words", "": "",
-		"s3cret\nof two lines\n": "?", "s3cret\x00": "?", "s3cret\u2028": "?", "\ufeffs3cret": "?", "a\ts3cret": "?",
+		"s3cret\r\n": "s3cret", "two words": "two words",
+		"": "?", "\n": "?", "s3cret\nof two lines\n": "?", "s3cret\x00": "?", "s3cret\u2028": "?", "\ufeffs3cret": "?", "a\ts3cret": "?",
 	} {
 		path := filepath.Join(t.TempDir(), "secret")
 		if err := os.WriteFile(path, []byte(value), 0o600); err != nil {
@@ -141,12 +142,12 @@ func TestIRCSecrets(t *testing.T) {
 				if got != good || err != nil {
 					t.Errorf("%q: %q, %v", value, got, err)
 				}
-			} else if got != "" || err == nil || !strings.HasPrefix(err.Error(), key) || strings.Contains(err.Error(), "s3cret") {
+			} else if got != "" || err == nil || !strings.HasPrefix(err.Error(), strings.TrimSuffix(key, ": ")) || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("%q: %q, %v", value, got, err)
 			}
 		}
 		inline := IRC{Password: value}
-		if got, err := inline.Secret(); (err != nil) != strings.ContainsAny(value, "\r\n\x00\u2028\ufeff\t") {
+		if got, err := inline.Secret(); value != "\n" && (err != nil) != strings.ContainsAny(value, "\r\n\x00\u2028\ufeff\t") {
 			t.Errorf("%q: %q, %v", value, got, err)
 		}
 	}

@@ -205,7 +205,14 @@ func (c *Client) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 	}
 	outcomes := map[string]notify.Outcome{}
 	for key, k := range found {
-		outcomes[key] = notify.Outcome{Accepted: k.Accepted, Told: k.Told, Trouble: c.trouble(k.Target)}
+		o := notify.Outcome{Accepted: k.Accepted, Told: k.Told}
+		if k.isOpen() {
+			o.Trouble = c.trouble(k.Target)
+			if b := c.outbox.waitingAt(k.Target); o.Trouble == "" && b > len(keys) {
+				o.Trouble = fmt.Sprintf("%d lines wait there, which go out at the network's pace", b)
+			}
+		}
+		outcomes[key] = o
 	}
 	return outcomes, nil
 }

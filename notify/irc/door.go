@@ -54,6 +54,11 @@ func (d *door) Status(_ bool, reply *[]NetworkStatus) (err error) {
 	return err
 }
 
+func (d *door) Drop(to string, reply *int) (err error) {
+	*reply, err = d.client.Drop(d.ctx, to)
+	return err
+}
+
 // ServeDoor lets other processes use the client, which has the outbox of the
 // state directory, until ctx ends.
 func (c *Client) ServeDoor(ctx context.Context, state string) error {
@@ -245,6 +250,14 @@ func (r *Remote) Forget(ctx context.Context, keys ...string) error {
 func (r *Remote) Status(ctx context.Context) ([]NetworkStatus, error) {
 	var reply []NetworkStatus
 	err := r.call(ctx, "Status", true, &reply)
+	return reply, err
+}
+
+// Drop takes back what waits for a target, but for reminders, and returns how
+// many lines that were.
+func (r *Remote) Drop(ctx context.Context, to string) (int, error) {
+	var reply int
+	err := r.call(ctx, "Drop", to, &reply)
 	return reply, err
 }
 

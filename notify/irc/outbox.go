@@ -191,10 +191,36 @@ func (o *Outbox) load(now time.Time) error {
 			return nil
 		})
 		for _, name := range old {
-			err = errors.Join(err, tx.Bucket(bucketTargets).Delete(name), tx.Bucket(bucketLines).DeleteBucket(name))
+			err = errors.Join(err, tx.Bucket(bucketTargets).Delete(name))
+			if tx.Bucket(bucketLines).Bucket(name) != nil {
+				err = errors.Join(err, tx.Bucket(bucketLines).DeleteBucket(name))
+			}
 		}
-		return err
+		return errors.Join(err, forgetOld(tx, now))
 	})
+}
+
+// keepOutcome is how long it is remembered what became of a line for which
+// nobody has asked any more.
+const keepOutcome = 90 * 24 * time.Hour
+
+func forgetOld(tx *bbolt.Tx, now time.Time) error {
+	var old [][]byte
+	keys := tx.Bucket(bucketKeys)
+	err := keys.ForEach(func(key, value []byte) error {
+		var k keyed
+		if err := json.Unmarshal(value, &k); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if !k.isOpen() && now.Sub(k.Told) > keepOutcome {
+			old = append(old, bytes.Clone(key))
+		}
+		return nil
+	})
+	for _, key := range old {
+		err = errors.Join(err, keys.Delete(key))
+	}
+	return err
 }
 
 // count brings the backlogs on disk up to date: more lines for targets, or

@@ -230,7 +230,7 @@ func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
 			}
 			return true, nil
 		})
-		if err != nil {
+		if err != nil || len(dropped) == 0 {
 			return err
 		}
 		for i := range dropped {
@@ -244,7 +244,7 @@ func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
 		}
 		return o.count(tx, map[string]int{target: -len(dropped)}, time.Time{}, nil)
 	})
-	if err != nil {
+	if err != nil || len(dropped) == 0 {
 		return 0, err
 	}
 	o.add(map[string]int{target: -len(dropped)}, time.Time{}, nil)
@@ -276,6 +276,16 @@ func (o *Outbox) targets(all bool) []string {
 	}
 	slices.Sort(known)
 	return known
+}
+
+// waitingAt returns how many lines wait for a target.
+func (o *Outbox) waitingAt(target string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if b := o.backlogs[target]; b != nil {
+		return b.Count
+	}
+	return 0
 }
 
 // backlog returns how many lines wait for a target, since when, and when the

@@ -251,3 +251,28 @@ func TestDamaged(t *testing.T) {
 		})
 	}
 }
+
+// What nobody names or asks for any more is forgotten, what waits never is.
+func TestForgetOld(t *testing.T) {
+	ctx := context.Background()
+	state := t.TempDir()
+	o := openOutbox(t, state)
+	for _, key := range []string{"told", "waits"} {
+		if err := o.put(ctx, noon, []notify.Line{{Text: key, Key: key, Reminder: true}}, []string{src + key}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, _, _ := o.take(src+"told", 0)
+	o.tell(place{src + "told", r.number}, noon)
+	<-o.settled
+	o.Close()
+	o, err := Open(state, noon.Add(keepOutcome+time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	known, err := o.outcomes([]string{"told", "waits"})
+	if err != nil || len(known) != 1 || !slices.Equal(o.targets(true), []string{src + "waits"}) {
+		t.Errorf("known are %v of %q, %v", known, o.targets(true), err)
+	}
+}

@@ -21,6 +21,7 @@ import (
 type outlet interface {
 	notify.Outlet
 	Status(context.Context) ([]NetworkStatus, error)
+	Drop(context.Context, string) (int, error)
 }
 
 // newClient returns a client that is not connected to anything.
@@ -112,6 +113,16 @@ func testOutlet(t *testing.T, o outlet, c *Client) {
 	}
 	if status, err := o.Status(ctx); err != nil || len(status) != 1 || status[0].Channels[0].Backlog != 1 {
 		t.Errorf("status of one that does not run: %+v, %v", status, err)
+	}
+	if err := o.Put(ctx, notify.Line{Target: src + "?key=x", Text: "y", Key: "y"}, line("r")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := o.Drop(ctx, src); err != nil || n != 1 {
+		t.Errorf("dropped %d, %v: a reminder stays, and so does what is on the wire", n, err)
+	}
+	waiting("r")
+	if err := o.Forget(ctx, "r"); err != nil {
+		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
