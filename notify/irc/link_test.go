@@ -344,3 +344,23 @@ func TestTooManyTargets(t *testing.T) {
 		}
 	})
 }
+
+// With the settings of a network lines are NOTICEs, and have no colours.
+func TestNoticeWithoutColors(t *testing.T) {
+	inTime(t, func(s *Settings) { s.Notice, s.NoColors = true, true }, func(t *testing.T, s *server, c *Client) {
+		s.set(func(s *server) {
+			s.hook = func(line string) ([]string, bool) {
+				text, ok := strings.CutPrefix(line, "NOTICE #src :")
+				if ok {
+					s.messages = append(s.messages, said{text: text})
+				}
+				return nil, ok
+			}
+		})
+		c.say(t, "\x02src:\x0f \x0303jane\x0f \x1b[1mfix\x1b[0m")
+		time.Sleep(time.Minute)
+		if got := s.texts(); !slices.Equal(got, []string{"src: jane fix"}) || c.channel(t).Backlog != 0 {
+			t.Errorf("told %q", got)
+		}
+	})
+}
