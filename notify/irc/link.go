@@ -67,11 +67,19 @@ const (
 const (
 	firstReconnect   = time.Second
 	longestReconnect = 5 * time.Minute
+	soonReconnect    = 5 * time.Second // a pause may always be so long
 )
+
+// nextPause returns the pause after one, when a network has been away for so
+// long: twice as long, but no more than a quarter of what it has been away. So
+// a server that starts again is found soon.
+func nextPause(pause, away time.Duration) time.Duration {
+	return min(2*pause, max(soonReconnect, away/4), longestReconnect)
+}
 
 // run keeps the link until ctx ends.
 func (l *link) run(ctx context.Context) {
-	pause := firstReconnect
+	pause, since := firstReconnect, l.client.Now()
 	for ctx.Err() == nil {
 		began := l.client.Now()
 		err := l.once(ctx)
@@ -79,7 +87,7 @@ func (l *link) run(ctx context.Context) {
 			return
 		}
 		if l.isReady && l.client.Now().Sub(began) > stableTime {
-			pause = firstReconnect
+			pause, since = firstReconnect, l.client.Now()
 		}
 		what := "can't connect"
 		if l.isReady {
@@ -94,7 +102,7 @@ func (l *link) run(ctx context.Context) {
 		case <-ctx.Done():
 			timer.Stop()
 		}
-		pause = min(2*pause, longestReconnect)
+		pause = nextPause(pause, l.client.Now().Sub(since))
 	}
 }
 

@@ -72,7 +72,7 @@ func TestAway(t *testing.T) {
 		if got := s.texts(); len(got) != 50 {
 			t.Errorf("%d lines after half an hour", len(got))
 		}
-		if n := len(s.dialed()); n < 10 || n > 25 {
+		if n := len(s.dialed()); n < 10 || n > 40 {
 			t.Errorf("%d attempts in half an hour", n)
 		}
 		if pause := s.dialed()[len(s.dialed())-1] - s.dialed()[len(s.dialed())-2]; pause < 3*time.Minute || pause > 7*time.Minute {
@@ -86,6 +86,24 @@ func TestAway(t *testing.T) {
 		got := s.texts()
 		if want := "51 commits to src while I was away: the last was text 050"; got[len(got)-1] != want || len(got) != 51 {
 			t.Errorf("%q", got[50:])
+		}
+	})
+}
+
+// A server that starts again is found before the backlog is one: half a minute
+// away, with a line a second, costs nothing.
+func TestAwayForAMoment(t *testing.T) {
+	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		var texts []string
+		for i := range 120 {
+			s.set(func(s *server) { s.isDown = i >= 30 && i < 60 })
+			texts = append(texts, fmt.Sprintf("text %03d", i))
+			c.say(t, texts[i])
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		if got := s.texts(); !slices.Equal(got, texts) {
+			t.Errorf("%q", got)
 		}
 	})
 }
