@@ -171,6 +171,7 @@ func TestKicked(t *testing.T) {
 		c.say(t, "one")
 		time.Sleep(5 * time.Second)
 		s.say(":op!o@h KICK #src vext :enough")
+		time.Sleep(time.Second)
 		c.say(t, "two")
 		time.Sleep(5 * time.Second)
 		if got := c.channel(t); got.State != "refused" || got.Problem != "kicked by op: enough" {
@@ -178,6 +179,7 @@ func TestKicked(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		s.say(":op!o@h KICK #src vext :enough")
+		time.Sleep(time.Second)
 		c.say(t, "three")
 		time.Sleep(50 * time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "two"}) {
