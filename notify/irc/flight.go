@@ -341,9 +341,14 @@ func (l *link) pong(token string) {
 	}
 }
 
-// resolve takes a wire off, confirmed or refused.
+// resolve takes a wire off, confirmed or refused, once: a server can answer late,
+// or twice.
 func (l *link) resolve(w *wire, refused string) {
-	l.wires = slices.DeleteFunc(l.wires, func(other *wire) bool { return other == w })
+	i := slices.Index(l.wires, w)
+	if i < 0 {
+		return
+	}
+	l.wires = slices.Delete(l.wires, i, i+1)
 	l.settle(w, refused)
 }
 
