@@ -207,6 +207,11 @@ func (s *saying) say(ctx context.Context, o notify.Outlet) error {
 		if s.told, s.trouble, err = await(ctx, o, s.wait, s.keys); err != nil {
 			return err
 		}
+		left, err := o.Outcomes(ctx, s.keys...)
+		if err == nil && len(left) < len(known) {
+			s.told, s.kept = false, false
+			return errors.New("it was taken back, by vext irc drop")
+		}
 	}
 	// From here on Put would take the lines again. A key that stays does no harm.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)

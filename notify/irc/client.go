@@ -71,15 +71,15 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-// awayTime is how long the lines of a target have waited, when nobody told them,
-// for us to have been away.
+// awayTime is how long the lines of a target have waited, and how long ago the
+// last was told, for us to have been away.
 const awayTime = 5 * time.Minute
 
 // wasAway lets the backlog of a target be told in one line that was left when
 // vext last ran, unless that was a moment ago.
 func (c *Client) wasAway(t *target.Target) {
 	b, oldest, err := c.outbox.backlog(urlOf(t))
-	if err != nil || b.Count == 0 || c.Now().Sub(oldest) < awayTime {
+	if now := c.Now(); err != nil || b.Count == 0 || now.Sub(oldest) < awayTime || now.Sub(b.Told) < awayTime {
 		return
 	}
 	c.mu.Lock()

@@ -72,8 +72,8 @@ func isError(command string) bool {
 // pong confirms what was sent before the PING, but for what the server has
 // complained of meanwhile: a server answers in the order in which it was asked.
 // Where it has complained of some messages to a room, and not of all, they were
-// the last of them if the room was closed to us meanwhile. Else nobody can say
-// which they were, and all of them are told again, one by one.
+// the last of them if we were thrown out before. Else nobody can say which they
+// were, and all of them are told again, one by one.
 func (l *link) pong(token string) {
 	end := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight == nil && w.token == token })
 	if end < 0 {
@@ -92,8 +92,7 @@ func (l *link) pong(token string) {
 			continue
 		}
 		r, refused := w.flight.room, ""
-		isKnown := r.shut == 1 && !r.stirred
-		if r.errors > 0 && (!isKnown || left[r] <= r.errors) {
+		if r.errors > 0 && (r.shut == 0 || left[r] <= r.errors) {
 			refused = r.refused
 			r.careful = l.client.Now().Add(carefulTime)
 		}
@@ -101,7 +100,7 @@ func (l *link) pong(token string) {
 		l.settle(w, refused)
 	}
 	for r := range left {
-		r.errors, r.shut, r.stirred = 0, 0, false
+		r.errors, r.shut = 0, 0
 	}
 }
 

@@ -91,7 +91,10 @@ func (l *link) next(now time.Time, leaving bool) *room {
 // one. A person is told one at a time, for it can't be seen when he leaves; and
 // so is a room of which it could not be said which of several was refused.
 func (l *link) load(r *room, now time.Time) bool {
-	if r.open > 0 && (r.target.IsNick || !l.labels && now.Before(r.careful)) {
+	if r.open == 0 { // what was said before this is about nothing that can be on the wire
+		r.errors, r.shut = 0, 0
+	}
+	if r.open > 0 && (r.target.IsNick || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.shut > 0)) {
 		return false
 	}
 	rec, ok, err := l.takeNext(r, now)

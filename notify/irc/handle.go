@@ -147,11 +147,6 @@ func (l *link) modeChanged(e *girc.Event) {
 	}
 	for _, r := range l.find(e.Params[0]) {
 		r.careful = l.client.Now().Add(carefulTime)
-		if isShut := len(e.Params) > 1 && e.Params[1] != "" && e.Params[1][0] == '+' && strings.ContainsAny(e.Params[1], "mMRbq"); isShut && r.errors == 0 {
-			r.shut++
-		} else {
-			r.stirred = true
-		}
 		if r.state == inside {
 			r.retry = time.Time{}
 		}
@@ -161,17 +156,28 @@ func (l *link) modeChanged(e *girc.Event) {
 // complained is an error about a channel or a person.
 func (l *link) complained(e *girc.Event) {
 	for _, r := range l.find(e.Params[1]) {
-		if r.state == joining {
+		isOpen := r.open > 0 && !l.labels
+		if r.state == joining && !(isOpen && isAboutMessages(e.Command)) {
 			l.joinRefused(r, e.Command, e.Last())
-			continue
 		}
-		if r.open == 0 || l.labels {
+		// One complaint too many tells a line twice, one too few loses it.
+		if !isOpen || r.open == 0 || e.Command != errNoSuchChannel && !isAboutMessages(e.Command) {
 			continue
 		}
 		r.errors++
 		r.refused = refusal(e.Command, e.Last())
 		l.isOutside(r, e.Command)
 	}
+}
+
+// isAboutMessages reports whether an error can be about a message: every one that
+// is not about JOIN alone.
+func isAboutMessages(command string) bool {
+	switch command {
+	case errNoSuchChannel, errTooManyChannels, "437", "470", "471", "473", errBanned, errBadKey, "476", "489":
+		return false
+	}
+	return true
 }
 
 // isOutside notes of a message that was refused when we are not in the channel,

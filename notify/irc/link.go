@@ -26,7 +26,6 @@ type link struct {
 	*network
 	number int // in its network, from 0
 	rooms  []*room
-	limit  int // channels that the server has let us have; 0 for not known
 	slower int // how often the server has called it a flood
 
 	session // of the connection that there is
@@ -47,6 +46,7 @@ type session struct {
 	pinged  time.Time // when the PING went out to which there is no answer yet
 	control []string  // lines that go before messages
 	turn    int       // of the rooms
+	limit   int       // channels that the server has let us have; 0 for not known
 
 	registration
 	flights

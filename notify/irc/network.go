@@ -60,6 +60,9 @@ func (n *network) claim(l *link) {
 	defer n.mu.Unlock()
 	n.waiting = slices.DeleteFunc(n.waiting, func(r *room) bool {
 		if !n.client.Now().Before(r.fullUntil) {
+			if slices.Contains(r.full, l) {
+				l.limit = 0 // it may have room by now
+			}
 			r.full = nil
 		}
 		if slices.Contains(r.full, l) || !l.hasRoom(&r.target) {

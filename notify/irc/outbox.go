@@ -34,6 +34,8 @@ type Outbox struct {
 	written chan struct{} // closed when the writer has ended
 	close   func() error
 
+	isLoaded bool
+
 	dead    error         // of the writer, that ended all writing
 	ended   chan struct{} // room for one: there is something in told
 	settled chan struct{} // room for one: a reminder has been told
@@ -152,9 +154,12 @@ func openAt(path string, now time.Time) (*Outbox, error) {
 		return db.Close()
 	})
 	if err := o.load(now); err != nil {
-		guard(db.Close)
+		if !errors.Is(err, ErrDamaged) { // else its locks may not be to be had
+			db.Close()
+		}
 		return nil, err
 	}
+	o.isLoaded = true
 	go o.write()
 	return o, nil
 }

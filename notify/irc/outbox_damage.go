@@ -97,6 +97,9 @@ func (o *Outbox) update(f func(*bbolt.Tx) error) error {
 	err := guard(func() error { return o.db.Update(f) })
 	if errors.Is(err, ErrDamaged) {
 		o.dead = err
+		if !o.isLoaded {
+			return err // who opens it sets it aside
+		}
 		os.Rename(o.db.Path(), o.db.Path()+damagedSuffix+strconv.Itoa(os.Getpid()))
 	}
 	return err

@@ -221,11 +221,11 @@ func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) 
 func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
 	var dropped []record
 	err := o.change(ctx, func(tx *bbolt.Tx) error {
-		dropped = nil
 		err := scan(tx, target, 0, func(r record) (bool, error) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			if !r.Reminder && o.held[place{target, r.number}] == 0 {
+			if p := (place{target, r.number}); !r.Reminder && o.held[p] == 0 {
+				o.held[p] = withdrawn // nobody is to take it until it is gone
 				dropped = append(dropped, r)
 			}
 			return true, nil
@@ -244,6 +244,9 @@ func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
 		}
 		return o.count(tx, map[string]int{target: -len(dropped)}, time.Time{}, nil)
 	})
+	for i := range dropped {
+		o.letGo(target, dropped[i].number)
+	}
 	if err != nil || len(dropped) == 0 {
 		return 0, err
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"vext/notify"
 )
 
@@ -275,4 +277,24 @@ func TestForgetOld(t *testing.T) {
 	if err != nil || len(known) != 1 || !slices.Equal(o.targets(true), []string{src + "waits"}) {
 		t.Errorf("known are %v of %q, %v", known, o.targets(true), err)
 	}
+}
+
+// So is one that is a database, with something in it that nobody has written.
+func TestDamagedRecord(t *testing.T) {
+	state := t.TempDir()
+	o := openOutbox(t, state)
+	putTexts(t, o, "one")
+	o.Close()
+	db, err := bbolt.Open(filepath.Join(state, dirName, outboxName), outboxMode, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketTargets).Put([]byte(src), []byte("{bad")) })
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if o, err = Open(state, noon); err != nil || o.SetAside == "" {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	o.Close()
 }

@@ -33,8 +33,7 @@ type room struct {
 	errors  int       // about what is on the wire before the next PONG
 	refused string    // what the last of these said
 	careful time.Time // until when each line is to be confirmed before the next
-	shut    int       // how often the room was closed to us before the first of these
-	stirred bool      // or something else was done to it
+	shut    int       // how often we were thrown out before the first of these
 
 	full      []*link   // that have no place for it
 	fullUntil time.Time // when they are asked again
@@ -157,7 +156,7 @@ func (r *room) enter(state roomState, now time.Time) {
 func (r *room) leave(now time.Time) {
 	r.state, r.since, r.retry = outside, now, time.Time{}
 	r.current, r.open, r.after = nil, 0, 0
-	r.errors, r.shut, r.stirred = 0, 0, false
+	r.errors, r.shut = 0, 0
 	r.isIdle, r.isAway = false, true
 	r.show()
 }
@@ -165,6 +164,9 @@ func (r *room) leave(now time.Time) {
 // show publishes the state for who asks.
 func (r *room) show() {
 	s := ChannelStatus{Target: r.target.String(), Name: r.target.Name, Since: r.since, Problem: r.problem, Failing: r.failing, Retry: r.retry}
+	if len(r.full) > 0 {
+		s.Retry = r.fullUntil
+	}
 	switch {
 	case r.target.IsNick:
 		s.State = "person"
