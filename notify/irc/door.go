@@ -102,6 +102,9 @@ func serveConns(ctx, calls context.Context, l *net.UnixListener, server *rpc.Ser
 	for {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
+			if err == nil { // who came too late is to know at once
+				conn.Close()
+			}
 			return nil
 		}
 		if err != nil {
