@@ -6,26 +6,20 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"vext/internal/disk"
+	"vext/internal/store"
 )
 
+// memoryName is the file of the memory in the state directory, and brokenMark
+// stands behind it in the names of memories that were set aside.
 const (
-	// memoryName is the file of the memory in the state directory, and brokenName
-	// begins those of memories that were set aside; the time follows, in UTC.
-	memoryName  = "notices.db"
-	brokenName  = memoryName + ".broken-"
-	brokenStamp = "20060102T150405Z"
-	// openWait is how long another process may take to let the memory go.
-	openWait = 200 * time.Millisecond
+	memoryName = "notices.db"
+	brokenMark = ".broken-"
 )
 
 // OpenMemory opens the memory in a state directory, and makes it where there is
@@ -34,9 +28,9 @@ const (
 func OpenMemory(state string, now time.Time, log *slog.Logger) (*Memory, error) {
 	path := filepath.Join(state, memoryName)
 	db, err := open(path)
-	if errors.Is(err, errBroken) {
-		aside := filepath.Join(state, brokenName+now.UTC().Format(brokenStamp))
-		if asideErr := disk.Rename(path, aside); asideErr != nil {
+	if errors.Is(err, store.ErrDamaged) {
+		aside, asideErr := store.SetAside(path, brokenMark, now)
+		if asideErr != nil {
 			return nil, fmt.Errorf("%s: %w; and it can't be set aside: %w", path, err, asideErr)
 		}
 		log.Error("notices: what was announced can't be read; begun anew, so that a commit may be announced twice", "err", err, "aside", aside)
@@ -51,45 +45,28 @@ func OpenMemory(state string, now time.Time, log *slog.Logger) (*Memory, error) 
 // BrokenMemories returns the paths of the memories that were set aside because
 // they could not be read, the oldest first.
 func BrokenMemories(state string) []string {
-	paths, _ := filepath.Glob(filepath.Join(state, brokenName+"*"))
-	slices.Sort(paths)
-	return paths
+	return store.Aside(filepath.Join(state, memoryName), brokenMark)
 }
 
 // Close lets the memory go.
 func (m *Memory) Close() error { return m.db.Close() }
 
-// errBroken says that what is in the file is wrong, and not the machine.
-var errBroken = errors.New("broken")
-
-// open opens a database and looks at all of it. bbolt maps the file and believes
-// it: at pages that are wrong it panics, and at such that are missing the memory
-// faults. A database that has panicked may hold its own locks, and is left.
-func open(path string) (db *bbolt.DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if fault := recover(); fault != nil {
-			db, err = nil, fmt.Errorf("%w: %v", errBroken, fault)
-		}
-	}()
-	db, err = bbolt.Open(path, disk.FileMode, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
-	var machine syscall.Errno
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, errors.New("in use by another process")
-	case errors.As(err, &machine):
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errBroken, err)
-	}
-	if err = db.View(check); err == nil {
-		err = db.Update(prepare)
-	}
+// open opens a database and looks at all of it.
+func open(path string) (*bbolt.DB, error) {
+	db, err := store.Open(path, disk.FileMode)
 	if err != nil {
-		db.Close()
 		return nil, err
 	}
-	return db, nil
+	return db, store.Guard(func() error {
+		err := db.View(check)
+		if err == nil {
+			err = db.Update(prepare)
+		}
+		if err != nil {
+			db.Close()
+		}
+		return err
+	})
 }
 
 // check reads and looks up every entry here, where a fault is caught, and then
@@ -108,7 +85,7 @@ func check(tx *bbolt.Tx) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errBroken, err)
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (l *link) pong(token string) {
 			continue
 		}
 		r, refused := w.flight.room, ""
-		if r.errors > 0 && (r.shut == 0 || left[r] <= r.errors) {
+		if r.errors > 0 && (!r.isOut || left[r] <= r.errors) {
 			refused = r.refused
 			r.careful = l.client.Now().Add(carefulTime)
 		}
@@ -100,7 +100,7 @@ func (l *link) pong(token string) {
 		l.settle(w, refused)
 	}
 	for r := range left {
-		r.errors, r.shut = 0, 0
+		r.errors, r.isOut = 0, false
 	}
 }
 

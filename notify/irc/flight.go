@@ -92,9 +92,9 @@ func (l *link) next(now time.Time, leaving bool) *room {
 // so is a room of which it could not be said which of several was refused.
 func (l *link) load(r *room, now time.Time) bool {
 	if r.open == 0 { // what was said before this is about nothing that can be on the wire
-		r.errors, r.shut = 0, 0
+		r.errors, r.isOut = 0, false
 	}
-	if r.open > 0 && (r.target.IsNick || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.shut > 0)) {
+	if r.open > 0 && (r.target.IsNick || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.isOut)) {
 		return false
 	}
 	rec, ok, err := l.takeNext(r, now)

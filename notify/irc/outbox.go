@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"vext/internal/store"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -107,9 +109,6 @@ const (
 	outboxMode = 0o600
 )
 
-// openWait is how long another process may take to let the outbox go.
-const openWait = 200 * time.Millisecond
-
 // keepTarget is how long a target is remembered to which nothing is told.
 const keepTarget = 30 * 24 * time.Hour
 
@@ -124,9 +123,12 @@ func Open(state string, now time.Time) (*Outbox, error) {
 	}
 	path := filepath.Join(dir, outboxName)
 	o, err := openAt(path, now)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, store.ErrDamaged) {
 		var aside string
-		if o, aside, err = openAnew(path, now); err == nil {
+		if aside, err = store.SetAside(path, damagedMark, now); err == nil {
+			o, err = openAt(path, now)
+		}
+		if err == nil {
 			o.SetAside = aside
 		}
 	}
@@ -137,7 +139,10 @@ func Open(state string, now time.Time) (*Outbox, error) {
 }
 
 func openAt(path string, now time.Time) (*Outbox, error) {
-	db, err := openDB(path)
+	db, err := store.Open(path, outboxMode)
+	if errors.Is(err, store.ErrInUse) {
+		return nil, ErrInUse
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +159,7 @@ func openAt(path string, now time.Time) (*Outbox, error) {
 		return db.Close()
 	})
 	if err := o.load(now); err != nil {
-		if !errors.Is(err, ErrDamaged) { // else its locks may not be to be had
+		if !errors.Is(err, store.ErrDamaged) { // else its locks may not be to be had
 			db.Close()
 		}
 		return nil, err
@@ -186,7 +191,7 @@ func (o *Outbox) load(now time.Time) error {
 		err := tx.Bucket(bucketTargets).ForEach(func(name, value []byte) error {
 			b := &backlog{}
 			if err := json.Unmarshal(value, b); err != nil {
-				return fmt.Errorf("%w: %w", ErrDamaged, err)
+				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 			}
 			if b.Count == 0 && now.Sub(b.Told) > keepTarget {
 				old = append(old, bytes.Clone(name))
@@ -215,7 +220,7 @@ func forgetOld(tx *bbolt.Tx, now time.Time) error {
 	err := keys.ForEach(func(key, value []byte) error {
 		var k keyed
 		if err := json.Unmarshal(value, &k); err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+			return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 		}
 		if !k.isOpen() && now.Sub(k.Told) > keepOutcome {
 			old = append(old, bytes.Clone(key))

@@ -33,7 +33,7 @@ type room struct {
 	errors  int       // about what is on the wire before the next PONG
 	refused string    // what the last of these said
 	careful time.Time // until when each line is to be confirmed before the next
-	shut    int       // how often we were thrown out before the first of these
+	isOut   bool      // we were thrown out before the first of these
 
 	full      []*link   // that have no place for it
 	fullUntil time.Time // when they are asked again
@@ -156,7 +156,7 @@ func (r *room) enter(state roomState, now time.Time) {
 func (r *room) leave(now time.Time) {
 	r.state, r.since, r.retry = outside, now, time.Time{}
 	r.current, r.open, r.after = nil, 0, 0
-	r.errors, r.shut = 0, 0
+	r.errors, r.isOut = 0, false
 	r.isIdle, r.isAway = false, true
 	r.show()
 }
@@ -361,7 +361,7 @@ func refusal(command, said string) string {
 func (l *link) thrownOut(r *room, what string) {
 	now := l.client.Now()
 	if r.isAway = true; r.errors == 0 {
-		r.shut++
+		r.isOut = true
 	}
 	r.state, r.since = outside, now
 	pause := kickPause

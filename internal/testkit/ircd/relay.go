@@ -84,15 +84,7 @@ func (r *Relay) pass(client net.Conn) {
 	if !r.keep(client, server) {
 		return
 	}
-	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
-		both.Go(func() {
-			io.Copy(way[0], way[1])
-			client.Close()
-			server.Close()
-		})
-	}
-	both.Wait()
+	splice(client, server)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.conns, client)
@@ -111,4 +103,18 @@ func (r *Relay) keep(conns ...net.Conn) bool {
 		r.conns[conn] = true
 	}
 	return r.listener != nil
+}
+
+// splice hands on what either connection says to the other until one ends, and
+// closes both.
+func splice(client, server net.Conn) {
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
+		both.Go(func() {
+			io.Copy(way[0], way[1])
+			client.Close()
+			server.Close()
+		})
+	}
+	both.Wait()
 }

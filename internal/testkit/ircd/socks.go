@@ -97,15 +97,7 @@ func (s *Socks) serve(client net.Conn) {
 	}
 	s.keep(server)
 	client.Write(reply)
-	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
-		both.Go(func() {
-			io.Copy(way[0], way[1])
-			client.Close()
-			server.Close()
-		})
-	}
-	both.Wait()
+	splice(client, server)
 }
 
 // greet agrees on a method, and checks the user.
