@@ -155,7 +155,7 @@ func TestMany(t *testing.T) {
 		}(), "src: src: jane and tom pushed 4 commits to src main: r1..r4 | r1 | r2 | r3"},
 		{"three people, one of them on GitHub's pages", 3, func() []commit.Arrival {
 			all := push(4)
-			all[1].Committer, all[2].Committer = person("tom"), commit.Person{Name: "GitHub", Email: webFlow}
+			all[1].Committer, all[2].Committer = person("tom"), commit.Person{Name: "GitHub", Email: "noreply@github.com"}
 			all[2].Author = commit.Person{Email: "1234+ida@users.noreply.github.com"}
 			return all
 		}(), "src: src: jane and 2 others pushed 4 commits to src main: r1..r4 | r1 | r2 | r3"},

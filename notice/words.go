@@ -110,15 +110,12 @@ func pushOf(commits []commit.Arrival, count int) Push {
 	}
 }
 
-// webFlow is the committer of what is merged on GitHub's pages, and nobody.
-const webFlow = "noreply@github.com"
-
 // authors names who pushed: whoever committed last, and how many others did.
 func authors(commits []commit.Arrival) string {
 	var names []string
 	for _, c := range slices.Backward(commits) {
 		who := c.Committer
-		if strings.EqualFold(who.Email, webFlow) || who == (commit.Person{}) {
+		if who.IsWebFlow() || who == (commit.Person{}) {
 			who = c.Author
 		}
 		if name := text.Shorten(text.OneLine(login(who)), longestField); name != "" && !slices.Contains(names, name) {

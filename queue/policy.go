@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,12 +70,9 @@ func (p *Policy) trailers(more string) []string {
 	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
 }
 
-// webFlow is the committer of what is merged on GitHub's pages, and nobody.
-const webFlow = "noreply@github.com"
-
 // Recipient returns the person who is reminded of c.
 func (p *Policy) Recipient(c *commit.Commit) commit.Person {
-	if p.ToAuthor || strings.EqualFold(c.Committer.Email, webFlow) {
+	if p.ToAuthor || c.Committer.IsWebFlow() {
 		return c.Author
 	}
 	return c.Committer
@@ -82,12 +80,21 @@ func (p *Policy) Recipient(c *commit.Commit) commit.Person {
 
 // ignores returns why c does not count, "" when it does.
 func (p *Policy) ignores(c *commit.Commit) string {
-	switch {
-	case c.Branch() != "" && !p.countsBranch(c):
+	if c.Branch() != "" && !p.countsBranch(c) {
 		return fmt.Sprintf("branch %s does not count", c.Branch())
-	case commit.Forgeable(c.Source) && !matchAny(p.Senders, c.Sender, true):
+	}
+	return cmp.Or(p.ignoresSender(c), p.ignoresRepository(c))
+}
+
+func (p *Policy) ignoresSender(c *commit.Commit) string {
+	if commit.Forgeable(c.Source) && !matchAny(p.Senders, c.Sender, true) {
 		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
-	case !p.HasRepository(p.Repositories, c.Repository):
+	}
+	return ""
+}
+
+func (p *Policy) ignoresRepository(c *commit.Commit) string {
+	if !p.HasRepository(p.Repositories, c.Repository) {
 		return fmt.Sprintf("repository %q is not listed in repositories", c.Repository)
 	}
 	return ""

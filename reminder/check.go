@@ -240,15 +240,22 @@ func Ago(t, now time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "none yet"
 	}
-	d := now.Sub(t)
 	distance := calendar.Of(t, zone).Distance(calendar.Of(now, zone))
-	switch {
-	case d >= 0 && d < time.Minute:
-		distance = "just now"
-	case d >= 0 && d < time.Hour:
-		distance = calendar.Plural(int(d/time.Minute), "minute") + " ago"
-	case d >= 0 && d < 24*time.Hour:
-		distance = calendar.Plural(int(d/time.Hour), "hour") + " ago"
+	if d := now.Sub(t); d >= 0 && d < 24*time.Hour {
+		distance = Elapsed(d)
 	}
 	return t.In(zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
+}
+
+// Elapsed says how long ago something was, in the fewest words.
+func Elapsed(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return calendar.Plural(int(d/time.Minute), "minute") + " ago"
+	case d < 24*time.Hour:
+		return calendar.Plural(int(d/time.Hour), "hour") + " ago"
+	}
+	return calendar.Plural(int(d/(24*time.Hour)), "day") + " ago"
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -223,13 +222,9 @@ func background(ctx context.Context, t task) func() error {
 	}
 }
 
-// withoutSecrets returns a target as a person may see it.
+// withoutSecrets returns a target as a person may see it, of a URL that was
+// parsed before.
 func withoutSecrets(to string) string {
-	if t, err := target.Parse(to); err == nil {
-		return t.String()
-	}
-	if u, err := url.Parse(to); err == nil {
-		return u.Redacted()
-	}
-	return "the target"
+	t, _ := target.Parse(to)
+	return t.String()
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
-	"vext/internal/calendar"
 	"vext/notify/irc"
 	"vext/reminder"
 )
@@ -129,20 +128,12 @@ func sinceWords(t, now time.Time, zone *time.Location) string {
 	return "since " + reminder.Ago(t, now, zone)
 }
 
-// agoWords says how long ago something was, in the fewest words.
+// agoWords says how long ago something was, if ever.
 func agoWords(t, now time.Time) string {
-	d := now.Sub(t)
-	switch {
-	case t.IsZero():
+	if t.IsZero() {
 		return "never"
-	case d < time.Minute:
-		return "just now"
-	case d < time.Hour:
-		return calendar.Plural(int(d/time.Minute), "minute") + " ago"
-	case d < 24*time.Hour:
-		return calendar.Plural(int(d/time.Hour), "hour") + " ago"
 	}
-	return calendar.Plural(int(d/(24*time.Hour)), "day") + " ago"
+	return reminder.Elapsed(now.Sub(t))
 }
 
 // printChannels prints a table of channels and persons.

@@ -110,11 +110,7 @@ func (a *app) notify(ctx context.Context, to string, texts []string, wait time.D
 		if err = withOutlet(ctx, bounded, open, s.say); !isLost(err) {
 			break
 		}
-		select {
-		case <-time.After(outboxStep):
-		case <-bounded.Done():
-		}
-		if bounded.Err() != nil {
+		if pause(bounded, outboxStep) != nil {
 			break
 		}
 	}

@@ -44,6 +44,13 @@ func (p Person) String() string {
 	return p.Name + " <" + p.Email + ">"
 }
 
+// webFlow is the committer of what is merged on GitHub's pages, and nobody.
+const webFlow = "noreply@github.com"
+
+// IsWebFlow reports whether the person is GitHub itself, which stands as the
+// committer of what is merged on its pages.
+func (p Person) IsWebFlow() bool { return strings.EqualFold(p.Email, webFlow) }
+
 // Login returns the local part of the person's address, by which the
 // statistics count.
 func (p Person) Login() string { return Login(p.Email) }
