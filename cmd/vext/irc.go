@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,14 +140,16 @@ func setTo[T any](to *T, value *T) {
 // closed when nobody takes lines in any more.
 func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
 	client, outbox, err := newIRC(c, state, log)
-	for waited := time.Duration(0); errors.Is(err, irc.ErrInUse) && waited < serveWait; waited += outboxStep {
-		if waited == 0 {
-			log.Info("waiting for another vext, which is telling something on IRC")
-		}
-		if err := pause(ctx, outboxStep); err != nil {
-			return nil, nil, err
-		}
+	if errors.Is(err, irc.ErrInUse) {
+		log.Info("waiting for another vext, which is telling something on IRC")
+	}
+	bounded, cancel := context.WithTimeout(ctx, serveWait)
+	defer cancel()
+	for errors.Is(err, irc.ErrInUse) && pause(bounded, outboxStep) == nil {
 		client, outbox, err = newIRC(c, state, log)
+	}
+	if ctx.Err() != nil && err != nil {
+		return nil, nil, ctx.Err()
 	}
 	if errors.Is(err, irc.ErrInUse) {
 		return nil, nil, hinted{err, "does another vext serve run with this state directory? one is enough"}
@@ -175,7 +178,9 @@ const (
 // or, where none runs, a client of this process, for as long as it is at work.
 // done must be called.
 func (a *app) outlet(ctx context.Context, c *config.Config, state string, log *slog.Logger) (o ircOutlet, done func() error, err error) {
-	for waited := time.Duration(0); ; waited += outboxStep {
+	bounded, cancel := context.WithTimeout(ctx, outboxWait)
+	defer cancel()
+	for {
 		remote, err := irc.Knock(state)
 		if err == nil {
 			return remote, remote.Close, nil
@@ -189,11 +194,11 @@ func (a *app) outlet(ctx context.Context, c *config.Config, state string, log *s
 				return errors.Join(a.speak(ctx, c, client, state, log), outbox.Close())
 			}), nil
 		}
-		if !errors.Is(err, irc.ErrInUse) || waited >= outboxWait {
+		if !errors.Is(err, irc.ErrInUse) {
 			return nil, nil, err
 		}
-		if err := pause(ctx, outboxStep); err != nil {
-			return nil, nil, err
+		if pause(bounded, outboxStep) != nil {
+			return nil, nil, cmp.Or(ctx.Err(), err)
 		}
 	}
 }

@@ -229,7 +229,7 @@ func (s *saying) failed(err error) error {
 	case s.unsure:
 		return hinted{fmt.Errorf("not told yet to %s: %w", to, err), "it may be kept, and told later; see vext irc status"}
 	}
-	return fmt.Errorf("not told to %s, and not kept: %w", to, err)
+	return hinted{fmt.Errorf("not told to %s, and not kept: %w", to, err), "say it again when that is mended"}
 }
 
 // firstAwait and longestAwait are how long to wait between two looks for the
