@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -51,11 +52,21 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir, "vext/cmd/vext", "vext/cmd/vext-filter")
+	args := []string{"build", "-trimpath", "-ldflags=-s -w"}
+	if GuardsStart() {
+		args = append(args, "-ldflags=vext/cmd/vext-filter=-s -w -E main.entry")
+	}
+	cmd := exec.Command("go", append(args, "-o", dir, "vext/cmd/vext", "vext/cmd/vext-filter")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return dir, cmd.Run()
 })
+
+// GuardsStart reports whether vext-filter has an entry of its own on this
+// system, see cmd/vext-filter/entry_linux.go.
+func GuardsStart() bool {
+	return runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+}
 
 // Programs returns the directory of vext and vext-filter, built as make builds
 // them, once for all tests of a package. TestMain calls Main, which removes

@@ -232,7 +232,12 @@ func trace(w *world, job *job, injected string, options ...string) result {
 	if err := os.Remove(file); err != nil {
 		w.t.Fatal(err)
 	}
-	r.calls = parseTrace(w.root, string(data))
+	// The filter's entry outlives the killed, and ends with a status of its own.
+	begun, _, killed := strings.Cut(string(data), " +++ killed by SIGKILL +++")
+	if killed {
+		r.exit = -1
+	}
+	r.calls = parseTrace(w.root, begun)
 	r.at = job.disturbedAt(&r)
 	return r
 }
