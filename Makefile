@@ -8,11 +8,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # Static: the filter must start in a millisecond wherever it is copied to.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w $(LDFLAGS)"
 
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 10s
 SYSTEMS     = linux/amd64 linux/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64 darwin/arm64
 
-.PHONY: all run test test-programs bench fuzz lint cross install clean bin/vext bin/vext-filter
+.PHONY: all run test test-programs test-fresh bench fuzz lint cross install clean bin/vext bin/vext-filter
 
 all: bin/vext bin/vext-filter
 
@@ -36,9 +35,15 @@ run: all
 
 # Everything that is tested, with the real programs where they can be had. Never
 # from the cache: it does not know of the programs that the tests build and run.
+# At its end stands how many tests were skipped, and which.
 test: test-programs
 	$(GO) vet ./...
-	$(GO) test -race -count=1 -timeout 20m ./...
+	$(GO) tool gotestsum --format pkgname -- -race -count=1 -timeout 20m ./...
+
+# The same in a new root of Debian's, made with debootstrap, which has nothing but
+# what make test installs.
+test-fresh:
+	sh test/fresh.sh
 
 test-programs:
 	@sh test/programs.sh
@@ -56,7 +61,7 @@ fuzz:
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) tool staticcheck ./...
 
 # Both programs, for every system that their users have.
 cross:

@@ -22,6 +22,7 @@ need mandoc mandoc
 need hg mercurial
 need svn subversion
 need svnnotify libsvn-notify-perl
+perl -MHTML::Entities -e 1 2>/dev/null || missing="$missing libhtml-parser-perl" # only recommended by it
 need curl curl
 need openssl openssl
 need irkerhook irker
