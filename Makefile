@@ -68,7 +68,9 @@ cross:
 	@set -e; for system in $(SYSTEMS); do \
 	  echo "== $$system"; \
 	  export GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0; \
-	  $(GO) build -o /dev/null ./cmd/vext; $(GO) build -o /dev/null ./cmd/vext-filter; \
+	  $(GO) build -o /dev/null ./cmd/vext; \
+	  case $$system in linux/*) entry='-E main.entry';; *) entry='';; esac; \
+	  $(GO) build -ldflags "$$entry" -o /dev/null ./cmd/vext-filter; \
 	  $(GO) vet ./...; \
 	done
 
