@@ -166,24 +166,6 @@ func TestParsePerson(t *testing.T) {
 	}
 }
 
-func TestParseDate(t *testing.T) {
-	const want = "2026-11-20 09:30:39"
-	for _, s := range []string{
-		"2026-11-20T09:30:39Z", "2026-11-20T10:30:39+01:00", "Fri, 20 Nov 2026 09:30:39 +0000 (UTC)",
-		"Fri, 20 Nov 2026 09:30:39 GMT", "20 Nov 2026 01:30:39 PST", "2026-11-20 04:30:39 -0500",
-		"Fri Nov 20 09:30:39 2026", "Fri Nov 20 10:30:39 2026 +0100", "Fri Nov 20 09:30:39 UTC 2026",
-	} {
-		if got := ParseDate(s).UTC().Format("2006-01-02 15:04:05"); got != want {
-			t.Errorf("ParseDate(%q) = %s, want %s", s, got, want)
-		}
-	}
-	for _, s := range []string{"", "yesterday", "2026-13-40 00:00:00 +0000", "((((", "a, b"} {
-		if got := ParseDate(s); !got.IsZero() {
-			t.Errorf("ParseDate(%q) = %s, want none", s, got)
-		}
-	}
-}
-
 func FuzzReadMail(f *testing.F) {
 	files, _ := filepath.Glob(mails + "/*.eml")
 	for _, file := range files {
