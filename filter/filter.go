@@ -153,7 +153,7 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 		in.capturing = false
 		return Result{LetGo, "no trailer that asks for a reminder"}, nil
 	case len(asking)+others > 1:
-		return f.push(in, asking)
+		return f.push(in, mail, asking)
 	}
 	if err := in.drain(); err != nil {
 		return Result{}, err
@@ -162,8 +162,12 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 	if in.overflow {
 		data = mail.Cut(in.size)
 	}
-	if mail.Header.Has(commit.SourceHeader) { // which only vext itself may say
+	// What only vext itself may say.
+	if mail.Header.Has(commit.SourceHeader) {
 		data = stamp(data, commit.SourceHeader, commit.FromMail)
+	}
+	if mail.Header.Has(commit.SenderHeader) {
+		data = stamp(data, commit.SenderHeader, mail.Sender())
 	}
 	return f.put(&asking[0], data)
 }
@@ -177,13 +181,13 @@ func letGo(m *commit.Mail) Result {
 
 // push spools every commit of a push that asks for a reminder as a mail of its
 // own: a message is one commit.
-func (f *Filter) push(in *input, asking []commit.Commit) (Result, error) {
+func (f *Filter) push(in *input, mail *commit.Mail, asking []commit.Commit) (Result, error) {
 	if err := in.drain(); err != nil {
 		return Result{}, err
 	}
 	for i := range asking {
 		c := &asking[i]
-		c.Source, c.Trailer = "", "" // whatever the mail says of them
+		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // whatever the mail says of them
 		c.ID = c.MadeID()
 	}
 	return f.take(asking...)

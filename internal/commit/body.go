@@ -10,51 +10,64 @@ import (
 // the message says which it is:
 //
 //	git         commit 0123..., Author: ..., message indented by 4
-//	Subversion  Author:, New Revision:, Log:, message indented by 2
+//	Subversion  Author:, New Revision:, Log:, message indented by 2 or as it is
 //	CVS         Modified files:, Log:, message indented by 2
 //	svnnotify   Revision:, Log Message:, message as it is
+//	LLVM        New Revision: 0123..., LOG: and the message as it is
 //	Mercurial   changeset ... in ..., description:, message indented by a tab
+//	GitHub      Branch:, Commit: 0123..., Log Message:, message as it is; all commits of a push
+//	GitLab      pushed to branch ..., 01234567 by ..., message as it is; all commits of a push
 //	plain       the message, up to a diff, a signature or a list's footer
 type body struct {
 	mail  *Mail
 	lines *lineReader
 	facts facts // from the lines before the message
-	ended bool  // a plain message has ended
-	end   int   // where, in the mail's text
+	ended bool  // there can be no commit behind this
+	end   int   // of a plain message in the mail's text; -1 while it is not known
 	start int   // of the last line there
+	named bool  // a mailer's shape is to be expected
+
+	fromGitLab bool
 }
 
 // facts are what the lines before a commit message say about it.
 type facts struct {
 	repository, refname, revision, url string
 	authorDate, date                   string
-	log                                bool // a centralised system's mailer wrote this
-	push                               bool // one mail for all commits of a push
+	author                             Person // of a centralised system's commit, often the login alone
+	log                                bool   // a centralised system's mailer wrote this
+	indented                           bool   // that indents the message
+	push                               bool   // one mail for all commits of a push
+	others                             bool   // who wrote the mail is not who made the commit
 }
 
-func (b *body) read() {
+// read reads the commits of the text into the mail. Of a text in which there is
+// no mailer's shape it returns what would be the message of a plain mail.
+func (b *body) read() (plain string) {
 	h := &b.mail.Header
 	subject := strings.ToLower(h.Get("Subject"))
-	b.facts.log = h.Has("X-SVN-Group") || h.Has("X-SVN-Commit-Repository") || h.Has("X-FreeBSD-CVS-Branch") ||
+	b.facts.indented = h.Has("X-SVN-Group") || h.Has("X-FreeBSD-CVS-Branch")
+	b.facts.log = b.facts.indented || h.Has("X-SVN-Commit-Repository") ||
 		strings.HasPrefix(subject, "svn commit") || strings.HasPrefix(subject, "cvs commit")
 	b.facts.push = h.Has("X-Git-Newrev") && !h.Has("X-Git-Rev")
+	b.fromGitLab = h.Has("X-GitLab-Project-Path") || strings.HasPrefix(subject, "[git][")
+	b.named = b.facts.log || b.fromGitLab || h.names()
 	for !b.ended || b.facts.push {
 		line, ok := b.next()
 		if !ok {
 			break
 		}
 		if b.shape(line) && !b.facts.push {
-			return
+			return ""
 		}
 	}
-	if len(b.mail.Commits) == 0 && !b.facts.push {
-		if !b.ended {
-			b.end = b.mail.text.Len()
-		}
-		b.facts.date = "" // what looked like one is a part of the message
-		b.mail.Plain = true
-		b.finish(Commit{Message: messageText(b.mail.text.String()[:b.end])}, true)
+	switch {
+	case len(b.mail.Commits)+b.mail.Others > 0 || b.facts.push:
+		return ""
+	case b.end < 0:
+		b.end = b.mail.text.Len()
 	}
+	return messageText(b.mail.text.String()[:b.end])
 }
 
 // next returns the next line and keeps it for a mail that must be cut.
@@ -78,10 +91,20 @@ func (b *body) shape(line []byte) bool {
 		}
 		return false // and the line may be overwritten by the look ahead
 	case b.facts.log && isLogLine(line):
-		b.centralLog()
+		b.facts.indented = b.facts.indented || line[0] == ' ' // CVS's
+		b.centralLog("")
+		return true
+	case b.facts.log && bytes.HasPrefix(line, []byte("LOG: ")): // LLVM's
+		b.centralLog(string(line[len("LOG: "):]))
 		return true
 	case b.facts.revision != "" && string(line) == "description:":
-		b.centralLog()
+		b.facts.indented = true
+		b.centralLog("")
+		return true
+	case bytes.HasPrefix(line, []byte("  Branch: refs/")):
+		return b.gitHub(string(line))
+	case b.fromGitLab && isGitLabPush(line):
+		b.gitLab(string(line))
 		return true
 	}
 	if !b.ended {
@@ -157,124 +180,24 @@ func (b *body) gitLog(revision string) {
 	b.finish(c, false)
 }
 
-// centralLog reads the message of a centralised system's mailer.
-func (b *body) centralLog() {
-	c := Commit{Revision: b.facts.revision, Message: b.message("  ")}
-	switch {
-	case b.mail.files:
+// centralLog reads the message of a centralised system's mailer, whose first line
+// may stand behind its name.
+func (b *body) centralLog(first string) {
+	c := Commit{Revision: b.facts.revision}
+	ruled := b.skipToLog()
+	if line, _ := b.lines.peek(); b.facts.indented && len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
+		c.Message = withoutTable(b.message("  "))
 		c.Files = b.changedFiles()
-		if b.facts.refname == "" {
-			b.facts.refname = c.Files.branch()
-		}
-	case b.facts.refname == "":
-		b.facts.refname = b.changedBranch()
+	} else {
+		c.Message, c.Files = b.wholeLog(first, ruled)
+	}
+	if b.facts.refname == "" {
+		b.facts.refname = c.Files.branch()
+	}
+	if !b.mail.files {
+		c.Files = Files{}
 	}
 	b.finish(c, false)
-}
-
-// message reads a commit message whose lines are indented by indent or by a
-// tab; it ends at the first line that is not. When its first line already is
-// not, it ends where a plain one does.
-func (b *body) message(indent string) string {
-	var c collector
-	indented := false
-	for first := true; ; {
-		line, ok := b.lines.peek()
-		if !ok {
-			break
-		}
-		text := line
-		if blank := len(bytes.TrimSpace(line)) == 0; first && !blank && !isRule(line) {
-			first, indented = false, true
-			switch {
-			case bytes.HasPrefix(line, []byte(indent)):
-			case line[0] == '\t':
-				indent = "\t"
-			default:
-				indented = false
-			}
-		} else if first {
-			b.next() // an empty line or svnnotify's rule before the message
-			continue
-		}
-		switch cut, ok := bytes.CutPrefix(line, []byte(indent)); {
-		case indented && ok && bytes.HasPrefix(cut, []byte("Revision  Changes ")): // CVS's table
-			return messageText(c.String())
-		case indented && ok:
-			text = cut
-		case indented && len(bytes.TrimSpace(line)) > 0, !indented && (isEnd(line) || isListEnd(line)):
-			return messageText(c.String())
-		}
-		c.add(bytes.TrimRight(text, " \t"))
-		b.next()
-	}
-	return messageText(c.String())
-}
-
-// isRule recognises a line of dashes or equals signs.
-func isRule(line []byte) bool {
-	return len(line) >= 8 && (len(bytes.Trim(line, "-")) == 0 || len(bytes.Trim(line, "=")) == 0)
-}
-
-// isEnd recognises the line behind a message that is not indented:
-// format-patch's three dashes, a signature, a diff, and what mailing lists and
-// majordomo put below.
-func isEnd(line []byte) bool {
-	if len(line) < 2 || bytes.IndexByte([]byte("-_@dIT"), line[0]) < 0 {
-		return false // as most lines are
-	}
-	switch s := string(line[:min(len(line), 40)]); s[0] {
-	case '-':
-		return s == "--" || s == "-- " || s == "---" || strings.HasPrefix(s, "--- ") ||
-			s == "-----BEGIN PGP SIGNATURE-----" || s == "-----Original Message-----"
-	case '_':
-		return len(s) == 40 && strings.Trim(s, "_") == "" // mailman's
-	case '@':
-		return strings.HasPrefix(s, "@@ -")
-	case 'd':
-		return strings.HasPrefix(s, "diff --git ") || strings.HasPrefix(s, "diff -r ") || strings.HasPrefix(s, "diff -u ")
-	case 'I':
-		return strings.HasPrefix(s, "Index: ")
-	case 'T':
-		return s == "To generate a diff of this commit:" || strings.HasPrefix(s, "To Unsubscribe: ")
-	}
-	return false
-}
-
-// isListEnd recognises the line behind a message of a centralised system that
-// is not indented: a list of files, or a rule. In a plain mail these may be a
-// part of the message.
-func isListEnd(line []byte) bool {
-	return len(line) > 1 && (isRule(line) && len(line) >= 20 || isFileList(line))
-}
-
-// isFileList recognises the line over a list of paths: `Modified:`,
-// `Added Paths:`, `Removed files:`.
-func isFileList(line []byte) bool {
-	if line[len(line)-1] != ':' || len(line) > 20 {
-		return false
-	}
-	verb, noun, _ := strings.Cut(string(line[:len(line)-1]), " ")
-	switch verb {
-	case "Modified", "Added", "Deleted", "Removed", "Replaced", "Copied", "Changed":
-		return noun == "" || noun == "Paths" || noun == "files"
-	}
-	return false
-}
-
-// changedBranch finds the branch in the list of paths behind a message, by the
-// usual layout of a Subversion repository.
-func (b *body) changedBranch() string {
-	for range 20 {
-		line, ok := b.next()
-		if !ok {
-			break
-		}
-		if branch := BranchOfPath(string(bytes.TrimSpace(line))); branch != "" {
-			return branch
-		}
-	}
-	return ""
 }
 
 // BranchOfPath returns the branch that a path of a Subversion repository lies

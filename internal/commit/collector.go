@@ -38,6 +38,13 @@ func (c *collector) add(line []byte) {
 	c.WriteByte('\n')
 }
 
+// addAll adds all lines of a text.
+func (c *collector) addAll(text string) {
+	for line := range strings.Lines(text) {
+		c.add([]byte(strings.TrimSuffix(line, "\n")))
+	}
+}
+
 // holdsPeriod reports whether line may be a trailer with a period. It is asked
 // for every line of an endless message, and looks at most of them only briefly.
 func holdsPeriod(line []byte) bool {

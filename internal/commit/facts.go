@@ -11,7 +11,7 @@ import (
 
 // factInitials are the bytes that lines begin with which say something about
 // the message, or end it.
-var factInitials = initials("-_@dIT" + "Ttc MCUADNR")
+var factInitials = initials("-_@dIT" + "Ttc MCUADNRO")
 
 func initials(s string) (set [256]bool) {
 	for i := range len(s) {
@@ -28,7 +28,10 @@ func (b *body) before(line []byte) {
 		return
 	}
 	if isEnd(line) && !b.facts.push {
-		b.ended, b.end = true, b.start
+		if b.end < 0 {
+			b.end = b.start
+		}
+		b.ended = !b.named || isDiffLine(line) || bytes.HasPrefix(line, []byte(cutMark))
 		return
 	}
 	if len(line) > 200 {
@@ -42,6 +45,8 @@ func (b *body) before(line []byte) {
 		f.repository = string(line[len(`the project "`) : len(line)-len(`".`)])
 	case bytes.HasPrefix(line, []byte("changeset ")):
 		f.changeset(strings.Fields(string(line)))
+	case bytes.HasPrefix(line, []byte("On branch  :")): // git-notifier's; of On branches: none is taken
+		f.refname = string(bytes.TrimSpace(line[len("On branch  :"):]))
 	case bytes.HasSuffix(line, []byte("odified files:")), bytes.HasPrefix(line, []byte("Module Name:")),
 		bytes.HasPrefix(line, []byte("Changes by:")), bytes.HasPrefix(line, []byte("Committed By:")):
 		f.log = true
@@ -75,7 +80,7 @@ func (f *facts) field(line []byte) {
 		return
 	}
 	switch string(line[:i]) {
-	case "URL", "Date", "New Revision", "Revision":
+	case "URL", "Date", "Author", "New Revision", "Revision":
 	default:
 		return // as most lines do
 	}
@@ -83,15 +88,21 @@ func (f *facts) field(line []byte) {
 	switch string(line[:i]) {
 	case "URL":
 		f.url = value
-		// http://svn.freebsd.org/changeset/base/224709
+		// http://svn.freebsd.org/changeset/base/224709, https://github.com/llvm/llvm-project/commit/0123...
 		if _, path, ok := strings.Cut(value, "/changeset/"); ok {
 			f.repository, _, _ = strings.Cut(path, "/")
+		} else if repository, revision, ok := strings.Cut(value, "/commit/"); ok && IsHash(revision) {
+			f.repository = strings.TrimSuffix(repository, "/-")
 		}
 	case "Date":
 		f.date = value
+	case "Author":
+		f.author = ParsePerson(value)
 	case "New Revision", "Revision":
 		if n, err := strconv.ParseUint(strings.TrimPrefix(value, "r"), 10, 32); err == nil {
 			f.revision, f.log = "r"+strconv.FormatUint(n, 10), true
+		} else if IsHash(value) {
+			f.revision, f.log = value, true
 		}
 	}
 }
@@ -113,23 +124,14 @@ func (b *body) finish(c Commit, plain bool) {
 	h := &b.mail.Header
 	f := &b.facts
 	c.AuthorDate, c.Date = ParseDate(f.authorDate), ParseDate(f.date)
-	from := ParsePerson(h.Get("From"))
 	c.ID = messageID(h)
-	c.Sender = from.Email
-	c.Trailer = h.Get(TrailerHeader)
-	if c.Source = h.Get(SourceHeader); c.Source == FromMail {
-		c.Source = ""
-	}
+	c.Trailer, c.Source = h.stamps()
+	c.Sender = cmp.Or(h.Get(SenderHeader), b.mail.Sender())
 	c.URL = text.OneLine(f.url)
 	c.Repository = RepositoryName(cmp.Or(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
 	c.Refname = cmp.Or(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
 	c.Revision = cmp.Or(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
-	if c.Committer.Email == "" {
-		c.Committer = from
-	}
-	if c.Author.Email == "" {
-		c.Author = c.Committer
-	}
+	b.people(&c, plain)
 	if c.Date.IsZero() {
 		c.Date = h.Date()
 	}
@@ -144,6 +146,32 @@ func (b *body) finish(c Commit, plain bool) {
 		c.Message, c.Subject = "", strings.Clone(c.Subject) // which lies in it
 	}
 	b.mail.Commits = append(b.mail.Commits, c)
+}
+
+// people completes who made a commit. A mailing list never did.
+func (b *body) people(c *Commit, plain bool) {
+	m, h, f := b.mail, &b.mail.Header, &b.facts
+	for _, p := range []*Person{&c.Committer, &c.Author} {
+		if h.isLists(p.Email) {
+			p.Email = ""
+		}
+	}
+	if m.from == nil {
+		author := h.author()
+		m.from = &author
+	}
+	switch {
+	case c.Committer.Email != "" || f.others:
+	case !plain && f.author.Email != "" && !h.isLists(f.author.Email):
+		c.Committer = f.author
+	case m.from.Email == "" && !plain && f.author.Name != "":
+		c.Committer = Person{Name: f.author.Name} // a login, of which the policy may know the domain
+	default:
+		c.Committer = *m.from
+	}
+	if c.Author.Email == "" {
+		c.Author = c.Committer
+	}
 }
 
 // svnBranch finds the branch in a subject such as

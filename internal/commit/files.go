@@ -66,7 +66,7 @@ func (b *body) changedFiles() Files {
 			break
 		}
 		switch path, _, stat := bytes.Cut(line, []byte(" | ")); {
-		case len(line) > 1 && isFileList(line):
+		case isFileList(line):
 			listed = true
 		case len(line) < 2 || line[0] != ' ' && line[0] != '\t':
 		case stat && line[0] == ' ':

@@ -26,6 +26,9 @@ type Header struct {
 	size   int     // of all fields, kept or not
 	late   []string
 	Null   bool // the mbox line names nobody: a bounce
+
+	listsKnown bool // listsFound is what lists returns
+	listsFound []string
 }
 
 // A field lies at text[start:end], its name at text[start:colon]. One without
@@ -69,6 +72,15 @@ func (h *Header) raw(name string) ([]byte, bool) {
 // Date returns the value of `Date:`, the zero time when it can't be read.
 func (h *Header) Date() time.Time { return ParseDate(h.Get("Date")) }
 
+// stamps returns what vext itself has put into the header of a spooled message:
+// a trailer's name, and the way that the commit came unless it was a mail.
+func (h *Header) stamps() (trailer, source string) {
+	if source = h.Get(SourceHeader); source == FromMail {
+		source = ""
+	}
+	return h.Get(TrailerHeader), source
+}
+
 // mime returns the fields that say how the body is written.
 func (h *Header) mime() message.Header {
 	var m message.Header
@@ -83,14 +95,18 @@ func (h *Header) mime() message.Header {
 	return m
 }
 
-// read takes the header off lines, the empty line behind it included.
+// read takes the header off lines, the empty line behind it included. Where that
+// line is missing, the first delimiter of a multipart ends the header.
 func (h *Header) read(lines *lineReader) {
 	h.text, h.fields = make([]byte, 0, 2<<10), make([]field, 0, 32)
-	first := true
-	for {
-		line, ok := lines.next()
+	for first := true; ; {
+		line, ok := lines.peek()
+		if !ok || bytes.HasPrefix(line, []byte("--")) && h.isDelimiter(line) {
+			return
+		}
+		lines.next()
 		switch {
-		case !ok || (len(line) == 0 && !first):
+		case len(line) == 0 && !first:
 			return
 		case len(line) == 0: // blank lines before the header
 			continue
@@ -104,6 +120,38 @@ func (h *Header) read(lines *lineReader) {
 		}
 		first = false
 	}
+}
+
+// readPart takes the header of a part off lines, as read does. A part may have
+// none: then it begins with an empty line, or with the text itself.
+func (h *Header) readPart(lines *lineReader) {
+	for {
+		line, ok := lines.peek()
+		isContinued := ok && len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+		switch name, _, colon := bytes.Cut(line, []byte(":")); {
+		case !ok:
+			return
+		case len(line) == 0:
+			lines.next()
+			return
+		case isContinued && len(h.fields) > 0:
+			h.continueField(line)
+		case !colon || !isFieldName(bytes.TrimRight(name, " \t")) || h.isDelimiter(line):
+			return
+		default:
+			h.add(line)
+		}
+		lines.next()
+	}
+}
+
+// isDelimiter reports whether the line is the first delimiter of the multipart
+// that the header announces.
+func (h *Header) isDelimiter(line []byte) bool {
+	mime := h.mime()
+	_, params := mediaTypeOf(&mime)
+	boundary := params["boundary"]
+	return boundary != "" && string(bytes.TrimRight(line, " \t")) == "--"+boundary
 }
 
 // isMboxLine recognises the line that procmail and mbox tools put before the
@@ -209,7 +257,8 @@ func isRevisionNumber(s string) bool {
 func ours(name []byte) bool {
 	switch lower := strings.ToLower(string(name)); lower {
 	case "from", "date", "subject", "message-id", "sender", "return-path", "auto-submitted",
-		"in-reply-to", "references", "content-type", "content-transfer-encoding":
+		"in-reply-to", "references", "content-type", "content-transfer-encoding", "x-mailer",
+		"to", "cc", "reply-to", "list-id", "list-post", "x-original-from":
 		return true
 	default:
 		return isMailers(name) || strings.HasPrefix(lower, "x-vext")

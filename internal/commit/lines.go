@@ -3,6 +3,7 @@ package commit
 import (
 	"bufio"
 	"io"
+	"strings"
 )
 
 // longestLine is how much is kept of a line; the rest is read and dropped, so
@@ -70,4 +71,12 @@ func (l *lineReader) peek() ([]byte, bool) {
 		l.peeked = true
 	}
 	return l.ahead, l.more
+}
+
+// rest returns what the lines that were not taken are read from.
+func (l *lineReader) rest() io.Reader {
+	if !l.peeked || !l.more {
+		return l.br
+	}
+	return io.MultiReader(strings.NewReader(string(l.ahead)+"\n"), l.br)
 }

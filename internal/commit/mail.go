@@ -4,8 +4,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/emersion/go-message"
 )
 
 // OwnHeader marks every mail that vext itself sends, so that its filter lets
@@ -19,6 +17,11 @@ const TrailerHeader = "X-Vext-Trailer"
 // SourceHeader says by which way a commit came that was no mail. The filter
 // does not believe it of a mail.
 const SourceHeader = "X-Vext-Source"
+
+// SenderHeader holds the address in From of a mail with several commits, of
+// which each is spooled as a mail of its committer. The filter does not believe
+// it of a mail.
+const SenderHeader = "X-Vext-Sender"
 
 // The ways in, as SourceHeader, the history and vext check name them.
 const (
@@ -51,8 +54,16 @@ type Mail struct {
 
 	wanted  *Trailers // nil for every commit
 	files   bool      // every commit is wanted, and what it changed
-	text    collector // the decoded body as far as it was read
+	text    collector // the decoded text that was read last, as far as it was read
 	charset string    // in which text is written, when it could not be decoded
+
+	hasText bool      // there was a part with text
+	plain   string    // the first text in which no mailer's shape is known
+	joined  collector // that and further ones
+	facts   facts     // from the first
+	from    *Person   // who wrote the mail, once it was asked for
+	inner   *Mail     // the mail that a list has wrapped
+	isInner bool
 }
 
 // ReadMail reads a mail (RFC 5322) with one commit in it, or with the several
@@ -85,22 +96,55 @@ func (m *Mail) read(r io.Reader) *Mail {
 	if m.LetGo = m.Header.letGo(); m.LetGo != "" {
 		return m
 	}
-	text := part{text: lines.br}
-	if !m.Header.isPlain() {
-		entity, err := message.New(decodable(m.Header.mime(), lines.br))
-		var ok bool
-		if text, ok = textPart(entity, err, 0); !ok {
-			m.LetGo = "it has no plain text"
-			return m
-		}
+	if m.Header.isPlain() && !lines.peeked {
+		m.part(lines)
+	} else {
+		m.entity(&m.Header, lines, 0)
 	}
-	m.charset = text.charset
-	b := body{mail: m, lines: newLineReader(text.text)}
-	b.read()
 	if len(m.Commits)+m.Others == 0 {
+		m.takePlain()
+	}
+	switch {
+	case len(m.Commits)+m.Others > 0:
+	case m.inner != nil && m.inner.LetGo != "":
+		m.LetGo = m.inner.LetGo
+	case !m.hasText:
+		m.LetGo = "it has no plain text"
+	default:
 		m.LetGo = "no commit message in it"
 	}
 	return m
+}
+
+// part reads the text of a part, and reports whether there was anything in it. A
+// text without a mailer's shape is kept for takePlain: another part may have one.
+func (m *Mail) part(lines *lineReader) (useful bool) {
+	m.hasText = true
+	m.text = collector{}
+	b := body{mail: m, lines: lines, end: -1}
+	switch message := b.read(); {
+	case message == "":
+		return len(m.Commits)+m.Others > 0
+	case m.plain == "":
+		m.plain, m.facts = message, b.facts
+	default:
+		if m.joined.Len() == 0 {
+			m.joined.addAll(m.plain)
+		}
+		m.joined.addAll("\n" + message)
+	}
+	return true
+}
+
+// takePlain takes all texts of the mail together for the message of a commit.
+func (m *Mail) takePlain() {
+	if m.joined.Len() > 0 {
+		m.plain = messageText(m.joined.String())
+	}
+	m.Plain = m.plain != ""
+	m.facts.date = "" // what looked like one is a part of the message
+	b := body{mail: m, facts: m.facts}
+	b.finish(Commit{Message: m.plain}, true)
 }
 
 // isPlain reports whether the body needs no decoding, as that of most commit
@@ -160,91 +204,10 @@ func (h *Header) fromMailer() bool {
 	return slices.ContainsFunc(h.fields, func(f field) bool { return isMailers(h.name(f)) })
 }
 
+// Sender returns the address in From.
+func (m *Mail) Sender() string { return ParsePerson(m.Header.Get("From")).Email }
+
 // NamesCommit reports whether the header says that a mailer wrote the mail of a
 // commit, and not only its text, in which a person may have quoted one. Whoever
 // wants to deceive can write such a header, too.
 func (m *Mail) NamesCommit() bool { return m.Header.names() }
-
-type part struct {
-	text    io.Reader
-	charset string // set when text is not UTF-8
-}
-
-// How far parts in parts are followed, and how many of one entity.
-const (
-	deepest   = 8
-	mostParts = 50
-)
-
-// mediaTypeOf returns the media type of an entity, and of one whose field is
-// malformed what stands first in it.
-func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string) {
-	mediaType, params, err := h.ContentType()
-	if err != nil || !strings.Contains(mediaType, "/") {
-		mediaType = strings.ToLower(h.Get("Content-Type"))
-		if end := strings.IndexAny(mediaType, "; \t"); end >= 0 {
-			mediaType = mediaType[:end]
-		}
-	}
-	if mediaType == "text" { // of the time before MIME was finished
-		mediaType = "text/plain"
-	}
-	return mediaType, params
-}
-
-// textPart finds the plain text of an entity that was decoded with the error
-// err. Attachments and forwarded mails are not looked into.
-func textPart(e *message.Entity, err error, depth int) (part, bool) {
-	mediaType, params := mediaTypeOf(&e.Header)
-	disposition, _, _ := e.Header.ContentDisposition()
-	switch {
-	case disposition == "attachment" || mediaType == "multipart/report" || depth > deepest:
-		return part{}, false
-	case strings.HasPrefix(mediaType, "multipart/") && params["boundary"] != "":
-		parts := e.MultipartReader()
-		for range mostParts {
-			next, err := parts.NextPart()
-			if next == nil {
-				return part{}, false
-			}
-			if p, ok := textPart(next, err, depth+1); ok {
-				return p, true
-			}
-		}
-		return part{}, false
-	case mediaType == "text/plain" || mediaType == "" || strings.HasPrefix(mediaType, "multipart/"):
-		return decoded(e, params["charset"], err), true
-	}
-	return part{}, false
-}
-
-// decoded returns the entity's text. A charset that go-message does not know
-// is decoded here when it is UTF-16, and is else left as it is: in every other
-// charset that mails are written in, a trailer is the same bytes as in ASCII.
-func decoded(e *message.Entity, charset string, err error) part {
-	if err == nil || !message.IsUnknownCharset(err) {
-		return part{text: e.Body}
-	}
-	if r, utf16 := utf16Reader(charset, e.Body); utf16 {
-		return part{text: r}
-	}
-	return part{text: e.Body, charset: charset}
-}
-
-// charsetReader is go-message's for header fields, and UTF-16 where it has
-// none: the filter goes without its charset package, which would cost a quarter
-// of its time.
-func charsetReader(charset string, r io.Reader) (io.Reader, error) {
-	charset = strings.ToLower(charset)
-	switch charset {
-	case "", "utf-8", "us-ascii":
-		return r, nil
-	}
-	if message.CharsetReader != nil {
-		return message.CharsetReader(charset, r)
-	}
-	if decoded, ok := utf16Reader(charset, r); ok {
-		return decoded, nil
-	}
-	return nil, message.UnknownCharsetError{}
-}

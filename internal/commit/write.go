@@ -34,6 +34,9 @@ func (c *Commit) Mail() []byte {
 	field("Auto-Submitted", "auto-generated")
 	field(TrailerHeader, c.Trailer)
 	field(SourceHeader, c.Source)
+	if c.Sender != c.Committer.Email {
+		field(SenderHeader, c.Sender)
+	}
 	b.WriteByte('\n')
 	if c.URL != "" {
 		fmt.Fprintf(&b, "URL: %s\n\n", c.URL)
@@ -73,9 +76,16 @@ func logPerson(p Person) string { return p.Name + " <" + p.Email + ">" }
 // header, the decoded text as far as it was read, and one line that says how
 // much of the size bytes was left out.
 func (m *Mail) Cut(size int64) []byte {
+	if m.inner != nil {
+		return m.inner.Cut(size)
+	}
+	text := m.text.String()
+	if m.Plain { // without what ends it, which would end it again between two parts
+		text = m.plain
+	}
 	charset := cmp.Or(m.charset, "utf-8")
 	b := m.Header.appendTo(nil, "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version", "Content-Length", "Lines")
 	b = append(b, "MIME-Version: 1.0\nContent-Type: text/plain; charset="+charset+"\nContent-Transfer-Encoding: 8bit\n\n"...)
-	b = append(b, m.text.String()...)
-	return fmt.Appendf(b, "--- vext left out the rest of this message, which had %d bytes\n", size)
+	b = append(b, text...)
+	return fmt.Appendf(b, cutMark+"%d bytes\n", size)
 }

@@ -1,0 +1,272 @@
+package commit
+
+import (
+	"bytes"
+	"strings"
+)
+
+// message reads a commit message whose lines are indented by indent or by a
+// tab; it ends at the first line that is not. When its first line already is
+// not, it ends where a plain one does.
+func (b *body) message(indent string) string {
+	var c collector
+	indented := false
+	for first := true; ; {
+		line, ok := b.lines.peek()
+		if !ok {
+			break
+		}
+		text := line
+		if blank := len(bytes.TrimSpace(line)) == 0; first && !blank {
+			first, indented = false, true
+			switch {
+			case bytes.HasPrefix(line, []byte(indent)):
+			case line[0] == '\t':
+				indent = "\t"
+			default:
+				indented = false
+			}
+		} else if first {
+			b.next() // an empty line before the message
+			continue
+		}
+		switch cut, ok := bytes.CutPrefix(line, []byte(indent)); {
+		case indented && ok:
+			text = cut
+		case indented && len(bytes.TrimSpace(line)) > 0, !indented && isEnd(line):
+			return messageText(c.String())
+		}
+		c.add(bytes.TrimRight(text, " \t"))
+		b.next()
+	}
+	return messageText(c.String())
+}
+
+// isEnd recognises the line behind a plain message: format-patch's three dashes,
+// a signature, a diff, and what mailing lists and majordomo put below.
+func isEnd(line []byte) bool {
+	if len(line) < 2 || bytes.IndexByte([]byte("-_@dIT"), line[0]) < 0 {
+		return false // as most lines are
+	}
+	switch s := string(line[:min(len(line), 40)]); s[0] {
+	case '-':
+		return s == "--" || s == "-- " || s == "---" || strings.HasPrefix(s, "--- ") ||
+			s == "-----BEGIN PGP SIGNATURE-----" || s == "-----Original Message-----"
+	case '_':
+		return len(s) == 40 && strings.Trim(s, "_") == "" // mailman's
+	case '@':
+		return strings.HasPrefix(s, "@@ -")
+	case 'd':
+		return strings.HasPrefix(s, "diff --git ") || strings.HasPrefix(s, "diff -r ") || strings.HasPrefix(s, "diff -u ")
+	case 'I':
+		return strings.HasPrefix(s, "Index: ")
+	case 'T':
+		return s == "To generate a diff of this commit:" || strings.HasPrefix(s, "To Unsubscribe: ")
+	}
+	return false
+}
+
+// isDiffLine reports whether a line that isEnd recognises begins a diff.
+func isDiffLine(line []byte) bool {
+	return line[0] == 'd' || line[0] == 'I' || line[0] == '@'
+}
+
+// skipToLog passes over what stands between a centralised system's `Log:` and
+// the message: empty lines, and the rule of svnnotify, which it reports.
+func (b *body) skipToLog() (ruled bool) {
+	for {
+		line, ok := b.lines.peek()
+		isRule := !ruled && string(line) == "-----------"
+		if !ok || !isRule && len(bytes.TrimSpace(line)) > 0 {
+			return ruled
+		}
+		ruled = ruled || isRule
+		b.next()
+	}
+}
+
+// wholeLog reads a message that is not marked by an indentation, and may hold
+// what looks like its end. So it ends where its mailer's lists of paths begin:
+// the last ones before the diff, or before the end of the mail. These lists are
+// the files.
+func (b *body) wholeLog(first string, ruled bool) (message string, files Files) {
+	var c collector
+	if first != "" {
+		c.add([]byte(first))
+	}
+	for {
+		line, ok := b.next()
+		if !ok {
+			break
+		}
+		if !mayEndLog(line) {
+			c.add(bytes.TrimRight(line, " \t"))
+			continue
+		}
+		kept := string(line) // the look ahead may overwrite it
+		ahead, more := b.lines.peek()
+		if endsLog(kept, string(ahead[:min(len(ahead), 200)]), more) {
+			break
+		}
+		c.add([]byte(strings.TrimRight(kept, " \t")))
+	}
+	lines := strings.Split(strings.TrimRight(c.String(), "\n"), "\n")
+	begin, end := ruledLists(lines)
+	if !ruled {
+		begin, end = lists(lines, first != "")
+	}
+	for _, line := range lines[begin:end] {
+		path, _, _ := strings.Cut(strings.TrimSpace(line), "   (") // (props changed)
+		if strings.HasPrefix(line, " ") && !strings.HasPrefix(path, "- ") && !strings.Contains(path, "://") {
+			files.Add(path)
+		}
+	}
+	return withoutIndent(messageText(strings.Join(lines[:begin], "\n") + "\n")), files
+}
+
+// cutMark begins the line that Cut puts behind what it leaves.
+const cutMark = "--- vext left out the rest of this message, which had "
+
+// mayEndLog reports whether a line can be the first behind a message, but for
+// lists of paths. Most lines can't.
+func mayEndLog(line []byte) bool {
+	return len(line) > 5 && bytes.IndexByte([]byte("MADCRIPd#_T-"), line[0]) >= 0
+}
+
+// endsLog reports whether a diff, or what a mailing list puts below a mail,
+// begins with the line and the one behind it.
+func endsLog(line, ahead string, more bool) bool {
+	word, path, _ := strings.Cut(line, ": ")
+	switch word {
+	case "Modified", "Added", "Deleted", "Copied", "Removed", "Replaced", "Index", "Property changes on":
+		return path != "" && (isRule(ahead, '=') || isRule(ahead, '_'))
+	case "To Unsubscribe":
+		return true
+	}
+	switch {
+	case line[0] == '#':
+		return isRule(line, '#') && (strings.HasPrefix(ahead, "diff ") || !more)
+	case line[0] == '_':
+		return isRule(line, '_') && (strings.Contains(ahead, "mailing list") || strings.Contains(ahead, "@") || strings.Contains(ahead, "://"))
+	case line == "To generate a diff of this commit:":
+		return strings.HasPrefix(ahead, "cvs rdiff ")
+	case strings.HasPrefix(line, "diff "):
+		for _, begin := range []string{"index ", "--- ", "new file ", "deleted file ", "old mode ", "similarity ", "dissimilarity ", "rename ", "copy ", "Binary ", "==="} {
+			if strings.HasPrefix(ahead, begin) {
+				return true
+			}
+		}
+	}
+	return strings.HasPrefix(line, cutMark)
+}
+
+// isRule recognises a long line of one character.
+func isRule(line string, of byte) bool {
+	return len(line) >= 40 && strings.Trim(line, string(of)) == ""
+}
+
+// ruledLists finds svnnotify's lists: of those that follow each other without
+// anything between them, the last.
+func ruledLists(lines []string) (begin, end int) {
+	begin, end = len(lines), len(lines)
+	for i := 0; i < len(lines); {
+		n := ruledList(lines[i:])
+		if n == 0 {
+			i++
+			continue
+		}
+		if begin == len(lines) || strings.TrimSpace(strings.Join(lines[end:i], "")) != "" {
+			begin = i
+		}
+		i += n
+		end = i
+	}
+	return begin, end
+}
+
+// ruledList returns how many lines a list of svnnotify has that begins the
+// lines: its name, dashes below that, and something indented by four blanks. 0
+// is none.
+func ruledList(lines []string) (n int) {
+	if len(lines) < 3 {
+		return 0
+	}
+	switch lines[0] {
+	case "Modified Paths:", "Added Paths:", "Removed Paths:", "Property Changed:", "Revision Links:", "Ticket Links:":
+	default:
+		return 0
+	}
+	if lines[1] != strings.Repeat("-", len(lines[0])-1) {
+		return 0
+	}
+	for n = 2; n < len(lines) && strings.HasPrefix(lines[n], "    "); n++ {
+	}
+	if n == 2 {
+		return 0
+	}
+	return n
+}
+
+// lists finds the lists of paths at the end of the lines: a name such as
+// `Modified:`, and below it indented lines. LLVM's mailer prints empty ones, too.
+func lists(lines []string, empty bool) (begin, end int) {
+	begin = len(lines)
+	for i := begin; ; {
+		above, paths := i, 0
+		for above > 0 && (lines[above-1] == "" || lines[above-1][0] == ' ' || lines[above-1][0] == '\t') {
+			if above--; lines[above] != "" {
+				paths++
+			}
+		}
+		if above == 0 || !isFileList([]byte(lines[above-1])) || paths == 0 && !empty {
+			return begin, len(lines)
+		}
+		begin = above - 1
+		i = begin
+	}
+}
+
+// isFileList recognises the line over a list of paths: `Modified:`,
+// `Added Paths:`, `Removed files:`.
+func isFileList(line []byte) bool {
+	if len(line) < 2 || line[len(line)-1] != ':' || len(line) > 20 {
+		return false
+	}
+	verb, noun, _ := strings.Cut(string(line[:len(line)-1]), " ")
+	switch verb {
+	case "Modified", "Added", "Deleted", "Removed", "Replaced", "Copied", "Changed":
+		return noun == "" || noun == "Paths" || noun == "files"
+	}
+	return false
+}
+
+// withoutIndent returns a message without the two blanks before each of its
+// lines, when all of them have these.
+func withoutIndent(message string) string {
+	var b strings.Builder
+	for line := range strings.Lines(message) {
+		rest, ok := strings.CutPrefix(line, "  ")
+		if !ok && line != "\n" {
+			return message
+		}
+		if !ok {
+			rest = line
+		}
+		b.WriteString(rest)
+	}
+	return b.String()
+}
+
+// withoutTable returns a message without the table of revisions that CVS's
+// mailer puts behind it, indented as the message is.
+func withoutTable(message string) string {
+	i := strings.LastIndex(message, "\nRevision  Changes ")
+	if i < 0 {
+		return message
+	}
+	_, rows, _ := strings.Cut(message[i+1:], "\n")
+	if rows != "" && !isDigit(rows[0]) {
+		return message // it is the message's own
+	}
+	return messageText(message[:i+1])
+}

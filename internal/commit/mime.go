@@ -1,0 +1,187 @@
+package commit
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/emersion/go-message"
+)
+
+// How far parts in parts are followed, and how many of one entity.
+const (
+	maxDepth = 8
+	maxParts = 50
+)
+
+// entity reads the texts of an entity (RFC 2045), in order, until one of them
+// has commits in a mailer's shape. It reports whether there was anything in them.
+// Attachments and forwarded mails are not looked into.
+func (m *Mail) entity(h *Header, lines *lineReader, depth int) (useful bool) {
+	mime := h.mime()
+	mediaType, params := mediaTypeOf(&mime)
+	disposition, _, _ := mime.ContentDisposition()
+	switch {
+	case disposition == "attachment" || mediaType == "multipart/report" || depth > maxDepth:
+		return false
+	case strings.HasPrefix(mediaType, "multipart/") && params["boundary"] != "":
+		return m.parts(lines, mediaType, params["boundary"], depth)
+	case mediaType == "message/rfc822" && m.Header.isList():
+		return m.wrapped(lines)
+	case mediaType == "text/plain" || mediaType == "" || strings.HasPrefix(mediaType, "multipart/"):
+		e, err := message.New(decodable(mime, lines.rest()))
+		text, charset := decoded(e, params["charset"], err)
+		m.charset = charset
+		return m.part(newLineReader(text))
+	}
+	return false
+}
+
+// parts reads the parts of a multipart entity. Of alternatives, which say the
+// same, the first that says anything is enough.
+func (m *Mail) parts(lines *lineReader, mediaType, boundary string, depth int) (useful bool) {
+	parts := &partReader{br: bufio.NewReader(lines.rest()), delimiter: []byte("--" + boundary), isLineStart: true}
+	for n := 0; n < maxParts && parts.next(); n++ {
+		inner := newLineReader(bufio.NewReader(parts))
+		var h Header
+		h.readPart(inner)
+		useful = m.entity(&h, inner, depth+1) || useful
+		if len(m.Commits)+m.Others > 0 || useful && mediaType == "multipart/alternative" {
+			break
+		}
+	}
+	return useful
+}
+
+// wrapped reads a mail that a mailing list has sent on as a part of its own, so
+// that the fields of the one who wrote it stay as they were.
+func (m *Mail) wrapped(lines *lineReader) (useful bool) {
+	if m.inner != nil || m.isInner {
+		return false
+	}
+	m.inner = &Mail{wanted: m.wanted, files: m.files, isInner: true}
+	m.inner.read(lines.rest())
+	m.Commits, m.Others, m.Plain = m.inner.Commits, m.inner.Others, m.inner.Plain
+	for i := range m.Commits {
+		m.Commits[i].Trailer, m.Commits[i].Source = m.Header.stamps()
+	}
+	return len(m.Commits)+m.Others > 0
+}
+
+// mediaTypeOf returns the media type of an entity and its parameters, and of one
+// whose field is malformed what can be made out.
+func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string) {
+	mediaType, params, err := h.ContentType()
+	if err != nil || !strings.Contains(mediaType, "/") {
+		field := h.Get("Content-Type")
+		mediaType, _, _ = strings.Cut(field, ";")
+		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+		if i := strings.IndexAny(mediaType, " \t"); i >= 0 {
+			mediaType = mediaType[:i]
+		}
+		params = map[string]string{"boundary": looseParam(field, "boundary"), "charset": looseParam(field, "charset")}
+	}
+	if mediaType == "text" { // of the time before MIME was finished
+		mediaType = "text/plain"
+	}
+	return mediaType, params
+}
+
+// looseParam returns the value of a parameter that need not be quoted as RFC
+// 2045, section 5.1, has it.
+func looseParam(field, name string) string {
+	i := strings.Index(strings.ToLower(field), name+"=")
+	if i < 0 {
+		return ""
+	}
+	value := field[i+len(name)+1:]
+	if rest, ok := strings.CutPrefix(value, `"`); ok {
+		value, _, _ = strings.Cut(rest, `"`)
+		return value
+	}
+	value, _, _ = strings.Cut(value, ";")
+	return strings.TrimSpace(value)
+}
+
+// decoded returns the text of an entity that was decoded with the error err,
+// and its charset when it is not UTF-8. A charset that go-message does not know
+// is decoded here when it is UTF-16, and is else left as it is: in every other
+// charset that mails are written in, a trailer is the same bytes as in ASCII.
+func decoded(e *message.Entity, charset string, err error) (io.Reader, string) {
+	if err == nil || !message.IsUnknownCharset(err) {
+		return e.Body, ""
+	}
+	if r, utf16 := utf16Reader(charset, e.Body); utf16 {
+		return r, ""
+	}
+	return e.Body, charset
+}
+
+// charsetReader is go-message's for header fields, and UTF-16 where it has
+// none: the filter goes without its charset package, which would cost a quarter
+// of its time.
+func charsetReader(charset string, r io.Reader) (io.Reader, error) {
+	charset = strings.ToLower(charset)
+	switch charset {
+	case "", "utf-8", "us-ascii":
+		return r, nil
+	}
+	if message.CharsetReader != nil {
+		return message.CharsetReader(charset, r)
+	}
+	if decoded, ok := utf16Reader(charset, r); ok {
+		return decoded, nil
+	}
+	return nil, message.UnknownCharsetError{}
+}
+
+// A partReader reads the parts of a multipart (RFC 2046, section 5.1), one after
+// the other, each up to its delimiter. As mail readers do it, it wants no empty
+// line before the first delimiter, and no last delimiter.
+type partReader struct {
+	br          *bufio.Reader
+	delimiter   []byte
+	left        []byte // of a line, to be read
+	isLineStart bool   // at which a delimiter can stand
+	atDelimiter bool
+	ended       bool // by the last delimiter, or by the end of the input
+}
+
+// next goes to the next part, which Read then reads. It passes over what is left
+// of the one before, and over what stands before the first.
+func (p *partReader) next() bool {
+	io.Copy(io.Discard, p)
+	p.atDelimiter = false
+	return !p.ended
+}
+
+// Read implements io.Reader. A part ends with io.EOF.
+func (p *partReader) Read(to []byte) (int, error) {
+	if len(p.left) == 0 && !p.atDelimiter && !p.ended {
+		p.readLine()
+	}
+	if len(p.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(to, p.left)
+	p.left = p.left[n:]
+	return n, nil
+}
+
+// readLine reads a line, or as much of it as the buffer holds.
+func (p *partReader) readLine() {
+	chunk, err := p.br.ReadSlice('\n')
+	if rest, ok := bytes.CutPrefix(chunk, p.delimiter); ok && p.isLineStart {
+		switch string(bytes.TrimRight(rest, " \t\r\n")) {
+		case "":
+			p.atDelimiter = true
+			return
+		case "--":
+			p.ended = true
+			return
+		}
+	}
+	p.left, p.isLineStart = chunk, err == nil
+	p.ended = err != nil && err != bufio.ErrBufferFull
+}

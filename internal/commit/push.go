@@ -1,0 +1,207 @@
+package commit
+
+import (
+	"bytes"
+	"strings"
+)
+
+// gitHub reads a mail of GitHub's push notifications, which begins with the line
+// given and tells of all commits of a push:
+//
+//	  Branch: refs/heads/main
+//	  Home:   https://github.com/acme/widget
+//	  Commit: 0123...
+//	      https://github.com/acme/widget/commit/0123...
+//	  Author: Jane Miller <jane@example.org>
+//	  Date:   2026-11-30 (Mon, 30 Nov 2026)
+//
+//	  Changed paths:
+//	    M foo.c
+//
+//	  Log Message:
+//	  -----------
+//	  foo: fix bar
+//
+//	The rest of the message is not indented.
+//
+// It reports whether it is one.
+func (b *body) gitHub(line string) bool {
+	home, _ := b.lines.peek()
+	if !bytes.HasPrefix(home, []byte("  Home: ")) {
+		return false
+	}
+	b.facts.repository = strings.TrimSpace(string(home[len("  Home: "):]))
+	b.facts.refname = strings.TrimSpace(strings.TrimPrefix(line, "  Branch: "))
+	for revision := b.nextGitHub(nil); revision != ""; {
+		c := b.gitHubFields(revision)
+		var text collector
+		revision = b.nextGitHub(&text)
+		c.Message = messageText(strings.TrimPrefix(text.String(), "  "))
+		if revision == "" {
+			c.Message = withoutGitHubFooter(c.Message)
+		}
+		b.finish(c, false)
+	}
+	return true
+}
+
+// nextGitHub reads up to the next commit and returns its revision, "" at the end
+// of the mail. What is before it goes into text.
+func (b *body) nextGitHub(text *collector) (revision string) {
+	for {
+		line, ok := b.next()
+		if !ok || bytes.HasPrefix(line, []byte(cutMark)) {
+			return ""
+		}
+		if hash, isCommit := bytes.CutPrefix(line, []byte("  Commit: ")); isCommit && IsHash(string(hash)) {
+			revision = string(hash)
+			if ahead, _ := b.lines.peek(); bytes.HasPrefix(ahead, []byte("      ")) && bytes.HasSuffix(ahead, []byte(revision)) {
+				return revision
+			}
+			line = []byte("  Commit: " + revision)
+		}
+		if text != nil {
+			text.add(bytes.TrimRight(line, " \t"))
+		}
+	}
+}
+
+// gitHubFields reads what stands between the revision of a commit and its
+// message.
+func (b *body) gitHubFields(revision string) Commit {
+	c := Commit{Revision: revision}
+	b.facts.date = ""
+	for {
+		line, ok := b.next()
+		if !ok {
+			break
+		}
+		key, value, _ := strings.Cut(string(line[:min(len(line), 1000)]), ": ")
+		switch strings.TrimSpace(key) {
+		case "Author":
+			c.Author = ParsePerson(value)
+			c.Committer = c.Author // the mail names nobody else
+		case "Date": // a day; noon is on the same day nearly everywhere
+			day, _, _ := strings.Cut(strings.TrimSpace(value), " ")
+			b.facts.date = day + " 12:00:00"
+		case "Log Message:":
+			b.next() // the rule
+			return c
+		default:
+			b.gitHubPath(&c, key)
+		}
+	}
+	return c
+}
+
+// gitHubPath takes in a line without a name: the URL of the commit, or a file
+// that it changed.
+func (b *body) gitHubPath(c *Commit, line string) {
+	path := strings.TrimSpace(line)
+	switch {
+	case strings.Contains(path, "://") && strings.HasSuffix(path, c.Revision):
+		b.facts.url = path
+	case b.mail.files && strings.HasPrefix(line, "    ") && len(path) > 2 && path[1] == ' ':
+		c.Files.Add(path[2:])
+	}
+}
+
+// withoutGitHubFooter returns the message of the last commit of a push without
+// what stands behind it.
+func withoutGitHubFooter(message string) string {
+	for _, footer := range []string{"To unsubscribe from these emails", "Compare: http"} {
+		text := strings.TrimRight(message, "\n")
+		last := strings.LastIndexByte(text, '\n') + 1
+		if strings.HasPrefix(text[last:], footer) {
+			message = messageText(text[:last])
+		}
+	}
+	return message
+}
+
+// isGitLabPush recognises the line with which GitLab begins a mail of its
+// integration "Emails on push".
+func isGitLabPush(line []byte) bool {
+	return bytes.Contains(line, []byte(" pushed to branch ")) || bytes.Contains(line, []byte(" pushed new branch "))
+}
+
+// gitLab reads the rest of such a mail, which tells of all commits of a push:
+//
+//	Ida Koch pushed to branch main at acme / widget
+//
+//	Commits:
+//	01234567 by Jane Miller at 2026-11-30T11:00:00+01:00
+//	foo: fix bar
+//
+//	The rest of the message.
+//	- - - - -
+//
+// It gives nobody's address: the mail is from GitLab, or from the one who pushed.
+// A forced push lists what it has deleted, which is no new commit.
+func (b *body) gitLab(line string) {
+	_, rest, _ := strings.Cut(line, " branch ")
+	branch, project := rest, ""
+	if i := strings.LastIndex(rest, " at "); i >= 0 {
+		branch, project = rest[:i], strings.ReplaceAll(rest[i+len(" at "):], " / ", "/")
+	}
+	if path := b.mail.Header.Get("X-GitLab-Project-Path"); path != "" {
+		project = path
+	}
+	b.facts.repository, b.facts.refname, b.facts.others = project, "refs/heads/"+branch, true
+	for {
+		line, ok := b.next()
+		if !ok || string(line) == "Deleted commits:" {
+			return
+		}
+		if string(line) == "Commits:" {
+			break
+		}
+	}
+	for {
+		line, ok := b.next()
+		c, isCommit := b.gitLabCommit(line)
+		if !ok || !isCommit && len(line) > 0 {
+			return
+		}
+		if isCommit {
+			c.Message = b.gitLabMessage()
+			b.finish(c, false)
+		}
+	}
+}
+
+// gitLabCommit reads the line before a message.
+func (b *body) gitLabCommit(line []byte) (c Commit, ok bool) {
+	revision, rest, ok := strings.Cut(string(line[:min(len(line), 1000)]), " by ")
+	if !ok || len(revision) < 7 || len(revision) > longestRevision || !IsHex(revision) {
+		return Commit{}, false
+	}
+	name, date := rest, ""
+	if i := strings.LastIndex(rest, " at "); i >= 0 {
+		name, date = rest[:i], rest[i+len(" at "):]
+	}
+	b.facts.date = date
+	who := Person{Name: strings.TrimSpace(name)}
+	return Commit{Revision: revision, Author: who, Committer: who}, true
+}
+
+// gitLabMessage reads a message and the rule behind it, which is known by the
+// commit or the empty line that follows.
+func (b *body) gitLabMessage() string {
+	var text collector
+	for {
+		line, ok := b.next()
+		if !ok {
+			break
+		}
+		if string(line) == "- - - - -" {
+			ahead, more := b.lines.peek()
+			if _, isCommit := b.gitLabCommit(ahead); isCommit || !more || len(ahead) == 0 {
+				break
+			}
+			line = []byte("- - - - -")
+		}
+		text.add(bytes.TrimRight(line, " \t"))
+	}
+	return messageText(text.String())
+}
