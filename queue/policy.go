@@ -70,9 +70,11 @@ func (p *Policy) trailers(more string) []string {
 	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
 }
 
-// Recipient returns the person who is reminded of c.
+// Recipient returns the person who is reminded of c: the committer, and the
+// author where a program has committed, such as GitHub for what is merged on its
+// pages.
 func (p *Policy) Recipient(c *commit.Commit) commit.Person {
-	if p.ToAuthor || c.Committer.IsWebFlow() {
+	if p.ToAuthor || c.Committer.IsRobot() {
 		return c.Author
 	}
 	return c.Committer
@@ -147,26 +149,27 @@ func (p *Policy) HasRepository(patterns []string, name string) bool {
 var developmentBranches = append([]string{"develop", "devel", "development"}, DefaultBranches...)
 
 // Refuses returns why the person must not be written to, with what to do about
-// it, and "" for one who may.
+// it, and "" for one who may. A program is never written to, whoever says that
+// it is a committer. To be allowed is no small thing: whoever can have a commit
+// mail taken that names an address makes vext write to it.
 func (p *Policy) Refuses(to commit.Person) string {
 	switch {
 	case to.Email == "":
-		return "no recipient: the message gives no address for its committer"
+		return "no recipient: the message gives no address for its committer (one that is a mailing list's or a program's does not count)\n" +
+			"let the mailer name the committer in the message or in Reply-To, or the commits come by a webhook or a hook; a login needs domain under [[repository]]\n" +
+			"to drop this one: vext cancel ID"
+	case to.IsRobot():
+		return fmt.Sprintf("no recipient: %s is a program's address, or stands for one that a forge keeps private; nobody reads what is sent there\n"+
+			"let the committer commit with an address of their own, or the mailer, webhook or hook name it\n"+
+			"to drop this one: vext cancel ID", text.OneLine(to.Email))
 	case !isAddress(to.Email):
 		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
 	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
-		return fmt.Sprintf("%s may not be written to; to allow it, the configuration needs this line under [reminders]:\n    allow = [%s]",
-			to.Email, quoteList(append(p.Allow[:len(p.Allow):len(p.Allow)], to.Email)))
+		return fmt.Sprintf("%s may not be written to: no pattern of allow, under [reminders], matches this address\n"+
+			"a forged commit mail can name anybody, and makes vext write to whoever allow names: see allow in vext.toml(5)\n"+
+			"to drop this one: vext cancel ID; to have allow looked at again: vext retry ID", to.Email)
 	}
 	return ""
-}
-
-func quoteList(items []string) string {
-	quoted := make([]string, len(items))
-	for i, item := range items {
-		quoted[i] = fmt.Sprintf("%q", item)
-	}
-	return strings.Join(quoted, ", ")
 }
 
 // isAddress reports whether s can be the address of one person in an SMTP

@@ -184,7 +184,7 @@ func (b *body) gitLog(revision string) {
 // may stand behind its name.
 func (b *body) centralLog(first string) {
 	c := Commit{Revision: b.facts.revision}
-	ruled := b.skipToLog()
+	ruled := first == "" && b.skipToLog()
 	if line, _ := b.lines.peek(); b.facts.indented && len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 		c.Message = withoutTable(b.message("  "))
 		c.Files = b.changedFiles()

@@ -139,7 +139,7 @@ func endsLog(line, ahead string, more bool) bool {
 	word, path, _ := strings.Cut(line, ": ")
 	switch word {
 	case "Modified", "Added", "Deleted", "Copied", "Removed", "Replaced", "Index", "Property changes on":
-		return path != "" && (isRule(ahead, '=') || isRule(ahead, '_'))
+		return path != "" && (isRule(ahead, '=') || isRule(ahead, '_') || strings.HasPrefix(ahead, "URL: http"))
 	case "To Unsubscribe":
 		return true
 	}

@@ -3,6 +3,7 @@ package commit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"io"
 	"strings"
 
@@ -64,7 +65,9 @@ func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	m.inner.read(lines.rest())
 	m.Commits, m.Others, m.Plain = m.inner.Commits, m.inner.Others, m.inner.Plain
 	for i := range m.Commits {
-		m.Commits[i].Trailer, m.Commits[i].Source = m.Header.stamps()
+		c := &m.Commits[i]
+		c.Trailer, c.Source = m.Header.stamps()
+		c.Sender = cmp.Or(m.Header.Get(SenderHeader), m.inner.Sender())
 	}
 	return len(m.Commits)+m.Others > 0
 }

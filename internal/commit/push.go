@@ -159,11 +159,12 @@ func (b *body) gitLab(line string) {
 	}
 	for {
 		line, ok := b.next()
-		c, isCommit := b.gitLabCommit(line)
+		c, date, isCommit := gitLabCommit(line)
 		if !ok || !isCommit && len(line) > 0 {
 			return
 		}
 		if isCommit {
+			b.facts.date = date
 			c.Message = b.gitLabMessage()
 			b.finish(c, false)
 		}
@@ -171,18 +172,17 @@ func (b *body) gitLab(line string) {
 }
 
 // gitLabCommit reads the line before a message.
-func (b *body) gitLabCommit(line []byte) (c Commit, ok bool) {
+func gitLabCommit(line []byte) (c Commit, date string, ok bool) {
 	revision, rest, ok := strings.Cut(string(line[:min(len(line), 1000)]), " by ")
 	if !ok || len(revision) < 7 || len(revision) > longestRevision || !IsHex(revision) {
-		return Commit{}, false
+		return Commit{}, "", false
 	}
-	name, date := rest, ""
+	name := rest
 	if i := strings.LastIndex(rest, " at "); i >= 0 {
 		name, date = rest[:i], rest[i+len(" at "):]
 	}
-	b.facts.date = date
 	who := Person{Name: strings.TrimSpace(name)}
-	return Commit{Revision: revision, Author: who, Committer: who}, true
+	return Commit{Revision: revision, Author: who, Committer: who}, date, true
 }
 
 // gitLabMessage reads a message and the rule behind it, which is known by the
@@ -196,7 +196,7 @@ func (b *body) gitLabMessage() string {
 		}
 		if string(line) == "- - - - -" {
 			ahead, more := b.lines.peek()
-			if _, isCommit := b.gitLabCommit(ahead); isCommit || !more || len(ahead) == 0 {
+			if _, _, isCommit := gitLabCommit(ahead); isCommit || !more || len(ahead) == 0 {
 				break
 			}
 			line = []byte("- - - - -")
