@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -328,6 +329,45 @@ func TestSquatted(t *testing.T) {
 		c.Source, c.ID = test.source, ""
 		if _, isNew, err := f.Take(c); err != nil || isNew != test.isNew {
 			t.Errorf("by %s: %d new, %v", test.source, isNew, err)
+		}
+	}
+}
+
+// Each commit of a push that a forge tells of by mail is a message of its own,
+// by the one who made it, and still says who sent the mail.
+func TestForgeMails(t *testing.T) {
+	for file, want := range map[string][]string{
+		"github-push": {"jane@example.org noreply@github.com acme/widget main 545d96c55460", "ida@example.org noreply@github.com acme/widget main 745d96c55460"},
+		"github-one":  {"jane@example.org noreply@github.com acme/widget main 545d96c55460"},
+		"gitlab-push": {" gitlab@git.example.org acme/widget feature at night 545d96c5"},
+		"llvm":        {" llvm-commits@lists.example.org acme/llvm-project  545d96c55460"},
+	} {
+		for _, forged := range []string{"", "X-Vext-Sender: jane@example.org\nX-Vext-Source: webhook\n"} {
+			data, err := os.ReadFile("../testdata/mails/" + file + ".eml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := newFilter(t)
+			if got, err := f.Run(strings.NewReader(forged + string(data))); err != nil || got.Verdict != Spooled {
+				t.Errorf("%s: %+v, %v", file, got, err)
+			}
+			var got []string
+			for name, text := range spooled(t, f) {
+				m := commit.ReadMail(strings.NewReader(text))
+				if len(m.Commits) != 1 {
+					t.Fatalf("%s: %s is read as %d commits", file, name, len(m.Commits))
+				}
+				c := m.Commits[0]
+				got = append(got, strings.Join([]string{c.Committer.Email, c.Sender, c.Repository, c.Branch(), c.Short()}, " "))
+				if c.Source != "" {
+					t.Errorf("%s: it came by %s", file, c.Source)
+				}
+			}
+			slices.Sort(got)
+			wanted := slices.Sorted(slices.Values(want))
+			if !slices.Equal(got, wanted) {
+				t.Errorf("%s: spooled %q, want %q", file, got, wanted)
+			}
 		}
 	}
 }

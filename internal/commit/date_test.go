@@ -58,7 +58,7 @@ func FuzzParseDate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := ParseDate(s)
-		if want, err := mail.ParseDate(s); err == nil && isPlainZone(want) && !got.Equal(want) && want.Year() > 0 {
+		if want, err := mail.ParseDate(s); err == nil && isPlainZone(want) && !got.Equal(want) && want.Year() > 0 && want.Year() < 2050 { // it has 2050 for 50
 			t.Errorf("%q is %s, net/mail has %s", s, got, want)
 		}
 		if got.IsZero() || got.Year() < 1000 || got.UTC().Year() > 9999 || got.UTC().Year() < 1000 {

@@ -27,8 +27,12 @@ type Header struct {
 	late   []string
 	Null   bool // the mbox line names nobody: a bounce
 
-	listsKnown bool // listsFound is what lists returns
-	listsFound []string
+	typeAt     int    // behind the index of Content-Type in fields, 0 while it was not there
+	boundary   string // that this says, when it ends at boundaryAt
+	boundaryAt int
+
+	lists  map[string]bool // addresses that are mailing lists', see readLists
+	listID string
 }
 
 // A field lies at text[start:end], its name at text[start:colon]. One without
@@ -148,10 +152,15 @@ func (h *Header) readPart(lines *lineReader) {
 // isDelimiter reports whether the line is the first delimiter of the multipart
 // that the header announces.
 func (h *Header) isDelimiter(line []byte) bool {
-	mime := h.mime()
-	_, params := mediaTypeOf(&mime)
-	boundary := params["boundary"]
-	return boundary != "" && string(bytes.TrimRight(line, " \t")) == "--"+boundary
+	if h.typeAt == 0 {
+		return false
+	}
+	if end := h.fields[h.typeAt-1].end; end != h.boundaryAt { // it is asked for many lines
+		mime := h.mime()
+		_, params := mediaTypeOf(&mime)
+		h.boundary, h.boundaryAt = params["boundary"], end
+	}
+	return h.boundary != "" && string(bytes.TrimRight(line, " \t")) == "--"+h.boundary
 }
 
 // isMboxLine recognises the line that procmail and mbox tools put before the
@@ -171,6 +180,9 @@ func (h *Header) add(line []byte) {
 	start := len(h.text)
 	h.text = append(append(h.text, line[:min(len(line), maxField)]...), '\n')
 	h.fields = append(h.fields, field{start, start + colon, len(h.text)})
+	if h.typeAt == 0 && strings.EqualFold(string(name), "Content-Type") {
+		h.typeAt = len(h.fields)
+	}
 }
 
 // isLate reports whether a field behind the bounds is kept: the first of a

@@ -94,7 +94,7 @@ func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string)
 // looseParam returns the value of a parameter that need not be quoted as RFC
 // 2045, section 5.1, has it.
 func looseParam(field, name string) string {
-	i := strings.Index(strings.ToLower(field), name+"=")
+	i := indexFold(field, name+"=")
 	if i < 0 {
 		return ""
 	}

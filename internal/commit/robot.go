@@ -9,7 +9,7 @@ import (
 // there is a program: forges, version control systems, mail systems.
 var robots = []string{
 	"github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "git", "svn", "hg", "cvs",
-	"notification", "notifications", "mailerdaemon", "nobody", "wwwdata",
+	"notification", "notifications", "mailerdaemon", "wwwdata",
 }
 
 // IsRobot reports whether the person's address is a program's, or one that

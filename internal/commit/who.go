@@ -27,8 +27,8 @@ func (h *Header) author() Person {
 		}
 	}
 	from := ParsePerson(h.Get("From"))
-	if address, ok := strings.CutSuffix(strings.ToLower(from.Email), ".invalid"); ok {
-		from.Email = from.Email[:len(address)] // put there by a list, in case of doubt
+	if i := indexFold(from.Email, ".invalid"); i >= 0 && i+len(".invalid") == len(from.Email) {
+		from.Email = from.Email[:i] // put there by a list, so that nobody answers
 	}
 	if from.Email == "" || h.isPerson(from) {
 		return from
@@ -74,11 +74,21 @@ func isOneAddress(s string) bool { return strings.Count(s, "@") == 1 && !strings
 // withoutVia returns a name without what a list has put behind it.
 func withoutVia(name string) string {
 	for _, mark := range []string{" via ", " (via ", " (by way of "} {
-		if i := strings.Index(strings.ToLower(name), mark); i >= 0 {
+		if i := indexFold(name, mark); i >= 0 {
 			return strings.Trim(name[:i], `'" `)
 		}
 	}
 	return name
+}
+
+// indexFold is strings.Index without regard to case. part is ASCII.
+func indexFold(s, part string) int {
+	for i := 0; i+len(part) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(part)], part) {
+			return i
+		}
+	}
+	return -1
 }
 
 // isList reports whether a mailing list has sent the mail, and has put its own
@@ -94,21 +104,18 @@ func (h *Header) isLists(address string) bool {
 	if address == "" {
 		return false
 	}
-	address = strings.ToLower(address)
-	if slices.Contains(h.lists(), address) {
-		return true
+	if h.lists == nil {
+		h.readLists()
 	}
+	address = strings.ToLower(address)
 	local, domain, _ := strings.Cut(address, "@")
-	id := h.listID()
-	return id == local+"."+domain || local != "" && strings.HasPrefix(id, local+".")
+	return h.lists[address] || h.listID == local+"."+domain || local != "" && strings.HasPrefix(h.listID, local+".")
 }
 
-// lists returns the addresses that are lists', in lower case.
-func (h *Header) lists() []string {
-	if h.listsKnown {
-		return h.listsFound
-	}
-	h.listsKnown = true
+// readLists finds the addresses that are lists', in lower case, and what List-Id
+// (RFC 2919) has in its brackets, with a dot for an @.
+func (h *Header) readLists() {
+	h.lists = map[string]bool{}
 	for _, f := range h.fields {
 		name := string(h.name(f))
 		if !slices.ContainsFunc(listFields, func(l string) bool { return strings.EqualFold(l, name) }) {
@@ -117,20 +124,13 @@ func (h *Header) lists() []string {
 		words := strings.FieldsFunc(strings.ToLower(string(h.value(f))), func(r rune) bool { return r <= ' ' || strings.ContainsRune(`<>,;:?"()'`, r) })
 		for _, word := range words {
 			if strings.Contains(word, "@") {
-				h.listsFound = append(h.listsFound, word)
+				h.lists[word] = true
 			}
 		}
 	}
-	return h.listsFound
-}
-
-// listID returns what List-Id (RFC 2919) has in its brackets, in lower case, with
-// a dot for an @.
-func (h *Header) listID() string {
-	value := strings.ToLower(h.Get("List-Id"))
-	value = value[strings.LastIndexByte(value, '<')+1:]
-	value, _, _ = strings.Cut(value, ">")
-	return strings.ReplaceAll(strings.TrimSpace(value), "@", ".")
+	id := strings.ToLower(h.Get("List-Id"))
+	id, _, _ = strings.Cut(id[strings.LastIndexByte(id, '<')+1:], ">")
+	h.listID = strings.ReplaceAll(strings.TrimSpace(id), "@", ".")
 }
 
 // people reads a list of addresses (RFC 5322, section 3.4), as ParsePerson does
