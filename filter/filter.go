@@ -115,7 +115,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 	}
 	mail := commit.ReadAsking(in.buffered, f.Trailers)
 	if mail.LetGo != "" {
-		return letGo(mail), nil
+		return f.letGo(in, mail)
 	}
 	defer f.Spool.Seen(f.Way)
 	return f.mail(in, mail, mail.Commits, mail.Others)
@@ -126,7 +126,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 func (f *Filter) announced(in *input) (Result, error) {
 	mail := commit.ReadAll(in.buffered, f.Trailers)
 	if mail.LetGo != "" {
-		return letGo(mail), nil
+		return f.letGo(in, mail)
 	}
 	defer f.Spool.Seen(f.Way)
 	arrivals := ofMail(mail)
@@ -172,11 +172,28 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 	return f.put(&asking[0], data)
 }
 
-func letGo(m *commit.Mail) Result {
-	if m.Bad {
-		return Result{Bad, m.LetGo}
+// letGo ends with a mail that can't be taken for a commit's. One that asks all
+// the same is spooled, for the processor to quarantine.
+func (f *Filter) letGo(in *input, m *commit.Mail) (Result, error) {
+	switch {
+	case m.Bad:
+		return Result{Bad, m.LetGo}, nil
+	case !m.OnlyHTML:
+		return Result{LetGo, m.LetGo}, nil
 	}
-	return Result{LetGo, m.LetGo}
+	if err := in.drain(); err != nil {
+		return Result{}, err
+	}
+	data := in.captured
+	if in.overflow {
+		data = m.Cut(in.size)
+	}
+	name := spool.DigestName(data)
+	isNew, err := f.Spool.Put(name, data)
+	if err != nil {
+		return Result{}, err
+	}
+	return spooledAs(name, isNew), nil
 }
 
 // push spools every commit of a push that asks for a reminder as a mail of its

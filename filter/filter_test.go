@@ -371,3 +371,36 @@ func TestForgeMails(t *testing.T) {
 		}
 	}
 }
+
+// A commit's mail that asks in HTML alone is no message that can be read, and
+// must not be lost: the processor quarantines it.
+func TestOnlyHTML(t *testing.T) {
+	data, err := os.ReadFile("../testdata/mails/svnnotify-html.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, mail string
+		want       Verdict
+	}{
+		{"it asks", string(data), Spooled},
+		{"as one line", strings.Replace(string(data), "quiet\n\nMerge", "quiet</p><p class=\"x\">Merge", 1), Spooled},
+		{"it does not ask", strings.Replace(string(data), "Merge after", "Merged", 1), LetGo},
+		{"a person's", strings.Replace(string(data), "X-Mailer: SVN::Notify", "X-Mailer: mutt", 1), LetGo},
+		{"an empty text beside it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n\n--b\nContent-Type: text/html", 1), Spooled},
+		{"a text beside it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nfoo\n--b\nContent-Type: text/html", 1), LetGo},
+		{"a text behind it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html", 1) + "\n--b\n\nfoo\n--b--\n", LetGo},
+		{"huge", string(data) + strings.Repeat("x\n", largestWhole), Spooled},
+	} {
+		f := newFilter(t)
+		got, err := f.Run(strings.NewReader(test.mail))
+		if err != nil || got.Verdict != test.want {
+			t.Errorf("%s: %+v, %v", test.name, got, err)
+		}
+		for _, text := range spooled(t, f) {
+			if m := commit.ReadMail(strings.NewReader(text)); m.LetGo == "" {
+				t.Errorf("%s: it is read as %+v", test.name, m.Commits)
+			}
+		}
+	}
+}

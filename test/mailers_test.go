@@ -180,6 +180,23 @@ func TestGitMailerOtherRefs(t *testing.T) {
 	s.wantList()
 }
 
+// lookAlikes is text of a commit message that looks like what mailers put behind
+// one.
+const lookAlikes = `Why, after r3
+--------------------
+====================
+---
+-- 
+diff --git a/knob b/knob
+Modified Paths:
+- the knob
+Added Paths:
+-----------
+Changed:
+    nothing else
+Index: knob
+`
+
 // A Subversion repository tells svnnotify of its commits, by the handler whose
 // mails are plain text and by the one that adds HTML.
 func TestSvnnotify(t *testing.T) {
@@ -191,6 +208,8 @@ func TestSvnnotify(t *testing.T) {
 		{"with the diff and the path in the subject", "--with-diff --subject-cx"},
 		{"with the diff attached", "--attach-diff"},
 		{"plain and HTML", "--with-diff --handler Alternative"},
+		{"plain and HTML, with the diff attached", "--attach-diff --handler Alternative"},
+		{"with words around it", "--with-diff --header '---' --footer 'MFC after: 1 day' --revision-url http://svn.example.org/%s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newService(t, account{})
@@ -198,7 +217,7 @@ func TestSvnnotify(t *testing.T) {
 			r.commit("trunk", "frob: no reminder", "MFC after: 1 day\n")
 			s.wantSpooled()
 			r.commit("branches/9", "frob: for the old branch\n\nMFC after: 2 weeks\n", "")
-			made := r.commit("trunk", "frob: keep the knob\n\nIt was lost.\n\nMFC after: 2 weeks\n", "MFC after: 3 days\n")
+			made := r.commit("trunk", "frob: keep the knob\n\nIt was lost.\n\n"+lookAlikes+"\nMFC after: 2 weeks\n", "MFC after: 3 days\n")
 			if got, want := s.run(made.Format(time.RFC3339)), "1 queued, 1 ignored\n"; got != want {
 				t.Errorf("vext run said %q, want %q", got, want)
 			}

@@ -50,7 +50,10 @@ type Mail struct {
 	Others  int      // commits that were not wanted, see ReadAsking
 	LetGo   string   // why it is none of our business; "" for a commit
 	Bad     bool     // it is no mail at all
-	Plain   bool     // no mailer's shape is known in it: all of its text is taken for the message
+	// OnlyHTML says that a commit mailer's mail asks for a reminder, and that only
+	// HTML says so, which is not read: LetGo says what to do.
+	OnlyHTML bool
+	Plain    bool // no mailer's shape is known in it: all of its text is taken for the message
 
 	wanted  *Trailers // nil for every commit
 	files   bool      // every commit is wanted, and what it changed
@@ -58,6 +61,7 @@ type Mail struct {
 	charset string    // in which text is written, when it could not be decoded
 
 	hasText bool      // there was a part with text
+	hasHTML bool      // of a commit mailer
 	plain   string    // the first text in which no mailer's shape is known
 	joined  collector // that and further ones
 	facts   facts     // from the first
@@ -104,10 +108,13 @@ func (m *Mail) read(r io.Reader) *Mail {
 	if len(m.Commits)+m.Others == 0 {
 		m.takePlain()
 	}
+	m.OnlyHTML = m.OnlyHTML && len(m.Commits)+m.Others == 0
 	switch {
 	case len(m.Commits)+m.Others > 0:
 	case m.inner != nil && m.inner.LetGo != "":
 		m.LetGo = m.inner.LetGo
+	case m.hasHTML:
+		m.LetGo = "the commit is described in HTML only, which is not read; let the mailer write plain text, alone or beside it"
 	case !m.hasText:
 		m.LetGo = "it has no plain text"
 	default:

@@ -86,17 +86,19 @@ func (b *body) skipToLog() (ruled bool) {
 }
 
 // wholeLog reads a message that is not marked by an indentation, and may hold
-// what looks like its end. So it ends where its mailer's lists of paths begin:
-// the last ones before the diff, or before the end of the mail. These lists are
-// the files.
+// what looks like its end. It ends where its mailer's lists of paths begin: the
+// last ones before the diff, or before the end of the mail. Where there are none,
+// it ends at the first diff. The lists are the files.
 func (b *body) wholeLog(first string, ruled bool) (message string, files Files) {
 	var c collector
 	if first != "" {
 		c.add([]byte(first))
 	}
+	empty := first != "" // LLVM's mailer prints lists without paths, too
+	diff := -1           // where the first begins
 	for {
 		line, ok := b.next()
-		if !ok {
+		if !ok || bytes.HasPrefix(line, []byte(cutMark)) {
 			break
 		}
 		if !mayEndLog(line) {
@@ -106,14 +108,27 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 		kept := string(line) // the look ahead may overwrite it
 		ahead, more := b.lines.peek()
 		if endsLog(kept, string(ahead[:min(len(ahead), 200)]), more) {
-			break
+			if begin, _ := listsOf(lastLines(c.String()), ruled, empty); begin >= 0 {
+				diff = -1
+				break
+			}
+			if diff < 0 {
+				diff = c.Len()
+			}
+			if c.full {
+				break
+			}
 		}
 		c.add([]byte(strings.TrimRight(kept, " \t")))
 	}
 	lines := strings.Split(strings.TrimRight(c.String(), "\n"), "\n")
-	begin, end := ruledLists(lines)
-	if !ruled {
-		begin, end = lists(lines, first != "")
+	begin, end := listsOf(lines, ruled, empty)
+	if begin < 0 && diff >= 0 {
+		lines = strings.Split(strings.TrimRight(c.String()[:diff], "\n"), "\n")
+		begin, end = listsOf(lines, ruled, empty)
+	}
+	if begin < 0 {
+		begin, end = len(lines), len(lines)
 	}
 	for _, line := range lines[begin:end] {
 		path, _, _ := strings.Cut(strings.TrimSpace(line), "   (") // (props changed)
@@ -122,6 +137,25 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 		}
 	}
 	return withoutIndent(messageText(strings.Join(lines[:begin], "\n") + "\n")), files
+}
+
+// lastLines returns the last lines of a text, of which there are enough to tell
+// whether a list stands there.
+func lastLines(text string) []string {
+	text = strings.TrimRight(text, "\n")
+	if far := len(text) - smallText; far > 0 {
+		text = text[far:]
+	}
+	return strings.Split(text, "\n")
+}
+
+// listsOf finds a mailer's lists of paths: svnnotify's, which are ruled, or those
+// at the end of the lines. begin is -1 where there are none.
+func listsOf(lines []string, ruled, empty bool) (begin, end int) {
+	if ruled {
+		return ruledLists(lines)
+	}
+	return lists(lines, empty)
 }
 
 // cutMark begins the line that Cut puts behind what it leaves.
@@ -136,28 +170,29 @@ func mayEndLog(line []byte) bool {
 // endsLog reports whether a diff, or what a mailing list puts below a mail,
 // begins with the line and the one behind it.
 func endsLog(line, ahead string, more bool) bool {
+	cut := strings.HasPrefix(ahead, cutMark) // and the line was known for an end before that
 	word, path, _ := strings.Cut(line, ": ")
 	switch word {
 	case "Modified", "Added", "Deleted", "Copied", "Removed", "Replaced", "Index", "Property changes on":
-		return path != "" && (isRule(ahead, '=') || isRule(ahead, '_') || strings.HasPrefix(ahead, "URL: http"))
+		return path != "" && (isRule(ahead, '=') || isRule(ahead, '_') || strings.HasPrefix(ahead, "URL: http") || cut)
 	case "To Unsubscribe":
 		return true
 	}
 	switch {
 	case line[0] == '#':
-		return isRule(line, '#') && (strings.HasPrefix(ahead, "diff ") || !more)
+		return isRule(line, '#') && (strings.HasPrefix(ahead, "diff ") || !more || cut)
 	case line[0] == '_':
-		return isRule(line, '_') && (strings.Contains(ahead, "mailing list") || strings.Contains(ahead, "@") || strings.Contains(ahead, "://"))
+		return isRule(line, '_') && (strings.Contains(ahead, "mailing list") || strings.Contains(ahead, "@") || strings.Contains(ahead, "://") || cut)
 	case line == "To generate a diff of this commit:":
-		return strings.HasPrefix(ahead, "cvs rdiff ")
+		return strings.HasPrefix(ahead, "cvs rdiff ") || cut
 	case strings.HasPrefix(line, "diff "):
 		for _, begin := range []string{"index ", "--- ", "new file ", "deleted file ", "old mode ", "similarity ", "dissimilarity ", "rename ", "copy ", "Binary ", "==="} {
 			if strings.HasPrefix(ahead, begin) {
-				return true
+				return true // and before cutMark, too
 			}
 		}
 	}
-	return strings.HasPrefix(line, cutMark)
+	return false
 }
 
 // isRule recognises a long line of one character.
@@ -168,14 +203,14 @@ func isRule(line string, of byte) bool {
 // ruledLists finds svnnotify's lists: of those that follow each other without
 // anything between them, the last.
 func ruledLists(lines []string) (begin, end int) {
-	begin, end = len(lines), len(lines)
+	begin = -1
 	for i := 0; i < len(lines); {
 		n := ruledList(lines[i:])
 		if n == 0 {
 			i++
 			continue
 		}
-		if begin == len(lines) || strings.TrimSpace(strings.Join(lines[end:i], "")) != "" {
+		if begin < 0 || strings.TrimSpace(strings.Join(lines[end:i], "")) != "" {
 			begin = i
 		}
 		i += n
@@ -208,22 +243,27 @@ func ruledList(lines []string) (n int) {
 }
 
 // lists finds the lists of paths at the end of the lines: a name such as
-// `Modified:`, and below it indented lines. LLVM's mailer prints empty ones, too.
+// `Modified:`, and below it indented lines, or none where lists may be empty.
 func lists(lines []string, empty bool) (begin, end int) {
-	begin = len(lines)
-	for i := begin; ; {
+	begin = -1
+	for i := len(lines); ; i = begin {
 		above, paths := i, 0
 		for above > 0 && (lines[above-1] == "" || lines[above-1][0] == ' ' || lines[above-1][0] == '\t') {
 			if above--; lines[above] != "" {
 				paths++
 			}
 		}
-		if above == 0 || !isFileList([]byte(lines[above-1])) || paths == 0 && !empty {
+		if above == 0 || !isListName(lines[above-1]) || paths == 0 && !empty && begin < 0 {
 			return begin, len(lines)
 		}
 		begin = above - 1
-		i = begin
 	}
+}
+
+// isListName recognises the line over a list of paths that FreeBSD's mailer and
+// others print.
+func isListName(line string) bool {
+	return isFileList([]byte(line)) || line == "Directory Properties:" || line == "Changes in other areas also in this revision:"
 }
 
 // isFileList recognises the line over a list of paths: `Modified:`,

@@ -30,6 +30,10 @@ func (m *Mail) entity(h *Header, lines *lineReader, depth int) (useful bool) {
 		return m.parts(lines, mediaType, params["boundary"], depth)
 	case mediaType == "message/rfc822" && m.Header.isList():
 		return m.wrapped(lines)
+	case mediaType == "text/html" && m.Header.names():
+		e, err := message.New(decodable(mime, lines.rest()))
+		text, _ := decoded(e, params["charset"], err)
+		m.html(newLineReader(text))
 	case mediaType == "text/plain" || mediaType == "" || strings.HasPrefix(mediaType, "multipart/"):
 		e, err := message.New(decodable(mime, lines.rest()))
 		text, charset := decoded(e, params["charset"], err)
@@ -53,6 +57,34 @@ func (m *Mail) parts(lines *lineReader, mediaType, boundary string, depth int) (
 		}
 	}
 	return useful
+}
+
+// html looks whether the commit's mail asks for a reminder in HTML. More is not
+// made out of it: a person is to see that the mailer must write plain text.
+func (m *Mail) html(lines *lineReader) {
+	m.hasHTML = true
+	for line, ok := lines.next(); ok && m.wanted != nil && !m.OnlyHTML; line, ok = lines.next() {
+		m.OnlyHTML = m.wanted.Ask(withoutTags(line))
+	}
+}
+
+// withoutTags returns a line of HTML with an end of line for each tag.
+func withoutTags(line []byte) []byte {
+	text := make([]byte, 0, len(line))
+	for len(line) > 0 {
+		open := bytes.IndexByte(line, '<')
+		if open < 0 {
+			text = append(text, line...)
+			break
+		}
+		text = append(append(text, line[:open]...), '\n')
+		shut := bytes.IndexByte(line[open:], '>')
+		if shut < 0 {
+			break
+		}
+		line = line[open+shut+1:]
+	}
+	return bytes.ReplaceAll(text, []byte("&nbsp;"), []byte(" "))
 }
 
 // wrapped reads a mail that a mailing list has sent on as a part of its own, so
