@@ -58,6 +58,7 @@ type Mail struct {
 	wanted  *Trailers // nil for every commit
 	files   bool      // every commit is wanted, and what it changed
 	text    collector // the decoded text that was read last, as far as it was read
+	textEnd int       // what is behind that was read in vain; 0 for nothing
 	charset string    // in which text is written, when it could not be decoded
 
 	hasText bool      // there was a part with text
@@ -127,7 +128,7 @@ func (m *Mail) read(r io.Reader) *Mail {
 // text without a mailer's shape is kept for takePlain: another part may have one.
 func (m *Mail) part(lines *lineReader) (useful bool) {
 	m.hasText = true
-	m.text = collector{}
+	m.text, m.textEnd = collector{}, 0
 	b := body{mail: m, lines: lines, end: -1}
 	switch message := b.read(); {
 	case message == "":

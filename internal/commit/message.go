@@ -96,6 +96,7 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 	}
 	empty := first != "" // LLVM's mailer prints lists without paths, too
 	diff := -1           // where the first begins
+	textEnd := 0         // in the mail's text, behind the first line of that
 	for {
 		line, ok := b.next()
 		if !ok || bytes.HasPrefix(line, []byte(cutMark)) {
@@ -113,7 +114,7 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 				break
 			}
 			if diff < 0 {
-				diff = c.Len()
+				diff, textEnd = c.Len(), b.mail.text.Len()
 			}
 			if c.full {
 				break
@@ -126,6 +127,7 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 	if begin < 0 && diff >= 0 {
 		lines = strings.Split(strings.TrimRight(c.String()[:diff], "\n"), "\n")
 		begin, end = listsOf(lines, ruled, empty)
+		b.mail.textEnd = textEnd
 	}
 	if begin < 0 {
 		begin, end = len(lines), len(lines)

@@ -80,6 +80,9 @@ func (m *Mail) Cut(size int64) []byte {
 		return m.inner.Cut(size)
 	}
 	text := m.text.String()
+	if m.textEnd > 0 {
+		text = text[:m.textEnd]
+	}
 	if m.Plain { // without what ends it, which would end it again between two parts
 		text = m.plain
 	}
