@@ -20,13 +20,37 @@ const (
 type collector struct {
 	strings.Builder
 	full bool
+	kept bool   // the last line behind the bound was kept
+	name string // that line when it is a name without a value: the value may be folded
 }
 
 func (c *collector) add(line []byte) {
 	c.full = c.full || c.Len()+len(line) >= largestText
-	if c.full && (c.Len() > largestText+largestText/8 || !holdsPeriod(line)) {
+	if c.full && (c.Len() > largestText+largestText/8 || !c.keeps(line)) {
 		return
 	}
+	c.write(line)
+}
+
+// keeps reports whether a line behind the bound is kept: one that holds a
+// period, or one on which a value goes on.
+func (c *collector) keeps(line []byte) bool {
+	isFolded := len(line) > 0 && len(line) <= 200 && (line[0] == ' ' || line[0] == '\t')
+	switch {
+	case isFolded && c.kept:
+	case isFolded && c.name != "" && startsPeriod(bytes.TrimLeft(line, " \t")):
+		c.write([]byte(c.name))
+		c.kept, c.name = true, ""
+	default:
+		c.kept, c.name = holdsPeriod(line), ""
+		if !c.kept && len(line) > 1 && len(line) <= longestKey && line[len(line)-1] == ':' {
+			c.name = string(line)
+		}
+	}
+	return c.kept
+}
+
+func (c *collector) write(line []byte) {
 	switch need := c.Len() + len(line) + 1; {
 	case need <= c.Cap():
 	case need <= smallText:
@@ -60,18 +84,23 @@ func holdsPeriod(line []byte) bool {
 	return err == nil
 }
 
-// startsPeriod reports whether value begins with a digit or with a word that a
-// period can begin with.
+// startsPeriod reports whether value begins with what a period can begin with:
+// a digit, a sign, or one of a few words.
 func startsPeriod(value []byte) bool {
 	end := 0
-	for end < len(value) && end < 8 && (value[end]|0x20) >= 'a' && (value[end]|0x20) <= 'z' {
+	for end < len(value) && end < 16 && (value[end]|0x20) >= 'a' && (value[end]|0x20) <= 'z' {
 		end++
 	}
 	if end == 0 {
-		return len(value) > 0 && '0' <= value[0] && value[0] <= '9'
+		return len(value) > 0 && ('0' <= value[0] && value[0] <= '9' || value[0] == '~' || value[0] == '>' || value[0] >= 0x80)
 	}
-	word := strings.ToLower(string(value[:end]))
-	return word == "after" || word == "in" || slices.Contains(numberWords, word)
+	switch word := strings.ToLower(string(value[:end])); word {
+	case "after", "in", "at", "about", "around", "roughly", "approximately", "approx", "circa", "ca", "minimum", "min", "between",
+		"half", "couple", "now", "immediately", "immediate", "right", "straight", "today", "tomorrow":
+		return true
+	default:
+		return slices.Contains(numberWords, word)
+	}
 }
 
 // messageText returns text as a commit message: without the empty lines around

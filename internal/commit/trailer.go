@@ -11,10 +11,14 @@ import (
 // A Request is what a commit message asks for.
 type Request struct {
 	Key    string // the trailer's name as it was written: "MFC after"
-	Value  string // what stood behind it: "2 weeks (after r336539)"
+	Value  string // what stood behind it, on one line: "2 weeks (after r336539)"
 	Period Period
-	Err    error // why Value can't be read; nil for a period
+	Err    error  // why Value can't be read; nil for a period
+	Others string // the trailers that say otherwise and do not count: "MFC after: 4 weeks, MFC in: soon"
 }
+
+// Line returns the trailer as it was written, on one line.
+func (r *Request) Line() string { return r.Key + ": " + r.Value }
 
 // Word returns the first word of the trailer for use in a subject: "MFC",
 // "Merge", "Backport", and "" for `Remind after` and names that were added.
@@ -90,26 +94,51 @@ func canonical(name string) string {
 }
 
 // Request looks through a commit message, line by line, and returns what it
-// asks for. Of several trailers the last that holds a period counts; where
-// none does, the last that can't be read, with its Err. The result is false
-// when nothing is asked.
+// asks for. A value may go on in the lines below it, see unfold. Of several
+// trailers the last that holds a period counts; where none does, the last that
+// can't be read, with its Err. The result is false when nothing is asked.
 func (t *Trailers) Request(message string) (Request, bool) {
 	var found Request
 	var asked bool
-	for line := range strings.Lines(message) {
-		r, ok := t.parseLine(line)
+	var all []Request
+	for line, below := range trailerLines(message) {
+		r, ok := t.parse(line, below)
+		if r.Value != "" && len(all) < maxTrailers {
+			all = append(all, r)
+		}
 		if !ok || (r.Err != nil && asked && found.Err == nil) {
 			continue
 		}
 		found, asked = r, true
 	}
+	if asked && len(all) > 1 {
+		found.Others = othersThan(&found, all)
+	}
 	return found, asked
+}
+
+// maxTrailers is how many trailers of one commit are compared. Nobody writes
+// more.
+const maxTrailers = 8
+
+// othersThan names the trailers that do not mean what r means.
+func othersThan(r *Request, all []Request) string {
+	var others []string
+	for i := range all {
+		o := &all[i]
+		if o.Err == nil && r.Err == nil && o.Period.equals(r.Period) || o.Line() == r.Line() || slices.Contains(others, o.Line()) {
+			continue
+		}
+		others = append(others, o.Line())
+	}
+	return strings.Join(others, ", ")
 }
 
 // Ask reports whether a commit message asks for anything, as Request would, in a
 // fraction of the time: most messages of a long history ask for nothing.
 func (t *Trailers) Ask(message []byte) bool {
 	if bytes.IndexByte(message, '\r') >= 0 { // an end of a line by itself, too
+		message = bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n"))
 		message = bytes.ReplaceAll(message, []byte("\r"), []byte("\n"))
 	}
 	for len(message) > 0 {
@@ -119,25 +148,26 @@ func (t *Trailers) Ask(message []byte) bool {
 		} else {
 			message = nil
 		}
-		line = bytes.TrimLeft(line, " \t")
-		if len(line) == 0 || !t.initial[line[0]] || bytes.IndexByte(line[:min(len(line), longestKey)], ':') < 0 {
+		start := bytes.TrimLeft(line, " \t")
+		if len(start) == 0 || !t.initial[start[0]] || bytes.IndexByte(start[:min(len(start), longestKey)], ':') < 0 {
 			continue
 		}
-		if _, ok := t.parseLine(string(line)); ok {
+		if _, ok := t.parse(string(line), string(message[:min(len(message), maxFolded)])); ok {
 			return true
 		}
 	}
 	return false
 }
 
-// parseLine reads one line as a trailer that asks for a reminder. Lines that
-// are no such trailer, and values that ask for nothing, are not ok.
-func (t *Trailers) parseLine(line string) (Request, bool) {
-	line = strings.TrimLeft(line, " \t")
-	if line == "" || !t.initial[line[0]] {
+// parse reads a line, and those below it as far as its value goes on there, as
+// a trailer that asks for a reminder. Lines that are no such trailer, and values
+// that ask for nothing, are not ok; of the latter the request has the Value.
+func (t *Trailers) parse(line, below string) (Request, bool) {
+	start := strings.TrimLeft(line, " \t")
+	if start == "" || !t.initial[start[0]] {
 		return Request{}, false
 	}
-	key, value, ok := cutTrailer(line)
+	key, value, ok := cutTrailer(start)
 	if !ok {
 		return Request{}, false
 	}
@@ -146,16 +176,29 @@ func (t *Trailers) parseLine(line string) (Request, bool) {
 	if !known && name != bareTrailer {
 		return Request{}, false
 	}
+	values := unfold(value, line[:len(line)-len(start)], below, t.isName)
 	if !known {
-		if value = cutAfter(value); !hasUnitOrDate(value) {
+		for i := range values {
+			values[i] = cutAfter(values[i])
+		}
+		if !hasUnitOrDate(values[len(values)-1]) {
 			return Request{}, false
 		}
 	}
-	period, err := ParsePeriod(value)
+	value, period, err := readFolded(values)
+	r := Request{Key: key, Value: value, Period: period, Err: err}
 	if errors.Is(err, ErrNoPeriod) {
-		return Request{}, false
+		r.Err = nil
+		r.Period = noPeriod
+		return r, false
 	}
-	return Request{Key: key, Value: value, Period: period, Err: err}, true
+	return r, true
+}
+
+// isName reports whether name, as canonical writes it, is a trailer's that vext
+// knows.
+func (t *Trailers) isName(name string) bool {
+	return name == bareTrailer || slices.Contains(t.names, name) || isBeside(name)
 }
 
 // cutAfter takes DragonFly's word off `MFC: After 3 days.`
@@ -184,18 +227,4 @@ func cutTrailer(line string) (key, value string, ok bool) {
 	}
 	key = strings.Join(strings.Fields(line[:i]), " ")
 	return key, strings.TrimSpace(line[i+1:]), key != ""
-}
-
-// Values returns the values of every trailer of the given name in a message,
-// `X-` before it or not.
-func Values(message, name string) []string {
-	var values []string
-	want := canonical(name)
-	for line := range strings.Lines(message) {
-		key, value, ok := cutTrailer(line)
-		if ok && value != "" && strings.TrimPrefix(canonical(key), "x-") == want {
-			values = append(values, value)
-		}
-	}
-	return values
 }

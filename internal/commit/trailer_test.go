@@ -186,7 +186,7 @@ func TestAsk(t *testing.T) {
 	}
 	for _, message := range []string{
 		"", "s", "MFC after: 1 week", "s\n\n  mfc-after:\t2 weeks\r\n", "s\rMFC after: 1 week", "MFC r1234:", "MFC: 2 weeks", "MFC after: never",
-		"MFC after: soon", "see MFC after: 1 week", "X-Pull-Up-In: 3 days\n", "merge after:", strings.Repeat("x", 100) + ": MFC after: 1 day", "\n\n\n:\n",
+		"MFC after: soon", "MFC after:\n 2 weeks", "MFC after:\r\n 2 weeks\r\n", "MFC after:\r 2 weeks", "MFC after:\n\n 2 weeks", "MFC:\n\t2 weeks", "see MFC after: 1 week", "X-Pull-Up-In: 3 days\n", "merge after:", strings.Repeat("x", 100) + ": MFC after: 1 day", "\n\n\n:\n",
 	} {
 		_, want := trailers.Request(cleanMessage(message))
 		if got := trailers.Ask([]byte(message)); got != want {

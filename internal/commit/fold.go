@@ -1,0 +1,99 @@
+package commit
+
+import (
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// A trailer's value may be folded: it goes on in the lines below that begin
+// with white space, as `git interpret-trailers --unfold` reads them. Messages
+// that arrive indented are read as well, so the lines of a value are those that
+// are indented deeper than its trailer is. An empty line ends it.
+
+// What is looked at below a trailer. A period has no more.
+const (
+	maxFolded = 1 << 10 // bytes
+	maxFolds  = 8       // lines
+)
+
+// besideTrailers ask for nothing; a reminder names their values.
+var besideTrailers = []string{"mfc-to", "mfc-with"}
+
+func isBeside(name string) bool { return slices.Contains(besideTrailers, name) }
+
+// trailerLines goes through the lines of a message that are not empty, each
+// with what stands below it.
+func trailerLines(message string) iter.Seq2[string, string] {
+	return func(yield func(line, below string) bool) {
+		for len(message) > 0 {
+			line, rest, _ := strings.Cut(message, "\n")
+			message = rest
+			if line != "" && !yield(line, rest[:min(len(rest), maxFolded)]) {
+				return
+			}
+		}
+	}
+}
+
+// unfold returns a value as it stands on its own line, and then with one line
+// more each, as far as it goes on in the lines below. indent is what stands
+// before the trailer's name. A line that is itself a trailer of a name that
+// isName knows ends the value.
+func unfold(value, indent, below string, isName func(string) bool) []string {
+	values := []string{value}
+	for line := range strings.Lines(below) {
+		deeper, ok := strings.CutPrefix(line, indent)
+		text := strings.TrimSpace(line)
+		if !ok || text == "" || deeper[0] != ' ' && deeper[0] != '\t' || len(values) > maxFolds {
+			break
+		}
+		if key, _, ok := cutTrailer(text); ok && isName(strings.TrimPrefix(canonical(key), "x-")) {
+			break
+		}
+		values = append(values, strings.TrimSpace(values[len(values)-1]+" "+text))
+	}
+	return values
+}
+
+// readFolded reads the longest of the values that unfold returned that holds a
+// period. What stands below a value that is complete, such as "2 weeks", may be
+// a remark. A bare number is not complete: what stands below may be its unit,
+// and when that can't be read, the whole can't.
+func readFolded(values []string) (value string, p Period, err error) {
+	last := len(values) - 1
+	p, err = ParsePeriod(values[last])
+	if err == nil || errors.Is(err, ErrNoPeriod) || errors.Is(err, ErrTooLong) {
+		return values[last], p, err
+	}
+	for _, v := range slices.Backward(values[:last]) {
+		q, qErr := ParsePeriod(v)
+		if qErr == nil && isComplete(v) || errors.Is(qErr, ErrNoPeriod) && v != "" || errors.Is(qErr, ErrTooLong) {
+			return v, q, qErr
+		}
+	}
+	return values[last], p, err
+}
+
+// Values returns the values of every trailer of the given name in a message,
+// `X-` before it or not, each on one line.
+func Values(message, name string) []string {
+	var values []string
+	want := canonical(name)
+	isName := func(name string) bool {
+		return name == want || isBeside(name) || name == bareTrailer || slices.Contains(defaultTrailers, name)
+	}
+	for line, below := range trailerLines(message) {
+		key, value, ok := cutTrailer(line)
+		if !ok || strings.TrimPrefix(canonical(key), "x-") != want {
+			continue
+		}
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		folded := unfold(value, indent, below, isName)
+		if value = folded[len(folded)-1]; value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
+}

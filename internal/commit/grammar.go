@@ -1,0 +1,378 @@
+package commit
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+)
+
+// The grammar of periods. Every function takes its part off the front of s,
+// which tidy has lowered, and returns the rest.
+//
+//	period = [preface] (date | "now" | range) [addition] [remark]
+//	range  = sum [("-" | "to" | "or") sum]      the longer counts
+//	sum    = part {("and" | "," | "+" | ...) part}
+//	part   = number unit | number | "half a year"
+
+// cutPreface takes off the words before a period that change nothing: "in 2
+// weeks", "about a month", "~2 weeks", "at least 2 weeks". between is true for
+// "between 2 and 3 weeks".
+func cutPreface(s string) (rest string, between bool) {
+	for {
+		switch word, after := cutWord(s); word {
+		case "in", "after", "about", "around", "roughly", "approximately", "circa", "minimum",
+			"ca", "approx", "min": // the last three may have a full stop
+			s = strings.TrimLeft(strings.TrimPrefix(after, "."), " ")
+			continue
+		case "at":
+			if least, ok := strings.CutPrefix(after, " least "); ok {
+				s = least
+				continue
+			}
+		case "between":
+			return strings.TrimLeft(after, " "), true
+		}
+		before := s
+		for _, sign := range []string{"~", "≈", "≥", ">="} {
+			s = strings.TrimLeft(strings.TrimPrefix(s, sign), " ")
+		}
+		if s == before {
+			return s, false
+		}
+	}
+}
+
+// cutAddition takes off the words behind a period that change nothing.
+func cutAddition(s string) string {
+	s = strings.TrimLeft(s, " ,")
+	for _, words := range []string{"or so", "or more", "or longer", "at least", "minimum", "from now", "from today", "later", "+"} {
+		if rest, ok := strings.CutPrefix(s, words); ok {
+			return rest
+		}
+	}
+	return s
+}
+
+// cutNow takes off what means at once.
+func cutNow(s string) (p Period, rest string, ok bool) {
+	for _, words := range []string{"now", "immediately", "immediate", "right away", "right now", "at once", "straight away", "today"} {
+		if rest, ok := strings.CutPrefix(s, words); ok {
+			return Period{words: "0 days"}, rest, true
+		}
+	}
+	if rest, ok := strings.CutPrefix(s, "tomorrow"); ok {
+		return Period{Days: 1, words: "1 day"}, rest, true
+	}
+	return Period{}, s, false
+}
+
+// cutDate takes off a date: 2026-12-24, 2026/12/24, 24 Dec 2026, Dec 24, 2026,
+// or one with the day of the week before it.
+func cutDate(s string) (p Period, rest string, ok bool) {
+	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '-' && r != '/' })
+	if end < 0 {
+		end = len(s)
+	}
+	for _, layout := range []string{"2006-1-2", "2006/1/2"} {
+		if t, err := time.Parse(layout, s[:end]); err == nil {
+			return datePeriod(t), s[end:], true
+		}
+	}
+	words := strings.SplitN(s, " ", 5)
+	if _, isDay := ParseWeekday(strings.TrimRight(words[0], ",.")); isDay {
+		words = words[1:]
+	}
+	if len(words) < 3 || len(words[2]) < 4 {
+		return Period{}, s, false
+	}
+	year, behind := words[2][:4], words[2][4:]
+	written := words[0] + " " + strings.TrimRight(words[1], ",") + " " + year
+	for _, layout := range []string{"2 Jan 2006", "2 January 2006", "Jan 2 2006", "January 2 2006"} {
+		if t, err := time.Parse(layout, written); err == nil && strings.TrimLeft(behind, "0123456789") == behind {
+			return datePeriod(t), behind + " " + strings.Join(words[3:], " "), true
+		}
+	}
+	return Period{}, s, false
+}
+
+func datePeriod(t time.Time) Period {
+	return Period{Date: calendar.Of(t, time.UTC), words: t.Format("2 Jan 2006")}
+}
+
+// ParseWeekday reads the name of a day of the week, in full or its first three
+// letters, in whatever case.
+func ParseWeekday(s string) (time.Weekday, bool) {
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if name := day.String(); strings.EqualFold(s, name) || strings.EqualFold(s, name[:3]) {
+			return day, true
+		}
+	}
+	return 0, false
+}
+
+// An amount is a number and its unit.
+type amount struct {
+	n         int
+	unit      string // day, week, month or year, hour on the way; "" for none
+	needsUnit bool   // the number is "a" or the like, which alone is none
+}
+
+// A sum is one part or several: 1 month and 2 days.
+type sum []amount
+
+// cutRange takes off one sum, or two of which the longer counts: "2-3 weeks",
+// "2 weeks to a month", "a week or two". One of both must have a unit.
+func cutRange(s string, between bool) (p Period, rest string, ok bool) {
+	first, rest, ok := cutSum(s)
+	if !ok {
+		return Period{}, s, false
+	}
+	if second, behind, isRange := cutSecond(rest, between); isRange {
+		a, b := &first[len(first)-1], &second[0]
+		switch {
+		case a.unit == "" && b.unit != "" && !a.needsUnit:
+			a.unit = b.unit
+		case b.unit == "" && a.unit != "" && !b.needsUnit:
+			b.unit = a.unit
+		case a.unit == "" || b.unit == "":
+			return Period{}, s, false // 12-24 may be a date, 2026-12 a month
+		}
+		p, q := first.period(), second.period()
+		if q.Months*30+q.Days < p.Months*30+p.Days {
+			return Period{}, s, false
+		}
+		return q, behind, true
+	}
+	if between || first[0].unit == "" && first[0].needsUnit {
+		return Period{}, s, false
+	}
+	return first.period(), rest, true
+}
+
+// cutSecond takes off what makes a range, and its second sum.
+func cutSecond(s string, between bool) (second sum, rest string, ok bool) {
+	separators := []string{"-", "–", "—", "‑", "to ", "or "}
+	if between {
+		separators = []string{"and "}
+	}
+	for _, separator := range separators {
+		if behind, ok := strings.CutPrefix(strings.TrimLeft(s, " "), separator); ok {
+			return cutSum(strings.TrimLeft(behind, " "))
+		}
+	}
+	return nil, s, false
+}
+
+// cutSum takes off parts. Only the first may be without a unit, and is then the
+// only one; hours come last, because "1h30m" are no months.
+func cutSum(s string) (parts sum, rest string, ok bool) {
+	for {
+		part, behind, ok := cutPart(s)
+		if !ok || part.unit == "" && len(parts) > 0 {
+			break
+		}
+		parts, rest = append(parts, part), behind
+		if part.unit == "" || part.unit == "hour" || len(parts) == maxParts {
+			break
+		}
+		s = cutJoint(behind)
+	}
+	for i := range parts {
+		for _, before := range parts[:i] {
+			if before.unit == parts[i].unit {
+				return nil, s, false // 1 week and 1 week
+			}
+		}
+	}
+	return parts, rest, len(parts) > 0
+}
+
+// maxParts is how many parts a sum may have: years, months, weeks, days, hours.
+const maxParts = 5
+
+// cutJoint takes off what joins two parts.
+func cutJoint(s string) string {
+	s = strings.TrimLeft(s, " ")
+	s = strings.TrimLeft(strings.TrimPrefix(s, ","), " ")
+	for _, joint := range []string{"and ", "& ", "plus ", "+ ", "+"} {
+		if rest, ok := strings.CutPrefix(s, joint); ok {
+			return strings.TrimLeft(rest, " ")
+		}
+	}
+	return s
+}
+
+func cutPart(s string) (p amount, rest string, ok bool) {
+	for _, half := range []string{"half a year", "half year", "half-year", "a half year", "a half-year"} {
+		if rest, ok := strings.CutPrefix(s, half); ok {
+			return amount{n: 6, unit: "month"}, rest, true
+		}
+	}
+	n, rest, isArticle, ok := cutNumber(s)
+	if !ok {
+		return amount{}, s, false
+	}
+	unit, rest, ok := cutUnit(rest)
+	if unit == "fortnight" {
+		n, unit = 2*n, "week"
+	}
+	return amount{n, unit, isArticle}, rest, ok
+}
+
+// period adds up the parts of a sum; hours become whole days, of which the last
+// may have begun.
+func (s sum) period() Period {
+	var p Period
+	var words []string
+	for i, one := range s {
+		switch one.unit {
+		case "hour":
+			one.n, one.unit = (one.n+23)/24, "day"
+			if i > 0 && s[i-1].unit == "day" { // 1 day and 12 hours
+				words = words[:i-1]
+				one.n += s[i-1].n
+				p.Days -= s[i-1].n
+			}
+			p.Days += one.n
+		case "", "day":
+			one.unit = "day"
+			p.Days += one.n
+		case "week":
+			p.Days += one.n * 7
+		case "month":
+			p.Months += one.n
+		case "year":
+			p.Months += one.n * 12
+		}
+		words = append(words, calendar.Plural(one.n, one.unit))
+	}
+	last := len(words) - 1
+	p.words = words[last]
+	if last > 0 {
+		p.words = strings.Join(words[:last], ", ") + " and " + words[last]
+	}
+	return p
+}
+
+// hasUnitOrDate reports whether value begins with a period that has a unit, or
+// with a date, and not only with a number. DragonFly's `MFC: 2 weeks` asks for a
+// reminder, `MFC: 296348` names a revision.
+func hasUnitOrDate(value string) bool {
+	s, between := cutPreface(tidy(value))
+	if _, _, ok := cutDate(s); ok {
+		return true
+	}
+	first, rest, ok := cutSum(s)
+	if !ok {
+		return false
+	}
+	second, _, isRange := cutSecond(rest, between)
+	return first[0].unit != "" || isRange && second[0].unit != ""
+}
+
+// isComplete reports whether a value that holds a period is more than a number.
+func isComplete(value string) bool {
+	s, _ := cutPreface(tidy(value))
+	_, _, isNow := cutNow(s)
+	return isNow || hasUnitOrDate(value)
+}
+
+// numberWords are the numbers that may be written as words: an article and
+// "one" are 1, and so on.
+var numberWords = []string{
+	"a", "an", "one", "two", "three", "four", "five", "six", "seven",
+	"eight", "nine", "ten", "eleven", "twelve",
+}
+
+// cutNumber takes off a number: digits, a word up to twelve, or "a couple of".
+// isArticle says that it is none without a unit.
+func cutNumber(s string) (n int, rest string, isArticle, ok bool) {
+	end := 0
+	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
+		end++
+	}
+	if end > 0 {
+		// Too many digits for an int are still digits: the period is then
+		// too long, not unreadable. Five are more days than ten years have.
+		digits := strings.TrimLeft(s[:end], "0")
+		if len(digits) > 5 {
+			return maxHours, s[end:], false, true
+		}
+		n, _ = strconv.Atoi("0" + digits)
+		return n, s[end:], false, true
+	}
+	for _, couple := range []string{"a couple of ", "couple of ", "a couple "} {
+		if rest, ok := strings.CutPrefix(s, couple); ok {
+			return 2, rest, true, true
+		}
+	}
+	word, rest := cutWord(s)
+	for i, w := range numberWords {
+		if w == word {
+			return max(1, i-1), rest, i < 2, true
+		}
+	}
+	return 0, s, false, false
+}
+
+// maxHours is more hours than any period may have.
+const maxHours = (maxDays + 1) * 24
+
+// cutUnit takes a unit off, with a blank or a hyphen before it, and returns its
+// full name in the singular, "" when there is none. It fails on any other word.
+func cutUnit(s string) (unit, rest string, ok bool) {
+	word, rest := cutWord(strings.TrimLeft(strings.TrimPrefix(s, "+"), " ")) // "2+ weeks"
+	if hyphen, found := strings.CutPrefix(s, "-"); found {
+		if w, behind := cutWord(hyphen); unitOf(w) != "" { // "2-week", but not "two-three"
+			word, rest = w, behind
+		}
+	}
+	if word == "" || isBetweenParts(word) {
+		return "", s, true
+	}
+	if word == "n" && isRemark(s) { // "1 n [day[s]|week[s]...": the template's
+		return "", s, true
+	}
+	unit = unitOf(word)
+	if unit == "" {
+		return "", s, false
+	}
+	if len(word) > 1 && !strings.HasPrefix(word, unit) { // an abbreviation
+		rest = strings.TrimPrefix(rest, ".")
+	}
+	return unit, strings.TrimPrefix(rest, "(s)"), true
+}
+
+// isBetweenParts reports whether a word behind a number is no unit but the
+// middle of a range: "2 to 3 weeks".
+func isBetweenParts(word string) bool { return word == "to" || word == "or" || word == "and" }
+
+// unitOf returns the unit that a word means, "" for none.
+func unitOf(word string) string {
+	switch word {
+	case "h", "hr", "hrs", "hour", "hours":
+		return "hour"
+	case "d", "day", "days":
+		return "day"
+	case "w", "wk", "wks", "week", "weeks":
+		return "week"
+	case "fortnight", "fortnights":
+		return "fortnight"
+	case "m", "mo", "mos", "mth", "mths", "month", "months":
+		return "month"
+	case "y", "yr", "yrs", "year", "years":
+		return "year"
+	}
+	return ""
+}
+
+// cutWord takes the ASCII letters off the front of s.
+func cutWord(s string) (word, rest string) {
+	end := 0
+	for end < len(s) && 'a' <= s[end] && s[end] <= 'z' {
+		end++
+	}
+	return s[:end], s[end:]
+}
