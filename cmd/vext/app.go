@@ -16,6 +16,7 @@ import (
 
 	_ "github.com/emersion/go-message/charset" // mails in every charset
 
+	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/internal/disk"
@@ -76,20 +77,11 @@ func (a *app) clock(zone *time.Location) (time.Time, error) {
 	if a.nowFlag == "" {
 		return time.Now(), nil
 	}
-	t, err := parseTime(a.nowFlag, zone)
+	t, err := calendar.ParseTime(a.nowFlag, zone)
 	if err != nil {
 		return t, usageError{fmt.Errorf("--now: %w", err)}
 	}
 	return t, nil
-}
-
-func parseTime(s string, zone *time.Location) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("not a time such as 2026-12-04 or 2026-12-04T15:00:00Z: %q", s)
 }
 
 // open returns the queue as configured. The state directory must exist, unless

@@ -100,7 +100,7 @@ func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
 // backfill takes in the past of a repository.
 func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
 	return a.importRun(opts.dryRun)(cmd, func(q *queue.Queue, c *config.Config) error {
-		since, err := parseTime(opts.since, c.Zone)
+		since, err := calendar.ParseTime(opts.since, c.Zone)
 		if err != nil {
 			return usageError{fmt.Errorf("--since: %w", err)}
 		}

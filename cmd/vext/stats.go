@@ -83,7 +83,7 @@ func parseDay(s, flag string, zone *time.Location) (calendar.Day, error) {
 	if s == "" {
 		return calendar.Day{}, nil
 	}
-	t, err := parseTime(s, zone)
+	t, err := calendar.ParseTime(s, zone)
 	if err != nil {
 		return calendar.Day{}, usageError{fmt.Errorf("%s: %w", flag, err)}
 	}

@@ -150,7 +150,7 @@ func (p *pass) knownBut(refname string) []string {
 func (p *pass) firstRange(ctx context.Context, refname, tip string) (vcs.Range, error) {
 	r := vcs.Range{Refname: refname, New: tip}
 	from := p.repository.From
-	if t, ok := ParseFrom(from, p.Queue.Zone); ok {
+	if t, err := calendar.ParseTime(from, p.Queue.Zone); err == nil {
 		r.After = t
 		return r, nil
 	}
@@ -188,9 +188,9 @@ func (p *pass) newBranch(ctx context.Context, refname, tip string) (vcs.Range, e
 	if related {
 		return r, nil
 	}
-	from, isDate := ParseFrom(p.repository.From, p.Queue.Zone)
+	from, err := calendar.ParseTime(p.repository.From, p.Queue.Zone)
 	switch {
-	case isDate:
+	case err == nil:
 		r.After = from
 	case len(there) > 0:
 		r.After = p.before(p.state.Start)
@@ -199,16 +199,6 @@ func (p *pass) newBranch(ctx context.Context, refname, tip string) (vcs.Range, e
 	}
 	p.note("branch %s has nothing in common with what is known; taken up with what was committed since %s", commit.BranchName(refname), p.date(r.After))
 	return r, nil
-}
-
-// ParseFrom reads a date, with a time or without.
-func ParseFrom(s string, zone *time.Location) (time.Time, bool) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04"} {
-		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // overlap is by how much the time goes back from which on commits count whose
