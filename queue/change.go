@@ -13,12 +13,14 @@ import (
 )
 
 // Snooze puts a reminder off by a period: from the day on which it is due, or
-// from today when that is past. It brings a reminder that was sent back into
-// the queue. It returns the new day; by is the user who asked.
+// from today when it is due or past; or until a date. What was snoozed before on
+// the same day does not count: the last word does, and to say it twice changes
+// nothing. Snooze brings a reminder that was sent back into the queue. It
+// returns the new day; by is the user who asked.
 func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Day, error) {
-	from := q.Today()
-	if from.Before(item.Day) {
-		from = item.Day
+	from, err := q.snoozedFrom(item)
+	if err != nil {
+		return from, err
 	}
 	day, err := period.Due(from)
 	if err != nil {
@@ -37,6 +39,33 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 		return day, nil
 	}
 	return day, q.move(item, day)
+}
+
+// snoozedFrom returns the day from which a period counts: that on which the
+// reminder was due this morning, or today when that is past.
+func (q *Queue) snoozedFrom(item *Item) (calendar.Day, error) {
+	var due calendar.Day
+	today := q.Today()
+	isSnoozed := false // since this morning
+	_, err := q.History.Scan(func(e *history.Event) {
+		switch {
+		case e.Name != item.Name:
+		case e.Kind == history.Snoozed && calendar.Of(e.Time, q.Zone) == today:
+			isSnoozed = true
+		case e.Kind == history.Queued || e.Kind == history.Snoozed:
+			due, _ = calendar.Parse(e.Due)
+			isSnoozed = false
+		case e.Kind == history.Sent || e.Kind == history.Cancelled || e.Kind == history.Failed:
+			due = calendar.Day{}
+		}
+	})
+	if !isSnoozed {
+		due = item.Day
+	}
+	if due.Before(today) {
+		due = today
+	}
+	return due, err
 }
 
 // readable reports whether the message says which commit it is.

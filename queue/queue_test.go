@@ -244,7 +244,9 @@ func TestSnooze(t *testing.T) {
 	}
 	for _, test := range []struct{ id, period, want string }{
 		{"later", "1 week", "20261211"}, {"past", "1 week", "20261127"}, {"sent", "3 days", "20261123"},
-		{"later", "1 month", "20270111"}, {"later", "2026-12-24", "20261224"},
+		// The last word of a day counts.
+		{"later", "1 week", "20261211"}, {"past", "1 week", "20261127"}, {"past", "1 week", "20261127"}, {"sent", "3 days", "20261123"},
+		{"later", "1 month", "20270104"}, {"later", "2026-12-24", "20261224"},
 	} {
 		day, err := q.Snooze(one(t, q, test.id), period(t, test.period), "ops")
 		if err != nil || day.String() != test.want {
@@ -257,6 +259,29 @@ func TestSnooze(t *testing.T) {
 	known, _ := q.History.Know([]string{"sent"}, nil)
 	if s := known.Name("sent"); s.Done || s.Snoozed != "20261123" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// The next day, a reminder that is not due counts from where it was put.
+func TestSnoozeAgain(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "a", asks: "MFC after: 0 days"})
+	schedule(t, q)
+	for _, test := range []struct {
+		days         int
+		period, want string
+	}{
+		{0, "1 week", "20261127"}, {0, "1 week", "20261127"}, {1, "1 week", "20261204"}, {1, "1 week", "20261204"}, {1, "2 days", "20261129"},
+		{9, "1 week", "20261206"}, {30, "1 week", "20261227"}, {30, "1 week", "20261227"},
+	} {
+		q.Now = now.AddDate(0, 0, test.days)
+		day, err := q.Snooze(one(t, q, "a"), period(t, test.period), "ops")
+		if err != nil || day.String() != test.want {
+			t.Errorf("%s on day %d: %s, %v; want %s", test.period, test.days, day, err, test.want)
+		}
+	}
+	if got := tree(t, q); got != "queue/20261227/a" {
+		t.Errorf("files:\n%s", got)
 	}
 }
 

@@ -72,6 +72,11 @@ func (d Day) AddMonths(n int) Day {
 	return Date(y, m+time.Month(n), min(day, last))
 }
 
+// Next returns the next day after d that is that day of the week.
+func (d Day) Next(day time.Weekday) Day {
+	return d.AddDays((int(day-d.midnight.Weekday())+6)%7 + 1)
+}
+
 // Before reports whether d is earlier than e.
 func (d Day) Before(e Day) bool { return d.midnight.Before(e.midnight) }
 

@@ -81,7 +81,7 @@ func cutDate(s string) (p Period, rest string, ok bool) {
 		}
 	}
 	words := strings.SplitN(s, " ", 5)
-	if _, isDay := ParseWeekday(strings.TrimRight(words[0], ",.")); isDay {
+	if _, isDay := parseWeekday(strings.TrimRight(words[0], ",.")); isDay {
 		words = words[1:]
 	}
 	if len(words) < 3 || len(words[2]) < 4 {
@@ -101,9 +101,9 @@ func datePeriod(t time.Time) Period {
 	return Period{Date: calendar.Of(t, time.UTC), words: t.Format("2 Jan 2006")}
 }
 
-// ParseWeekday reads the name of a day of the week, in full or its first three
+// parseWeekday reads the name of a day of the week, in full or its first three
 // letters, in whatever case.
-func ParseWeekday(s string) (time.Weekday, bool) {
+func parseWeekday(s string) (time.Weekday, bool) {
 	for day := time.Sunday; day <= time.Saturday; day++ {
 		if name := day.String(); strings.EqualFold(s, name) || strings.EqualFold(s, name[:3]) {
 			return day, true
