@@ -36,6 +36,8 @@ type Stats struct {
 	Last   time.Time `json:"last,omitzero"`
 	Total  int       `json:"total"`
 	Counts []Count   `json:"counts"`
+
+	Imported bool `json:"-"` // the history has reminders of MFCns, in whatever time
 }
 
 // CountSent counts the reminders that were sent from the day since to the day
@@ -50,6 +52,7 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 	var lastName string
 	var lastTime time.Time
 	_, err = h.Scan(func(e *history.Event) {
+		s.Imported = s.Imported || e.Kind == history.Sent && e.Via == viaMFCns
 		if e.Kind != history.Sent || (e.Name != "" && e.Name == lastName && e.Time.Equal(lastTime)) {
 			return // a record that was written twice because the first try failed
 		}
@@ -125,6 +128,34 @@ func withEmptyMonths(counts []Count) []Count {
 		all = append(all, c)
 	}
 	return all
+}
+
+// Titles of the reports, where the configuration has none.
+const (
+	TableTitle = "Reminder statistics"
+	MFCnsTitle = "MFC Notification Service Statistics"
+)
+
+// WriteTable writes the statistics by committer as a table.
+func (s *Stats) WriteTable(w io.Writer, title string, zone *time.Location) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s\n\n", title, strings.Repeat("-", len([]rune(title))))
+	if s.Total > 0 {
+		fmt.Fprintf(&b, "Period: %s - %s\n", calendar.Of(s.First, zone).Long(), calendar.Of(s.Last, zone).Long())
+	}
+	fmt.Fprintf(&b, "Total number of reminders sent: %d\n", s.Total)
+	longest := len("Committer")
+	for _, c := range s.Counts {
+		longest = max(longest, len([]rune(c.Name)))
+	}
+	if s.Total > 0 {
+		fmt.Fprintf(&b, "\n%-*s  Reminders  %% total\n%s  ---------  -------\n\n", longest, "Committer", strings.Repeat("-", longest))
+	}
+	for _, c := range s.Counts {
+		fmt.Fprintf(&b, "%-*s  %9d  %7.2f\n", longest, c.Name, c.Count, c.Percent)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // WriteReport writes the statistics by committer as MFCns did, to the letter:

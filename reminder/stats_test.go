@@ -61,6 +61,42 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// Without MFCns the report is about reminders.
+func TestTable(t *testing.T) {
+	h := imported(t)
+	if err := h.Append(history.Event{Time: now, Kind: history.Sent, Name: "a", Address: "a-long-login@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := CountSent(h, ByCommitter, calendar.Date(2020, 1, 1), calendar.Day{}, time.UTC)
+	if err != nil || !s.Imported {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	var b bytes.Buffer
+	if err := s.WriteTable(&b, TableTitle, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	const want = "Reminder statistics\n" +
+		"-------------------\n\n" +
+		"Period: Mon 21 Dec 2020 - Fri 20 Nov 2026\n" +
+		"Total number of reminders sent: 4\n\n" +
+		"Committer     Reminders  % total\n" +
+		"------------  ---------  -------\n\n" +
+		"kib                   2    50.00\n" +
+		"a-long-login          1    25.00\n" +
+		"committer             1    25.00\n"
+	if got := b.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	empty, err := CountSent(history.New(t.TempDir()), ByCommitter, calendar.Day{}, calendar.Day{}, time.UTC)
+	if err != nil || empty.Imported {
+		t.Fatalf("%+v, %v", empty, err)
+	}
+	b.Reset()
+	if err := empty.WriteTable(&b, "T", time.UTC); err != nil || b.String() != "T\n-\n\nTotal number of reminders sent: 0\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
 func TestReportOfNothing(t *testing.T) {
 	s, err := CountSent(history.New(t.TempDir()), ByCommitter, calendar.Day{}, calendar.Day{}, time.UTC)
 	if err != nil {

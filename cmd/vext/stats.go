@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,7 @@ import (
 
 type statsOptions struct {
 	since, until, by string
-	json, csv        bool
+	json, csv, mfcns bool
 }
 
 func newStats(a *app) *cobra.Command {
@@ -23,8 +25,10 @@ func newStats(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stats",
 		Short: "Count the reminders that were sent",
-		Long: `Counts the reminders that were sent: by default by committer, in the form that
-the statistics of MFCns had.`,
+		Long: `Counts the reminders that were sent, by default by committer.
+
+The report has the exact form that the statistics of MFCns had with --mfcns, where
+a log of MFCns was imported, and where the configured title says "MFC".`,
 		Example: `  vext stats
   vext stats --since 2026-01-01 --by month
   vext stats --by repository --csv`,
@@ -37,7 +41,9 @@ the statistics of MFCns had.`,
 	flags.StringVar(&opts.by, "by", reminder.ByCommitter, "count by `WHAT`: committer, month, repository or branch")
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
 	flags.BoolVar(&opts.csv, "csv", false, "print CSV")
-	c.MarkFlagsMutuallyExclusive("json", "csv")
+	flags.BoolVar(&opts.mfcns, "mfcns", false, "print the report of MFCns, in its exact form")
+	c.MarkFlagsMutuallyExclusive("json", "csv", "mfcns")
+	c.MarkFlagsMutuallyExclusive("by", "mfcns")
 	by := []string{reminder.ByCommitter, reminder.ByMonth, reminder.ByRepository, reminder.ByBranch}
 	c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(by, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -68,8 +74,10 @@ func stats(a *app, opts statsOptions) error {
 		return printJSON(a.stdout, s)
 	case opts.csv:
 		return statsCSV(a.stdout, s)
+	case opts.mfcns || opts.by == reminder.ByCommitter && (s.Imported || strings.Contains(c.Stats.Title, "MFC")):
+		return s.WriteReport(a.stdout, cmp.Or(c.Stats.Title, reminder.MFCnsTitle), c.Zone)
 	case opts.by == reminder.ByCommitter:
-		return s.WriteReport(a.stdout, c.Stats.Title, c.Zone)
+		return s.WriteTable(a.stdout, cmp.Or(c.Stats.Title, reminder.TableTitle), c.Zone)
 	}
 	columns := width(a.stdout)
 	if columns == 0 {

@@ -71,7 +71,7 @@ type Mail struct {
 
 // Stats is about vext stats.
 type Stats struct {
-	Title string `toml:"title"`
+	Title string `toml:"title"` // "" for that of the report's form
 }
 
 // Recipients that `recipient` can name.
@@ -88,7 +88,6 @@ func Default(branches []string) *Config {
 		Schedule:  "22 0 * * *",
 		Reminders: Reminders{Branches: branches, Recipient: Committer},
 		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
-		Stats:     Stats{Title: "MFC Notification Service Statistics"},
 		Follow:    Follow{Schedule: "@every 10m"},
 	}
 }
