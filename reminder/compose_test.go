@@ -12,6 +12,8 @@ import (
 	"github.com/emersion/go-message/mail"
 
 	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
 	"vext/templates"
 )
 
@@ -65,6 +67,58 @@ func remind(t *testing.T, file string) []byte {
 func TestReminder(t *testing.T) {
 	for name, file := range map[string]string{"git": "git-freebsd.eml", "svn": "svn.eml", "hg": "hg-notify.eml", "plain": "plain.eml"} {
 		golden(t, "reminder-"+name, remind(t, file))
+	}
+}
+
+// What is said of requests that are not about a merge, that disagree, that could
+// not be read, and to somebody who did not commit it.
+func TestReminderWords(t *testing.T) {
+	for _, test := range []struct{ name, asks, to string }{
+		{"remind", "Remind after: 2026-12-01", "Jane Miller <jane@example.org>"},
+		{"several", "MFC after: 4 weeks\n    MFC in: never\n    MFC after:\n      ~1 week\n    MFC to: 15", "<jane@example.org>"},
+		{"now", "Backport after: now", "Miller, Jane <jane@example.org>"},
+	} {
+		s, out := newService(t)
+		put(t, s, "a", test.to, test.asks)
+		if sum, err := at(t, s, 15); err != nil || len(out.mails) != 1 {
+			t.Fatalf("%s: %s, %v", test.name, sum, err)
+		}
+		golden(t, "reminder-"+test.name, out.mails[0].Data)
+	}
+}
+
+// An author who is reminded of what somebody else committed.
+func TestReminderOfAuthor(t *testing.T) {
+	s, _ := newService(t)
+	m := &queue.Message{Commit: commit.Commit{Author: commit.Person{Name: "Jane", Email: "jane@example.org"}, Committer: commit.Person{Email: "ida@example.org"}}}
+	if w := s.words(m, "a", &history.Standing{}, s.Queue.Today()); w.You != "you committed this" {
+		t.Errorf("the committer: %q", w.You)
+	}
+	s.Queue.Policy.ToAuthor = true
+	if w := s.words(m, "a", &history.Standing{}, s.Queue.Today()); w.You != "you wrote this, which was committed" || w.First != "Jane" {
+		t.Errorf("the author: %q, %q", w.You, w.First)
+	}
+}
+
+func TestFirstName(t *testing.T) {
+	for _, test := range []struct{ name, login, want string }{
+		{"Jane Miller", "jane", "Jane"}, {"Jane", "jm", "Jane"}, {"", "jane", "jane"}, {"Miller, Jane", "jane", "Jane"}, {"Miller, Jane A.", "jane", "Jane"}, {"Miller,", "jane", "Miller,"},
+		{"Dr. Jane Miller", "jane", "Dr. Jane Miller"}, {"", "", ""}, {"Łukasz Ö", "l", "Łukasz"},
+	} {
+		if got := firstName(test.name, test.login); got != test.want {
+			t.Errorf("%q, %q: %q, want %q", test.name, test.login, got, test.want)
+		}
+	}
+}
+
+// Templates that were written for an earlier version still fit.
+func TestOldTemplates(t *testing.T) {
+	set, err := templates.Load("testdata/old-templates")
+	if err == nil {
+		err = TryTemplates(set)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

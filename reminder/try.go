@@ -9,12 +9,13 @@ import (
 // one is known before a reminder waits for it.
 func TryTemplates(set *templates.Set) error {
 	w := Words{
-		Number: 1, Name: "Jane", Login: "jane", Subject: "foo: fix bar", Asked: "MFC after: 2 weeks", Word: "MFC", Period: "2 weeks",
+		Number: 1, Name: "Jane Miller", First: "Jane", Login: "jane", You: "you committed this", Subject: "foo: fix bar",
+		Asked: "MFC after: 2 weeks", Others: "MFC after: 1 week", Word: "MFC", IsMerge: true, Period: "2 weeks", Wish: "after 2 weeks",
 		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
 		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick", Gone: "no longer on main",
 		ID: "0123456789ab", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
 	}
-	w.Facts = w.facts(false)
+	w.Facts = w.facts("Fri 20 Nov 2026, 2 weeks ago")
 	for name, data := range map[string]any{
 		templates.Reminder:    w,
 		templates.ReminderIRC: w,

@@ -17,11 +17,16 @@ import (
 type Words struct {
 	Number     int    // in a digest, from 1
 	Name       string // the recipient's, may be empty
+	First      string // what the recipient is called: the first name, else the login; may be empty
 	Login      string // the recipient's: the address up to the @, else the name
+	You        string // what the recipient did: "you committed this"
 	Subject    string // of the commit
 	Asked      string // the trailer as it was written: MFC after: 2 weeks
+	Others     string // the trailers that say otherwise and do not count, may be empty
 	Word       string // MFC, Merge, Backport or empty
+	IsMerge    bool   // the trailer is about merging: any but Remind after
 	Period     string // 2 weeks
+	Wish       string // after 2 weeks, on Thu 24 Dec 2026, at once; empty for a period that can't be read
 	Made       string // the day of the commit: Fri 20 Nov 2026
 	Age        string // how long that is ago: 2 weeks
 	Short      string // the revision, a hash cut to twelve digits
@@ -50,7 +55,9 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 	to := s.Queue.Policy.Recipient(&m.Commit)
 	w := Words{
 		Name: text.OneLine(to.Name), Login: text.OneLine(cmp.Or(commit.Login(to.Email), to.Name)), Subject: text.OneLine(m.Subject),
-		Asked: text.OneLine(m.Request.Key + ": " + m.Request.Value), Word: m.Request.Word(), Period: m.Request.Period.String(),
+		You: "you committed this", IsMerge: m.Request.IsMerge(), Wish: m.Request.Period.Wish(),
+		Asked: text.OneLine(m.Request.Line()), Others: text.Shorten(text.OneLine(m.Request.Others), longestText),
+		Word: m.Request.Word(), Period: m.Request.Period.String(),
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
 		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
 		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
@@ -66,11 +73,32 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 	if gone := standing.Vanished; gone != nil {
 		w.Gone = "no longer on " + text.OneLine(gone.Branch) + ", since a forced update of " + calendar.Of(gone.Time, s.Queue.Zone).Long()
 	}
+	w.First = firstName(w.Name, w.Login)
+	if to != m.Committer && to == m.Author {
+		w.You = "you wrote this, which was committed"
+	}
 	if w.Merge = mergeCommand(w.Revision, isMercurial(&m.Commit)); w.Merge != "" {
 		w.ID = w.Short // one that is safe to type; a name always is
 	}
-	w.Facts = w.facts(made == today)
+	if !w.IsMerge {
+		w.Merge = ""
+	}
+	w.Facts = w.facts(made.Long() + ", " + made.Distance(today))
 	return w
+}
+
+// firstName returns what a person is called in a salutation: the first word of
+// the name, or of what stands behind the comma in "Miller, Jane", else the
+// login.
+func firstName(name, login string) string {
+	first, rest, _ := strings.Cut(name, " ")
+	switch {
+	case strings.HasSuffix(first, ",") && rest != "":
+		return firstName(rest, login)
+	case strings.HasSuffix(first, "."): // Dr. Miller, J. Miller
+		return name
+	}
+	return cmp.Or(first, login)
 }
 
 // trailerValues returns what `MFC to` or `MFC with` names.
@@ -82,7 +110,8 @@ func trailerValues(m *queue.Message, name string) []string {
 	return values
 }
 
-func (w *Words) facts(madeToday bool) []Fact {
+// facts returns the table; committed says when that was.
+func (w *Words) facts(committed string) []Fact {
 	where := strings.Join(w.Branches, " and ")
 	if w.Repository != "" {
 		if where != "" {
@@ -90,19 +119,12 @@ func (w *Words) facts(madeToday bool) []Fact {
 		}
 		where += w.Repository
 	}
-	tested := w.Age + ", since " + w.Made
-	if madeToday {
-		tested = "since today"
-	}
-	label := w.Word
-	if label == "" {
-		label = "Merge"
-	}
+	label := cmp.Or(w.Word, "MFC") // as the trailers are called that name these
 	all := []Fact{
 		{"Commit", w.Short},
 		{"See", w.URL},
 		{"Branch", where},
-		{"Tested", tested},
+		{"Committed", committed},
 		{"Gone", w.Gone},
 		{label + " to", strings.Join(w.To, ", ")},
 		{label + " with", strings.Join(w.With, ", ")},

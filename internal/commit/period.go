@@ -19,6 +19,20 @@ type Period struct {
 // String returns the period in words: "1 week", "3 months", "4 Dec 2026".
 func (p Period) String() string { return p.words }
 
+// Wish says it behind "asked to be reminded": "after 2 weeks", "on Thu 24 Dec
+// 2026", "at once". It is empty for what could not be read.
+func (p Period) Wish() string {
+	switch {
+	case p.words == "":
+		return ""
+	case !p.Date.IsZero():
+		return "on " + p.Date.Long()
+	case p.Days == 0 && p.Months == 0:
+		return "at once"
+	}
+	return "after " + p.words
+}
+
 // ten years is the longest that anybody can be expected to mean.
 const (
 	maxYears  = 10

@@ -34,6 +34,10 @@ func (r Request) Word() string {
 	return ""
 }
 
+// IsMerge reports whether the trailer is about merging the commit, as all are
+// but `Remind after`.
+func (r Request) IsMerge() bool { return firstWord(r.Key) != "remind" }
+
 func firstWord(key string) string {
 	key = canonical(key)
 	key = strings.TrimPrefix(key, "x-")
