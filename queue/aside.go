@@ -80,6 +80,19 @@ func (q *Queue) failedName(name, path string) (string, error) {
 	return "foreign-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }
 
+// FailedEntries returns the messages that were set aside, by name, as entries
+// without a day.
+func (q *Queue) FailedEntries() ([]Entry, error) {
+	files, err := readDir(q.failed())
+	var entries []Entry
+	for _, f := range files {
+		if foreign(f) == "" && !strings.HasSuffix(f.Name(), whySuffix) {
+			entries = append(entries, Entry{Name: f.Name(), Path: filepath.Join(q.failed(), f.Name())})
+		}
+	}
+	return entries, err
+}
+
 // A Failure is something set aside.
 type Failure struct {
 	Name   string

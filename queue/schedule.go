@@ -140,13 +140,12 @@ func (q *Queue) judge(d *Decision, m *Message) {
 		d.Event.Kind, d.Event.Reason = history.Ignored, reason
 		return
 	}
-	if m.Request.Err != nil {
-		d.Event.Reason = "\"" + d.Event.Asked + "\": " + m.Request.Err.Error() + "\nto give it a day: vext snooze ID 2 weeks"
-		return
-	}
 	var err error
-	if d.Day, err = m.Due(m.Request.Period, m.Received, q.Now, q.Zone); err != nil {
-		d.Event.Reason = "\"" + d.Event.Asked + "\": " + err.Error()
+	if d.Day, err = q.DayOf(m); err != nil {
+		d.Event.Reason = "\"" + d.Event.Asked + "\": " + err.Error() + "\nto give it a day: vext snooze ID 2 weeks"
+		if m.Source != commit.FromImport { // whose commits are of the past
+			d.Event.Cause = history.CausePeriod
+		}
 		return
 	}
 	d.copyOf = originals(&m.Commit)
@@ -156,6 +155,15 @@ func (q *Queue) judge(d *Decision, m *Message) {
 	}
 	d.Event.Kind, d.Event.Due = history.Queued, d.Day.String()
 	d.young = d.cameByMail() && q.isYoung(m.Received)
+}
+
+// DayOf returns the day on which a message is due. The error says why what it
+// asks for can't be understood.
+func (q *Queue) DayOf(m *Message) (calendar.Day, error) {
+	if m.Request.Err != nil {
+		return calendar.Day{}, m.Request.Err
+	}
+	return m.Due(m.Request.Period, m.Received, q.Now, q.Zone)
 }
 
 // isYoung reports whether a mail that was received then is to wait for another
@@ -185,7 +193,7 @@ func (q *Queue) describe(e *history.Event, m *Message) {
 	e.Repository, e.Branch, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
 	// A copy: the subject is a part of the message, which need not be kept.
 	e.Subject = strings.Clone(text.Shorten(m.Subject, 200))
-	e.Asked = text.Shorten(m.Request.Key+": "+m.Request.Value, 100)
+	e.Asked = text.Shorten(m.Request.Line(), 100)
 	e.Source = cmp.Or(m.Source, commit.FromMail)
 }
 

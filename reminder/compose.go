@@ -22,6 +22,7 @@ import (
 const (
 	kindReminder = "reminder"
 	kindOperator = "operator"
+	kindExplains = "not-understood"
 )
 
 // A draft is a mail before it is written.
@@ -32,6 +33,7 @@ type draft struct {
 	text    string
 	key     string   // the Message-ID's local part is made from it
 	replyTo []string // Message-IDs without angle brackets
+	answers string   // to whom an answer goes, "" for whom it is from
 }
 
 // single composes the reminder of one commit.
@@ -112,6 +114,9 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 	}
 	h.SetMessageID("vext." + key + "@" + domain(s.From.Address))
 	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", text.Shorten(text.OneLine(d.subject), longestText))))
+	if answers, err := netmail.ParseAddress(d.answers); err == nil {
+		h.AddRaw(folded("Reply-To", answers.String()))
+	}
 	to := netmail.Address{Name: text.Shorten(text.OneLine(d.to.Name), longestText), Address: d.to.Email}
 	h.AddRaw(folded("To", to.String()))
 	h.AddRaw(folded("From", (*netmail.Address)(s.From).String()))

@@ -15,7 +15,7 @@ import (
 
 // A Step is something that a run would do.
 type Step struct {
-	Action string // queue, send, wait, ignore, set aside, ...
+	Action string // queue, send, wait, ignore, set aside, explain, ...
 	What   string
 	Detail string
 }
@@ -29,8 +29,11 @@ func (s *Service) Preview() ([]Step, error) {
 	for i := range plan {
 		d := &plan[i]
 		steps = append(steps, previewDecision(d, today))
-		if d.Event.Kind == history.Queued && !today.Before(d.Day) {
+		switch {
+		case d.Event.Kind == history.Queued && !today.Before(d.Day):
 			later = append(later, Step{"send", to(&d.Event), d.Event.Subject})
+		case s.Explain && d.Event.Cause == history.CausePeriod && s.Queue.Policy.Refuses(commit.Person{Email: d.Event.Address}) == "":
+			later = append(later, previewExplanation(&d.Event))
 		}
 	}
 	found, foundErr := s.Queue.Foreigners()
@@ -41,9 +44,13 @@ func (s *Service) Preview() ([]Step, error) {
 	for _, item := range items {
 		steps = append(steps, s.previewItem(item))
 	}
+	unclear, unclearErr := s.unexplained()
+	for _, item := range unclear {
+		later = append(later, previewExplanation(&item.event))
+	}
 	steps = append(steps, later...)
 	told, newsErr := s.previewNews(steps)
-	return append(steps, told...), errors.Join(append(errs, err, foundErr, newsErr)...)
+	return append(steps, told...), errors.Join(append(errs, err, foundErr, unclearErr, newsErr)...)
 }
 
 // previewNews says what the operator would be told.
@@ -82,6 +89,10 @@ func previewDecision(d *queue.Decision, today calendar.Day) Step {
 		return Step{"wait", d.Name, e.Reason}
 	}
 	return Step{"drop", d.Name, e.Reason}
+}
+
+func previewExplanation(e *history.Event) Step {
+	return Step{"explain", to(e), "\"" + e.Asked + "\" can't be understood"}
 }
 
 func (s *Service) previewItem(item *dueItem) Step {

@@ -29,6 +29,7 @@ type Service struct {
 	Operator    string // address, may be empty
 	Host        string // the name of this machine
 	Digest      bool
+	Explain     bool   // committers are told that a trailer can't be understood
 	Inflow      Inflow // may be nil
 	Log         *slog.Logger
 	Progress    func(what string) queue.Progress // may return nil
@@ -55,6 +56,7 @@ type Summary struct {
 	Waiting                     int // due, and in the outbox for IRC alone
 	Handed                      int // reminders of which lines were put there
 	Told                        int // lines told that go beside a mail
+	Explained                   int // trailers that can't be understood of which the committers were told
 }
 
 // Empty reports whether the run had nothing to do.
@@ -187,7 +189,7 @@ func (s Summary) String() string {
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"}, {s.Paused, "tried lately and not yet again"},
-		{s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
+		{s.Explained, "explained"}, {s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)

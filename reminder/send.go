@@ -23,6 +23,7 @@ type dueItem struct {
 	byName  *history.Standing // what the history says of the message
 	byKey   *history.Standing // and of the commit
 	instead string            // why the mail goes in the place of IRC, "" when it does not
+	why     error             // why what it asks for can't be understood: that is explained, and not reminded of
 }
 
 // key identifies the reminder: the same at every try, another after a snooze.
@@ -44,9 +45,15 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 	if names != nil {
 		items = slices.DeleteFunc(items, func(d *dueItem) bool { return !slices.Contains(names, d.entry.Name) })
 	}
+	var unclear []*dueItem
+	if names == nil {
+		var err error
+		unclear, err = s.unexplained()
+		errs = append(errs, err)
+	}
 	s.sentKeys = map[string]bool{}
 	progress := s.progress("sending")
-	if len(items) > 0 {
+	if len(items)+len(unclear) > 0 {
 		// What can't be recorded is not sent.
 		if err := s.Queue.History.Reserve(); err != nil {
 			return errors.Join(append(errs, &queue.HistoryError{Err: err})...)
@@ -56,6 +63,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 	if errs = append(errs, err); isStop(err) {
 		return errors.Join(errs...)
 	}
+	items = append(items, unclear...)
 	var dirty []calendar.Day
 	var stop error
 	groups := s.groups(items, sum)
@@ -69,7 +77,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 		}
 		err := s.sendGroup(ctx, group, sum)
 		for _, item := range group {
-			if n := len(dirty); n == 0 || dirty[n-1] != item.entry.Day {
+			if n := len(dirty); item.why == nil && (n == 0 || dirty[n-1] != item.entry.Day) {
 				dirty = append(dirty, item.entry.Day)
 			}
 		}
@@ -165,7 +173,7 @@ func (s *Service) groups(items []*dueItem, sum *Summary) [][]*dueItem {
 
 // address returns to whom an item goes in a digest, "" where there is none.
 func (s *Service) address(item *dueItem) string {
-	if !s.Digest {
+	if !s.Digest || item.why != nil {
 		return ""
 	}
 	m, err := s.Queue.Read(item.entry.Path)
@@ -186,6 +194,9 @@ func (s *Service) isPaused(item *dueItem) bool {
 // the record and the removal, or the same commit was reminded of under another
 // name.
 func (d *dueItem) isDone() bool {
+	if d.why != nil { // see unexplained
+		return false
+	}
 	return d.byName.Done || d.byKey.Done && d.byName.Snoozed == ""
 }
 
@@ -243,7 +254,10 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error) {
-	if len(items) == 1 {
+	switch {
+	case items[0].why != nil:
+		return s.explanation(items[0], words[0])
+	case len(items) == 1:
 		return s.single(items[0], words[0])
 	}
 	return s.digest(items, words)
@@ -251,6 +265,9 @@ func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error)
 
 // prepare reads an item's message and decides whether it is to be sent.
 func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
+	if item.why != nil {
+		return s.prepareExplanation(item)
+	}
 	key := item.event.Key
 	if item.isDone() || s.sentKeys[key] {
 		return Words{}, false, s.Queue.Finish(item.entry)
@@ -287,6 +304,9 @@ func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err e
 }
 
 func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {
+	if item.why != nil {
+		return s.notExplained(item, reason)
+	}
 	if err := s.Queue.SetAside(item.entry, item.event, reason); err != nil {
 		return err
 	}
@@ -324,6 +344,9 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		to := s.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.via(item), "", item.instead, ""
+		if item.why != nil {
+			e.Kind, e.Due, e.Asked, e.Cause = history.Explained, "", item.event.Asked, ""
+		}
 		events[i] = e
 	}
 	full, err := s.record(events...)
@@ -334,6 +357,11 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		err = stopError{full}
 	}
 	for i, item := range items {
+		if item.why != nil {
+			sum.Explained++
+			s.Log.Info("explained", "name", item.entry.Name, "to", events[i].Address, "asked", item.event.Asked)
+			continue
+		}
 		sum.Sent++
 		s.Log.Info("sent", "name", item.entry.Name, "to", events[i].Address, "via", events[i].Via)
 		var finishErr error

@@ -17,12 +17,13 @@ func TryTemplates(set *templates.Set) error {
 	}
 	w.Facts = w.facts("Fri 20 Nov 2026, 2 weeks ago")
 	for name, data := range map[string]any{
-		templates.Reminder:    w,
-		templates.ReminderIRC: w,
-		templates.Digest:      digestData{[]Words{w, w}, w.Host, w.Operator},
-		templates.SetAside:    setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
-		templates.Month:       &Numbers{Host: w.Host},
-		templates.Trouble:     troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
+		templates.Reminder:      w,
+		templates.ReminderIRC:   w,
+		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator},
+		templates.SetAside:      setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
+		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
+		templates.Month:         &Numbers{Host: w.Host},
+		templates.Trouble:       troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
 	} {
 		if _, err := set.Text(name, data); err != nil {
 			return err

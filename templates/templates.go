@@ -26,6 +26,8 @@ const (
 	SetAside    = "setaside.txt"     // to the operator: what was set aside
 	Month       = "month.txt"        // to the operator: the month's numbers
 	Trouble     = "trouble.txt"      // to the operator: what fails
+
+	NotUnderstood = "not-understood.txt" // to a committer whose trailer can't be understood; reminder.Words and .Why
 )
 
 // A Set is the templates as one installation has them.
@@ -39,7 +41,7 @@ func Load(dir string) (*Set, error) {
 		"join":   strings.Join,
 		"indent": indent,
 	})
-	for _, name := range []string{Reminder, ReminderIRC, Notice, NoticePush, Digest, SetAside, Month, Trouble} {
+	for _, name := range []string{Reminder, ReminderIRC, Notice, NoticePush, Digest, SetAside, Month, Trouble, NotUnderstood} {
 		text, err := read(dir, name)
 		if err != nil {
 			return nil, err

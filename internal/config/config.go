@@ -57,6 +57,7 @@ type Reminders struct {
 	Trailers     []string `toml:"trailers"`
 	Recipient    string   `toml:"recipient"`
 	Digest       bool     `toml:"digest"`
+	Explain      bool     `toml:"explain"`
 }
 
 // Mail says how reminders leave.
@@ -86,7 +87,7 @@ func Default(branches []string) *Config {
 	return &Config{
 		Timezone:  "UTC",
 		Schedule:  "22 0 * * *",
-		Reminders: Reminders{Branches: branches, Recipient: Committer},
+		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true},
 		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
 		Follow:    Follow{Schedule: "@every 10m"},
 	}
@@ -177,7 +178,7 @@ var places = map[string]string{
 	"state": "", "timezone": "", "operator": "", "templates": "",
 	"schedule": "", // and [follow]'s own
 	"allow":    "[reminders]", "branches": "[reminders]", "senders": "[reminders]", "repositories": "[reminders]",
-	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]",
+	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]", "explain": "[reminders]",
 	"from": "[mail]", "envelope": "[mail]", "via": "[mail]", "user": "[mail]", "password": "[mail]", "password_file": "[mail]",
 	"title":  "[stats]",
 	"listen": "[http], [lmtp] or [irker]", "hold": "[mail-in]", "run": "[follow]",

@@ -26,7 +26,13 @@ const (
 	Handed    = "handed"   // a line of it is to go into the outbox for IRC
 	Said      = "said"     // that line was told
 	Unsaid    = "unsaid"   // that line will not be told
+
+	Explained = "explained" // the committer was told that the trailer can't be understood
 )
+
+// CausePeriod is the Cause of Failed when what the commit asks for can't be
+// understood.
+const CausePeriod = "period"
 
 // An Event is one line of the history: what happened to one reminder, when,
 // and by whom. Days are YYYYMMDD. Fields that do not apply are empty.
@@ -46,6 +52,7 @@ type Event struct {
 	Via        string    `json:"via,omitempty"`        // which way it was sent
 	By         string    `json:"by,omitempty"`         // the user who did it
 	Reason     string    `json:"reason,omitempty"`     //
+	Cause      string    `json:"cause,omitempty"`      // of Failed, for programs: CausePeriod, or empty
 	Source     string    `json:"source,omitempty"`     // which way it came, see commit.FromMail
 	Until      string    `json:"until,omitempty"`      // of Deferred: not before then (RFC 3339)
 }
@@ -70,7 +77,7 @@ func Describe(e *Event, zone *time.Location) string {
 	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed) {
 		text += " for " + due.Long()
 	}
-	if e.Kind == Sent {
+	if e.Kind == Sent || e.Kind == Explained {
 		text += " to " + e.Address
 	}
 	for _, part := range []struct{ before, value string }{

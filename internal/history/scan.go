@@ -161,6 +161,8 @@ func (e *Event) field(key string) *string {
 		return &e.By
 	case "reason":
 		return &e.Reason
+	case "cause":
+		return &e.Cause
 	case "until":
 		return &e.Until
 	case "source":

@@ -1,0 +1,142 @@
+package reminder
+
+import (
+	"errors"
+	"strings"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/internal/text"
+	"vext/notify"
+	"vext/queue"
+	"vext/templates"
+)
+
+// A commit whose trailer can't be understood gets no day. Its message is set
+// aside, and its committer is told of it at once, by a mail that goes the way of
+// a reminder: to whom a reminder may go, once, recorded, and tried again when it
+// can't be sent.
+
+// errUnclear stands for why a trailer can't be understood, until its message is
+// read.
+var errUnclear = errors.New("not understood")
+
+// unexplained returns what was set aside because its trailer can't be
+// understood, and of which its committer was not told.
+func (s *Service) unexplained() ([]*dueItem, error) {
+	if !s.Explain {
+		return nil, nil
+	}
+	entries, err := s.Queue.FailedEntries()
+	if len(entries) == 0 {
+		return nil, err
+	}
+	failed := make(map[string]*history.Event, len(entries)) // by name; the last time
+	for _, e := range entries {
+		failed[e.Name] = nil
+	}
+	var told []history.Event
+	if _, err := s.Queue.History.Scan(func(e *history.Event) {
+		if _, isThere := failed[e.Name]; isThere && e.Kind == history.Failed {
+			event := *e
+			failed[e.Name] = &event
+		}
+		if e.Kind == history.Explained {
+			told = append(told, *e)
+		}
+	}); err != nil {
+		return nil, errors.Join(err, &queue.HistoryError{Err: err})
+	}
+	var items []*dueItem
+	var names, keys []string
+	for _, entry := range entries {
+		e := failed[entry.Name]
+		if e == nil || e.Cause != history.CausePeriod || s.Queue.Policy.Refuses(commit.Person{Email: e.Address}) != "" || s.isExplained(e, told) {
+			continue
+		}
+		told = append(told, *e) // the same commit may have come twice
+		items = append(items, &dueItem{entry: entry, event: *e, why: errUnclear})
+		names, keys = append(names, entry.Name), append(keys, e.Key)
+	}
+	if len(items) == 0 {
+		return nil, err
+	}
+	known, knowErr := s.Queue.History.Know(names, keys)
+	if knowErr != nil {
+		return nil, errors.Join(err, &queue.HistoryError{Err: knowErr})
+	}
+	for _, item := range items {
+		item.byName, item.byKey = known.Name(item.entry.Name), known.Key(item.event.Key)
+	}
+	return items, err
+}
+
+// isExplained reports whether the person was told of the message, or of the same
+// line of the same commit that came otherwise. Another line, or another person,
+// is another thing: a forgery keeps nobody from being told of the true commit.
+func (s *Service) isExplained(e *history.Event, told []history.Event) bool {
+	for i := range told {
+		t := &told[i]
+		if t.Name == e.Name {
+			return true
+		}
+		if t.Asked == e.Asked && strings.EqualFold(t.Address, e.Address) && e.Key != "" &&
+			commit.SameCommit(s.Queue.History.Known(t.Key), s.Queue.History.Known(e.Key)) {
+			return true
+		}
+	}
+	return false
+}
+
+// prepareExplanation reads the message of an item and decides whether it is to
+// be explained. What can be understood today, and what nobody may be told of any
+// more, is left to the operator.
+func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
+	m, err := s.Queue.Read(item.entry.Path)
+	if queue.IsNotUnderstood(err) {
+		return Words{}, false, nil
+	}
+	if err != nil {
+		return Words{}, false, err
+	}
+	_, why := s.Queue.DayOf(m)
+	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" || s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)) != "" {
+		return Words{}, false, nil
+	}
+	item.message, item.why = m, why
+	return s.words(m, item.entry.Name, item.byKey, s.Queue.Today()), true, nil
+}
+
+// notUnderstoodData is what not-understood.txt has.
+type notUnderstoodData struct {
+	Words
+	Why string // what the line is: not a period such as "2 weeks"
+}
+
+// explanation composes the mail that tells a committer that a trailer can't be
+// understood. An answer to it goes to the operator.
+func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
+	w.Asked = text.Shorten(w.Asked, longestText)
+	words, err := s.Templates.Text(templates.NotUnderstood, notUnderstoodData{w, item.why.Error()})
+	if err != nil {
+		return nil, err
+	}
+	return s.write(&draft{
+		kind:    kindExplains,
+		to:      s.Queue.Policy.Recipient(&item.message.Commit),
+		subject: "[Not understood] " + w.Subject,
+		text:    words,
+		key:     kindExplains + "\n" + item.key(),
+		replyTo: []string{item.message.ID},
+		answers: s.Operator,
+	})
+}
+
+// notExplained records that a committer can't be told, so that it is not tried
+// for ever. The message is in failed/ all the same.
+func (s *Service) notExplained(item *dueItem, reason string) error {
+	e := item.event
+	e.Time, e.Kind, e.Cause, e.Reason = history.Stamp(s.Queue.Now), history.Explained, "", "not sent: "+reason
+	s.Log.Warn("not explained", "name", e.Name, "to", e.Address, "reason", reason)
+	return s.Queue.History.Append(e)
+}
