@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"vext/internal/calendar"
 	"vext/internal/config"
 	"vext/queue"
 	"vext/reminder"
@@ -245,7 +246,7 @@ func (k *checker) incomplete(repositories []follow.Repository) []reminder.Findin
 		f := reminder.Finding{
 			Level: reminder.LookAt, What: "push to " + name,
 			Text: fmt.Sprintf("%s: not all of its commits were listed, and no repository of that name was followed", reminder.Ago(push.Time, k.q.Now, k.q.Zone)),
-			Hint: "take in what was missed: vext import --repository " + name + " --since " + push.Time.Format(time.DateOnly),
+			Hint: "take in what was missed: vext import --repository " + name + " --since " + calendar.Of(push.Time, k.q.Zone).ISO(),
 		}
 		if !followed {
 			f.Hint = "add a [[repository]] of that name with its url; then " + f.Hint

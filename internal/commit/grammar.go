@@ -47,7 +47,7 @@ func cutPreface(s string) (rest string, between bool) {
 // cutAddition takes off the words behind a period that change nothing.
 func cutAddition(s string) string {
 	s = strings.TrimLeft(s, " ,")
-	for _, words := range []string{"or so", "or more", "or longer", "at least", "minimum", "from now", "from today", "later", "+"} {
+	for _, words := range []string{"or so", "or more", "or longer", "or later", "at least", "minimum", "min", "from now", "from today", "later", "+"} {
 		if rest, ok := strings.CutPrefix(s, words); ok {
 			return rest
 		}
@@ -153,7 +153,7 @@ func cutRange(s string, between bool) (p Period, rest string, ok bool) {
 
 // cutSecond takes off what makes a range, and its second sum.
 func cutSecond(s string, between bool) (second sum, rest string, ok bool) {
-	separators := []string{"-", "–", "—", "‑", "to ", "or "}
+	separators := []string{"-", "–", "—", "‑", "~", "to ", "or "}
 	if between {
 		separators = []string{"and "}
 	}

@@ -115,6 +115,7 @@ func TestParsePeriod(t *testing.T) {
 		{"2–3 weeks", "3 weeks", "2026-12-11"},
 		{"2—3 weeks", "3 weeks", "2026-12-11"},
 		{"2 to 3 weeks", "3 weeks", "2026-12-11"},
+		{"2~3 weeks", "3 weeks", "2026-12-11"},
 		{"2 or 3 weeks", "3 weeks", "2026-12-11"},
 		{"two-three weeks", "3 weeks", "2026-12-11"},
 		{"2w-3w", "3 weeks", "2026-12-11"},
