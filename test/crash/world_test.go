@@ -29,6 +29,7 @@ const configuration = `
 [reminders]
 allow = ["*@example.org"]
 digest = %v
+explain = false
 [mail]
 from = "Reminders <vext@example.org>"
 via = "%s"
@@ -53,6 +54,14 @@ func newWorld(t *testing.T, state string, open func(w *world) outlet, digest boo
 	}
 	w.out = open(w)
 	w.write(w.config, fmt.Sprintf(configuration, digest, w.out.via()), 0o600)
+	return w
+}
+
+// explains makes a world in which committers are told of what can't be
+// understood.
+func explains(w *world) *world {
+	w.t.Helper()
+	w.write(w.config, strings.Replace(fmt.Sprintf(configuration, false, w.out.via()), "explain = false", "explain = true", 1), 0o600)
 	return w
 }
 
