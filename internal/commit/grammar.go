@@ -13,8 +13,8 @@ import (
 //
 //	period = [preface] (date | "now" | range) [addition] [remark]
 //	range  = sum [("-" | "to" | "or") sum]      the longer counts
-//	sum    = part {("and" | "," | "+" | ...) part}
-//	part   = number unit | number | "half a year"
+//	sum    = amount {("and" | "," | "+" | ...) amount}
+//	amount = number unit | number | "half a year"
 
 // cutPreface takes off the words before a period that change nothing: "in 2
 // weeks", "about a month", "~2 weeks", "at least 2 weeks". between is true for
@@ -119,7 +119,7 @@ type amount struct {
 	needsUnit bool   // the number is "a" or the like, which alone is none
 }
 
-// A sum is one part or several: 1 month and 2 days.
+// A sum is one amount or several: 1 month and 2 days.
 type sum []amount
 
 // cutRange takes off one sum, or two of which the longer counts: "2-3 weeks",
@@ -165,34 +165,34 @@ func cutSecond(s string, between bool) (second sum, rest string, ok bool) {
 	return nil, s, false
 }
 
-// cutSum takes off parts. Only the first may be without a unit, and is then the
+// cutSum takes off amounts. Only the first may be without a unit, and is then the
 // only one; hours come last, because "1h30m" are no months.
-func cutSum(s string) (parts sum, rest string, ok bool) {
+func cutSum(s string) (amounts sum, rest string, ok bool) {
 	for {
-		part, behind, ok := cutPart(s)
-		if !ok || part.unit == "" && len(parts) > 0 {
+		one, behind, ok := cutAmount(s)
+		if !ok || one.unit == "" && len(amounts) > 0 {
 			break
 		}
-		parts, rest = append(parts, part), behind
-		if part.unit == "" || part.unit == "hour" || len(parts) == maxParts {
+		amounts, rest = append(amounts, one), behind
+		if one.unit == "" || one.unit == "hour" || len(amounts) == maxAmounts {
 			break
 		}
 		s = cutJoint(behind)
 	}
-	for i := range parts {
-		for _, before := range parts[:i] {
-			if before.unit == parts[i].unit {
+	for i := range amounts {
+		for _, before := range amounts[:i] {
+			if before.unit == amounts[i].unit {
 				return nil, s, false // 1 week and 1 week
 			}
 		}
 	}
-	return parts, rest, len(parts) > 0
+	return amounts, rest, len(amounts) > 0
 }
 
-// maxParts is how many parts a sum may have: years, months, weeks, days, hours.
-const maxParts = 5
+// maxAmounts is how many amounts a sum may have: years, months, weeks, days, hours.
+const maxAmounts = 5
 
-// cutJoint takes off what joins two parts.
+// cutJoint takes off what joins two amounts.
 func cutJoint(s string) string {
 	s = strings.TrimLeft(s, " ")
 	s = strings.TrimLeft(strings.TrimPrefix(s, ","), " ")
@@ -204,7 +204,8 @@ func cutJoint(s string) string {
 	return s
 }
 
-func cutPart(s string) (p amount, rest string, ok bool) {
+// cutAmount takes off a number with its unit, or alone.
+func cutAmount(s string) (a amount, rest string, ok bool) {
 	for _, half := range []string{"half a year", "half year", "half-year", "a half year", "a half-year"} {
 		if rest, ok := strings.CutPrefix(s, half); ok {
 			return amount{n: 6, unit: "month"}, rest, true
@@ -221,7 +222,7 @@ func cutPart(s string) (p amount, rest string, ok bool) {
 	return amount{n, unit, isArticle}, rest, ok
 }
 
-// period adds up the parts of a sum; hours become whole days, of which the last
+// period adds up the amounts of a sum; hours become whole days, of which the last
 // may have begun.
 func (s sum) period() Period {
 	var p Period
@@ -329,7 +330,7 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 			word, rest = w, behind
 		}
 	}
-	if word == "" || isBetweenParts(word) {
+	if word == "" || isBetween(word) {
 		return "", s, true
 	}
 	if word == "n" && isRemark(s) { // "1 n [day[s]|week[s]...": the template's
@@ -345,9 +346,9 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 	return unit, strings.TrimPrefix(rest, "(s)"), true
 }
 
-// isBetweenParts reports whether a word behind a number is no unit but the
+// isBetween reports whether a word behind a number is no unit but the
 // middle of a range: "2 to 3 weeks".
-func isBetweenParts(word string) bool { return word == "to" || word == "or" || word == "and" }
+func isBetween(word string) bool { return word == "to" || word == "or" || word == "and" }
 
 // unitOf returns the unit that a word means, "" for none.
 func unitOf(word string) string {

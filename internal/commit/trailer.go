@@ -156,6 +156,9 @@ func (t *Trailers) Ask(message []byte) bool {
 		if len(start) == 0 || !t.initial[start[0]] || bytes.IndexByte(start[:min(len(start), longestKey)], ':') < 0 {
 			continue
 		}
+		if key, _, _ := t.cut(string(line)); key == "" {
+			continue
+		}
 		if _, ok := t.parse(string(line), string(message[:min(len(message), maxFolded)])); ok {
 			return true
 		}
@@ -167,20 +170,12 @@ func (t *Trailers) Ask(message []byte) bool {
 // a trailer that asks for a reminder. Lines that are no such trailer, and values
 // that ask for nothing, are not ok; of the latter the request has the Value.
 func (t *Trailers) parse(line, below string) (Request, bool) {
-	start := strings.TrimLeft(line, " \t")
-	if start == "" || !t.initial[start[0]] {
+	key, value, known := t.cut(line)
+	if key == "" {
 		return Request{}, false
 	}
-	key, value, ok := cutTrailer(start)
-	if !ok {
-		return Request{}, false
-	}
-	name := strings.TrimPrefix(canonical(key), "x-")
-	known := slices.Contains(t.names, name)
-	if !known && name != bareTrailer {
-		return Request{}, false
-	}
-	values := unfold(value, line[:len(line)-len(start)], below, t.isName)
+	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	values := unfold(value, indent, below, t.isName)
 	if !known {
 		for i := range values {
 			values[i] = cutAfter(values[i])
@@ -197,6 +192,24 @@ func (t *Trailers) parse(line, below string) (Request, bool) {
 		return r, false
 	}
 	return r, true
+}
+
+// cut splits a line into the name of a trailer that asks and what stands behind
+// it; known is false for the bare one. The name is empty for any other line.
+func (t *Trailers) cut(line string) (key, value string, known bool) {
+	line = strings.TrimLeft(line, " \t")
+	if line == "" || !t.initial[line[0]] {
+		return "", "", false
+	}
+	key, value, ok := cutTrailer(line)
+	if !ok {
+		return "", "", false
+	}
+	name := strings.TrimPrefix(canonical(key), "x-")
+	if known = slices.Contains(t.names, name); !known && name != bareTrailer {
+		return "", "", false
+	}
+	return key, value, known
 }
 
 // isName reports whether name, as canonical writes it, is a trailer's that vext
