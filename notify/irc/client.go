@@ -205,7 +205,7 @@ func (c *Client) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 	}
 	outcomes := map[string]notify.Outcome{}
 	for key, k := range found {
-		o := notify.Outcome{Accepted: k.Accepted, Told: k.Told}
+		o := notify.Outcome{Accepted: k.Accepted, Told: k.Told, Refused: k.Rejection}
 		if k.isOpen() {
 			o.Trouble = c.trouble(k.Target)
 			if b := c.outbox.waitingAt(k.Target); o.Trouble == "" && b > len(keys) {
@@ -255,8 +255,8 @@ func (c *Client) Drop(ctx context.Context, to string) (int, error) {
 	return c.outbox.drop(ctx, urlOf(&t))
 }
 
-// Settled has something in it when reminders have been told, whose outcomes are
-// to be asked for.
+// Settled has something in it when reminders have been told or rejected, whose
+// outcomes are to be asked for.
 func (c *Client) Settled() <-chan struct{} { return c.outbox.settled }
 
 // Status returns how things stand, by network: of all targets that the outbox
@@ -293,16 +293,18 @@ func (c *Client) Status(context.Context) ([]NetworkStatus, error) {
 // idle returns how things stand with a target for which there is no room.
 func (c *Client) idle(t *target.Target, url string) ChannelStatus {
 	s := ChannelStatus{Target: t.String(), Name: t.Name, State: "idle"}
-	if s.Backlog, s.Oldest, s.Told = c.backlog(url); s.Backlog > 0 {
+	if c.fill(&s, url); s.Backlog > 0 {
 		s.State = "waiting"
 	}
 	return s
 }
 
-// backlog returns what waits for a target. What can't be read is not shown.
-func (c *Client) backlog(url string) (int, time.Time, time.Time) {
+// fill says in a status what the outbox knows of a target. What can't be read is
+// not shown.
+func (c *Client) fill(s *ChannelStatus, url string) {
 	b, oldest, _ := c.outbox.backlog(url)
-	return b.Count, oldest, b.Told
+	s.Backlog, s.Oldest, s.Told = b.Count, oldest, b.Told
+	s.Rejected, s.RejectedTime, s.Rejection = b.Rejected, b.RejectedTime, b.Rejection
 }
 
 // context returns that of the run, one that has ended when there is none.

@@ -20,14 +20,16 @@ func (l *link) confirmed(e *girc.Event) bool {
 	switch {
 	case e.Command == "BATCH":
 		isOver = e.Params[0][0] == '-'
-	case isError(e.Command):
+	case isError(e.Command) && len(e.Params) > 0:
 		l.isOutside(w.flight.room, e.Command)
-		w.refused = refusal(e.Command, e.Last())
-	case e.Command != girc.PRIVMSG && e.Command != girc.NOTICE && e.Command != "ACK":
+		w.rejection = l.complaint(e).rejection
+	case e.Command == girc.NOTICE && l.isDropped(e):
+		w.rejection = droppedBy(e)
+	case e.Command != "ACK" && !(l.isMe(e) && (e.Command == girc.PRIVMSG || e.Command == girc.NOTICE)):
 		isOver = false // RPL_AWAY, and what else is good to know
 	}
 	if isOver {
-		l.resolve(w, w.refused)
+		l.resolve(w, w.rejection)
 	}
 	return true
 }
@@ -63,77 +65,79 @@ func (l *link) labelled(e *girc.Event) *wire {
 	return l.wires[i]
 }
 
-// isError reports whether a command says that something was not done: the
-// numerics of errors, "try again", "is in +g mode", and FAIL of IRCv3.
-func isError(command string) bool {
-	return len(command) == 3 && (command[0] == '4' || command[0] == '5') || command == "263" || command == "716" || command == "FAIL"
-}
-
 // pong confirms what was sent before the PING, but for what the server has
 // complained of meanwhile: a server answers in the order in which it was asked.
 // Where it has complained of some messages to a room, and not of all, they were
 // the last of them if we were thrown out before. Else nobody can say which they
-// were, and all of them are told again, one by one.
+// were, and all of them are told again, one by one: only then is one rejected.
 func (l *link) pong(token string) {
 	end := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight == nil && w.token == token })
 	if end < 0 {
 		return
 	}
 	before := slices.Clone(l.wires[:end])
+	l.answered(l.wires[end].number)
 	l.wires = l.wires[end+1:]
-	left := map[*room]int{}
+	left, lines, all := map[*room]int{}, map[*room]int{}, map[*flight]bool{}
 	for _, w := range before {
-		if w.flight != nil {
-			left[w.flight.room]++
+		if w.flight == nil {
+			continue
 		}
+		left[w.flight.room]++
+		if !all[w.flight] {
+			lines[w.flight.room]++
+		}
+		all[w.flight] = true
 	}
 	for _, w := range before {
 		if w.flight == nil {
 			continue
 		}
-		r, refused := w.flight.room, ""
+		r, no := w.flight.room, rejection{}
 		if r.errors > 0 && (!r.isOut || left[r] <= r.errors) {
-			refused = r.refused
+			no = r.rejection
 			r.careful = l.client.Now().Add(carefulTime)
+			if r.isVague && len(all) > 1 {
+				l.careful = r.careful
+			}
+			if lines[r] > 1 || r.isVague && len(all) > 1 { // not known of which
+				no.verdict = temporary
+			}
 		}
 		left[r]--
-		l.settle(w, refused)
+		l.settle(w, no)
 	}
 	for r := range left {
-		r.errors, r.isOut = 0, false
+		r.forgive()
 	}
 }
 
 // resolve takes a wire off, confirmed or refused, once: a server can answer late,
 // or twice.
-func (l *link) resolve(w *wire, refused string) {
+func (l *link) resolve(w *wire, no rejection) {
 	i := slices.Index(l.wires, w)
 	if i < 0 {
 		return
 	}
 	l.wires = slices.Delete(l.wires, i, i+1)
-	l.settle(w, refused)
+	l.settle(w, no)
 }
 
 // settle records what became of a wire, and with the last one of its flight.
-func (l *link) settle(w *wire, refused string) {
+func (l *link) settle(w *wire, no rejection) {
 	f, now := w.flight, l.client.Now()
 	f.open--
 	f.room.open--
-	if refused != "" {
-		f.refused, f.left = refused, nil
+	if no.text != "" {
+		f.rejection, f.left = no, nil
 		if f.room.current == f {
 			f.room.current = nil
 		}
 	}
 	switch {
 	case f.open > 0 || len(f.left) > 0:
-	case f.refused != "" && now.Before(f.room.retry): // it is known why, and when to try again
-		l.giveBack(f)
-	case f.refused != "":
-		l.giveBack(f)
-		f.room.block(now, f.refused)
-		l.log.Warn("not told yet", "target", f.room.target.String(), "reason", f.refused, "again", f.room.retry.Sub(now).String())
+	case f.rejection.text != "":
+		l.notDelivered(f, now)
 	default:
 		if f.room.state == inside || f.room.target.IsNick {
 			f.room.tries = 0
@@ -141,6 +145,35 @@ func (l *link) settle(w *wire, refused string) {
 		}
 		l.client.outbox.tell(place{f.room.url, f.number}, now)
 		l.publish(func(s *LinkStatus) { s.Confirmed = now })
+	}
+}
+
+// notDelivered is the end of a flight of which the server has refused something:
+// it is rejected, or tried again after a pause.
+func (l *link) notDelivered(f *flight, now time.Time) {
+	r := f.room
+	if f.rejection.verdict == unclear {
+		if r.unclearOf != f.number {
+			r.unclear, r.unclearOf = 0, f.number
+		}
+		if r.unclear++; r.unclear >= maxUnclear {
+			f.rejection = rejection{fmt.Sprintf("%s, %d times", f.rejection.text, maxUnclear), permanent}
+		}
+	}
+	switch {
+	case f.rejection.verdict == permanent:
+		r.tries = 0
+		if r.state == inside || r.target.IsNick {
+			r.fails(now, "")
+		}
+		l.client.outbox.reject(place{r.url, f.number}, f.rejection.text, now)
+		l.log.Warn("a line is rejected", "target", r.target.String(), "reason", f.rejection.text)
+	case now.Before(r.retry): // it is known why, and when to try again
+		l.giveBack(f)
+	default:
+		l.giveBack(f)
+		r.block(now, f.rejection.text)
+		l.log.Warn("not told yet", "target", r.target.String(), "reason", f.rejection.text, "again", r.retry.Sub(now).String())
 	}
 }
 
@@ -158,10 +191,10 @@ func (l *link) overdue(now time.Time) error {
 	case !l.pinged.IsZero():
 		return nil // it has its own time to be answered
 	case !w.isAsked:
-		w.isAsked, l.pinged = true, now
-		return l.write("PING :" + keepalive)
+		w.isAsked = true
+		return l.keepAlive(now)
 	}
-	l.resolve(w, fmt.Sprintf("the server did not confirm within %s", answerTime))
+	l.resolve(w, rejection{text: fmt.Sprintf("the server did not confirm within %s", answerTime)})
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lrstanley/girc"
 )
 
 // flights are the messages that were sent, and not confirmed yet.
@@ -13,15 +15,19 @@ type flights struct {
 	numbered uint64           // of labels and PINGs
 	unpinged int              // wires behind the last PING
 	batches  map[string]*wire // answers of several lines, by their reference
+
+	asked        map[string]uint64 // commands on their way, with the number of the PING before them
+	pingedNumber uint64            // of the PING that asks whether the server is there
 }
 
 // A flight is a line of the outbox on its way: several wires when it is long.
 type flight struct {
-	room    *room
-	number  uint64
-	left    []string // not sent yet
-	open    int      // sent, and neither confirmed nor refused
-	refused string   // why one of them was
+	room   *room
+	number uint64
+	left   []string // not sent yet
+	open   int      // sent, and neither confirmed nor refused
+
+	rejection rejection // of one of them
 }
 
 // A wire is one message that was sent, or, without a flight, the PING that
@@ -29,11 +35,13 @@ type flight struct {
 type wire struct {
 	flight *flight
 	token  string // the label, or the PING's
+	number uint64 // of the token
 	at     time.Time
 
-	isBatch bool   // the answer has several lines
-	refused string // what one of them said
-	isAsked bool   // a PING went out behind it, because no answer came
+	isBatch bool // the answer has several lines
+	isAsked bool // a PING went out behind it, because no answer came
+
+	rejection rejection // that one of them said
 }
 
 // How much may be unconfirmed. A PING is a line like any other to a server
@@ -56,6 +64,9 @@ func (l *link) send(now time.Time, leaving bool) (time.Duration, error) {
 		var err error
 		switch {
 		case len(l.control) > 0 && !leaving:
+			if what, _, _ := strings.Cut(l.control[0], " "); what != girc.JOIN {
+				l.asks(what)
+			}
 			err = l.write(l.control[0])
 			l.control = l.control[1:]
 		case l.unpinged >= pingAfter, l.unpinged > 0 && !mayTell:
@@ -89,10 +100,14 @@ func (l *link) next(now time.Time, leaving bool) *room {
 
 // load takes a room's next line from the outbox, and reports whether there is
 // one. A person is told one at a time, for it can't be seen when he leaves; and
-// so is a room of which it could not be said which of several was refused.
+// so is a room of which it could not be said which of several was refused. Where
+// it could not even be said in which room, one room waits for the other.
 func (l *link) load(r *room, now time.Time) bool {
 	if r.open == 0 { // what was said before this is about nothing that can be on the wire
-		r.errors, r.isOut = 0, false
+		r.forgive()
+	}
+	if now.Before(l.careful) && len(l.begun()) > 0 {
+		return false
 	}
 	if r.open > 0 && (r.target.IsNick || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.isOut)) {
 		return false
@@ -207,7 +222,7 @@ func (l *link) tell(r *room, now time.Time) error {
 
 // ask sends the PING whose answer confirms what was sent before it.
 func (l *link) ask(now time.Time) error {
-	w := &wire{token: l.token(), at: now}
+	w := &wire{token: l.token(), number: l.numbered, at: now}
 	l.unpinged = 0
 	l.wires = append(l.wires, w)
 	return l.write("PING :" + w.token)

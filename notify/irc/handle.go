@@ -17,7 +17,9 @@ func (l *link) handle(e *girc.Event) error {
 	}
 	switch e.Command {
 	case girc.PONG:
-		l.pinged = time.Time{}
+		if l.pinged = (time.Time{}); e.Last() == keepalive {
+			l.answered(l.pingedNumber)
+		}
 		l.pong(e.Last())
 	case girc.ERROR:
 		return &errTold{"the server closed the connection", e.Last()}
@@ -34,12 +36,14 @@ func (l *link) handle(e *girc.Event) error {
 			r.retry = time.Time{}
 		}
 	case girc.NOTICE:
-		if e.Source != nil && strings.EqualFold(e.Source.Name, "NickServ") && !l.nickServ {
+		if e.Source != nil && strings.EqualFold(e.Source.Name, nickServ) && !l.nickServ {
 			l.log.Info("NickServ", "said", e.Last())
 			l.nickServ = true
+			delete(l.asked, askedNickServ)
 		}
+		l.noticed(e)
 	default:
-		if isError(e.Command) && len(e.Params) > 1 {
+		if isError(e.Command) && len(e.Params) > 0 {
 			l.complained(e)
 		}
 	}
@@ -117,6 +121,7 @@ func (l *link) renamed(e *girc.Event) {
 		return
 	}
 	if e.Command == girc.NICK && l.isMe(e) {
+		delete(l.asked, askedNick)
 		l.nick = e.Last()
 		l.publish(func(s *LinkStatus) { s.Nick = l.nick })
 		return
@@ -149,44 +154,6 @@ func (l *link) modeChanged(e *girc.Event) {
 		r.careful = l.client.Now().Add(carefulTime)
 		if r.state == inside {
 			r.retry = time.Time{}
-		}
-	}
-}
-
-// complained is an error about a channel or a person.
-func (l *link) complained(e *girc.Event) {
-	for _, r := range l.find(e.Params[1]) {
-		isOpen := r.open > 0 && !l.labels
-		if r.state == joining && !(isOpen && isAboutMessages(e.Command)) {
-			l.joinRefused(r, e.Command, e.Last())
-		}
-		// One complaint too many tells a line twice, one too few loses it.
-		if !isOpen || r.open == 0 || e.Command != errNoSuchChannel && !isAboutMessages(e.Command) {
-			continue
-		}
-		r.errors++
-		r.refused = refusal(e.Command, e.Last())
-		l.isOutside(r, e.Command)
-	}
-}
-
-// isAboutMessages reports whether an error can be about a message: every one that
-// is not about JOIN alone.
-func isAboutMessages(command string) bool {
-	switch command {
-	case errNoSuchChannel, errTooManyChannels, "437", "470", "471", "473", errBanned, errBadKey, "476", "489":
-		return false
-	}
-	return true
-}
-
-// isOutside notes of a message that was refused when we are not in the channel,
-// whatever we thought.
-func (l *link) isOutside(r *room, command string) {
-	switch command {
-	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:
-		if !r.target.IsNick && r.state == inside {
-			r.state, r.since = outside, l.client.Now()
 		}
 	}
 }

@@ -44,6 +44,7 @@ type session struct {
 	since   time.Time // of the connection
 	heard   time.Time // the last that the server said
 	pinged  time.Time // when the PING went out to which there is no answer yet
+	careful time.Time // until when one message at a time is on the wire
 	control []string  // lines that go before messages
 	turn    int       // of the rooms
 	limit   int       // channels that the server has let us have; 0 for not known
@@ -299,8 +300,14 @@ func (l *link) alive(now time.Time) (time.Duration, error) {
 	if left := l.heard.Add(idleTime).Sub(now); left > 0 {
 		return min(left, l.nextOverdue(now)), nil
 	}
-	l.pinged = now
-	return answerTime, l.write("PING :" + keepalive)
+	return answerTime, l.keepAlive(now)
+}
+
+// keepAlive asks whether the server is there.
+func (l *link) keepAlive(now time.Time) error {
+	l.numbered++
+	l.pinged, l.pingedNumber = now, l.numbered
+	return l.write("PING :" + keepalive)
 }
 
 const keepalive = "vext-alive"

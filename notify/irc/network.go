@@ -145,7 +145,7 @@ func (n *network) status(live map[string]bool) NetworkStatus {
 	for _, r := range n.all {
 		live[r.url] = true
 		c := r.status()
-		c.Backlog, c.Oldest, c.Told = n.client.backlog(r.url)
+		n.client.fill(&c, r.url)
 		s.Channels = append(s.Channels, c)
 	}
 	return s

@@ -40,12 +40,12 @@ type Outbox struct {
 
 	dead    error         // of the writer, that ended all writing
 	ended   chan struct{} // room for one: there is something in told
-	settled chan struct{} // room for one: a reminder has been told
+	settled chan struct{} // room for one: a reminder has been told, or rejected
 
 	mu       sync.Mutex
 	backlogs map[string]*backlog
 	held     map[place]holder
-	told     []done
+	done     []done
 }
 
 // A place is where a line stands.
@@ -83,6 +83,10 @@ type backlog struct {
 	Count int       `json:"count"`
 	Told  time.Time `json:"told,omitzero"`
 	Key   string    `json:"key,omitempty"` // of the channel, as it was last named
+
+	Rejected     int       `json:"rejected,omitempty"` // how many lines were, ever
+	RejectedTime time.Time `json:"rejected_time,omitzero"`
+	Rejection    string    `json:"rejection,omitempty"` // of the last of them
 }
 
 // A keyed is what is known of a line with a key.
@@ -91,9 +95,20 @@ type keyed struct {
 	Number   uint64    `json:"number"`
 	Accepted time.Time `json:"accepted"`
 	Told     time.Time `json:"told,omitzero"`
+
+	Rejected  time.Time `json:"rejected,omitzero"`
+	Rejection string    `json:"rejection,omitempty"`
 }
 
-func (k *keyed) isOpen() bool { return k.Told.IsZero() }
+func (k *keyed) isOpen() bool { return k.ended().IsZero() }
+
+// ended returns when the line was told or rejected.
+func (k *keyed) ended() time.Time {
+	if k.Told.IsZero() {
+		return k.Rejected
+	}
+	return k.Told
+}
 
 // ErrInUse says that another process has the outbox.
 var ErrInUse = errors.New("the outbox of IRC is in use by another process")
@@ -193,7 +208,7 @@ func (o *Outbox) load(now time.Time) error {
 			if err := json.Unmarshal(value, b); err != nil {
 				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 			}
-			if b.Count == 0 && now.Sub(b.Told) > keepTarget {
+			if b.Count == 0 && now.Sub(b.Told) > keepTarget && now.Sub(b.RejectedTime) > keepTarget {
 				old = append(old, bytes.Clone(name))
 			} else {
 				o.backlogs[string(name)] = b
@@ -222,7 +237,7 @@ func forgetOld(tx *bbolt.Tx, now time.Time) error {
 		if err := json.Unmarshal(value, &k); err != nil {
 			return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 		}
-		if !k.isOpen() && now.Sub(k.Told) > keepOutcome {
+		if !k.isOpen() && now.Sub(k.ended()) > keepOutcome {
 			old = append(old, bytes.Clone(key))
 		}
 		return nil
@@ -234,46 +249,60 @@ func forgetOld(tx *bbolt.Tx, now time.Time) error {
 }
 
 // count brings the backlogs on disk up to date: more lines for targets, or
-// fewer; told, unless it is zero, is when they were told; keys may be nil.
-func (o *Outbox) count(tx *bbolt.Tx, more map[string]int, told time.Time, keys map[string]string) error {
-	b := tx.Bucket(bucketTargets)
+// fewer; keys may be nil.
+func count(tx *bbolt.Tx, more map[string]int, keys map[string]string) error {
 	for target, n := range more {
-		var known backlog
-		if value := b.Get([]byte(target)); value != nil {
-			if err := json.Unmarshal(value, &known); err != nil {
-				return err
-			}
-		}
-		known.update(n, told, keys[target])
-		if err := putJSON(b, []byte(target), &known); err != nil {
+		if err := changeBacklog(tx, target, func(b *backlog) { b.update(n, keys[target]) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add is count for the backlogs in memory.
-func (o *Outbox) add(more map[string]int, told time.Time, keys map[string]string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for target, n := range more {
-		known := o.backlogs[target]
-		if known == nil {
-			known = &backlog{}
-			o.backlogs[target] = known
+// changeBacklog changes the backlog of a target on disk.
+func changeBacklog(tx *bbolt.Tx, target string, change func(*backlog)) error {
+	all := tx.Bucket(bucketTargets)
+	var b backlog
+	if value := all.Get([]byte(target)); value != nil {
+		if err := json.Unmarshal(value, &b); err != nil {
+			return err
 		}
-		known.update(n, told, keys[target])
+	}
+	change(&b)
+	return putJSON(all, []byte(target), &b)
+}
+
+// add is count for the backlogs in memory.
+func (o *Outbox) add(more map[string]int, keys map[string]string) {
+	for target, n := range more {
+		o.changed(target, func(b *backlog) { b.update(n, keys[target]) })
 	}
 }
 
-func (b *backlog) update(more int, told time.Time, key string) {
-	b.Count += more
-	if !told.IsZero() {
-		b.Told = told
+// changed is changeBacklog for the backlog in memory.
+func (o *Outbox) changed(target string, change func(*backlog)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.backlogs[target] == nil {
+		o.backlogs[target] = &backlog{}
 	}
-	if b.Key == "" {
+	change(o.backlogs[target])
+}
+
+func (b *backlog) update(more int, key string) {
+	if b.Count += more; b.Key == "" {
 		b.Key = key
 	}
+}
+
+// end takes the end of a line in.
+func (b *backlog) end(d *done) {
+	if b.Count--; d.rejection == "" {
+		b.Told = d.at
+		return
+	}
+	b.Rejected++
+	b.RejectedTime, b.Rejection = d.at, d.rejection
 }
 
 // key returns the key of a channel, as it was last named.

@@ -58,20 +58,25 @@ func scan(tx *bbolt.Tx, target string, after uint64, f func(record) (bool, error
 	return nil
 }
 
-// tell notes that a line was told. It is written to disk with what else is
-// being written, soon; until then the line is held.
-func (o *Outbox) tell(p place, now time.Time) {
+// tell notes that a line was told.
+func (o *Outbox) tell(p place, now time.Time) { o.end(done{p, now, ""}) }
+
+// reject notes that a line will never be told, and why.
+func (o *Outbox) reject(p place, why string, now time.Time) { o.end(done{p, now, why}) }
+
+// end notes the end of a line. It is written to disk with what else is being
+// written, soon; until then the line is held.
+func (o *Outbox) end(d done) {
 	o.mu.Lock()
-	o.told = append(o.told, done{p, now})
+	o.done = append(o.done, d)
 	o.mu.Unlock()
 	wake(o.ended)
 }
 
-// remove deletes the lines that were told, and returns how many less there are,
+// remove deletes the lines that have ended. It returns those that were there,
 // and whether reminders were among them.
-func (o *Outbox) remove(tx *bbolt.Tx, told []done) (less map[string]int, reminders bool, err error) {
-	less = map[string]int{}
-	for _, d := range told {
+func (o *Outbox) remove(tx *bbolt.Tx, all []done) (gone []done, reminders bool, err error) {
+	for _, d := range all {
 		r, err := remove(tx, d.place)
 		if err != nil {
 			return nil, false, err
@@ -79,26 +84,25 @@ func (o *Outbox) remove(tx *bbolt.Tx, told []done) (less map[string]int, reminde
 		if r == nil {
 			continue
 		}
-		less[d.target]--
+		gone = append(gone, d)
 		reminders = reminders || r.Reminder
-		if err := settle(tx, r, d.at); err != nil {
+		if err := settle(tx, r, &d); err != nil {
 			return nil, false, err
 		}
-		if err := o.count(tx, map[string]int{d.target: -1}, d.at, nil); err != nil {
+		if err := changeBacklog(tx, d.target, func(b *backlog) { b.end(&d) }); err != nil {
 			return nil, false, err
 		}
 	}
-	return less, reminders, nil
+	return gone, reminders, nil
 }
 
-// removed is remove for what is in memory.
-func (o *Outbox) removed(told []done, less map[string]int) {
-	for _, d := range told {
+// removed is remove for what is in memory: of all, those of gone were there.
+func (o *Outbox) removed(all, gone []done) {
+	for _, d := range all {
 		o.letGo(d.target, d.number)
 	}
-	for _, d := range told {
-		o.add(map[string]int{d.target: less[d.target]}, d.at, nil)
-		less[d.target] = 0
+	for _, d := range gone {
+		o.changed(d.target, func(b *backlog) { b.end(&d) })
 	}
 }
 
@@ -120,7 +124,7 @@ func remove(tx *bbolt.Tx, p place) (*record, error) {
 }
 
 // settle records the outcome of a line for who asks for it.
-func settle(tx *bbolt.Tx, r *record, now time.Time) error {
+func settle(tx *bbolt.Tx, r *record, d *done) error {
 	keys := tx.Bucket(bucketKeys)
 	value := keys.Get([]byte(r.Key))
 	if r.Key == "" || value == nil {
@@ -130,7 +134,11 @@ func settle(tx *bbolt.Tx, r *record, now time.Time) error {
 	if err := json.Unmarshal(value, &k); err != nil {
 		return err
 	}
-	k.Told = now
+	if k.Rejection = d.rejection; d.rejection == "" {
+		k.Told = d.at
+	} else {
+		k.Rejected = d.at
+	}
 	return putJSON(keys, []byte(r.Key), &k)
 }
 
@@ -170,7 +178,7 @@ func (o *Outbox) waiting() ([]string, error) {
 	return open, err
 }
 
-// withdraw takes lines back that are neither told nor on the wire, and returns
+// withdraw takes lines back that are neither told, rejected, nor on the wire, and returns
 // the keys of those.
 func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) {
 	known, err := o.outcomes(keys)
@@ -204,7 +212,7 @@ func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) 
 				return err
 			}
 		}
-		return o.count(tx, less, time.Time{}, nil)
+		return count(tx, less, nil)
 	})
 	for _, key := range back {
 		o.letGo(known[key].Target, known[key].Number)
@@ -212,7 +220,7 @@ func (o *Outbox) withdraw(ctx context.Context, keys []string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	o.add(less, time.Time{}, nil)
+	o.add(less, nil)
 	return back, nil
 }
 
@@ -242,7 +250,7 @@ func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
 				return err
 			}
 		}
-		return o.count(tx, map[string]int{target: -len(dropped)}, time.Time{}, nil)
+		return count(tx, map[string]int{target: -len(dropped)}, nil)
 	})
 	for i := range dropped {
 		o.letGo(target, dropped[i].number)
@@ -250,7 +258,7 @@ func (o *Outbox) drop(ctx context.Context, target string) (int, error) {
 	if err != nil || len(dropped) == 0 {
 		return 0, err
 	}
-	o.add(map[string]int{target: -len(dropped)}, time.Time{}, nil)
+	o.add(map[string]int{target: -len(dropped)}, nil)
 	return len(dropped), nil
 }
 
@@ -347,10 +355,10 @@ func (o *Outbox) sumUp(ctx context.Context, target string, words func(*summary) 
 		if err := putJSON(b, numberKey(numbers[len(numbers)-1]), &one); err != nil {
 			return err
 		}
-		return o.count(tx, map[string]int{target: 1 - len(numbers)}, time.Time{}, nil)
+		return count(tx, map[string]int{target: 1 - len(numbers)}, nil)
 	})
 	if err == nil && len(numbers) > 1 {
-		o.add(map[string]int{target: 1 - len(numbers)}, time.Time{}, nil)
+		o.add(map[string]int{target: 1 - len(numbers)}, nil)
 	}
 	return err
 }

@@ -11,10 +11,11 @@ import (
 	"vext/notify"
 )
 
-// A done line was told; that is not on disk yet.
+// A done line was told or rejected; that is not on disk yet.
 type done struct {
 	place
-	at time.Time
+	at        time.Time
+	rejection string // why it will never be told, "" when it was
 }
 
 // A change is one caller's part of a transaction.
@@ -58,19 +59,20 @@ func (o *Outbox) write() {
 	}
 }
 
-// tellAgain is how long to wait when it could not be written what was told.
+// tellAgain is how long to wait when it could not be written what has ended.
 const tellAgain = 5 * time.Second
 
-// apply applies changes, and what was told meanwhile, in one transaction.
+// apply applies changes, and what was told or rejected meanwhile, in one
+// transaction.
 func (o *Outbox) apply(together []*change) bool {
 	o.mu.Lock()
-	told := o.told
-	o.told = nil
+	ended := o.done
+	o.done = nil
 	o.mu.Unlock()
-	if len(told)+len(together) == 0 {
+	if len(ended)+len(together) == 0 {
 		return true
 	}
-	var less map[string]int
+	var gone []done
 	var reminders bool
 	err := o.update(func(tx *bbolt.Tx) error {
 		for _, c := range together {
@@ -79,16 +81,16 @@ func (o *Outbox) apply(together []*change) bool {
 			}
 		}
 		var err error
-		less, reminders, err = o.remove(tx, told)
+		gone, reminders, err = o.remove(tx, ended)
 		return err
 	})
 	if err != nil {
 		err = fmt.Errorf("%s: %w", o.db.Path(), err)
 		o.mu.Lock()
-		o.told = append(told, o.told...)
+		o.done = append(ended, o.done...)
 		o.mu.Unlock()
 	} else {
-		o.removed(told, less)
+		o.removed(ended, gone)
 		if reminders {
 			wake(o.settled)
 		}
@@ -132,10 +134,10 @@ func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Line, targ
 				more[targets[i]]++
 			}
 		}
-		return o.count(tx, more, time.Time{}, keys)
+		return count(tx, more, keys)
 	})
 	if err == nil {
-		o.add(more, time.Time{}, keys)
+		o.add(more, keys)
 	}
 	return err
 }

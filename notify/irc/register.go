@@ -35,6 +35,9 @@ type registration struct {
 // NickServ, are waited for.
 const settleTime = 5 * time.Second
 
+// nickServ is the service that accounts are logged in to.
+const nickServ = "NickServ"
+
 // mostOffered bounds how many capabilities of a server are kept.
 const mostOffered = 500
 
@@ -65,7 +68,6 @@ func (l *link) negotiate(e *girc.Event) (bool, error) {
 		if l.welcomed.IsZero() {
 			return true, l.nextNick()
 		}
-		return len(e.Params) > 1 && !isChannel(e.Params[1]), nil
 	case "432", girc.ERR_PASSWDMISMATCH, girc.ERR_YOUREBANNEDCREEP: // 432: no such nick can be
 		if l.welcomed.IsZero() {
 			return true, &errTold{"not let in", e.Last()}
@@ -225,7 +227,8 @@ func (l *link) welcome(e *girc.Event) error {
 	}
 	if l.settings.NickServ {
 		l.nickServ = false
-		return l.write("PRIVMSG NickServ :IDENTIFY " + strings.TrimSpace(l.settings.Account+" "+l.settings.Password))
+		l.asks(askedNickServ)
+		return l.write("PRIVMSG " + nickServ + " :IDENTIFY " + strings.TrimSpace(l.settings.Account+" "+l.settings.Password))
 	}
 	return nil
 }

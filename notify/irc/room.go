@@ -1,7 +1,6 @@
 package irc
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -31,9 +30,13 @@ type room struct {
 
 	kicked  time.Time // when it was last
 	errors  int       // about what is on the wire before the next PONG
-	refused string    // what the last of these said
 	careful time.Time // until when each line is to be confirmed before the next
 	isOut   bool      // we were thrown out before the first of these
+	isVague bool      // one of these did not name the room
+
+	rejection rejection // what the last of these said
+	unclear   int       // how often that was not clear of the same line
+	unclearOf uint64    // its number
 
 	full      []*link   // that have no place for it
 	fullUntil time.Time // when they are asked again
@@ -156,10 +159,13 @@ func (r *room) enter(state roomState, now time.Time) {
 func (r *room) leave(now time.Time) {
 	r.state, r.since, r.retry = outside, now, time.Time{}
 	r.current, r.open, r.after = nil, 0, 0
-	r.errors, r.isOut = 0, false
+	r.forgive()
 	r.isIdle, r.isAway = false, true
 	r.show()
 }
+
+// forgive forgets what the server said about what was on the wire.
+func (r *room) forgive() { r.errors, r.isOut, r.isVague = 0, false, false }
 
 // show publishes the state for who asks.
 func (r *room) show() {
@@ -288,23 +294,23 @@ func (l *link) isIn(r *room) bool {
 }
 
 // joinRefused is the server's answer to a JOIN that says no.
-func (l *link) joinRefused(r *room, command, said string) {
+func (l *link) joinRefused(r *room, c *complaint) {
 	now := l.client.Now()
 	r.isAway = true
 	r.state, r.since = outside, now
-	if command == errTooManyChannels {
+	if c.command == errTooManyChannels {
 		// Another connection may have room.
 		l.limit = max(1, l.channels(r.target.Name[0])-1)
 		l.giveUp(r)
 		l.network.release(r, l)
 		return
 	}
-	if command == errBadKey {
+	if c.command == errBadKey {
 		r.nextKey()
 	}
-	r.block(now, refusal(command, said))
+	r.block(now, c.text)
 	level := l.log.Warn
-	if command == errBanned {
+	if c.command == errBanned {
 		level = l.log.Error
 	}
 	level("can't join", "channel", r.target.Name, "reason", r.problem, "again", r.retry.Sub(now).String())
@@ -319,42 +325,8 @@ func (l *link) giveUp(r *room) {
 	}
 	l.wires = slices.DeleteFunc(l.wires, func(w *wire) bool { return w.flight != nil && w.flight.room == r })
 	l.rooms = slices.DeleteFunc(l.rooms, func(other *room) bool { return other == r })
-	r.open, r.errors = 0, 0
-}
-
-// Numerics with a meaning of their own.
-const (
-	errNoSuchNick      = "401"
-	errNoSuchChannel   = "403"
-	errTooManyChannels = "405"
-	errNotOnChannel    = "442"
-	errBanned          = "474"
-	errBadKey          = "475"
-)
-
-// refusals say in plain words what a JOIN is refused with.
-var refusals = map[string]string{
-	errNoSuchChannel: "there is no such channel",
-	"437":            "the channel can't be had for now",
-	"470":            "the channel forwards to another",
-	"471":            "the channel is full",
-	"473":            "the channel is for invited only",
-	errBanned:        "banned from the channel",
-	errBadKey:        "the key of the channel is wrong",
-	"476":            "no channel can have this name",
-	"477":            "the channel wants a registered nick",
-	"489":            "the channel wants TLS",
-	"404":            "the channel does not let us speak",
-	errNoSuchNick:    "nobody of this nick is there",
-	"408":            "the channel wants no colours",
-}
-
-func refusal(command, said string) string {
-	plain, ok := refusals[command]
-	if !ok {
-		plain = "refused"
-	}
-	return fmt.Sprintf("%s (%s %s)", plain, command, said)
+	r.open = 0
+	r.forgive()
 }
 
 // thrownOut is a KICK, or a PART that the server did for us.

@@ -37,6 +37,10 @@ type ChannelStatus struct {
 	Backlog int       `json:"backlog"`
 	Oldest  time.Time `json:"oldest,omitzero"` // of the backlog
 	Told    time.Time `json:"told,omitzero"`   // when the last line was confirmed
+
+	Rejected     int       `json:"rejected,omitempty"` // lines that the server will never take
+	RejectedTime time.Time `json:"rejected_time,omitzero"`
+	Rejection    string    `json:"rejection,omitempty"` // why, of the last of them
 }
 
 // IsConnected reports whether one of the connections is up.

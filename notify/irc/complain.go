@@ -1,0 +1,192 @@
+package irc
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/lrstanley/girc"
+)
+
+// Commands of ours, beside JOIN, which may be answered with an error that does
+// not say what it is about.
+const (
+	askedNick     = "NICK"
+	askedPart     = "PART"
+	askedNickServ = "NickServ" // a PRIVMSG to it
+)
+
+// asks notes that a command is on its way. Its answer has come when a PING that
+// went out behind it is answered, at the latest.
+func (l *link) asks(what string) {
+	if l.asked == nil {
+		l.asked = map[string]uint64{}
+	}
+	l.asked[what] = l.numbered
+}
+
+func (l *link) isAsked(what string) bool { _, is := l.asked[what]; return is }
+
+// answered forgets the commands that went out before a PING of this number.
+func (l *link) answered(number uint64) {
+	for what, at := range l.asked {
+		if at < number {
+			delete(l.asked, what)
+		}
+	}
+}
+
+// A complaint is an error, read.
+type complaint struct {
+	rejection
+	command string // the numeric, or FAIL
+	verb    string // the command that it names, "" for none
+	rooms   []*room
+	names   []string // its other parameters
+}
+
+// verbs are the commands that we send.
+var verbs = []string{girc.PRIVMSG, girc.NOTICE, girc.JOIN, girc.PART, girc.NICK, girc.USER, girc.PASS, girc.PING, girc.PONG, girc.QUIT, girc.CAP, "AUTHENTICATE"}
+
+func (l *link) complaint(e *girc.Event) *complaint {
+	c, code, params := &complaint{command: e.Command}, e.Command, e.Params[1:]
+	if e.Command == standardReply {
+		if e.Params[0] != "*" {
+			c.verb = e.Params[0]
+		}
+		if code = ""; len(params) > 0 {
+			code, params = params[0], params[1:]
+		}
+	}
+	c.rejection = answerTo(code, e.Last())
+	for i, p := range params {
+		switch rooms := l.find(p); {
+		case len(rooms) > 0:
+			c.rooms = append(c.rooms, rooms...)
+		case slices.Contains(verbs, p):
+			c.verb = p
+		case i < len(params)-1: // the last is the text
+			c.names = append(c.names, p)
+		}
+	}
+	return c
+}
+
+// complained is an error that comes without a label. Where it can't be the answer
+// to another command of ours it is about messages: those to the channel or
+// person that it names, else all that the server can mean. A complaint too many
+// tells a line twice, one too few loses it.
+func (l *link) complained(e *girc.Event) {
+	c := l.complaint(e)
+	switch {
+	case c.verb != "" && c.verb != girc.PRIVMSG && c.verb != girc.NOTICE:
+		delete(l.asked, c.verb)
+		for _, r := range c.rooms {
+			if r.state == joining {
+				l.joinRefused(r, c)
+			}
+		}
+	case l.isAsked(askedNick) && isAboutNick(c.command) && len(c.names) > 0:
+		delete(l.asked, askedNick)
+	case len(c.rooms) > 0:
+		for _, r := range c.rooms {
+			l.complainedOf(r, c)
+		}
+	case l.isAsked(askedPart) && slices.ContainsFunc(c.names, isChannel):
+	case l.isAsked(askedNickServ) && slices.ContainsFunc(c.names, func(name string) bool { return l.fold(name) == l.fold(nickServ) }):
+	default:
+		l.complainedOfAny(c)
+	}
+}
+
+// complainedOf is an error about a room: one to a JOIN, or about its messages on
+// the wire, or possibly either.
+func (l *link) complainedOf(r *room, c *complaint) {
+	isOpen := r.open > 0 && !l.labels
+	if r.state == joining && (!isOpen || isAboutJoin(c.command)) {
+		l.joinRefused(r, c)
+	}
+	if !isOpen || r.open == 0 {
+		return
+	}
+	r.errors++
+	r.rejection = c.rejection
+	l.isOutside(r, c.command)
+}
+
+// complainedOfAny is an error that does not say what it is about: every message
+// that the server can mean counts as not delivered.
+func (l *link) complainedOfAny(c *complaint) {
+	if l.labels {
+		return // no message is confirmed by silence
+	}
+	isSure := len(l.asked) == 0 && !slices.ContainsFunc(l.rooms, func(r *room) bool { return r.state == joining })
+	if c.verb != "" { // PRIVMSG or NOTICE
+		isSure = !l.isAsked(askedNickServ)
+	}
+	for _, r := range l.meant() {
+		r.errors++
+		r.isVague, r.rejection = true, c.rejection
+		if !isSure {
+			r.rejection.verdict = temporary
+		}
+	}
+}
+
+// meant returns the rooms of the messages that an error can be about which comes
+// now: those behind a PING are answered behind its PONG.
+func (l *link) meant() []*room {
+	var all []*room
+	for _, w := range l.wires {
+		if w.flight == nil {
+			break
+		}
+		if !slices.Contains(all, w.flight.room) {
+			all = append(all, w.flight.room)
+		}
+	}
+	return all
+}
+
+// dropped is what servers say in a NOTICE of their own about a message that they
+// have not delivered: that it is throttled, or was not sent.
+var dropped = regexp.MustCompile(`(?i)throttled|flood|\b(not|n't|cannot)( be| been)? (sen[dt]|deliver(ed)?|processed)\b|\bmessage\b.*\b(dropped|blocked|rejected|discarded|refused)\b`)
+
+// isDropped reports whether e is such a NOTICE, and not one of a user's.
+func (l *link) isDropped(e *girc.Event) bool {
+	isServer := e.Source == nil || e.Source.Ident == "" && e.Source.Host == ""
+	return isServer && len(e.Params) > 1 && l.fold(e.Params[0]) == l.fold(l.nick) && dropped.MatchString(e.Last())
+}
+
+// noticed is a NOTICE of the server's: one that says that a message was dropped
+// is an error.
+func (l *link) noticed(e *girc.Event) {
+	if !l.isDropped(e) {
+		return
+	}
+	c := &complaint{rejection: droppedBy(e), command: girc.NOTICE}
+	for word := range strings.FieldsSeq(e.Last()) {
+		c.rooms = append(c.rooms, l.find(strings.Trim(word, `.,:;"'()`))...)
+	}
+	if len(c.rooms) == 0 {
+		l.complainedOfAny(c)
+	}
+	for _, r := range c.rooms {
+		l.complainedOf(r, c)
+	}
+}
+
+func droppedBy(e *girc.Event) rejection {
+	return rejection{"the server did not deliver it (" + e.Last() + ")", unclear}
+}
+
+// isOutside notes of a message that was refused when we are not in the channel,
+// whatever we thought.
+func (l *link) isOutside(r *room, command string) {
+	switch command {
+	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:
+		if !r.target.IsNick && r.state == inside {
+			r.state, r.since = outside, l.client.Now()
+		}
+	}
+}
