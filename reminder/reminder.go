@@ -57,10 +57,13 @@ type Summary struct {
 	Handed                      int // reminders of which lines were put there
 	Told                        int // lines told that go beside a mail
 	Explained                   int // trailers that can't be understood of which the committers were told
+	ByMail                      int // not told on IRC, and to go by mail with the next run; of Settle alone
 }
 
 // Empty reports whether the run had nothing to do.
-func (s Summary) Empty() bool { return s == Summary{Paused: s.Paused, Waiting: s.Waiting} }
+func (s Summary) Empty() bool {
+	return s == Summary{Paused: s.Paused, Waiting: s.Waiting, ByMail: s.ByMail}
+}
 
 // lockWait is how long a run waits for another to end. After that it leaves
 // the work to that one, and what comes later to the next.

@@ -24,7 +24,8 @@ func (s *Service) Settle(ctx context.Context) (Summary, error) {
 		return sum, err
 	}
 	defer lock.Release()
-	_, err = s.settle(ctx, &sum)
+	failed, err := s.settle(ctx, &sum)
+	sum.ByMail = len(failed)
 	return sum, err
 }
 

@@ -223,5 +223,5 @@ func (a *app) followAndRun(ctx context.Context, c *config.Config, repositories [
 	run.Schedule = c.Follow.Schedule
 	return together(ctx,
 		func(ctx context.Context) error { return a.followAlways(ctx, c, repositories, log) },
-		func(ctx context.Context) error { return a.process(ctx, &run, nil, log) })
+		func(ctx context.Context) error { return a.process(ctx, &run, nil, wallClock{}, log) })
 }

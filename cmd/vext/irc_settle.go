@@ -36,10 +36,15 @@ func (a *app) speak(ctx context.Context, c *config.Config, client *irc.Client, s
 const settleAgain = 10 * time.Second
 
 // settleAlways records in the history which reminders were told, soon after
-// they were.
-func (a *app) settleAlways(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger) error {
+// they were. runSoon is called when some were rejected, so that a run lets their
+// mails go.
+func (a *app) settleAlways(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger, runSoon func()) error {
 	settleWhen(ctx, client.Settled(), settleAgain, log, func(ctx context.Context) (reminder.Summary, error) {
-		return a.settle(ctx, c, client, log)
+		sum, err := a.settle(ctx, c, client, log)
+		if sum.ByMail > 0 {
+			runSoon()
+		}
+		return sum, err
 	})
 	return nil
 }
@@ -148,7 +153,7 @@ func (a *app) withIRC(ctx context.Context, s *reminder.Service, c *config.Config
 	s.IRC = outlet
 	if _, alone := outlet.(*irc.Client); alone {
 		s.Await = func(ctx context.Context, keys []string) {
-			if _, _, err := await(ctx, outlet, awaitTime, keys); err != nil {
+			if _, err := await(ctx, outlet, awaitTime, keys); err != nil {
 				s.Log.Error("waiting for IRC", "err", err)
 			}
 		}

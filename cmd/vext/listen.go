@@ -34,10 +34,11 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 			outbox.Close()
 		}
 	}()
+	clock := newWallClock()
 	tasks = []task{
 		func(ctx context.Context) error { return a.speak(ctx, c, client, q.State, log) },
-		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log) },
-		func(ctx context.Context) error { return a.process(ctx, c, client, log) },
+		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log, clock.wake) },
+		func(ctx context.Context) error { return a.process(ctx, c, client, clock, log) },
 	}
 	if all := repositories(c); len(all) > 0 {
 		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, all, log) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,7 +33,7 @@ func newNotify(a *app) *cobra.Command {
 Where "vext serve" runs it is told over the connection that this keeps; else this
 command connects, tells it, and leaves. It waits until the server has confirmed
 it. What could not be told in time is kept, and told by the next vext that is
-there to do it. A TEXT of several lines is told line by line; - reads it from
+there to do it; what the server rejects for good is not. A TEXT of several lines is told line by line; - reads it from
 standard input.`,
 		Example: `  vext notify ircs://irc.example.org/ops "the backup has failed"
   make test 2>&1 | tail -n 3 | vext notify irc://127.0.0.1/builds -`,
@@ -115,6 +116,8 @@ func (a *app) notify(ctx context.Context, to string, texts []string, wait time.D
 		}
 	}
 	switch {
+	case s.rejection != "":
+		return s.rejected()
 	case s.told || s.kept && wait == 0:
 		return err
 	case errors.As(err, new(usageError)):
@@ -165,10 +168,9 @@ type saying struct {
 	lines []notify.Line
 	keys  []string
 
-	unsure  bool   // an outlet may have the lines
-	kept    bool   // one has them
-	told    bool   // the server has confirmed them
-	trouble string // why it has not
+	unsure bool // an outlet may have the lines
+	kept   bool // one has them
+	awaited
 }
 
 func newSaying(to string, texts []string, wait time.Duration) *saying {
@@ -200,7 +202,7 @@ func (s *saying) say(ctx context.Context, o notify.Outlet) error {
 		return errNothing
 	}
 	if s.wait > 0 {
-		if s.told, s.trouble, err = await(ctx, o, s.wait, s.keys); err != nil {
+		if s.awaited, err = await(ctx, o, s.wait, s.keys); err != nil {
 			return err
 		}
 		left, err := o.Outcomes(ctx, s.keys...)
@@ -218,6 +220,16 @@ func (s *saying) say(ctx context.Context, o notify.Outlet) error {
 
 // forgetTime is how long the outlet may take to forget.
 const forgetTime = time.Second
+
+// rejected returns an error that says what the server has rejected for good, and
+// whether the rest waits.
+func (s *saying) rejected() error {
+	what := "it is not kept: change it, or say it elsewhere"
+	if s.open > 0 {
+		what = "it is not kept; the other lines are, and told by vext serve, or with the next vext notify"
+	}
+	return hinted{fmt.Errorf("rejected by %s: %s", withoutSecrets(s.to), s.rejection), what}
+}
 
 // failed returns an error that says whether the lines are kept.
 func (s *saying) failed(err error) error {
@@ -239,19 +251,27 @@ const (
 	longestAwait = 500 * time.Millisecond
 )
 
-// await waits until all lines with these keys are told, and reports whether
-// they are, and if not, why.
-func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []string) (told bool, trouble string, err error) {
+// An awaited is what has become of lines.
+type awaited struct {
+	told      bool   // all of them are
+	open      int    // neither told nor rejected
+	rejection string // why one was rejected, "" when none was
+	trouble   string // why one is not told yet
+}
+
+// await waits until all lines with these keys are told or rejected, and returns
+// how they stand then, or when it has waited for long enough.
+func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []string) (a awaited, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for pause := firstAwait; ; pause = min(2*pause, longestAwait) {
 		outcomes, err := o.Outcomes(ctx, keys...)
 		if err != nil && ctx.Err() == nil {
-			return false, trouble, err
+			return a, err
 		}
 		if err == nil {
-			if told, trouble = outcome(outcomes, keys); told {
-				return true, "", nil
+			if a = standing(outcomes, keys); a.open == 0 {
+				return a, nil
 			}
 		}
 		timer := time.NewTimer(pause)
@@ -259,21 +279,24 @@ func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []stri
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return false, trouble, nil
+			return a, nil
 		}
 	}
 }
 
-// outcome reports whether all lines with these keys are told, and if not, why.
-func outcome(outcomes map[string]notify.Outcome, keys []string) (told bool, trouble string) {
-	told = true
+// standing returns what has become of the lines with these keys.
+func standing(outcomes map[string]notify.Outcome, keys []string) (a awaited) {
 	for _, key := range keys {
-		if one, known := outcomes[key]; known && one.Told.IsZero() {
-			told = false
-			if one.Trouble != "" {
-				trouble = one.Trouble
-			}
+		one, known := outcomes[key]
+		switch {
+		case !known || !one.Told.IsZero():
+		case one.Refused != "":
+			a.rejection = one.Refused
+		default:
+			a.open++
+			a.trouble = cmp.Or(one.Trouble, a.trouble)
 		}
 	}
-	return told, trouble
+	a.told = a.open == 0 && a.rejection == ""
+	return a
 }

@@ -61,12 +61,12 @@ once, when it starts; the log goes to standard error, one line an event.`,
 
 // process runs the processor on its schedule. outlet is nil where another
 // process keeps the connections to IRC.
-func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outlet, log *slog.Logger) error {
+func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outlet, clock wallClock, log *slog.Logger) error {
 	schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
 	if err != nil {
 		return err
 	}
-	reminder.Serve(ctx, schedule, wallClock{}, log, func(ctx context.Context) (reminder.Summary, error) {
+	reminder.Serve(ctx, schedule, clock, log, func(ctx context.Context) (reminder.Summary, error) {
 		q, err := a.open(c)
 		if err != nil {
 			return reminder.Summary{}, err
@@ -123,14 +123,24 @@ func guarded(ctx context.Context, t task) (err error) {
 
 // wallClock is the system's clock. It looks at the clock every so often while
 // it sleeps: a timer does not see a machine that was suspended, or a clock
-// that was set.
-type wallClock struct{}
+// that was set. The zero value is never woken.
+type wallClock struct{ woken chan struct{} }
+
+func newWallClock() wallClock { return wallClock{make(chan struct{}, 1)} }
+
+// wake ends a sleep before its time, or else the next one.
+func (c wallClock) wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default: // it will be
+	}
+}
 
 const longestSleep = time.Minute
 
 func (wallClock) Now() time.Time { return time.Now() }
 
-func (wallClock) Sleep(ctx context.Context, until time.Time) error {
+func (c wallClock) Sleep(ctx context.Context, until time.Time) error {
 	until = until.Round(0) // by the wall clock, not the monotonic one
 	for {
 		left := until.Sub(time.Now().Round(0))
@@ -140,6 +150,9 @@ func (wallClock) Sleep(ctx context.Context, until time.Time) error {
 		timer := time.NewTimer(min(left, longestSleep))
 		select {
 		case <-timer.C:
+		case <-c.woken:
+			timer.Stop()
+			return nil
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
