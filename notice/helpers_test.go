@@ -14,6 +14,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/testkit"
 	"vext/notify"
+	"vext/notify/outlettest"
 	"vext/queue"
 	"vext/spool"
 	"vext/templates"
@@ -27,40 +28,45 @@ const (
 
 // An outlet keeps what it is given, as notify.Outlet says.
 type outlet struct {
-	notify.Outlet
+	outlettest.Memory
 	mu    sync.Mutex
 	fail  error
 	lines []notify.Line
-	keys  map[string]bool
 	more  chan struct{} // has an item when there is a new line
 }
 
-func newOutlet() *outlet { return &outlet{keys: map[string]bool{}, more: make(chan struct{}, 1)} }
+func newOutlet() *outlet { return &outlet{more: make(chan struct{}, 1)} }
 
-func (o *outlet) Put(_ context.Context, lines ...notify.Line) error {
+func TestOutlet(t *testing.T) {
+	outlettest.Test(t, func(*testing.T) outlettest.Case {
+		o := newOutlet()
+		return o.Case(o)
+	})
+}
+
+func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fail != nil {
 		return o.fail
 	}
+	var keys []string
 	for _, line := range lines {
-		if !o.keys[line.Key] {
+		keys = append(keys, line.Key)
+	}
+	known, _ := o.Outcomes(ctx, keys...)
+	if err := o.Memory.Put(ctx, lines...); err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if _, is := known[line.Key]; !is || line.Key == "" {
 			o.lines = append(o.lines, line)
 		}
-		o.keys[line.Key] = true
+		known[line.Key] = notify.Outcome{}
 	}
 	select {
 	case o.more <- struct{}{}:
 	default:
-	}
-	return nil
-}
-
-func (o *outlet) Forget(_ context.Context, keys ...string) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, key := range keys {
-		delete(o.keys, key)
 	}
 	return nil
 }

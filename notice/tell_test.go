@@ -96,8 +96,8 @@ func TestCrash(t *testing.T) {
 		d.keep(ctx)
 		d.tells(name, told)
 		d.keep(ctx)
-		if len(d.outlet.keys) > 0 {
-			t.Errorf("%s: the outlet still knows %v", name, d.outlet.keys)
+		if keys, _ := d.outlet.Waiting(t.Context()); len(keys) > 0 {
+			t.Errorf("%s: the outlet still knows %v", name, keys)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package reminder
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"vext/internal/target"
 	"vext/notify"
+	"vext/notify/outlettest"
 	"vext/queue"
 )
 
@@ -20,6 +22,21 @@ type outlet struct {
 	err     error    // of every call
 	onCall  func()   // before and after every call
 	forgets int
+	isPlain bool // it says nothing of somebody else's lines, and takes all
+}
+
+// TestOutlet holds the outlet of these tests to what is promised of those that
+// the service has.
+func TestOutlet(t *testing.T) {
+	outlettest.Test(t, func(*testing.T) outlettest.Case {
+		o := &outlet{t: t, isPlain: true}
+		return outlettest.Case{
+			Outlet: o,
+			Send:   func(key string) { o.find(key).onWire = true },
+			Tell:   func(key string) { o.find(key).Told = now },
+			Reject: func(key, reason string) { o.find(key).Refused = reason },
+		}
+	})
 }
 
 type outLine struct {
@@ -45,17 +62,22 @@ func (o *outlet) find(key string) *outLine {
 	return nil
 }
 
-func (o *outlet) Put(_ context.Context, lines ...notify.Line) error {
+func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 	defer o.call()()
-	if o.err != nil {
-		return o.err
+	if err := cmp.Or(o.err, ctx.Err()); err != nil {
+		return err
 	}
 	for _, l := range lines {
-		if !l.Reminder || l.Key == "" {
+		if !o.isPlain && (!l.Reminder || l.Key == "") {
 			o.t.Errorf("not a reminder: %+v", l)
 		}
+		if _, err := target.Parse(l.Target); err != nil {
+			return err
+		}
+	}
+	for _, l := range lines {
 		if o.find(l.Key) == nil {
-			o.lines = append(o.lines, &outLine{Line: l})
+			o.lines = append(o.lines, &outLine{Line: l, Outcome: notify.Outcome{Accepted: now}})
 		}
 	}
 	return nil
@@ -77,6 +99,9 @@ func (l *outLine) isWaiting() bool { return l.Told.IsZero() && l.Refused == "" }
 func (o *outlet) Waiting(context.Context) ([]string, error) {
 	defer o.call()()
 	keys := []string{"somebody else's"}
+	if o.isPlain {
+		keys = nil
+	}
 	for _, l := range o.lines {
 		if l.isWaiting() && l.Key != "" {
 			keys = append(keys, l.Key)

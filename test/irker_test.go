@@ -17,22 +17,32 @@ import (
 
 	"vext/internal/testkit"
 	"vext/notify"
+	"vext/notify/outlettest"
 	"vext/source/irker"
 )
 
-// A recorder is an outlet that keeps what it is given; nothing else of it is
-// called.
+// A recorder is an outlet that keeps what it is given.
 type recorder struct {
-	notify.Outlet
+	outlettest.Memory
 	mu    sync.Mutex
 	lines []notify.Line
 }
 
-func (r *recorder) Put(_ context.Context, lines ...notify.Line) error {
+func (r *recorder) Put(ctx context.Context, lines ...notify.Line) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.Memory.Put(ctx, lines...); err != nil {
+		return err
+	}
 	r.lines = append(r.lines, lines...)
 	return nil
+}
+
+func TestRecorder(t *testing.T) {
+	outlettest.Test(t, func(*testing.T) outlettest.Case {
+		r := new(recorder)
+		return r.Case(r)
+	})
 }
 
 // texts returns the lines, each as its target and its text.

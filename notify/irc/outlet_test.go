@@ -14,6 +14,7 @@ import (
 
 	"vext/internal/target"
 	"vext/notify"
+	"vext/notify/outlettest"
 )
 
 // An outlet that can be asked how things stand: a Client, or one in another
@@ -22,6 +23,33 @@ type outlet interface {
 	notify.Outlet
 	Status(context.Context) ([]NetworkStatus, error)
 	Drop(context.Context, string) (int, error)
+}
+
+// promised returns what the suite of notify.Outlet wants of o; c is the client
+// behind it.
+func promised(t *testing.T, o notify.Outlet, c *Client) outlettest.Case {
+	where := func(key string) place {
+		known, err := c.outbox.outcomes([]string{key})
+		if err != nil || len(known) != 1 {
+			t.Fatalf("%s: %+v, %v", key, known, err)
+		}
+		return place{known[key].Target, known[key].Number}
+	}
+	end := func(key string, end func(place)) {
+		end(where(key))
+		<-c.Settled()
+	}
+	return outlettest.Case{
+		Outlet: o,
+		Send: func(key string) {
+			p := where(key)
+			if _, ok, err := c.outbox.take(p.target, p.number-1); !ok || err != nil {
+				t.Errorf("%s: %v, %v", key, ok, err)
+			}
+		},
+		Tell:   func(key string) { end(key, func(p place) { c.outbox.tell(p, noon) }) },
+		Reject: func(key, why string) { end(key, func(p place) { c.outbox.reject(p, why, noon) }) },
+	}
 }
 
 // newClient returns a client that is not connected to anything.
@@ -35,16 +63,25 @@ func newClient(t *testing.T, state string) *Client {
 
 // TestOutlets holds both implementations to the interface.
 func TestOutlets(t *testing.T) {
-	t.Run("client", func(t *testing.T) {
+	client := func(t *testing.T) (outlet, *Client) {
 		c := newClient(t, t.TempDir())
-		testOutlet(t, c, c)
-	})
-	t.Run("remote", func(t *testing.T) {
+		return c, c
+	}
+	remote := func(t *testing.T) (outlet, *Client) {
 		state := t.TempDir()
 		c := newClient(t, state)
-		r := openDoor(t, c, state)
-		testOutlet(t, r, c)
-	})
+		return openDoor(t, c, state), c
+	}
+	for name, open := range map[string]func(*testing.T) (outlet, *Client){"client": client, "remote": remote} {
+		t.Run(name, func(t *testing.T) {
+			o, c := open(t)
+			testOutlet(t, o, c)
+			outlettest.Test(t, func(t *testing.T) outlettest.Case {
+				o, c := open(t)
+				return promised(t, o, c)
+			})
+		})
+	}
 }
 
 // openDoor serves the door of a client until the test ends, and knocks at it.

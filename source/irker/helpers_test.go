@@ -16,12 +16,12 @@ import (
 
 	"vext/internal/testkit"
 	"vext/notify"
+	"vext/notify/outlettest"
 )
 
-// An outlet keeps lines in memory. The other methods of notify.Outlet are not
-// called.
+// An outlet keeps lines in memory.
 type outlet struct {
-	notify.Outlet
+	outlettest.Memory
 	mu    sync.Mutex
 	lines []notify.Line
 	puts  int          // calls of Put, those that failed as well
@@ -46,8 +46,18 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 			return &notify.Refused{Err: errTooMany}
 		}
 	}
+	if err := o.Memory.Put(ctx, lines...); err != nil {
+		return err
+	}
 	o.lines = append(o.lines, lines...)
 	return nil
+}
+
+func TestOutlet(t *testing.T) {
+	outlettest.Test(t, func(*testing.T) outlettest.Case {
+		o := new(outlet)
+		return o.Case(o)
+	})
 }
 
 var errTooMany = errors.New("too many channels")

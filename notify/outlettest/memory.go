@@ -1,0 +1,124 @@
+package outlettest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"vext/internal/target"
+	"vext/notify"
+)
+
+// A Memory is an Outlet that keeps lines in memory, and tells nobody. The zero
+// value is ready; it is safe for use by many goroutines.
+type Memory struct {
+	mu    sync.Mutex
+	lines []held
+}
+
+// A held is a line that was taken, and not forgotten.
+type held struct {
+	notify.Line
+	notify.Outcome
+	onWire bool
+}
+
+func (h *held) isOpen() bool { return h.Told.IsZero() && h.Refused == "" }
+
+// taken is when a Memory says that it took a line, or told it.
+var taken = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// index returns where a line with a key is, -1 for nowhere.
+func (m *Memory) index(key string) int {
+	return slices.IndexFunc(m.lines, func(h held) bool { return key != "" && h.Key == key })
+}
+
+// Put implements notify.Outlet.
+func (m *Memory) Put(ctx context.Context, lines ...notify.Line) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range lines {
+		if _, err := target.Parse(lines[i].Target); err != nil {
+			return err
+		}
+	}
+	for _, l := range lines {
+		if m.index(l.Key) < 0 {
+			m.lines = append(m.lines, held{Line: l, Outcome: notify.Outcome{Accepted: taken}})
+		}
+	}
+	return nil
+}
+
+// Outcomes implements notify.Outlet.
+func (m *Memory) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := map[string]notify.Outcome{}
+	for _, key := range keys {
+		if i := m.index(key); i >= 0 {
+			known[key] = m.lines[i].Outcome
+		}
+	}
+	return known, nil
+}
+
+// Waiting implements notify.Outlet.
+func (m *Memory) Waiting(context.Context) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var keys []string
+	for i := range m.lines {
+		if h := &m.lines[i]; h.Key != "" && h.isOpen() {
+			keys = append(keys, h.Key)
+		}
+	}
+	return keys, nil
+}
+
+// Withdraw implements notify.Outlet.
+func (m *Memory) Withdraw(_ context.Context, keys ...string) (back []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, key := range keys {
+		if i := m.index(key); i >= 0 && m.lines[i].isOpen() && !m.lines[i].onWire {
+			m.lines = slices.Delete(m.lines, i, i+1)
+			back = append(back, key)
+		}
+	}
+	return back, nil
+}
+
+// Forget implements notify.Outlet.
+func (m *Memory) Forget(_ context.Context, keys ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, key := range keys {
+		if i := m.index(key); i >= 0 {
+			m.lines[i].Key = ""
+		}
+	}
+	return nil
+}
+
+// Send puts a line on the wire, from where it can't be taken back.
+func (m *Memory) Send(key string) { m.change(key, func(h *held) { h.onWire = true }) }
+
+// Tell confirms a line.
+func (m *Memory) Tell(key string) { m.change(key, func(h *held) { h.Told = taken }) }
+
+// Reject says that a line will never be told.
+func (m *Memory) Reject(key, reason string) { m.change(key, func(h *held) { h.Refused = reason }) }
+
+func (m *Memory) change(key string, change func(*held)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.lines[m.index(key)])
+}
+
+// Case returns what Test wants of an Outlet that is m, or is made of it.
+func (m *Memory) Case(outlet notify.Outlet) Case { return Case{outlet, m.Send, m.Tell, m.Reject} }
