@@ -14,12 +14,14 @@ import (
 	"vext/source/follow"
 )
 
-// What vext check, and the operator, are told of IRC after how long.
+// What vext check, and the operator, are told of IRC after how long, and
+// rejectedLooks, for how long.
 const (
 	backlogLooks  = time.Hour      // a line has waited
 	backlogBreaks = 24 * time.Hour // a line has waited: a reminder would go by mail now
 	networkFails  = 24 * time.Hour // a network, or a person, could not be had
 	channelFails  = time.Hour      // a channel does not let us in, or speak
+	rejectedLooks = 24 * time.Hour // a line was rejected
 )
 
 // checkIRC looks how the connections stand. Where nothing is told on IRC there
@@ -84,6 +86,10 @@ func checkNetwork(status *ircStatus, n *irc.NetworkStatus, now time.Time) remind
 		if c.Problem != "" {
 			f.Level = max(f.Level, reminder.LookAt)
 			text += fmt.Sprintf("; %s: %s", c.Name, c.Problem)
+		}
+		if c.Rejected > 0 && now.Sub(c.RejectedTime) < rejectedLooks {
+			f.Level = max(f.Level, reminder.LookAt)
+			text += fmt.Sprintf("; %s: a line was rejected %s: %s", c.Name, agoWords(c.RejectedTime, now), c.Rejection)
 		}
 	}
 	if f.Text = text; f.Level == reminder.Well {

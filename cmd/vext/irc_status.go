@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"vext/internal/calendar"
 	"vext/notify/irc"
 	"vext/reminder"
 )
@@ -163,6 +164,10 @@ func printChannels(b *strings.Builder, s style, all []irc.ChannelStatus, now tim
 				words += ", next try " + c.Retry.In(zone).Format("15:04:05")
 			}
 			fmt.Fprintf(b, "  %s  %s\n", column("", wide), s.red(printable(words)))
+		}
+		if c.Rejected > 0 {
+			words := fmt.Sprintf("%s rejected, the last %s: %s", calendar.Plural(c.Rejected, "line"), agoWords(c.RejectedTime, now), c.Rejection)
+			fmt.Fprintf(b, "  %s  %s\n", column("", wide), s.yellow(printable(words)))
 		}
 	}
 }

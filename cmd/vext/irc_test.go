@@ -27,7 +27,7 @@ var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
 			{Number: 2, State: "connecting", Since: ago(time.Second)},
 		},
 		Channels: []irc.ChannelStatus{
-			{Target: "ircs://irc.example.org/#src", Name: "#src", State: "joined", Told: ago(time.Minute)},
+			{Target: "ircs://irc.example.org/#src", Name: "#src", State: "joined", Told: ago(time.Minute), Rejected: 2, RejectedTime: ago(time.Hour), Rejection: "the line is too long for the server (417 No\x1b[31m)"},
 			{Target: "ircs://irc.example.org/#doc", Name: "#doc", State: "refused", Problem: "banned from the channel (474 No\x1b[31m)", Failing: ago(time.Hour), Retry: ircNow.Add(time.Minute), Backlog: 1234, Oldest: ago(3 * time.Hour)},
 			{Target: "ircs://irc.example.org/jane,isnick", Name: "jane", State: "person", Backlog: 1, Oldest: ago(time.Second), Told: ago(72 * time.Hour)},
 		},
@@ -78,6 +78,12 @@ func TestCheckNetwork(t *testing.T) {
 		words  string
 	}{
 		{"all is well", one(func(*ircStatus, *irc.NetworkStatus) {}), reminder.Well, "irc://a: 1 target"},
+		{"rejected", one(func(_ *ircStatus, n *irc.NetworkStatus) {
+			n.Channels[0].Rejected, n.Channels[0].RejectedTime, n.Channels[0].Rejection = 1, ago(time.Hour), "too long (417)"
+		}), reminder.LookAt, "#b: a line was rejected 1 hour ago: too long (417)"},
+		{"rejected long ago", one(func(_ *ircStatus, n *irc.NetworkStatus) {
+			n.Channels[0].Rejected, n.Channels[0].RejectedTime = 1, ago(25*time.Hour)
+		}), reminder.Well, "irc://a: 1 target"},
 		{"some lines are on their way", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(time.Minute)
 		}), reminder.Well, "2 lines waiting, the oldest came 1 minute ago"},

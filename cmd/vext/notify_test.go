@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -73,5 +75,43 @@ func TestNotifyFrozen(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// What the server rejects for good is not kept, and the command says what the
+// server said; what it takes later is. A person is told as a channel is.
+func TestNotifyRejected(t *testing.T) {
+	for _, test := range []struct {
+		to      string
+		numeric int
+		text    string
+		says    string
+		waits   string // in the status
+	}{
+		{"/ops", 417, "hello", `rejected by irc://%s/#ops: the line is too long for the server \(417 .*\n.*hint: it is not kept: change it`, "  0 "},
+		{"/jane,isnick", 417, "hello", `rejected by irc://%s/jane,isnick: the line is too long for the server \(417 .*\n.*hint: it is not kept`, "  0 "},
+		{"/ops", 417, "one\ntwo", `rejected by irc://%s/#ops: .*\n.*hint: it is not kept`, "  0 "},
+		{"/ops", 263, "hello", `not told yet to irc://%s/#ops: the server is too busy \(263 .*\n.*hint: it is kept`, "  1 "},
+		{"/jane,isnick", 707, "hello", `not told yet to irc://%s/jane,isnick: .*\(707 .*\n.*hint: it is kept`, "  1 "},
+	} {
+		name := strings.TrimPrefix(strings.TrimSuffix(test.to, ",isnick"), "/")
+		if name == "ops" {
+			name = "#ops"
+		}
+		server := ircd.NewScripted(t, ircd.Script{Messages: map[string]int{name: test.numeric}})
+		state := testkit.State(t)
+		begun := time.Now()
+		status, said := notifyFor(t, state, "--wait", "3s", "irc://"+server.Addr+test.to, test.text)
+		if says := regexp.MustCompile(fmt.Sprintf(test.says, server.Addr)); status != exitError || !says.MatchString(said) {
+			t.Errorf("%s, %d: status %d: %s", test.to, test.numeric, status, said)
+		}
+		if took := time.Since(begun); test.numeric == 417 && test.text == "hello" && took > 2*time.Second {
+			t.Errorf("%s, %d: it took %v to say so", test.to, test.numeric, took)
+		}
+		var stdout strings.Builder
+		run(t.Context(), []string{"--state", state, "irc", "status"}, strings.NewReader(""), &stdout, io.Discard)
+		if !strings.Contains(stdout.String(), test.waits) || strings.Contains(stdout.String(), "rejected, the last") != (test.numeric == 417) {
+			t.Errorf("%s, %d:\n%s", test.to, test.numeric, stdout.String())
+		}
 	}
 }

@@ -13,7 +13,16 @@ const (
 	temporary verdict = iota // it is tried again, for as long as it takes
 	permanent                // the server will never take it: it is rejected
 	unclear                  // tried again, and rejected when it is the answer maxUnclear times in a row
+	alone                    // tried again at once, and alone: not known whether it or another is rejected
 )
+
+// ofSeveral returns the verdict on each of several lines, of which one got v.
+func (v verdict) ofSeveral() verdict {
+	if v == permanent {
+		return alone
+	}
+	return temporary
+}
 
 // maxUnclear is how often a line gets an answer that vext does not know before
 // it counts as rejected: with the pauses of a room that takes 85 minutes.

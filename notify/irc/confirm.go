@@ -100,8 +100,8 @@ func (l *link) pong(token string) {
 			if r.isVague && len(all) > 1 {
 				l.careful = r.careful
 			}
-			if lines[r] > 1 || r.isVague && len(all) > 1 { // not known of which
-				no.verdict = temporary
+			if lines[r] > 1 || r.isVague && len(all) > 1 {
+				no.verdict = no.verdict.ofSeveral()
 			}
 		}
 		left[r]--
@@ -168,7 +168,7 @@ func (l *link) notDelivered(f *flight, now time.Time) {
 		}
 		l.client.outbox.reject(place{r.url, f.number}, f.rejection.text, now)
 		l.log.Warn("a line is rejected", "target", r.target.String(), "reason", f.rejection.text)
-	case now.Before(r.retry): // it is known why, and when to try again
+	case f.rejection.verdict == alone, now.Before(r.retry): // in the latter case it is known why, and when to try again
 		l.giveBack(f)
 	default:
 		l.giveBack(f)

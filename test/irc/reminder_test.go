@@ -1,6 +1,7 @@
 package irc
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,5 +147,36 @@ func TestReminderByMailInstead(t *testing.T) {
 	b.Run("run", "--now", "2026-11-22T12:00:00Z")
 	if got := history(t, b); len(mails(b)) != 1 || strings.Count(got, `"event":"sent"`) != 1 {
 		t.Errorf("%d mails; the history:\n%s", len(mails(b)), got)
+	}
+}
+
+// What the server rejects for good goes by mail at once, and not at the next time
+// of the schedule: with a vext serve, and by a run without one.
+func TestReminderRejected(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]string{"#src": "src", "jane": "jane,isnick"} {
+		for _, serves := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, served %v", name, serves), func(t *testing.T) {
+				t.Parallel()
+				s := ircd.NewScripted(t, ircd.Script{Messages: map[string]int{name: 417}})
+				b := ircd.NewBot(t, "[[recipient]]\nto = [\""+url(s.Addr, target)+"\"]\n")
+				if !serves {
+					b.Stop()
+				}
+				spool(t, b, strings.Replace(asking, "2 Nov 2026", "2 Nov 2020", 1))
+				out := b.Run("run")
+				if !serves && !strings.Contains(out, "1 sent") {
+					t.Errorf("the run says %q", out)
+				}
+				eventually(t, "the mail goes", func() bool { return len(mails(b)) == 1 })
+				eventually(t, "it is recorded", func() bool { return strings.Contains(history(t, b), `"event":"sent"`) })
+				if got := history(t, b); strings.Count(got, `"event":"sent"`) != 1 || !strings.Contains(got, `"event":"unsaid"`) || !strings.Contains(got, "(417 ") {
+					t.Errorf("the history:\n%s", got)
+				}
+				if said := s.Said(name); len(said) != 1 {
+					t.Errorf("said %d times", len(said))
+				}
+			})
+		}
 	}
 }
