@@ -100,9 +100,21 @@ func (k *checker) listeners() []reminder.Finding {
 	}
 	if address, err := k.c.Irker.Address(); err == nil && address != "" {
 		findings = append(findings, answers("irker", "tcp", address, "answers"))
+		if lost := k.q.Spool.LastLost(Irker); k.q.Now.Sub(lost) < lostLooks {
+			findings = append(findings, reminder.Finding{
+				Level: reminder.LookAt, What: Irker, Text: "requests by UDP were lost " + reminder.Ago(lost, k.q.Now, k.q.Zone),
+				Hint: "they came faster than they could be kept: vext serve logs how many; let the clients use TCP",
+			})
+		}
 	}
 	return findings
 }
+
+// Irker names the listener for irker's clients.
+const Irker = "irker"
+
+// lostLooks is for how long it is said that datagrams were lost.
+const lostLooks = 24 * time.Hour
 
 func answers(what, network, address, text string) reminder.Finding {
 	conn, err := net.DialTimeout(network, address, dialWait)

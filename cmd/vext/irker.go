@@ -8,12 +8,14 @@ import (
 
 	"vext/internal/config"
 	"vext/notify"
+	"vext/queue"
+	"vext/source"
 	"vext/source/irker"
 )
 
 // openIrker returns what takes notices from irker's clients, nil when that is
 // not configured. line makes the text of those that have none.
-func (a *app) openIrker(c *config.Config, outlet notify.Outlet, log *slog.Logger, line func(irker.Fields) (string, error)) (task, error) {
+func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outlet, log *slog.Logger, line func(irker.Fields) (string, error)) (task, error) {
 	address, err := c.Irker.Address()
 	if err != nil || address == "" {
 		return nil, err
@@ -27,6 +29,9 @@ func (a *app) openIrker(c *config.Config, outlet notify.Outlet, log *slog.Logger
 		return nil, hinted{fmt.Errorf("irker: %w", err), "see the key listen under [irker] in vext.toml(5); irkerd uses the same port"}
 	}
 	log.Info("taking notices as irker does", "address", l.Addr().String())
-	server := &irker.Server{Outlet: outlet, Line: line, Clients: clients, Targets: targets, Log: log, Now: time.Now}
+	server := &irker.Server{
+		Outlet: outlet, Line: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
+		Lost: func() { q.Spool.Lost(source.Irker) },
+	}
 	return func(ctx context.Context) error { return server.Serve(ctx, l, p) }, nil
 }

@@ -50,8 +50,8 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 	notices := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
 		return a.openNotices(c, q, words, client, log)
 	}
-	irkerToo := func(c *config.Config, _ *queue.Queue, log *slog.Logger) (task, error) {
-		return a.openIrker(c, client, log, irkerLine(words))
+	irkerToo := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
+		return a.openIrker(c, q, client, log, irkerLine(words))
 	}
 	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){notices, a.openLMTP, a.openHTTP, irkerToo} {
 		t, err := open(c, q, log)

@@ -67,14 +67,18 @@ func (d *datagrams) next() []datagram {
 // have arrived.
 func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagrams) error {
 	defer close(queue.queue)
+	s, dropped := newSocket(p), 0
 	buf := make([]byte, longestDatagram)
 	for ending := false; ; {
-		n, from, err := p.ReadFrom(buf)
+		n, from, more, err := s.read(buf)
+		if dropped += more; more > 0 {
+			v.loses("irker: datagrams come too fast for the system, some are lost", "lost_since_start", dropped)
+		}
 		switch {
 		case err == nil && v.refuses(from):
 			v.bad.warn("irker: a client that may not come from there", "client", from)
 		case err == nil && !queue.add(datagram{append([]byte(nil), buf[:n]...), from}):
-			v.lost.warn("irker: too many datagrams at once, one is lost", "client", from)
+			v.loses("irker: too many datagrams at once, one is lost", "client", from)
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil && !ending:
 			ending = true
@@ -87,6 +91,13 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 			v.trouble.warn("irker: can't read datagrams, trying again", "err", err)
 			wait(ctx, firstPause)
 		}
+	}
+}
+
+// loses says that datagrams were lost.
+func (v *serving) loses(msg string, args ...any) {
+	if v.lost.warn(msg, args...) && v.Lost != nil {
+		v.Lost()
 	}
 }
 

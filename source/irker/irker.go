@@ -36,8 +36,11 @@ type Server struct {
 	// target.Target.String writes them, without regard to case; none stands for
 	// all.
 	Targets []string
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Lost is called when datagrams were lost, once a second at most; it may be
+	// nil.
+	Lost func()
+	Log  *slog.Logger
+	Now  func() time.Time
 
 	places int // for tests: instead of mostClients
 }

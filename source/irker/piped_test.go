@@ -139,6 +139,8 @@ func TestFullDisk(t *testing.T) {
 func TestFullDiskByUDP(t *testing.T) {
 	piped(t, func(t *testing.T, h *house, _ *pipes, r *radio) {
 		h.outlet.fail(errFull)
+		lost := 0
+		h.server.Lost = func() { lost++ }
 		r.in <- to("a", "1")
 		synctest.Wait()
 		r.in <- to("a", "asked", ack)
@@ -156,8 +158,8 @@ func TestFullDiskByUDP(t *testing.T) {
 			t.Errorf("there are %d lines", len(got))
 		}
 		h.close()
-		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams at once, one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) {
-			t.Errorf("the log says\n%s", got)
+		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams at once, one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) || lost != 1 {
+			t.Errorf("called %d times; the log says\n%s", lost, got)
 		}
 	})
 }

@@ -20,19 +20,21 @@ type rarely struct {
 	silent int // those that came since
 }
 
-func (r *rarely) warn(msg string, args ...any) {
+// warn reports whether it has logged the line.
+func (r *rarely) warn(msg string, args ...any) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
 	if gone := now.Sub(r.last); gone >= 0 && gone < between {
 		r.silent++
-		return
+		return false
 	}
 	if r.silent > 0 {
 		args = append(args, "not_logged", r.silent)
 	}
 	r.msg, r.last, r.silent = msg, now, 0
 	r.log.Warn(msg, args...)
+	return true
 }
 
 // rest logs how many lines were not logged since the last.

@@ -1,0 +1,49 @@
+package irker
+
+import "net"
+
+// Bounds of the receive buffer to ask the system for, in bytes. It keeps what
+// comes while datagrams are read, and what it has no room for it drops.
+const (
+	mostBuffer  = 8 << 20
+	leastBuffer = 256 << 10
+)
+
+// A socket reads datagrams, and knows how many the system has dropped before it
+// was to read them, where the system says so: Linux does.
+type socket struct {
+	net.PacketConn
+	udp  *net.UDPConn // the same, nil for one that is none
+	oob  []byte
+	seen uint32 // the system's count of those that it has dropped
+}
+
+// newSocket returns a socket with as large a buffer as the system gives.
+func newSocket(p net.PacketConn) *socket {
+	s := &socket{PacketConn: p}
+	if s.udp, _ = p.(*net.UDPConn); s.udp == nil {
+		return s
+	}
+	for size := mostBuffer; size >= leastBuffer && !setBuffer(s.udp, size); size /= 2 {
+	}
+	s.oob = countDropped(s.udp)
+	return s
+}
+
+// read reads a datagram, and returns how many the system has dropped before it
+// since the last.
+func (s *socket) read(buf []byte) (n int, from net.Addr, dropped int, err error) {
+	if len(s.oob) == 0 {
+		n, from, err = s.ReadFrom(buf)
+		return n, from, 0, err
+	}
+	n, oobn, _, addr, err := s.udp.ReadMsgUDP(buf, s.oob)
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	if count, ok := droppedIn(s.oob[:oobn]); ok {
+		dropped = int(count - s.seen) // it may begin anew at 2^32
+		s.seen = count
+	}
+	return n, addr, dropped, nil
+}

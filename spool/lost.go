@@ -1,0 +1,23 @@
+package spool
+
+import (
+	"path/filepath"
+	"time"
+
+	"vext/internal/disk"
+)
+
+// Lost notes that something which came by a way in was lost before it could be
+// kept, as a datagram can be.
+func (s Spool) Lost(way string) {
+	if disk.MakeDir(s.history()) == nil { // of a service that has not had a commit yet
+		touch(s.lostPath(way))
+	}
+}
+
+// LastLost returns when Lost was last called for a way, the zero time if never.
+func (s Spool) LastLost(way string) time.Time { return modified(s.lostPath(way)) }
+
+func (s Spool) lostPath(way string) string {
+	return filepath.Join(s.history(), "lost-"+Name(way))
+}
