@@ -139,6 +139,7 @@ template = "{{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
 		t.Fatal(err)
 	}
 	says("a hook", "w topic "+string(rev[:12])+" hooked")
+	sh("until vext irc status | grep -q '#src *joined *0 '; do sleep 0.1; done") // else it may come twice
 
 	s.end(syscall.SIGKILL)
 	s.filter(fmt.Sprintf(object, "dev", "1111111111111111111111111111111111111111", "a webhook"))
