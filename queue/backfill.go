@@ -34,17 +34,15 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 		}
 		plan = append(plan, d)
 	}
-	there, err := q.undecided()
+	isUndecided, err := q.undecided()
 	if err != nil {
 		return nil, err
 	}
 	err = q.compare(&plan)
 	for i := range plan {
 		d := &plan[i]
-		isThere := false
-		there.Find(d.Event.Key, func(bool) bool { isThere = true; return false })
 		switch {
-		case isThere:
+		case isUndecided(d):
 			d.duplicate("it is in the spool, or was set aside")
 		case d.Event.Kind == history.Queued && q.isPast(d):
 			d.Event.Kind = history.Passed
@@ -53,16 +51,27 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	return plan, err
 }
 
-// undecided returns the commits that are in the spool or were set aside: what
-// becomes of these is for others to say.
-func (q *Queue) undecided() (*commit.Index[bool], error) {
+// undecided returns whether a decision is about a commit that is in the spool or
+// was set aside: what becomes of that is for others to say. A message that
+// anybody can have written stands for the commit only when it was set aside,
+// and says the same.
+func (q *Queue) undecided() (func(*Decision) bool, error) {
 	spooled, err := q.Spooled()
 	failed, failedErr := q.Failed()
-	there := &commit.Index[bool]{}
-	for _, item := range append(spooled, failed...) {
-		there.Add(item.Key, true)
+	there := &commit.Index[*Item]{}
+	all := append(spooled, failed...)
+	for i := range all {
+		there.Add(all[i].Key, &all[i])
 	}
-	return there, errors.Join(err, failedErr)
+	isUndecided := func(d *Decision) (found bool) {
+		there.Find(d.Event.Key, func(item *Item) bool {
+			found = !commit.Forgeable(item.Source) ||
+				item.Place == InFailed && d.isTo(said{address: item.Address}) && item.Asked == d.Event.Asked
+			return !found
+		})
+		return found
+	}
+	return isUndecided, errors.Join(err, failedErr)
 }
 
 func (q *Queue) isPast(d *Decision) bool {

@@ -76,7 +76,7 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 		return err
 	}
 	e := *item.Event
-	e.Time, e.Kind, e.By, e.Due = history.Stamp(q.Now), kind, by, due
+	e.Time, e.Kind, e.By, e.Due, e.Reason = history.Stamp(q.Now), kind, by, due, ""
 	return q.History.Append(e)
 }
 

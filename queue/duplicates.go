@@ -46,7 +46,11 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 		if d.isCopy(known, planned) {
 			continue
 		}
+		d.avoidName(known.Name(d.Name))
 		byName, byKey := known.Name(d.Name), known.Key(d.Event.Key)
+		if d.isTrusted() {
+			byKey = known.Trusted(d.Event.Key)
+		}
 		day, isWaiting := waiting[d.Name]
 		switch before := first.find(d.Event.Key); {
 		case byName.Done || byKey.Done:
@@ -54,14 +58,10 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 		case isWaiting:
 			d.duplicate("it is in the queue for " + day.Long())
 		case byKey.Queued != nil && isIn(waiting, byKey.Queued.Name):
-			if d.knowsBetter(byKey) {
-				d.replaces = &Entry{Name: byKey.Queued.Name, Day: waiting[byKey.Queued.Name]}
-				first.add(d)
-				continue
-			}
 			d.duplicateOf(byKey.Queued, byKey.Branches)
 		case before != nil:
 			d.duplicateOf(&before.Event, nil)
+		case d.isTrusted() && d.isClaimed(known.Claimed(d.Event.Key), waiting):
 		case d.young:
 			d.Event.Kind, d.Event.Due, d.Event.Reason = Held, "", "it came by mail, and waits for another way to bring it"
 		default:
@@ -80,22 +80,13 @@ func isIn(waiting map[string]calendar.Day, name string) bool {
 
 func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail }
 
-// knowsBetter reports whether what waits was told by a mail, which anybody can
-// write, and differs from what the decision's own way says of the commit. What
-// a person has put off stays.
-func (d *Decision) knowsBetter(waiting *history.Standing) bool {
-	w := waiting.Queued
-	return commit.Forgeable(w.Source) && !commit.Forgeable(d.Event.Source) && waiting.Snoozed == "" &&
-		(w.Address != d.Event.Address || w.Asked != d.Event.Asked)
-}
-
 // rank puts mails behind what came by another way, and what nobody can forge
 // before all.
 func (d *Decision) rank() int {
 	switch {
 	case d.cameByMail():
 		return 2
-	case commit.Forgeable(d.Event.Source):
+	case !d.isTrusted():
 		return 1
 	}
 	return 0
@@ -131,9 +122,15 @@ func (d *Decision) isCopy(known *history.Knowledge, planned *plannedIndex) bool 
 		return false
 	}
 	cameItself := slices.ContainsFunc(d.copyOf, func(key string) bool {
-		s := known.Key(key)
-		original := planned.find(key)
-		return s.Queued != nil || s.Done || original != nil && original != d && len(original.copyOf) == 0
+		s, isPlanned := known.Key(key), false
+		if d.isTrusted() {
+			s = known.Trusted(key)
+		}
+		planned.Find(key, func(original *Decision) bool {
+			isPlanned = original != d && len(original.copyOf) == 0 && (original.isTrusted() || !d.isTrusted())
+			return !isPlanned
+		})
+		return s.Queued != nil || s.Done || isPlanned
 	})
 	onDevelopment := d.Event.Branch == "" || slices.Contains(developmentBranches, d.Event.Branch)
 	if !cameItself && onDevelopment {

@@ -32,6 +32,7 @@ type Decision struct {
 	// Commit is what PlanPast decided about.
 	Commit *commit.Commit
 
+	file     string   // its name in the spool, where that is another than Name
 	copyOf   []string // the keys of the commits that it was cherry-picked from
 	replaces *Entry   // what waits for the same commit, and is not to be believed
 	young    bool     // a mail that is to wait for another way to bring its commit
@@ -240,7 +241,7 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 			if r := rest[i].replaces; r != nil {
 				events = append(events, history.Event{
 					Time: rest[i].Event.Time, Kind: history.Replaced, Name: r.Name,
-					Reason: "it came by mail; " + rest[i].Event.Source + " says otherwise, as " + rest[i].Name,
+					Reason: "anybody can have written it; " + rest[i].Event.Source + " says otherwise, as " + rest[i].Name,
 				})
 			}
 			events = append(events, rest[i].Event)
@@ -286,7 +287,7 @@ func (e *HistoryError) Error() string { return e.Err.Error() }
 func (e *HistoryError) Unwrap() error { return e.Err }
 
 func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
-	path := filepath.Join(q.Spool.Dir(), d.Name)
+	path := q.Spool.Path(cmp.Or(d.file, d.Name))
 	switch d.Event.Kind {
 	case history.Queued:
 		if d.replaces != nil {

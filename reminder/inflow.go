@@ -58,6 +58,9 @@ func (s *Service) markVanished(ctx context.Context) error {
 		var waiting []history.Event
 		for _, e := range events {
 			standing := known.Key(e.Key)
+			if trusted := known.Trusted(e.Key); trusted.Queued != nil {
+				standing = trusted
+			}
 			if standing.Queued == nil || standing.Done {
 				continue
 			}

@@ -45,7 +45,7 @@ func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun b
 		if dryRun {
 			events = events[:0]
 		}
-		err := h.Append(events...)
+		err := h.AppendPast(events...)
 		events = events[:0]
 		return err
 	}

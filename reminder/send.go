@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vext/internal/calendar"
+	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/text"
 	"vext/notify"
@@ -22,6 +23,7 @@ type dueItem struct {
 	event   history.Event     // as it was queued
 	byName  *history.Standing // what the history says of the message
 	byKey   *history.Standing // and of the commit
+	trusted *history.Standing // and of the commit by what nobody can have forged
 	instead string            // why the mail goes in the place of IRC, "" when it does not
 	why     error             // why what it asks for can't be understood: that is explained, and not reminded of
 }
@@ -126,7 +128,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
 	for _, item := range items {
-		item.byKey = known.Key(item.event.Key)
+		item.byKey, item.trusted = known.Key(item.event.Key), known.Trusted(item.event.Key)
 	}
 	return items, errs
 }
@@ -192,12 +194,17 @@ func (s *Service) isPaused(item *dueItem) bool {
 
 // isDone reports whether nothing is to be sent any more: a crash came between
 // the record and the removal, or the same commit was reminded of under another
-// name.
+// name. For a commit that nobody can have forged, the queue has looked at what
+// others have said of it.
 func (d *dueItem) isDone() bool {
 	if d.why != nil { // see unexplained
 		return false
 	}
-	return d.byName.Done || d.byKey.Done && d.byName.Snoozed == ""
+	byKey := d.byKey
+	if !commit.Forgeable(d.event.Source) {
+		byKey = d.trusted
+	}
+	return d.byName.Done || byKey.Done && d.byName.Snoozed == ""
 }
 
 // sendGroup sends one mail for one or several items. The error is a stopError

@@ -27,7 +27,9 @@ const (
 	Said      = "said"     // that line was told
 	Unsaid    = "unsaid"   // that line will not be told
 
-	Explained = "explained" // the committer was told that the trailer can't be understood
+	Explained   = "explained"   // the committer was told that the trailer can't be understood
+	Unconfirmed = "unconfirmed" // the server took it and gave no answer: it may have been sent
+	Limited     = "limited"     // its recipient has had the day's maximum: not before Until
 )
 
 // CausePeriod is the Cause of Failed when what the commit asks for can't be
@@ -54,7 +56,8 @@ type Event struct {
 	Reason     string    `json:"reason,omitempty"`     //
 	Cause      string    `json:"cause,omitempty"`      // of Failed, for programs: CausePeriod, or empty
 	Source     string    `json:"source,omitempty"`     // which way it came, see commit.FromMail
-	Until      string    `json:"until,omitempty"`      // of Deferred: not before then (RFC 3339)
+	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: not before then (RFC 3339)
+	Clock      string    `json:"clock,omitempty"`      // the time of the event before, from which the clock was set back
 }
 
 // appendLine writes the event as one line of JSON.
@@ -80,8 +83,12 @@ func Describe(e *Event, zone *time.Location) string {
 	if e.Kind == Sent || e.Kind == Explained {
 		text += " to " + e.Address
 	}
+	again := ", not again before "
+	if e.Kind == Limited {
+		again = ", not before "
+	}
 	for _, part := range []struct{ before, value string }{
-		{" via ", e.Via}, {" by ", e.By}, {", not again before ", until}, {": ", e.Reason},
+		{" via ", e.Via}, {" by ", e.By}, {again, until}, {": ", e.Reason}, {"; the clock was set back from ", e.Clock},
 	} {
 		if part.value != "" {
 			text += part.before + part.value

@@ -62,6 +62,9 @@ func TestCutOffLine(t *testing.T) {
 		if err := os.WriteFile(path, append(append([]byte(nil), data...), data[:cut]...), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		if err := h.ForgetSums(); err != nil {
+			t.Fatal(err)
+		}
 		if err := h.Append(e); err != nil {
 			t.Fatal(err)
 		}

@@ -5,15 +5,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"os"
 	"time"
+
+	"vext/internal/disk"
 )
 
 // scanFile reads a file line by line. A million lines are read in less than a
 // second, which encoding/json alone can't do: parse is for lines as appendLine
 // writes them, and json.Unmarshal for all that it is not sure of.
 func scanFile(path string, fn func(*Event)) (damaged int, err error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return 0, err
 	}
@@ -167,6 +168,8 @@ func (e *Event) field(key string) *string {
 		return &e.Until
 	case "source":
 		return &e.Source
+	case "clock":
+		return &e.Clock
 	}
 	return nil
 }

@@ -13,14 +13,18 @@ type Standing struct {
 	Queued   *Event // the last time it was given a day; nil if never
 	Snoozed  string // the day it was snoozed to, if that was the last word
 	Branches []string
+	Ended    *Event     // by which it was Done; nil when it is not
 	Vanished *Event     // the commit is no longer on its branch; nil when it is
 	Tried    *Deferrals // nil when it was not tried to be sent
+	Limited  *Event     // its recipient has had the day's maximum; nil when it has not
+	Failed   bool       // it was set aside, and not put back since
 	Lines    []Line     // for IRC, of all days
 }
 
 // Deferrals count the attempts to send that failed and may yet succeed.
 type Deferrals struct {
 	Count int       // since it was given its day, or put back
+	Taken int       // of these, those of which a server may have taken the mail
 	First time.Time // when the first was
 	Until time.Time // not to be tried again before
 	Why   string    // the last failed
@@ -32,7 +36,7 @@ func (s *Standing) take(e *Event) {
 	switch e.Kind {
 	case Queued:
 		queued := *e
-		s.Queued, s.Vanished = &queued, nil
+		s.Queued, s.Vanished, s.Failed = &queued, nil, false
 	case Also:
 		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil
 	case Duplicate:
@@ -42,24 +46,51 @@ func (s *Standing) take(e *Event) {
 	case Vanished:
 		vanished := *e
 		s.Vanished = &vanished
+	case Failed:
+		s.Failed = true
 	case Sent, Cancelled, Passed, Replaced: // the last has no key: its commit waits under another name
-		s.Done, s.Sent, s.Snoozed, s.Tried = true, e.Kind == Sent, "", nil
+		if s.wasSnoozedSince(e) {
+			return
+		}
+		ended := *e
+		s.Done, s.Sent, s.Ended, s.Snoozed, s.Tried, s.Limited = true, e.Kind == Sent, &ended, "", nil, nil
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
 			snoozed := *e
 			s.Queued = &snoozed
 		}
-		s.Done, s.Sent, s.Snoozed, s.Tried = false, false, e.Due, nil
+		s.Done, s.Sent, s.Ended, s.Snoozed, s.Tried, s.Limited, s.Failed = false, false, nil, e.Due, nil, nil, false
 	case Retried:
-		s.Tried = nil
-	case Deferred:
-		if s.Tried == nil {
-			s.Tried = &Deferrals{First: e.Time}
-		}
-		s.Tried.Count++
-		s.Tried.Until, _ = time.Parse(time.RFC3339, e.Until)
-		s.Tried.Why = e.Reason
+		s.Tried, s.Limited, s.Failed = nil, nil, false
+	case Limited:
+		limited := *e
+		s.Limited = &limited
+	case Deferred, Unconfirmed:
+		s.takeDeferral(e)
 	}
+}
+
+// wasSnoozedSince reports whether a reminder was sent on its day before it was
+// snoozed to another, although the history tells of it later. An earlier
+// version wrote by years: what a clock that was ahead had recorded stands
+// behind all that came after it.
+func (s *Standing) wasSnoozedSince(sent *Event) bool {
+	return sent.Kind == Sent && s.Snoozed != "" && sent.Due != "" && sent.Due < s.Snoozed && s.Queued != nil && s.Queued.Name == sent.Name
+}
+
+func (s *Standing) takeDeferral(e *Event) {
+	if s.Tried == nil {
+		s.Tried = &Deferrals{First: e.Time}
+	}
+	d := s.Tried
+	if d.Count++; e.Kind == Unconfirmed {
+		d.Taken++
+	}
+	if e.Time.Before(d.First) { // the clock was ahead
+		d.First = e.Time
+	}
+	d.Until, _ = time.Parse(time.RFC3339, e.Until)
+	d.Why = e.Reason
 }
 
 // Deferrals returns the attempts to send that failed, none when there were
@@ -73,7 +104,7 @@ func (s *Standing) Deferrals() Deferrals {
 
 // A Knowledge is what the history says about the names and keys asked for.
 type Knowledge struct {
-	names, keys map[string]*Standing
+	names, keys, trusted, claimed map[string]*Standing
 }
 
 // Name returns the standing of the message of that name.
@@ -82,6 +113,14 @@ func (k *Knowledge) Name(name string) *Standing { return standing(k.names, name)
 // Key returns the standing of the commit with that key, under whatever names
 // it came.
 func (k *Knowledge) Key(key string) *Standing { return standing(k.keys, key) }
+
+// Trusted returns the standing of the commit with that key by those events alone
+// that stand for what nobody can have forged.
+func (k *Knowledge) Trusted(key string) *Standing { return standing(k.trusted, key) }
+
+// Claimed returns the standing of the commit with that key by all other events:
+// by what anybody can have written.
+func (k *Knowledge) Claimed(key string) *Standing { return standing(k.claimed, key) }
 
 func standing(m map[string]*Standing, key string) *Standing {
 	if s := m[key]; s != nil && key != "" {
@@ -105,23 +144,32 @@ func take(m map[string]*Standing, key string, e *Event) {
 
 // Know reads the history and returns what it says about the messages and
 // commits asked for. What it remembers grows with those, not with the history.
-func (h History) Know(names, keys []string) (*Knowledge, error) {
-	k := &Knowledge{names: map[string]*Standing{}, keys: map[string]*Standing{}}
+// Every event is shown to also, too.
+func (h History) Know(names, keys []string, also ...func(*Event)) (*Knowledge, error) {
+	k := &Knowledge{map[string]*Standing{}, map[string]*Standing{}, map[string]*Standing{}, map[string]*Standing{}}
 	for _, name := range names {
 		k.names[name] = nil
 	}
 	var asked commit.Index[string] // for the keys
 	for _, key := range keys {
 		if _, twice := k.keys[key]; key != "" && !twice {
-			k.keys[key] = nil
+			k.keys[key], k.trusted[key], k.claimed[key] = nil, nil, nil
 			asked.Add(key, key)
 		}
 	}
 	_, err := h.Scan(func(e *Event) {
+		for _, fn := range also {
+			fn(e)
+		}
 		take(k.names, e.Name, e)
 		if e.Key != "" && len(keys) > 0 {
 			asked.Find(h.Known(e.Key), func(key string) bool {
 				take(k.keys, key, e)
+				if commit.Forgeable(e.Source) {
+					take(k.claimed, key, e)
+				} else {
+					take(k.trusted, key, e)
+				}
 				return true
 			})
 		}

@@ -1,0 +1,133 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vext/internal/disk"
+)
+
+// Append writes events, in their order, and returns when they are on disk. It
+// writes all events of a year at once, so that a crash leaves all of them or a
+// last line that is cut off and is passed over.
+//
+// The newest file takes the events of earlier years, too. The first event
+// after the clock was set back says so in its Clock. Append refuses with an
+// ErrLost to continue a file that has lost records.
+func (h History) Append(events ...Event) error {
+	return h.appendAll(events, true)
+}
+
+// AppendPast is Append for events of a time before vext kept a history: that
+// their times are old says nothing about the clock.
+func (h History) AppendPast(events ...Event) error {
+	return h.appendAll(events, false)
+}
+
+func (h History) appendAll(events []Event, mark bool) error {
+	if len(events) == 0 {
+		return nil
+	}
+	newest, err := h.newest()
+	if err != nil {
+		return err
+	}
+	for len(events) > 0 {
+		year, n := max(newest, events[0].Time.UTC().Year()), 1
+		for n < len(events) && max(newest, events[n].Time.UTC().Year()) == year {
+			n++
+		}
+		if err := h.appendYear(year, events[:n], mark); err != nil {
+			return err
+		}
+		newest, events = year, events[n:]
+	}
+	return nil
+}
+
+// newest returns the year of the newest file, 0 when there is none.
+func (h History) newest() (int, error) {
+	paths, err := h.files()
+	if err != nil || len(paths) == 0 {
+		return 0, err
+	}
+	return strconv.Atoi(filepath.Base(paths[len(paths)-1])[:4])
+}
+
+func (h History) path(year int) string {
+	return filepath.Join(h.dir, fmt.Sprintf("%04d.jsonl", year))
+}
+
+func (h History) appendYear(year int, events []Event, mark bool) error {
+	f, err := h.open(year)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sums := h.readSums()
+	name := filepath.Base(f.Name())
+	if err := sums.check(f, name); err != nil {
+		return fmt.Errorf("%s %w", f.Name(), err)
+	}
+	end, err := readTail(f)
+	if err != nil {
+		return err
+	}
+	var lines []byte
+	if end.isCut() { // by a crash or a full disk
+		lines = append(lines, '\n')
+	}
+	for i, e := range events {
+		e.Clock = "" // of an event that this one was made from
+		if last, ok := end.lastTime(); i == 0 && mark && ok && last.Sub(e.Time) > clockSlack {
+			e.Clock = last.UTC().Format(time.RFC3339)
+		}
+		if lines, err = e.appendLine(lines); err != nil {
+			return err
+		}
+	}
+	if _, err = f.Write(lines); err == nil {
+		err = f.Sync()
+	}
+	if err == nil && !sums.has(name) {
+		// The file is new, or whoever made it did not live to sync its name.
+		err = disk.SyncDir(h.dir)
+	}
+	if err != nil {
+		// A repeated attempt must not record the events twice.
+		return errors.Join(err, f.Truncate(end.size))
+	}
+	h.writeSum(sums, f, name)
+	return nil
+}
+
+// clockSlack is by how much times may be out of order without a word: runs
+// overlap, and clocks are adjusted.
+const clockSlack = time.Hour
+
+// open opens the file of a year for appending, and makes it where it is missing.
+func (h History) open(year int) (*os.File, error) {
+	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
+	f, err := os.OpenFile(h.path(year), flags, disk.FileMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := disk.MakeDir(h.dir); err != nil {
+			return nil, err
+		}
+		f, err = os.OpenFile(h.path(year), flags, disk.FileMode)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, &fs.PathError{Op: "append to", Path: f.Name(), Err: disk.ErrNotRegular})
+	}
+	return f, nil
+}

@@ -1,0 +1,191 @@
+package history
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"vext/internal/disk"
+)
+
+// ErrLost says that a file of the history is missing or no longer has what was
+// in it: a commit that was reminded of may look new.
+var ErrLost = errors.New("lost records")
+
+// A sum is what a file must at least have: so many bytes, which end with what
+// has this digest. A file may have more: a crash came between the record and
+// the sum, or an earlier version has appended, which knows no sums.
+type sum struct {
+	name   string
+	size   int64
+	digest string // of the last tailSize bytes, or of all
+}
+
+// sums are the sums of all files, oldest year first. STATE/history.sum holds
+// them, one a line. It is not synced: one that is behind is right as well, and
+// one that can't be read says nothing.
+type sums []sum
+
+const sumFormat = "%s %012d %s\n"
+
+// ForgetSums makes the history as it is the right one.
+func (h History) ForgetSums() error { return disk.Remove(h.sum) }
+
+func (h History) readSums() sums {
+	data, err := disk.ReadFile(h.sum)
+	if err != nil {
+		return nil
+	}
+	var all sums
+	for line := range bytes.Lines(data) {
+		var s sum
+		if _, err := fmt.Sscanf(string(line), sumFormat, &s.name, &s.size, &s.digest); err != nil || len(s.digest) != digestSize || !yearFile.MatchString(s.name) {
+			return nil
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// writeSum notes what a file has now, and what those have that no sum was
+// written of. That it can't be noted is no reason to refuse a record.
+func (h History) writeSum(all sums, f *os.File, name string) {
+	if len(all) == 0 {
+		paths, _ := h.files()
+		for _, path := range paths {
+			if other, err := disk.Open(path); err == nil && filepath.Base(path) != name {
+				all = all.with(other, filepath.Base(path))
+				other.Close()
+			}
+		}
+	}
+	var text []byte
+	for _, s := range all.with(f, name) {
+		text = fmt.Appendf(text, sumFormat, s.name, s.size, s.digest)
+	}
+	to, err := os.OpenFile(h.sum, os.O_WRONLY|os.O_CREATE, disk.FileMode)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	to.WriteAt(text, 0) // in place: a full disk has room for that
+	to.Truncate(int64(len(text)))
+}
+
+// with returns the sums with that of a file.
+func (all sums) with(f *os.File, name string) sums {
+	end, err := readTail(f)
+	if err != nil {
+		return all
+	}
+	s := sum{name, end.size, end.digest()}
+	i, known := slices.BinarySearchFunc(all, name, func(s sum, name string) int { return bytes.Compare([]byte(s.name), []byte(name)) })
+	if known {
+		all[i] = s
+		return all
+	}
+	return slices.Insert(all, i, s)
+}
+
+func (all sums) has(name string) bool {
+	return slices.ContainsFunc(all, func(s sum) bool { return s.name == name })
+}
+
+// check returns an ErrLost when a file has not what its sum says.
+func (all sums) check(f *os.File, name string) error {
+	i := slices.IndexFunc(all, func(s sum) bool { return s.name == name })
+	if i < 0 {
+		return nil
+	}
+	end, err := readTailBefore(f, all[i].size)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("has %w: it is shorter than it was", ErrLost)
+	case err != nil:
+		return err
+	case end.digest() != all[i].digest:
+		return fmt.Errorf("has %w, or was changed: it does not have what was appended last", ErrLost)
+	}
+	return nil
+}
+
+// Verify looks whether all files are there with what was recorded in them. It
+// reads the end of each.
+func (h History) Verify() error {
+	all := h.readSums()
+	for _, s := range all {
+		f, err := disk.Open(filepath.Join(h.dir, s.name))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrNotRegular) {
+			return fmt.Errorf("the history has %w: %s is missing", ErrLost, filepath.Join(h.dir, s.name))
+		}
+		if err != nil {
+			return err
+		}
+		err = all.check(f, s.name)
+		if f.Close(); err != nil {
+			return fmt.Errorf("%s %w", f.Name(), err)
+		}
+	}
+	return nil
+}
+
+// tailSize is how much of the end of a file is looked at.
+const tailSize = 4 << 10
+
+// A tail is the end of a file.
+type tail struct {
+	size int64 // of the file up to here
+	data []byte
+}
+
+func readTail(f *os.File) (tail, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return tail{}, err
+	}
+	return readTailBefore(f, info.Size())
+}
+
+// readTailBefore returns the end of the first size bytes of a file, the error
+// io.ErrUnexpectedEOF when it has fewer.
+func readTailBefore(f *os.File, size int64) (tail, error) {
+	data := make([]byte, min(size, tailSize))
+	if _, err := f.ReadAt(data, size-int64(len(data))); err != nil && len(data) > 0 {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return tail{}, err
+	}
+	return tail{size, data}, nil
+}
+
+const digestSize = 32
+
+func (t *tail) digest() string {
+	digest := sha256.Sum256(t.data)
+	return hex.EncodeToString(digest[:])[:digestSize]
+}
+
+// isCut reports whether the last line has no end.
+func (t *tail) isCut() bool { return len(t.data) > 0 && t.data[len(t.data)-1] != '\n' }
+
+// lastTime returns the time of the last event, where it stands in the tail and
+// can be read.
+func (t *tail) lastTime() (time.Time, bool) {
+	rest, ok := bytes.CutSuffix(t.data, []byte("\n"))
+	line := rest[bytes.LastIndexByte(rest, '\n')+1:]
+	value, found := bytes.CutPrefix(line, []byte(`{"time":"`))
+	if !ok || !found || len(value) < len(time.RFC3339) {
+		return time.Time{}, false
+	}
+	value, _, _ = bytes.Cut(value, []byte(`"`))
+	return parseTime(value)
+}
