@@ -19,8 +19,9 @@ type Mail struct {
 type Sender interface {
 	// Send returns nil when the next hop has taken the responsibility for the
 	// mail. An error is a *Refused when this mail will never be taken, a
-	// *Closed when no mail can be sent now; any other is about this mail, which
-	// may be tried again later.
+	// *Closed when no mail can be sent now, an *Unknown when the mail may have
+	// been taken all the same; any other is about this mail, which was not
+	// taken and may be tried again later.
 	Send(ctx context.Context, m *Mail) error
 	// Check reports whether mail could be sent, without sending any.
 	Check(ctx context.Context) error
@@ -42,6 +43,17 @@ type Closed struct{ Err error }
 
 func (e *Closed) Error() string { return e.Err.Error() }
 func (e *Closed) Unwrap() error { return e.Err }
+
+// Unknown says that all of a mail was handed over, and no answer came: it may
+// have been taken, or not (RFC 5321, section 4.5.3.2.6; RFC 1047). The error in
+// it may be a *Closed.
+type Unknown struct{ Err error }
+
+func (e *Unknown) Error() string { return e.Err.Error() + "; whether the mail was taken is not known" }
+func (e *Unknown) Unwrap() error { return e.Err }
+
+// IsUnknown reports whether err leaves open whether the mail was taken.
+func IsUnknown(err error) bool { return errors.As(err, new(*Unknown)) }
 
 // IsRefused reports whether err is a refusal for good.
 func IsRefused(err error) bool { return errors.As(err, new(*Refused)) }

@@ -38,7 +38,7 @@ func Open(via string, opts Options) (notify.Sender, error) {
 		if !filepath.IsAbs(rest) {
 			return nil, fmt.Errorf("sendmail: needs the whole path of the program, such as sendmail:/usr/sbin/sendmail, not %q", rest)
 		}
-		return &sendmail{path: rest}, nil
+		return &sendmail{path: rest, limit: sendmailLimit}, nil
 	case "maildir":
 		if !filepath.IsAbs(rest) {
 			return nil, fmt.Errorf("maildir: needs the whole path of a directory, not %q", rest)

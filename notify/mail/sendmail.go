@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"vext/notify"
@@ -16,7 +17,10 @@ import (
 // sendmail sends through a program with the interface of sendmail(8). It is
 // run without a shell; the recipient comes after --, so that no address is
 // taken for an option.
-type sendmail struct{ path string }
+type sendmail struct {
+	path  string
+	limit time.Duration // how long it may take over one mail
+}
 
 func (s *sendmail) String() string { return "sendmail:" + s.path }
 
@@ -32,22 +36,34 @@ var permanent = map[int]string{
 // ended: it may have left a child behind that delivers.
 const sendmailDelay = 2 * time.Second
 
-// Send implements notify.Sender.
+// sendmailLimit is for a program that delivers itself: as long as a mail server
+// has for a mail.
+const sendmailLimit = dataTimeout
+
+// Send implements notify.Sender. A program that takes too long is killed with
+// all that it has started. One that was killed after it had read the mail to
+// its end may have sent it.
 func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
 	args := []string{"-i"}
 	if m.Sender != "" {
 		args = append(args, "-f", m.Sender)
 	}
 	cmd := exec.CommandContext(ctx, s.path, append(args, "--", m.Recipient)...)
-	stdin, err := wholeFile(unixLines(m.Data))
+	data := unixLines(m.Data)
+	size := int64(len(data))
+	stdin, err := wholeFile(data)
 	if err != nil {
 		return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
 	}
 	defer stdin.Close()
 	cmd.Stdin = stdin
 	cmd.WaitDelay = sendmailDelay
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	output, err := cmd.CombinedOutput()
-	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+	if cmd.ProcessState != nil && cmd.ProcessState.Success() { // whatever its children do
 		return nil
 	}
 	var exit *exec.ExitError
@@ -55,11 +71,25 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 		return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
 	}
 	err = fmt.Errorf("%s: recipient %s: %w%s", s, m.Recipient, err, said(output))
-	if why, ok := permanent[exit.ExitCode()]; ok {
-		return &notify.Refused{Err: fmt.Errorf("%w (%s)", err, why)}
+	if code := exit.ExitCode(); code >= 0 && code <= signalled {
+		if why, ok := permanent[exit.ExitCode()]; ok {
+			return &notify.Refused{Err: fmt.Errorf("%w (%s)", err, why)}
+		}
+		return err
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = &notify.Closed{Err: fmt.Errorf("%w: it took longer than %s", err, s.limit)} // as every mail would
+	}
+	// Parent and child share the offset of the file.
+	if at, seekErr := stdin.Seek(0, io.SeekCurrent); seekErr != nil || at >= size {
+		return &notify.Unknown{Err: err}
 	}
 	return err
 }
+
+// signalled is above what statuses of sysexits.h there are. A shell ends with
+// this and the number of the signal when a program of its was killed.
+const signalled = 128
 
 // wholeFile returns data as a file without a name. A pipe would end when vext
 // is killed, and the program would send what it had read until then.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -46,7 +47,7 @@ type smtpSender struct {
 	client         *smtp.Client
 
 	mu   sync.Mutex // guards conn, which abort closes
-	conn net.Conn
+	conn *boundedConn
 }
 
 func newSMTP(u *url.URL, opts Options) (*smtpSender, error) {
@@ -135,7 +136,7 @@ func (s *smtpSender) abort() {
 	}
 }
 
-func (s *smtpSender) setConn(conn net.Conn) {
+func (s *smtpSender) setConn(conn *boundedConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = conn
@@ -174,18 +175,28 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 }
 
 // deliver hands over the mail. Once the server's answer has been read, there is
-// nothing more here that could fail.
+// nothing more here that could fail. When the final dot was sent and no answer
+// came, the outcome is unknown.
 func (s *smtpSender) deliver(m *notify.Mail) error {
+	what := "message for " + m.Recipient
 	w, err := s.client.Data()
 	if err == nil {
-		if _, err = w.Write(m.Data); err == nil {
-			err = w.Close()
-		}
+		_, err = w.Write(m.Data)
 	}
 	if err != nil {
-		return s.failed("message for "+m.Recipient, err)
+		return s.failed(what, err)
 	}
-	return nil
+	err = w.Close()
+	if err == nil {
+		return nil
+	}
+	isSent := s.conn.sent()
+	var reply *smtp.SMTPError
+	isAnswer := errors.As(err, &reply) && reply.Code >= 400 && reply.Code <= 599
+	if err = s.failed(what, err); isSent && !isAnswer {
+		return &notify.Unknown{Err: err}
+	}
+	return err
 }
 
 // failed sorts an error by what the server said, and gives up a connection
@@ -242,11 +253,11 @@ func (s *smtpSender) drop() {
 
 func (s *smtpSender) connect(ctx context.Context) error {
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", s.addr)
+	dialed, err := dialer.DialContext(ctx, "tcp", s.addr)
 	if err != nil {
 		return err
 	}
-	conn = &boundedConn{Conn: conn}
+	conn := &boundedConn{Conn: dialed}
 	s.setConn(conn)
 	client, err := s.greet(conn)
 	if err != nil {
@@ -310,11 +321,16 @@ func (s *smtpSender) startTLS(conn net.Conn) (*smtp.Client, error) {
 	return client, nil
 }
 
-// A boundedConn fails when the server answers endlessly.
+// A boundedConn fails when the server answers endlessly, and knows whether all
+// that was to be sent was.
 type boundedConn struct {
 	net.Conn
-	n int // bytes read since something was written
+	n      int         // bytes read since something was written
+	failed atomic.Bool // a write has failed
 }
+
+// sent reports whether the system has taken all that was written.
+func (c *boundedConn) sent() bool { return !c.failed.Load() }
 
 // longestAnswer is more than any answer, or any chain of certificates, has.
 const longestAnswer = 1 << 20
@@ -329,7 +345,11 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 
 func (c *boundedConn) Write(p []byte) (int, error) {
 	c.n = 0
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.failed.Store(true)
+	}
+	return n, err
 }
 
 // A greetedConn says the server's greeting, which was read already, again.
