@@ -122,6 +122,22 @@ func (q *Queue) Finish(e Entry) error {
 	return err
 }
 
+// Postpone moves an entry to a later day, YYYYMMDD: it was put off, and a crash
+// came before the move.
+func (q *Queue) Postpone(e Entry, to string) error {
+	day, err := calendar.Parse(to)
+	if err != nil {
+		return err
+	}
+	if err := disk.MakeDir(q.dayDir(day)); err != nil {
+		return err
+	}
+	if err := disk.Rename(e.Path, q.entry(day, e.Name).Path); err != nil {
+		return err
+	}
+	return disk.SyncDir(q.dayDir(day))
+}
+
 // SyncDay makes durable what Finish took out of a day, and removes the day's
 // directory when that was the last.
 func (q *Queue) SyncDay(day calendar.Day) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -31,12 +32,18 @@ type Item struct {
 	Reason string             // why it was set aside, or can't be read
 	Tried  *history.Deferrals // nil when it was not tried to be sent
 	Gone   string             // why the commit is no longer where it was
+	Until  time.Time          // not to be sent before, zero when it may be
+	Why    string             // and why not
 	Held   bool               // it waits in the spool for another way to bring its commit
 	IRC    []string           // the targets that were not yet told of it
 }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
+	heldUntil := ""
+	if !i.Until.IsZero() {
+		heldUntil = i.Until.Format(time.RFC3339)
+	}
 	return json.Marshal(struct {
 		Name       string   `json:"name"`
 		Place      string   `json:"place"`
@@ -52,10 +59,12 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Source     string   `json:"source,omitempty"`
 		Gone       string   `json:"gone,omitempty"`
 		IRC        []string `json:"irc,omitempty"`
+		HeldUntil  string   `json:"held_until,omitempty"`
+		HeldWhy    string   `json:"held_why,omitempty"`
 		Path       string   `json:"path"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, i.Path,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, i.Path,
 	})
 }
 
@@ -81,6 +90,11 @@ func (q *Queue) Waiting() ([]Item, error) {
 		standing := known.Name(e.Name)
 		item.fill(q, standing.Queued)
 		item.Tried = standing.Tried
+		if limited := standing.Limited; limited != nil {
+			if until, err := time.Parse(time.RFC3339, limited.Until); err == nil && until.After(q.Now) {
+				item.Until, item.Why = until, limited.Reason
+			}
+		}
 		if standing.Vanished != nil {
 			item.Gone = standing.Vanished.Reason
 		}

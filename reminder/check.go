@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,9 +129,16 @@ func (s *Service) checkRun(maxAge time.Duration) Finding {
 func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	var queued, sent time.Time
 	lines := history.NewLines(s.Queue.Now)
+	held := map[string]*history.Event{}
+	clock := &clockCheck{now: s.Queue.Now}
 	damaged, err := s.Queue.History.Scan(func(e *history.Event) {
 		lines.Take(e)
+		clock.take(e)
 		switch {
+		case e.Kind == history.Limited:
+			limited := *e
+			held[e.Name] = &limited
+		case isFuture(e.Time, s.Queue.Now):
 		case e.Kind == history.Queued && e.Time.After(queued):
 			queued = e.Time
 		case e.Kind == history.Sent && e.Time.After(sent):
@@ -140,11 +148,59 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	if err != nil {
 		return []Finding{{Broken, "history", err.Error(), ""}}
 	}
-	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}, s.checkWaiting(lines), s.checkFailed()}
+	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}}
+	findings = append(findings, s.checkWaiting(lines, held)...)
+	findings = append(findings, s.checkFailed())
+	if err := s.Queue.History.Verify(); err != nil {
+		findings = append(findings, Finding{Broken, "history", err.Error(), lostHint(s.Queue.State)})
+	}
 	if damaged > 0 {
 		findings = append(findings, Finding{LookAt, "history", fmt.Sprintf("%s can't be read", calendar.Plural(damaged, "line")), "see " + s.Queue.History.Dir()})
 	}
-	return findings
+	return append(findings, clock.findings(s.Queue.Zone)...)
+}
+
+// lostHint says what to do about a history that has lost records.
+func lostHint(state string) string {
+	return "nothing is sent, because it could be for the second time: restore it from a backup; or, to go on with what there is, remove " +
+		filepath.Join(state, "history.sum")
+}
+
+// A clockCheck finds out whether the clock was ahead.
+type clockCheck struct {
+	now    time.Time
+	ahead  int           // events of the future
+	latest time.Time     // of these
+	step   history.Event // the last that was recorded after the clock was set back
+}
+
+func (c *clockCheck) take(e *history.Event) {
+	if isFuture(e.Time, c.now) {
+		if c.ahead++; e.Time.After(c.latest) {
+			c.latest = e.Time
+		}
+	}
+	if e.Clock != "" {
+		c.step = *e
+	}
+}
+
+// clockMemory is for how long a clock that was set back is worth a word.
+const clockMemory = 7 * 24 * time.Hour
+
+func (c *clockCheck) findings(zone *time.Location) []Finding {
+	const hint = "was the clock wrong, or vext run with --now? what was due until then was sent, see vext show"
+	const format = "Mon 2 Jan 2006 15:04"
+	from, err := time.Parse(time.RFC3339, c.step.Clock)
+	switch {
+	case err == nil && c.now.Sub(c.step.Time) <= clockMemory:
+		text := fmt.Sprintf("it was set back from %s to %s", from.In(zone).Format(format), c.step.Time.In(zone).Format(format))
+		return []Finding{{LookAt, "clock", text, hint}}
+	case c.ahead > 0 && err != nil:
+		text := fmt.Sprintf("the history has %s of the future, the latest of %s", calendar.Plural(c.ahead, "event"), c.latest.In(zone).Format(format))
+		return []Finding{{LookAt, "clock", text, hint}}
+	}
+	return nil
 }
 
 func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding {
@@ -158,18 +214,41 @@ func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding 
 	if seen.IsZero() {
 		since = first
 	}
+	if isFuture(seen, s.Queue.Now) {
+		return Finding{LookAt, what, s.ago(seen), "the clock was ahead then; the next commit corrects this"}
+	}
 	if maxSilence > 0 && !since.IsZero() && s.Queue.Now.Sub(since) > maxSilence {
 		return Finding{LookAt, what, s.ago(seen), "do commit mails, or hooks, still reach vext-filter?"}
 	}
 	return Finding{Well, what, s.ago(seen), ""}
 }
 
-func (s *Service) checkWaiting(lines *history.Lines) Finding {
-	const what = "waiting"
+// checkWaiting looks at what waits, and at what of it is held back for a day.
+func (s *Service) checkWaiting(lines *history.Lines, held map[string]*history.Event) []Finding {
 	entries, err := s.Queue.Entries(calendar.Day{})
 	if err != nil {
-		return Finding{Broken, what, err.Error(), ""}
+		return []Finding{{Broken, "waiting", err.Error(), ""}}
 	}
+	counts := map[string]int{} // by recipient
+	entries = slices.DeleteFunc(entries, func(e queue.Entry) bool {
+		is := isHeld(held[e.Name], s.Queue.Now)
+		if is {
+			counts[held[e.Name].Address]++
+		}
+		return is
+	})
+	findings := []Finding{s.checkEntries(entries, lines)}
+	for _, address := range slices.Sorted(maps.Keys(counts)) {
+		findings = append(findings, Finding{
+			LookAt, "held", fmt.Sprintf("%s for %s until tomorrow", calendar.Plural(counts[address], "reminder"), address),
+			"commit mails, which anybody can have written, asked for more than max_per_day; see senders and max_per_day in vext.toml(5)",
+		})
+	}
+	return findings
+}
+
+func (s *Service) checkEntries(entries []queue.Entry, lines *history.Lines) Finding {
+	const what = "waiting"
 	text := calendar.Plural(len(entries), "reminder")
 	all := len(entries)
 	if entries = s.notForIRC(entries, lines); len(entries) < all {

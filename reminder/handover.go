@@ -61,7 +61,7 @@ func (s *Service) handOver(ctx context.Context, items []*dueItem, sum *Summary) 
 func (h *handover) take(item *dueItem) error {
 	lines := item.byName.LinesOf(item.entry.Day.String())
 	isPlain := len(h.Queue.Policy.Ways) == 0 && len(lines) == 0
-	if isPlain || item.isDone() || h.handed[item.event.Key] {
+	if isPlain || item.isDone() || item.isSnoozed() || h.handed[item.event.Key] {
 		h.mails = append(h.mails, item)
 		return nil
 	}

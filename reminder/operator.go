@@ -30,6 +30,7 @@ type news struct {
 	setAside []history.Event // since the operator was last told
 	month    *Numbers        // of the last month, nil when it was told
 	lines    *history.Lines  // that wait for IRC
+	floods   []flood         // for whom more is due than may be sent
 }
 
 // Numbers are what happened in a month, and what is.
@@ -40,7 +41,7 @@ type Numbers struct {
 	Waiting, Overdue, Aside                  int
 	LastCommit, LastSent                     string // for a person
 	day                                      calendar.Day
-	lastSent                                 time.Time
+	lastSent, now                            time.Time
 }
 
 // tellOperator writes to the operator once about everything that was set
@@ -63,6 +64,9 @@ func (s *Service) tellOperator(ctx context.Context) error {
 		}
 	}
 	if err == nil {
+		err = s.tellFloods(ctx, n.floods)
+	}
+	if err == nil {
 		err = s.tellTroubles(ctx)
 	}
 	return err
@@ -72,31 +76,38 @@ func (s *Service) tellOperator(ctx context.Context) error {
 func (s *Service) news() (*news, error) {
 	today := s.Queue.Today()
 	month := calendar.Date(today.Year(), today.Month()-1, 1)
-	n := &news{lines: history.NewLines(s.Queue.Now), month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month}}
+	n := &news{lines: history.NewLines(s.Queue.Now), month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month, now: s.Queue.Now}}
 	told := false
 	begun := false // before this month
+	all := &floods{map[string]*flood{}, map[string]bool{}}
 	_, err := s.Queue.History.Scan(func(e *history.Event) {
 		n.lines.Take(e)
+		all.take(e)
 		day := calendar.Of(e.Time, s.Queue.Zone)
 		begun = begun || day.Before(calendar.Date(today.Year(), today.Month(), 1))
 		switch {
 		case e.Kind == history.Failed:
 			n.setAside = append(n.setAside, *e)
-		case e.Kind == history.Told && e.Reason == toldSetAside:
+		case e.Kind == history.Told && e.Reason == toldSetAside && !isFuture(e.Time, s.Queue.Now):
 			n.setAside = nil
 		case e.Kind == history.Told && e.Reason == toldMonth:
-			told = told || e.Due >= month.String()
+			told = told || e.Due == month.String() // not of a month to come, by a clock that was ahead
 		}
 		n.month.count(e, day)
 	})
 	if told || !begun {
 		n.month = nil
 	}
+	n.floods = all.news(s.Queue.Now)
 	return n, err
 }
 
+// isFuture reports whether an event was recorded by a clock that was ahead.
+// What an earlier version recorded so stands behind what came after it.
+func isFuture(t, now time.Time) bool { return t.Sub(now) > time.Hour }
+
 func (n *Numbers) count(e *history.Event, day calendar.Day) {
-	if e.Kind == history.Sent && e.Time.After(n.lastSent) {
+	if e.Kind == history.Sent && e.Time.After(n.lastSent) && !isFuture(e.Time, n.now) {
 		n.lastSent = e.Time
 	}
 	if day.Year() != n.day.Year() || day.Month() != n.day.Month() {
@@ -179,7 +190,12 @@ func (s *Service) tell(ctx context.Context, what, subject, template string, data
 	}
 	sending, cancel := finishing(ctx)
 	defer cancel()
-	if err := s.Mail.Send(sending, m); err != nil {
+	err = s.Mail.Send(sending, m)
+	if notify.IsUnknown(err) { // to say it at every run would be worse
+		s.Log.Warn("the operator may not have got a mail", "about", what, "err", err)
+		err = nil
+	}
+	if err != nil {
 		if notify.IsRefused(err) {
 			return fmt.Errorf("the operator can't be written to: %w", err)
 		}

@@ -69,6 +69,9 @@ func (s *Service) previewNews(steps []Step) ([]Step, error) {
 	if n.month != nil {
 		told = append(told, Step{"tell", s.Operator, "the numbers of " + n.month.Month})
 	}
+	if len(n.floods) > 0 {
+		told = append(told, Step{"tell", s.Operator, "for whom more is due than may be sent"})
+	}
 	troubles, err := s.newTroubles()
 	if len(troubles) > 0 {
 		told = append(told, Step{"tell", s.Operator, "what fails"})
@@ -100,6 +103,10 @@ func (s *Service) previewItem(item *dueItem) Step {
 	switch {
 	case item.isDone():
 		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
+	case item.isSnoozed():
+		return Step{"wait", to(e), "it was put off"}
+	case isHeld(item.byName.Limited, s.Queue.Now):
+		return Step{"wait", to(e), item.byName.Limited.Reason}
 	case s.isPaused(item):
 		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Deferrals().Until)}
 	}

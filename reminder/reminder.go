@@ -30,6 +30,7 @@ type Service struct {
 	Host        string // the name of this machine
 	Digest      bool
 	Explain     bool   // committers are told that a trailer can't be understood
+	MaxPerDay   int    // mails to one recipient a day that anybody can have caused; 0 for no limit
 	Inflow      Inflow // may be nil
 	Log         *slog.Logger
 	Progress    func(what string) queue.Progress // may return nil
@@ -44,6 +45,8 @@ type Service struct {
 	Await func(ctx context.Context, keys []string)
 
 	sentKeys map[string]bool // the commits that this run has reminded of
+	today    *dayCount       // what went out today
+	held     []history.Event // what is to wait for tomorrow, not yet recorded
 	openKeys []string        // the lines that wait to be told
 	missing  map[string]bool // the lines that the outbox should have and has not, by key
 }

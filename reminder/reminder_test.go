@@ -502,7 +502,7 @@ func TestCheckOverdue(t *testing.T) {
 	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
 	for day, want := range map[int]Level{1: Well, 2: LookAt, 3: LookAt, 4: Broken} {
 		at(t, s, day)
-		if got := s.checkWaiting(history.NewLines(now)); got.Level != want {
+		if got := s.checkWaiting(history.NewLines(now), nil)[0]; got.Level != want {
 			t.Errorf("day %d: %s (%s), want %s", day, got.Level, got.Text, want)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
-	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 )
@@ -26,6 +25,7 @@ type dueItem struct {
 	trusted *history.Standing // and of the commit by what nobody can have forged
 	instead string            // why the mail goes in the place of IRC, "" when it does not
 	why     error             // why what it asks for can't be understood: that is explained, and not reminded of
+	assumed bool              // it is taken for sent, because nobody says otherwise
 }
 
 // key identifies the reminder: the same at every try, another after a snooze.
@@ -92,6 +92,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 	if progress != nil {
 		progress(len(groups), len(groups))
 	}
+	errs = append(errs, s.recordHeld())
 	for _, day := range dirty {
 		errs = append(errs, s.Queue.SyncDay(day))
 	}
@@ -109,7 +110,8 @@ func (s *Service) due() ([]*dueItem, []error) {
 	for i, e := range entries {
 		names[i] = e.Name
 	}
-	known, err := s.Queue.History.Know(names, nil)
+	s.today = s.newDayCount()
+	known, err := s.Queue.History.Know(names, nil, s.today.take)
 	if err != nil {
 		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
@@ -185,12 +187,17 @@ func (s *Service) address(item *dueItem) string {
 	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
 }
 
-// isPaused reports whether an item was tried lately. A pause that ends later
-// than any pause can was written by a clock that was wrong.
+// isPaused reports whether an item was tried lately, or waits for its
+// recipient's next day. A pause that ends later than any pause can was written
+// by a clock that was wrong.
 func (s *Service) isPaused(item *dueItem) bool {
 	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
-	return left > 0 && left <= longestPause
+	return left > 0 && left <= longestPause || isHeld(item.byName.Limited, s.Queue.Now)
 }
+
+// isSnoozed reports whether a person has put the reminder off to a later day,
+// and a crash came before it was moved there.
+func (d *dueItem) isSnoozed() bool { return d.entry.Day.String() < d.byName.Snoozed }
 
 // isDone reports whether nothing is to be sent any more: a crash came between
 // the record and the removal, or the same commit was reminded of under another
@@ -216,6 +223,11 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 	for _, item := range group {
 		w, ok, err := s.prepare(item, sum)
 		errs = append(errs, err)
+		if ok && s.isOverLimit(item) {
+			delete(s.sentKeys, item.event.Key)
+			s.hold(item, sum)
+			continue
+		}
 		if ok {
 			ready, words = append(ready, item), append(words, w)
 		}
@@ -232,6 +244,13 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 	sending, cancel := finishing(ctx)
 	defer cancel()
 	if err := s.Mail.Send(sending, m); err != nil {
+		if notify.IsUnknown(err) {
+			err = s.notConfirmed(ready, err, sum)
+			if ctx.Err() != nil {
+				err = errors.Join(stopError{toldToEnd(ctx)}, err)
+			}
+			return errors.Join(append(errs, err)...)
+		}
 		for _, item := range ready {
 			delete(s.sentKeys, item.event.Key)
 		}
@@ -240,6 +259,7 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 		}
 		return errors.Join(append(errs, s.notSent(ready, err, sum))...)
 	}
+	s.count(ready)
 	errs = append(errs, s.sent(ready, sum))
 	return errors.Join(errs...)
 }
@@ -276,6 +296,9 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 		return s.prepareExplanation(item)
 	}
 	key := item.event.Key
+	if item.isSnoozed() {
+		return Words{}, false, s.Queue.Postpone(item.entry, item.byName.Snoozed)
+	}
 	if item.isDone() || s.sentKeys[key] {
 		return Words{}, false, s.Queue.Finish(item.entry)
 	}
@@ -350,7 +373,7 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		e.Time, e.Kind, e.Name = history.Stamp(s.Queue.Now), history.Sent, item.entry.Name
 		to := s.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
-		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.via(item), "", item.instead, ""
+		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), s.via(item), "", item.reason(), ""
 		if item.why != nil {
 			e.Kind, e.Due, e.Asked, e.Cause = history.Explained, "", item.event.Asked, ""
 		}
@@ -380,103 +403,4 @@ func (s *Service) sent(items []*dueItem, sum *Summary) error {
 		err = errors.Join(err, finishErr)
 	}
 	return err
-}
-
-// notSent decides what becomes of items whose mail was not taken.
-func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
-	if notify.IsRefused(cause) {
-		var errs []error
-		for _, item := range items {
-			errs = append(errs, s.setAside(item, cause.Error(), sum))
-		}
-		return errors.Join(errs...)
-	}
-	err := s.postpone(items, cause, sum)
-	if notify.IsClosed(cause) {
-		return errors.Join(stopError{cause}, err)
-	}
-	return errors.Join(cause, err)
-}
-
-// deferAll postpones the groups that were not tried because the way is closed.
-func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error {
-	if isHistoryError(cause) || !notify.IsClosed(cause) {
-		return nil
-	}
-	var rest []*dueItem
-	for _, group := range groups {
-		for _, item := range group {
-			if !item.isDone() {
-				rest = append(rest, item)
-			}
-		}
-	}
-	return s.postpone(rest, cause, sum)
-}
-
-// For how long, and at least how often, sending is tried. The count is for a
-// clock that was wrong.
-const (
-	giveUp      = 20 * 24 * time.Hour
-	giveUpCount = 10
-)
-
-// postpone records that items wait for another attempt, or sets them aside
-// when it has been tried for too long.
-func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
-	now := history.Stamp(s.Queue.Now)
-	var events []history.Event
-	var errs []error
-	for _, item := range items {
-		d := item.byName.Deferrals()
-		if d.Count >= giveUpCount && now.Sub(d.First) >= giveUp {
-			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
-			errs = append(errs, s.setAside(item, reason, sum))
-			continue
-		}
-		sum.Deferred++
-		events = append(events, history.Event{
-			Time: now, Kind: history.Deferred, Name: item.entry.Name, Address: item.event.Address,
-			Reason: cleanCause(cause), Until: now.Add(pause(d.Count + 1)).Format(time.RFC3339),
-		})
-	}
-	if len(events) > 0 {
-		errs = append(errs, s.Queue.History.Append(events...))
-	}
-	return errors.Join(errs...)
-}
-
-// cleanCause returns an error as one line, without the sentinel.
-func cleanCause(err error) string {
-	var closed *notify.Closed
-	if errors.As(err, &closed) {
-		err = closed.Err
-	}
-	return text.OneLine(err.Error())
-}
-
-// Pauses between attempts. The longest is an hour short of a day, so that a
-// daily run is never a minute too early.
-const (
-	firstPause   = 5 * time.Minute
-	longestPause = 23 * time.Hour
-)
-
-// pause returns how long to wait after the n-th failure.
-func pause(n int) time.Duration { return Pause(n, longestPause) }
-
-// Pause returns how long to wait after the n-th failure in a row of anything
-// that is tried again: after the first not at all, then five minutes, doubling
-// up to the longest.
-func Pause(n int, longest time.Duration) time.Duration {
-	if n <= 1 {
-		return 0
-	}
-	p := firstPause
-	for range n - 2 {
-		if p *= 2; p >= longest {
-			return longest
-		}
-	}
-	return p
 }

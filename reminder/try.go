@@ -24,6 +24,7 @@ func TryTemplates(set *templates.Set) error {
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &Numbers{Host: w.Host},
 		templates.Trouble:       troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
+		templates.Limit:         limitData{w.Host, 20, []flood{{Address: "jane@example.org", Count: 1}}},
 	} {
 		if _, err := set.Text(name, data); err != nil {
 			return err

@@ -26,6 +26,7 @@ const (
 	SetAside    = "setaside.txt"     // to the operator: what was set aside
 	Month       = "month.txt"        // to the operator: the month's numbers
 	Trouble     = "trouble.txt"      // to the operator: what fails
+	Limit       = "limit.txt"        // to the operator: for whom more is due than may be sent a day
 
 	NotUnderstood = "not-understood.txt" // to a committer whose trailer can't be understood; reminder.Words and .Why
 )
@@ -41,7 +42,7 @@ func Load(dir string) (*Set, error) {
 		"join":   strings.Join,
 		"indent": indent,
 	})
-	for _, name := range []string{Reminder, ReminderIRC, Notice, NoticePush, Digest, SetAside, Month, Trouble, NotUnderstood} {
+	for _, name := range []string{Reminder, ReminderIRC, Notice, NoticePush, Digest, SetAside, Month, Trouble, Limit, NotUnderstood} {
 		text, err := read(dir, name)
 		if err != nil {
 			return nil, err

@@ -234,7 +234,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 	return &reminder.Service{
 		Queue: q, Inflow: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Notices) > 0),
-		Operator:    c.Operator, Host: host, Digest: c.Reminders.Digest, Explain: c.Reminders.Explain,
+		Operator:    c.Operator, Host: host, Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Log: log, Progress: a.progress,
 	}, nil
 }

@@ -71,7 +71,7 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 	case opts.failed:
 		printFailed(w, styleFor(a.stdout), items)
 	default:
-		printDays(w, styleFor(a.stdout), width(a.stdout), items, q.Today())
+		printDays(w, styleFor(a.stdout), width(a.stdout), items, q)
 	}
 	if err != nil {
 		return err
@@ -123,7 +123,8 @@ const (
 	subjectWidth  = 1000 // where there is no terminal nothing is cut
 )
 
-func printDays(w io.Writer, s style, columns int, items []queue.Item, today calendar.Day) {
+func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Queue) {
+	today := q.Today()
 	if len(items) == 0 {
 		fmt.Fprintln(w, "nothing waits")
 		return
@@ -160,6 +161,9 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, today cale
 		}
 		if t := item.Tried; t != nil {
 			remark(fmt.Sprintf("tried %s: %s", calendar.Plural(t.Count, "time"), t.Why))
+		}
+		if item.Why != "" {
+			remark("held until " + calendar.Of(item.Until, q.Zone).Short(today) + ": " + item.Why)
 		}
 		if item.Gone != "" {
 			remark(item.Gone)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
@@ -112,6 +113,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	}
 	fact("state", state)
 	fact("reason", item.Reason)
+	fact("held", item.Why)
 	fact("committer", commit.Person{Name: item.Committer, Email: item.Address}.String())
 	fact("commit", item.Revision)
 	fact("branch", branchOf(item))
@@ -125,7 +127,11 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	for i := range events {
 		e := &events[i]
 		at := calendar.Of(e.Time, q.Zone).Short(today) + e.Time.In(q.Zone).Format(" 15:04")
-		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(history.Describe(e, q.Zone), "\n", " ")))
+		said := history.Describe(e, q.Zone)
+		if e.Time.Sub(q.Now) > time.Hour {
+			said += " (recorded by a clock that was ahead)"
+		}
+		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(said, "\n", " ")))
 	}
 	return b.String()
 }

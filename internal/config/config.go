@@ -58,6 +58,7 @@ type Reminders struct {
 	Recipient    string   `toml:"recipient"`
 	Digest       bool     `toml:"digest"`
 	Explain      bool     `toml:"explain"`
+	MaxPerDay    int      `toml:"max_per_day"`
 }
 
 // Mail says how reminders leave.
@@ -87,7 +88,7 @@ func Default(branches []string) *Config {
 	return &Config{
 		Timezone:  "UTC",
 		Schedule:  "22 0 * * *",
-		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true},
+		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true, MaxPerDay: 20},
 		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
 		Follow:    Follow{Schedule: "@every 10m"},
 	}
@@ -178,7 +179,7 @@ var places = map[string]string{
 	"state": "", "timezone": "", "operator": "", "templates": "",
 	"schedule": "", // and [follow]'s own
 	"allow":    "[reminders]", "branches": "[reminders]", "senders": "[reminders]", "repositories": "[reminders]",
-	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]", "explain": "[reminders]",
+	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]", "explain": "[reminders]", "max_per_day": "[reminders]",
 	"from": "[mail]", "envelope": "[mail]", "via": "[mail]", "user": "[mail]", "password": "[mail]", "password_file": "[mail]",
 	"title":  "[stats]",
 	"listen": "[http], [lmtp] or [irker]", "hold": "[mail-in]", "run": "[follow]",
@@ -222,6 +223,9 @@ func (c *Config) check() error {
 	}
 	if r := c.Reminders.Recipient; r != Committer && r != Author {
 		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)
+	}
+	if c.Reminders.MaxPerDay < 0 {
+		return fmt.Errorf("reminders.max_per_day: %d: a number of mails, or 0 for no limit", c.Reminders.MaxPerDay)
 	}
 	if err := checkAddresses("reminders", c.Reminders.Allow, c.Reminders.Senders); err != nil {
 		return err

@@ -1,0 +1,180 @@
+package reminder
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
+	"vext/templates"
+)
+
+// A dayCount counts what each recipient got on one day by mails that anybody
+// can have caused. It is counted from the history, so that a crash, or many
+// runs a day, change nothing.
+type dayCount struct {
+	now     time.Time
+	zone    *time.Location
+	digests bool                 // what has one time went out as one mail
+	mails   map[string]int       // by address, in lower case
+	last    map[string]time.Time // of the mail that was counted last
+}
+
+func (s *Service) newDayCount() *dayCount {
+	return &dayCount{s.Queue.Now, s.Queue.Zone, s.Digest, map[string]int{}, map[string]time.Time{}}
+}
+
+// take counts the next event of the history.
+func (c *dayCount) take(e *history.Event) {
+	if !c.counts(e) {
+		return
+	}
+	address := strings.ToLower(e.Address)
+	if c.digests && c.last[address].Equal(e.Time) {
+		return
+	}
+	c.last[address] = e.Time
+	c.mails[address]++
+}
+
+// counts reports whether an event says that a mail went out today, or may have,
+// which anybody can have caused. What goes to IRC is no mail.
+func (c *dayCount) counts(e *history.Event) bool {
+	isMail := e.Kind == history.Sent || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
+	return isMail && e.Address != "" && commit.Forgeable(e.Source) && !strings.HasPrefix(e.Via, "irc") &&
+		c.now.Sub(e.Time).Abs() < 2*day && calendar.Of(e.Time, c.zone) == calendar.Of(c.now, c.zone)
+}
+
+const day = 24 * time.Hour
+
+// count counts a mail for items that has just gone out.
+func (s *Service) count(items []*dueItem) {
+	if slices.ContainsFunc(items, (*dueItem).isForgeable) {
+		s.today.mails[s.recipient(items[0])]++
+	}
+}
+
+func (s *Service) recipient(item *dueItem) string {
+	return strings.ToLower(s.Queue.Policy.Recipient(&item.message.Commit).Email)
+}
+
+// isOverLimit reports whether the recipient of an item that anybody can have
+// caused has had the day's maximum.
+func (s *Service) isOverLimit(item *dueItem) bool {
+	return s.MaxPerDay > 0 && item.isForgeable() && s.today.mails[s.recipient(item)] >= s.MaxPerDay
+}
+
+// hold keeps an item in the queue until tomorrow. recordHeld writes it down.
+func (s *Service) hold(item *dueItem, sum *Summary) {
+	e := item.event
+	s.held = append(s.held, history.Event{
+		Time: history.Stamp(s.Queue.Now), Kind: history.Limited, Name: item.entry.Name,
+		Address: s.recipient(item), Source: e.Source, Until: s.tomorrow().UTC().Format(time.RFC3339),
+		Reason: fmt.Sprintf("%s for this recipient today already, by mails that anybody can have written (max_per_day)", calendar.Plural(s.MaxPerDay, "reminder")),
+	})
+	sum.Paused++
+}
+
+// tomorrow returns when the next day begins, which need not be at midnight.
+func (s *Service) tomorrow() time.Time {
+	t := s.Queue.Now.Truncate(15 * time.Minute)
+	for !s.Queue.Today().Before(calendar.Of(t, s.Queue.Zone)) {
+		t = t.Add(15 * time.Minute)
+	}
+	return t
+}
+
+func (s *Service) recordHeld() error {
+	events := s.held
+	s.held = nil
+	if err := s.Queue.History.Append(events...); err != nil {
+		return &queue.HistoryError{Err: err}
+	}
+	return nil
+}
+
+// isHeld reports whether a reminder waits for its recipient's next day. Of an
+// event of the future by more than that a clock was wrong.
+func isHeld(limited *history.Event, now time.Time) bool {
+	if limited == nil {
+		return false
+	}
+	until, err := time.Parse(time.RFC3339, limited.Until)
+	return err == nil && until.After(now) && until.Sub(now) <= 2*day
+}
+
+// A flood is a recipient for whom more is due than may be sent.
+type flood struct {
+	Address     string
+	Count       int // of reminders that are held, or were
+	since, last time.Time
+}
+
+// quiet is after how long a flood that begins is another one.
+const quiet = 2 * day
+
+// floods gathers floods from the history, and which of them the operator knows.
+type floods struct {
+	byAddress map[string]*flood
+	told      map[string]bool // by address and since
+}
+
+// toldLimit is how the history records that the operator knows of a flood.
+const toldLimit = "limit"
+
+func (f *floods) take(e *history.Event) {
+	switch {
+	case e.Kind == history.Limited:
+		one := f.byAddress[e.Address]
+		if one == nil || e.Time.Sub(one.last).Abs() > quiet {
+			one = &flood{Address: e.Address, since: e.Time}
+			f.byAddress[e.Address] = one
+		}
+		one.last = e.Time
+		one.Count++
+	case e.Kind == history.Told && e.Reason == toldLimit:
+		f.told[e.Via+" "+e.Until] = true
+	}
+}
+
+// news returns what the operator does not know yet.
+func (f *floods) news(now time.Time) (news []flood) {
+	for _, address := range slices.Sorted(maps.Keys(f.byAddress)) {
+		one := f.byAddress[address]
+		if now.Sub(one.last).Abs() <= quiet && !f.told[address+" "+one.since.UTC().Format(time.RFC3339)] {
+			news = append(news, *one)
+		}
+	}
+	return news
+}
+
+type limitData struct {
+	Host       string
+	MaxPerDay  int
+	Recipients []flood
+}
+
+// tellFloods writes to the operator once about recipients for whom more is due
+// than may be sent.
+func (s *Service) tellFloods(ctx context.Context, news []flood) error {
+	if len(news) == 0 {
+		return nil
+	}
+	data := limitData{Host: s.Host, MaxPerDay: s.MaxPerDay, Recipients: news}
+	var told []history.Event
+	for _, f := range news {
+		told = append(told, history.Event{Via: f.Address, Until: f.since.UTC().Format(time.RFC3339)})
+	}
+	what := cmp.Or(news[0].Address, "?")
+	if len(news) > 1 {
+		what = fmt.Sprintf("%s and %d more", what, len(news)-1)
+	}
+	return s.tell(ctx, toldLimit, "[vext] held: reminders for "+what, templates.Limit, data, told...)
+}

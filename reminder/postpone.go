@@ -1,0 +1,111 @@
+package reminder
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/history"
+	"vext/internal/text"
+	"vext/notify"
+)
+
+// notSent decides what becomes of items whose mail was not taken.
+func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
+	if notify.IsRefused(cause) {
+		var errs []error
+		for _, item := range items {
+			errs = append(errs, s.setAside(item, cause.Error(), sum))
+		}
+		return errors.Join(errs...)
+	}
+	err := s.postpone(items, cause, sum)
+	if notify.IsClosed(cause) {
+		return errors.Join(stopError{cause}, err)
+	}
+	return errors.Join(cause, err)
+}
+
+// deferAll postpones the groups that were not tried because the way is closed.
+func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error {
+	if isHistoryError(cause) || !notify.IsClosed(cause) {
+		return nil
+	}
+	var rest []*dueItem
+	for _, group := range groups {
+		for _, item := range group {
+			if !item.isDone() {
+				rest = append(rest, item)
+			}
+		}
+	}
+	return s.postpone(rest, cause, sum)
+}
+
+// For how long, and at least how often, sending is tried. The count is for a
+// clock that was wrong.
+const (
+	giveUp      = 20 * 24 * time.Hour
+	giveUpCount = 10
+)
+
+// postpone records that items wait for another attempt, or sets them aside
+// when it has been tried for too long.
+func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
+	now := history.Stamp(s.Queue.Now)
+	var events []history.Event
+	var errs []error
+	for _, item := range items {
+		d := item.byName.Deferrals()
+		if d.Count >= giveUpCount && now.Sub(d.First) >= giveUp {
+			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
+			errs = append(errs, s.setAside(item, reason, sum))
+			continue
+		}
+		sum.Deferred++
+		events = append(events, history.Event{
+			Time: now, Kind: history.Deferred, Name: item.entry.Name, Address: item.event.Address,
+			Reason: cleanCause(cause), Until: now.Add(pause(d.Count + 1)).Format(time.RFC3339),
+		})
+	}
+	if len(events) > 0 {
+		errs = append(errs, s.Queue.History.Append(events...))
+	}
+	return errors.Join(errs...)
+}
+
+// cleanCause returns an error as one line, without the sentinel.
+func cleanCause(err error) string {
+	var closed *notify.Closed
+	if errors.As(err, &closed) {
+		err = closed.Err
+	}
+	return text.OneLine(err.Error())
+}
+
+// Pauses between attempts. The longest is an hour short of a day, so that a
+// daily run is never a minute too early.
+const (
+	firstPause   = 5 * time.Minute
+	longestPause = 23 * time.Hour
+)
+
+// pause returns how long to wait after the n-th failure.
+func pause(n int) time.Duration { return Pause(n, longestPause) }
+
+// Pause returns how long to wait after the n-th failure in a row of anything
+// that is tried again: after the first not at all, then five minutes, doubling
+// up to the longest.
+func Pause(n int, longest time.Duration) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	p := firstPause
+	for range n - 2 {
+		if p *= 2; p >= longest {
+			return longest
+		}
+	}
+	return p
+}

@@ -1,0 +1,70 @@
+package reminder
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/notify"
+)
+
+// unconfirmedPauses are how long to wait after a mail server has taken a mail
+// and not said so, before it is given the mail once more. After the last it is
+// taken for sent.
+var unconfirmedPauses = [...]time.Duration{time.Hour, longestPause}
+
+// reason says in the history what was out of the ordinary about a reminder that
+// was sent.
+func (d *dueItem) reason() string {
+	var reasons []string
+	if d.instead != "" {
+		reasons = append(reasons, d.instead)
+	}
+	if d.assumed {
+		reasons = append(reasons, fmt.Sprintf("taken for sent: it was handed over %d times, and each time no answer came", len(unconfirmedPauses)+1))
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// notConfirmed decides what becomes of items whose mail was handed over without
+// an answer: they are sent again a few times, and then taken for sent.
+func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) error {
+	now := history.Stamp(s.Queue.Now)
+	var events []history.Event
+	var assumed []*dueItem
+	for _, item := range items {
+		taken := item.byName.Deferrals().Taken
+		if taken >= len(unconfirmedPauses) {
+			item.assumed = true
+			assumed = append(assumed, item)
+			continue
+		}
+		sum.Deferred++
+		events = append(events, history.Event{
+			Time: now, Kind: history.Unconfirmed, Name: item.entry.Name, Source: item.event.Source,
+			Address: s.Queue.Policy.Recipient(&item.message.Commit).Email, Via: s.Mail.String(),
+			Reason: cleanCause(cause), Until: now.Add(unconfirmedPauses[taken]).Format(time.RFC3339),
+		})
+	}
+	s.count(items)
+	err := cause
+	if notify.IsClosed(cause) {
+		err = stopError{cause}
+	}
+	if len(events) > 0 {
+		full, recordErr := s.record(events...)
+		if recordErr = errors.Join(full, recordErr); recordErr != nil {
+			err = errors.Join(stopError{recordErr}, err)
+		}
+	}
+	if len(assumed) > 0 {
+		err = errors.Join(s.sent(assumed, sum), err)
+	}
+	return err
+}
+
+// isForgeable reports whether anybody can have written what an item is about.
+func (d *dueItem) isForgeable() bool { return commit.Forgeable(d.event.Source) }
