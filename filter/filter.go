@@ -6,9 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 
 	"vext/internal/commit"
+	"vext/internal/disk"
 	"vext/spool"
 )
 
@@ -84,7 +84,7 @@ func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err 
 // isForged reports whether the message of a name in the spool came by a way by
 // which anybody can have written it: it must not stand for one that did not.
 func (f *Filter) isForged(name string) bool {
-	file, err := os.Open(f.Spool.Path(name))
+	file, err := disk.Open(f.Spool.Path(name))
 	if err != nil {
 		return false
 	}

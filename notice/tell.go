@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +103,7 @@ func (t *Teller) done(path, reason string) error {
 
 // read adds to the batch what a file has to tell.
 func (t *Teller) read(b *batch, path string) error {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -40,6 +40,7 @@ func (q *Queue) setAside(path, name, reason string) error {
 		return err
 	}
 	to := filepath.Join(q.failed(), name)
+	os.Remove(to + whySuffix) // a FIFO, say, that a write would wait for
 	if err := os.WriteFile(to+whySuffix, []byte(reason+"\n"), disk.FileMode); err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func (q *Queue) Failures() ([]Failure, error) {
 			continue
 		}
 		path := filepath.Join(q.failed(), f.Name())
-		why, _ := os.ReadFile(path + whySuffix)
+		why, _ := disk.ReadFile(path + whySuffix)
 		failures = append(failures, Failure{Name: f.Name(), Path: path, Reason: strings.TrimSpace(string(why))})
 	}
 	return failures, nil

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -55,7 +57,8 @@ type Foreign struct {
 	Reason     string
 }
 
-// Foreigners returns what lies in the queue and is no message.
+// Foreigners returns what lies in the queue and is no message, and what lies in
+// the history in the place of a year's file or of a day.
 func (q *Queue) Foreigners() ([]Foreign, error) {
 	days, others, err := q.days()
 	var found []Foreign
@@ -72,11 +75,31 @@ func (q *Queue) Foreigners() ([]Foreign, error) {
 			}
 		}
 	}
-	return found, err
+	strays, strayErr := q.History.Strays()
+	for _, path := range strays {
+		found = append(found, Foreign{path, filepath.Base(path), "not a regular file, where a year of the history should be"})
+	}
+	done, doneErr := readDir(q.done())
+	for _, f := range done {
+		if _, parseErr := calendar.Parse(f.Name()); parseErr == nil && !f.IsDir() {
+			found = append(found, Foreign{filepath.Join(q.done(), f.Name()), f.Name(), "not a directory, where that of a day should be"})
+		}
+	}
+	found = slices.DeleteFunc(found, func(f Foreign) bool { return !isMovable(f.Path) })
+	return found, errors.Join(err, strayErr, doneErr)
+}
+
+// isMovable reports whether something can be moved to another directory. A
+// directory of somebody else can't: it is left where it is, since to report it
+// at every run would help nobody.
+func isMovable(path string) bool {
+	info, err := os.Lstat(path)
+	return err != nil || !info.IsDir() || unix.Access(path, unix.W_OK) == nil
 }
 
 // SetForeignersAside moves what is no message out of the queue, and returns
-// what it moved.
+// what it moved. What stands in the place of a year's file is moved before that
+// is recorded: the record may belong there.
 func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error) {
 	if len(found) == 0 {
 		return nil, nil
@@ -89,9 +112,15 @@ func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error)
 	}
 	for _, f := range found {
 		event := history.Event{Time: history.Stamp(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
-		one := q.History.Append(event)
+		record := func() error { return q.History.Append(event) }
+		move := func() error { return q.setAside(f.Path, f.Name, f.Reason) }
+		first, second := record, move
+		if filepath.Dir(f.Path) == q.History.Dir() {
+			first, second = move, record
+		}
+		one := first()
 		if one == nil {
-			one = q.setAside(f.Path, f.Name, f.Reason)
+			one = second()
 		}
 		if one == nil {
 			moved = append(moved, f)
@@ -164,8 +193,16 @@ func (q *Queue) SweepDays() error {
 // keepDone is how many days a message is kept for which nothing waits.
 const keepDone = 60
 
+// maxGap is how long ago the last run may be for old things to be removed. After
+// a longer silence the clock may be ahead: if it is not, the next run removes
+// them.
+const maxGap = 7 * 24 * time.Hour
+
 // SweepDone removes the messages that were kept for long enough.
 func (q *Queue) SweepDone() error {
+	if last, _ := Runs(q.State); !last.IsZero() && q.Now.Sub(last) > maxGap {
+		return nil
+	}
 	files, err := readDir(q.done())
 	for _, f := range files {
 		day, parseErr := calendar.Parse(f.Name())

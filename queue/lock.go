@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,11 +16,28 @@ import (
 )
 
 // ErrLocked is returned when another process held the lock for as long as one
-// was ready to wait.
+// was ready to wait. The error is a *LockedError where that process is known.
 var ErrLocked = errors.New("another vext is at work on this state directory")
 
-// A Lock is held by whoever schedules, sends or changes. The system lets go of
-// it when its holder dies. The file says when runs came to their end.
+// A LockedError is an ErrLocked that names the holder of the lock.
+type LockedError struct{ Holder }
+
+func (e *LockedError) Error() string { return fmt.Sprintf("%v: %s", ErrLocked, e.Holder) }
+func (e *LockedError) Unwrap() error { return ErrLocked }
+
+// A Holder is the process that holds a lock.
+type Holder struct {
+	PID     int
+	Program string    // vext run
+	Since   time.Time // by the clock of the file system
+}
+
+func (h Holder) String() string {
+	return fmt.Sprintf("%s (process %d), since %s", h.Program, h.PID, h.Since.Format("Mon 2 Jan 2006 15:04:05 MST"))
+}
+
+// A Lock is held by whoever schedules, sends or changes. The kernel releases it
+// when the holder exits. The file says when runs ended, and who holds it.
 type Lock struct{ f *os.File }
 
 // lockPoll is how often a lock that is held is asked for again.
@@ -27,7 +46,7 @@ const lockPoll = 50 * time.Millisecond
 // Acquire takes the lock of a state directory, waiting at most for the time
 // wait or until ctx ends.
 func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, error) {
-	f, err := os.OpenFile(lockPath(state), os.O_RDWR|os.O_CREATE, disk.FileMode)
+	f, err := openLock(state, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +55,9 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return &Lock{f}, nil
+			l := &Lock{f}
+			l.sign()
+			return l, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			f.Close()
@@ -45,7 +66,10 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 		select {
 		case <-time.After(lockPoll):
 		case <-timeout.C:
-			f.Close()
+			defer f.Close()
+			if holder, ok := readHolder(f); ok {
+				return nil, &LockedError{holder}
+			}
 			return nil, ErrLocked
 		case <-ctx.Done():
 			f.Close()
@@ -54,19 +78,103 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 	}
 }
 
+// openLock opens the lock's file, and nothing else that somebody put there.
+func openLock(state string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(lockPath(state), flags|unix.O_NONBLOCK, disk.FileMode)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, &fs.PathError{Op: "lock", Path: f.Name(), Err: fmt.Errorf("%w; remove it", disk.ErrNotRegular)})
+	}
+	return f, nil
+}
+
 func lockPath(state string) string { return filepath.Join(state, "lock") }
 
 // Release lets go of the lock.
-func (l *Lock) Release() error { return l.f.Close() }
+func (l *Lock) Release() error {
+	l.f.Truncate(int64(len(noRuns))) // the holder's line
+	return l.f.Close()
+}
 
 // The lock's file holds two times of one length: the end of the last run, and
-// of the first. One write of so few bytes is whole or not there.
-const lockFormat = "last run  %s\nfirst run %s\n"
+// of the first. One write of so few bytes is whole or not there. Behind them
+// stands who holds the lock; since when, the file's time of modification says.
+const (
+	lockFormat   = "last run  %s\nfirst run %s\n"
+	noRuns       = "last run  none yet            \nfirst run none yet            \n"
+	holderPrefix = "held by   "
+)
+
+// sign writes down who holds the lock. It is for information only: an error
+// does not matter.
+func (l *Lock) sign() {
+	if info, err := l.f.Stat(); err != nil || info.Size() < int64(len(noRuns)) {
+		l.f.WriteAt([]byte(noRuns), 0)
+	}
+	line := fmt.Sprintf("%s%s, process %d\n", holderPrefix, program(os.Args), os.Getpid())
+	l.f.Truncate(int64(len(noRuns)))
+	l.f.WriteAt([]byte(line), int64(len(noRuns)))
+}
+
+// program returns the names of a program and its subcommand, without arguments,
+// in which there can be a password.
+func program(args []string) string {
+	name := "vext"
+	if len(args) > 0 {
+		name = filepath.Base(args[0])
+		args = args[1:]
+	}
+	for _, arg := range args {
+		if arg != "" && strings.Trim(arg, "abcdefghijklmnopqrstuvwxyz") == "" {
+			return name + " " + arg
+		}
+	}
+	return name
+}
+
+// readHolder returns who holds the lock.
+func readHolder(f *os.File) (h Holder, ok bool) {
+	info, err := f.Stat()
+	if err != nil {
+		return h, false
+	}
+	text := make([]byte, 1000)
+	n, _ := f.ReadAt(text, 0)
+	_, line, ok := strings.Cut(string(text[:n]), "\n"+holderPrefix)
+	if !ok {
+		return h, false
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	h.Program, line, ok = strings.Cut(line, ", process ")
+	if _, err := fmt.Sscan(line, &h.PID); err != nil || !ok {
+		return h, false
+	}
+	h.Since = info.ModTime()
+	return h, true
+}
+
+// HeldBy returns who holds the lock of a state directory at this moment, and
+// whether anybody does.
+func HeldBy(state string) (h Holder, held bool) {
+	f, err := openLock(state, os.O_RDONLY)
+	if err != nil {
+		return h, false
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		return h, false
+	}
+	h, _ = readHolder(f)
+	return h, true
+}
 
 // MarkRun notes that a run came to its end at the time now.
 func (l *Lock) MarkRun(now time.Time) error {
 	_, first := readRuns(l.f.Name())
-	if first.IsZero() {
+	if first.IsZero() || first.After(now) { // the clock was ahead
 		first = now
 	}
 	text := fmt.Sprintf(lockFormat, now.UTC().Format(time.RFC3339), first.UTC().Format(time.RFC3339))
@@ -79,7 +187,7 @@ func (l *Lock) MarkRun(now time.Time) error {
 func Runs(state string) (last, first time.Time) { return readRuns(lockPath(state)) }
 
 func readRuns(path string) (last, first time.Time) {
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(path)
 	if err != nil {
 		return last, first
 	}

@@ -34,6 +34,7 @@ type Decision struct {
 
 	file     string   // its name in the spool, where that is another than Name
 	copyOf   []string // the keys of the commits that it was cherry-picked from
+	stays    bool     // it can't be moved out of the spool
 	replaces *Entry   // what waits for the same commit, and is not to be believed
 	young    bool     // a mail that is to wait for another way to bring its commit
 }
@@ -69,6 +70,8 @@ func (q *Queue) compare(plan *[]Decision) error {
 		*plan = nil
 		return err // without it duplicates can't be told
 	}
+	// What can't be moved is recorded once and left where it is.
+	*plan = slices.DeleteFunc(*plan, func(d Decision) bool { return d.stays && known.Name(d.Name).Failed })
 	waiting, err := q.waiting()
 	if err != nil {
 		// Whether it is in a day that can't be read is not known: it waits.
@@ -120,6 +123,9 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 	d.Event = history.Event{Time: history.Stamp(q.Now), Name: d.Name, Kind: history.Failed}
 	if reason := foreign(file); reason != "" {
 		d.Event.Reason = reason
+		if d.stays = !isMovable(q.Spool.Path(d.Name)); d.stays {
+			d.Event.Reason += "; it belongs to somebody else and stays where it is: " + q.Spool.Path(d.Name)
+		}
 		return d, nil
 	}
 	m, err := q.Read(filepath.Join(q.Spool.Dir(), d.Name))
@@ -304,6 +310,9 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 		}
 		return disk.Rename(path, q.entry(d.Day, d.Name).Path)
 	case history.Failed:
+		if d.stays {
+			return nil
+		}
 		return q.setAside(path, d.Name, d.Event.Reason)
 	case history.Ignored: // kept for a while: the policy may be wrong
 		return q.Finish(Entry{Name: d.Name, Path: path})

@@ -111,6 +111,9 @@ func (s *Service) checkMail(ctx context.Context) Finding {
 
 func (s *Service) checkRun(maxAge time.Duration) Finding {
 	const what = "last run"
+	if holder, held := queue.HeldBy(s.Queue.State); held && s.Queue.Now.Sub(holder.Since) > 2*MaxRun {
+		return Finding{Broken, what, "it does not end: " + holder.String(), "see what that process waits for; if it hangs, end it"}
+	}
 	last, _ := queue.Runs(s.Queue.State)
 	if last.IsZero() {
 		return Finding{LookAt, what, "never", "run \"vext run\" from cron, or \"vext serve\""}

@@ -23,6 +23,9 @@ type Step struct {
 // Preview returns what Run would do now, and changes nothing. Whether a mail
 // server would take the mails is not asked.
 func (s *Service) Preview() ([]Step, error) {
+	if err := s.Queue.History.Verify(); err != nil {
+		return nil, &queue.HistoryError{Err: err}
+	}
 	plan, err := s.Queue.Plan(nil)
 	var steps, later []Step
 	today := s.Queue.Today()

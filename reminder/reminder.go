@@ -72,18 +72,25 @@ func (s Summary) Empty() bool {
 // the work to that one, and what comes later to the next.
 const lockWait = 30 * time.Second
 
+// MaxRun is how long a run may hold the lock. What it leaves is for the next,
+// and whoever waits for the lock has a turn before.
+const MaxRun = time.Hour
+
+// errMaxRun is why a run has ended that took too long.
+var errMaxRun = fmt.Errorf("the run took %s and leaves the rest to the next, so that others have a turn", MaxRun)
+
 // Run schedules the spool and sends all that is due. Everything that can be
 // done is done: an error is about the machine, or a mail server, and says what
 // is left for the next run. The error is queue.ErrLocked when another run did
 // not come to its end in time.
 func (s *Service) Run(ctx context.Context) (Summary, error) {
 	var sum Summary
-	err := s.locked(ctx, func() error { return s.runAll(ctx, &sum) })
+	err := s.locked(ctx, func(ctx context.Context) error { return s.runAll(ctx, &sum) })
 	if s.Await == nil || len(s.openKeys) == 0 || ctx.Err() != nil || isHistoryError(err) {
 		return sum, err
 	}
 	s.Await(ctx, s.openKeys)
-	again := s.locked(ctx, func() error { return s.runAgain(ctx, &sum) })
+	again := s.locked(ctx, func(ctx context.Context) error { return s.runAgain(ctx, &sum) })
 	if errors.Is(again, queue.ErrLocked) {
 		again = nil // the other one settles, or the next
 	}
@@ -92,13 +99,19 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 
 // locked does a part of a run with the lock, cleans up, and notes when that
 // was.
-func (s *Service) locked(ctx context.Context, work func() error) error {
+func (s *Service) locked(ctx context.Context, work func(context.Context) error) error {
 	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	err = errors.Join(work(), s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
+	if err := s.Queue.History.Verify(); err != nil {
+		// What was sent already could be sent again.
+		return &queue.HistoryError{Err: err}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, MaxRun, errMaxRun)
+	defer cancel()
+	err = errors.Join(work(ctx), s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
 	if s.Mail != nil {
 		if err := s.Mail.Close(); err != nil {
 			s.Log.Debug("the mail server did not say goodbye", "err", err)
@@ -112,7 +125,7 @@ func (s *Service) locked(ctx context.Context, work func() error) error {
 
 // runAll does all that is to be done, but for waiting for IRC.
 func (s *Service) runAll(ctx context.Context, sum *Summary) error {
-	caught := s.catchUp(ctx)
+	caught := errors.Join(s.setStraysAside(sum), s.catchUp(ctx))
 	err := s.schedule(sum)
 	if isHistoryError(err) {
 		// Without a history that can be written, nothing may be sent.
@@ -167,16 +180,20 @@ func (s *Service) schedule(sum *Summary) error {
 			s.Log.Info("duplicate", "name", e.Name, "reason", e.Reason)
 		}
 	}
-	if isHistoryError(err) {
-		return planErr
-	}
+	return planErr
+}
+
+// setStraysAside moves out of the way what lies where only vext puts files. It
+// comes first: something in the place of a day, or of a year's file, would keep
+// messages from being moved and recorded.
+func (s *Service) setStraysAside(sum *Summary) error {
 	found, err := s.Queue.Foreigners()
 	moved, moveErr := s.Queue.SetForeignersAside(found)
 	sum.SetAside += len(moved)
 	for _, f := range moved {
 		s.Log.Warn("set aside", "name", f.Name, "reason", f.Reason)
 	}
-	return errors.Join(planErr, err, moveErr)
+	return errors.Join(err, moveErr)
 }
 
 func (s *Service) progress(what string) queue.Progress {

@@ -270,6 +270,9 @@ const grace = 20 * time.Second
 
 // toldToEnd is the error of a run that did not come to its end.
 func toldToEnd(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errMaxRun) {
+		return cause
+	}
 	return fmt.Errorf("told to end before all was sent: %w", ctx.Err())
 }
 

@@ -61,7 +61,7 @@ func (s Spool) Incomplete(e IncompletePush) {
 func (s Spool) IncompletePushes() []IncompletePush {
 	var pushes []IncompletePush
 	for _, path := range []string{s.olderIncomplete(), s.incomplete()} {
-		data, err := os.ReadFile(path)
+		data, err := disk.ReadFile(path)
 		if err != nil {
 			continue
 		}

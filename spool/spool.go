@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -85,7 +86,9 @@ func (s Spool) make() error {
 // behind. No mail system keeps a delivery open for so long.
 const sweepAge = 36 * time.Hour
 
-// Sweep removes what crashes left in tmp/.
+// Sweep removes what crashes left in tmp/. What a living process writes stays,
+// however old the clock makes it; and so does what somebody else has put there
+// and we may not remove.
 func (s Spool) Sweep(now time.Time) error {
 	entries, err := os.ReadDir(s.tmp())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,12 +96,25 @@ func (s Spool) Sweep(now time.Time) error {
 	}
 	for _, e := range entries {
 		info, infoErr := e.Info()
-		if infoErr != nil || now.Sub(info.ModTime()) < sweepAge {
+		if infoErr != nil || now.Sub(info.ModTime()) < sweepAge || isBeingWritten(e.Name()) {
 			continue
 		}
-		err = errors.Join(err, os.RemoveAll(filepath.Join(s.tmp(), e.Name())))
+		if removeErr := os.RemoveAll(filepath.Join(s.tmp(), e.Name())); !errors.Is(removeErr, fs.ErrPermission) {
+			err = errors.Join(err, removeErr)
+		}
 	}
 	return err
+}
+
+// isBeingWritten reports whether the process lives that has given a file in tmp/
+// its name.
+func isBeingWritten(name string) bool {
+	before, _, _ := strings.Cut(name, ".")
+	pid, err := strconv.Atoi(before)
+	if err != nil || pid <= 0 {
+		return false
+	}
+	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
 // longestName is the longest Message-ID that is a file name as it is; file

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/disk"
+	"vext/internal/history"
 	"vext/queue"
 )
 
@@ -133,6 +134,8 @@ func hintFor(err error) string {
 		return "see vext --help, or vext COMMAND --help"
 	case errors.Is(err, queue.ErrLocked):
 		return "try again when it has ended"
+	case errors.Is(err, history.ErrLost):
+		return "nothing is sent, because it could be for the second time; restore the history from a backup, or, to go on with what there is, remove history.sum in the state directory: vext-queue(7)"
 	case errors.Is(err, context.Canceled):
 		return "nothing was lost, the next run goes on"
 	case errors.Is(err, syscall.ENOSPC):

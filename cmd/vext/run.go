@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,10 @@ every minute; two at once do no harm.`,
 			sum, err := s.Run(cmd.Context())
 			err = errors.Join(err, done())
 			if errors.Is(err, queue.ErrLocked) {
+				var locked *queue.LockedError
+				if errors.As(err, &locked) && time.Since(locked.Since) > 2*reminder.MaxRun {
+					return hinted{err, "it takes too long; see what that process waits for, and end it if it hangs"}
+				}
 				// The other one does the work.
 				fmt.Fprintf(a.stderr, "vext: hint: %v; it does the work\n", err)
 				return nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/disk"
 	"vext/internal/history"
 	"vext/queue"
 )
@@ -61,7 +61,7 @@ func newShow(a *app) *cobra.Command {
 }
 
 func copyFile(w io.Writer, path string) error {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,10 @@ func (h History) Reserve() error {
 	if err := disk.MakeDir(h.dir); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(h.ballast(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, disk.FileMode)
+	if err := os.RemoveAll(h.ballast()); err != nil { // a FIFO, say, that an open would wait for
+		return err
+	}
+	f, err := os.OpenFile(h.ballast(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, disk.FileMode)
 	if err != nil {
 		return err
 	}

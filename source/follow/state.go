@@ -126,7 +126,7 @@ func (s Store) Load(name string) (*State, error) {
 }
 
 func readState(path string) (*State, error) {
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
