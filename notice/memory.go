@@ -3,8 +3,10 @@ package notice
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/fnv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.etcd.io/bbolt"
 
@@ -15,22 +17,44 @@ import (
 // at a time can open.
 //
 //	told/REVISION NUL REPOSITORY NUL BRANCH  when, in seconds: eight bytes, big end first;
-//	                                         then 1 where anybody can have written it, else 0
+//	                                         then 1 where anybody can have written it, else 0;
+//	                                         then eight bytes of what it was announced as
 //	keys/KEY                                 of a line that the outlet is still to forget
 type Memory struct{ db *bbolt.DB }
 
 // An identity is by what a commit on a branch is known when it comes again.
 type identity struct {
 	repository, revision, branch string
-	forgeable                    bool // by the way it came
+	forgeable                    bool   // by the way it came
+	subject                      uint64 // a digest; 0 where it is not known
+}
+
+// undescribed is the subject of a commit that was counted and not described. It is
+// no digest.
+const undescribed = 1
+
+// digestSubject returns a digest of the first letters and digits of a subject:
+// mailers cut long ones off, and fold them.
+func digestSubject(subject string) uint64 {
+	h, n := fnv.New64a(), 0
+	for _, r := range subject {
+		if n == 24 {
+			break
+		}
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			h.Write([]byte(string(unicode.ToLower(r))))
+			n++
+		}
+	}
+	return max(h.Sum64(), undescribed+1)
 }
 
 // identify returns the identity of a commit. One without a revision, or with a
 // number that nobody counts, is known by its Message-ID.
 func identify(c *commit.Arrival) identity {
-	id := identity{c.Repository, c.Revision, c.Branch(), commit.Forgeable(c.Source)}
+	id := identity{c.Repository, c.Revision, c.Branch(), commit.Forgeable(c.Source), digestSubject(c.Subject)}
 	if c.Key() == "" {
-		id = identity{"", "mail " + c.ID, "", id.forgeable}
+		id.repository, id.revision, id.branch = "", "mail "+c.ID, ""
 	}
 	return id
 }
@@ -64,11 +88,13 @@ func (id *identity) isSame(other *identity) bool {
 
 // closes reports whether other is not announced, because id was. What anybody
 // can have written is in the way of what nobody can only where it names
-// repository and branch, and the same: so a hook behind its mail is not
-// announced, and a mail that names but a revision silences no hook.
+// repository and branch, and the same, and was announced with the same subject:
+// so a hook behind its mail is not announced, and a mail that names but a
+// revision, or says otherwise of the commit, silences no hook.
 func (id *identity) closes(other *identity) bool {
 	if id.forgeable && !other.forgeable &&
-		(id.repository == "" || id.branch == "" || id.repository != other.repository || id.branch != other.branch) {
+		(id.repository == "" || id.branch == "" || id.repository != other.repository || id.branch != other.branch ||
+			id.subject != other.subject && id.subject != 0) {
 		return false
 	}
 	return id.isSame(other)
@@ -77,10 +103,11 @@ func (id *identity) closes(other *identity) bool {
 // told returns what is on disk of an identity that was announced at a time.
 func (id *identity) told(at time.Time) (value []byte) {
 	value = binary.BigEndian.AppendUint64(nil, uint64(max(0, at.Unix())))
+	forgeable := byte(0)
 	if id.forgeable {
-		return append(value, 1)
+		forgeable = 1
 	}
-	return append(value, 0)
+	return binary.BigEndian.AppendUint64(append(value, forgeable), id.subject)
 }
 
 // remembered returns the identity that is on disk. One without the byte that
@@ -90,7 +117,11 @@ func remembered(key, value []byte) (id identity, ok bool) {
 	if len(parts) != 3 {
 		return id, false
 	}
-	return identity{parts[1], parts[0], parts[2], len(value) < 9 || value[8] != 0}, true
+	id = identity{repository: parts[1], revision: parts[0], branch: parts[2], forgeable: len(value) < 9 || value[8] != 0}
+	if len(value) >= 17 {
+		id.subject = binary.BigEndian.Uint64(value[9:])
+	}
+	return id, true
 }
 
 var bucketTold, bucketKeys = []byte("told"), []byte("keys")

@@ -178,6 +178,7 @@ func (t *Teller) groups(b *batch, arrivals []commit.Arrival) (groups []group, er
 // described, unless they were announced before.
 func (b *batch) count(c *commit.Arrival, was func(*identity) bool) {
 	id := identify(c)
+	id.subject = undescribed
 	for _, id.revision = range c.Counted {
 		if !b.has(&id) && !was(&id) {
 			b.counted = append(b.counted, id)

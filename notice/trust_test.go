@@ -59,3 +59,37 @@ func TestTrustedAfterForgeable(t *testing.T) {
 		}
 	}
 }
+
+// What anybody can have written silences nothing that nobody can forge where it
+// was announced as something else, or only counted.
+func TestForgedSubject(t *testing.T) {
+	const long = "net: fix the order of the arguments of every function"
+	for _, test := range []struct {
+		name, forged, subject string
+		again                 bool
+	}{
+		{"the same", "foo: fix bar", "foo: fix bar", false},
+		{"folded", "foo: fix\tbar ", "foo: fix bar", false},
+		{"cut off", long[:40] + "...", long, false},
+		{"another", "foo: owned", "foo: fix bar", true},
+		{"none", "", "foo: fix bar", true},
+	} {
+		for _, together := range []bool{true, false} {
+			d := newDesk(t)
+			mail, hook := arrival(hashA, test.forged), arrival(hashA, test.subject)
+			mail.Source = ""
+			said := ""
+			d.hand(mail)
+			if !together {
+				d.look(t.Context())
+				said = d.outlet.said() + "\n"
+			}
+			d.hand(hook)
+			d.look(t.Context())
+			got := len(strings.Fields(strings.ReplaceAll(said+d.outlet.said(), " ", "_")))
+			if got != 1 && !test.again || got != 2 && test.again {
+				t.Errorf("%s, together %v: %d announced", test.name, together, got)
+			}
+		}
+	}
+}

@@ -152,10 +152,7 @@ func (st *settlement) reason(l *history.Line) string {
 
 func (st *settlement) note(kind string, handed *history.Event, via, reason string) {
 	e := *handed
-	e.Kind, e.Via, e.Reason = kind, via, reason
-	if now := history.Stamp(st.Queue.Now); e.Time.Before(now) { // or it would stand before what it closes
-		e.Time = now
-	}
+	e.Time, e.Kind, e.Via, e.Reason = history.Stamp(st.Queue.Now), kind, via, reason
 	st.events = append(st.events, e)
 }
 
