@@ -36,7 +36,9 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 		failed[e.Name] = nil
 	}
 	var told []history.Event
+	s.today = s.newDayCount() // as due does, which has not read the history when nothing is due
 	if _, err := s.Queue.History.Scan(func(e *history.Event) {
+		s.today.take(e)
 		if _, isThere := failed[e.Name]; isThere && e.Kind == history.Failed {
 			event := *e
 			failed[e.Name] = &event

@@ -103,6 +103,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 func (s *Service) due() ([]*dueItem, []error) {
 	entries, err := s.Queue.Entries(s.Queue.Today())
 	errs := []error{err}
+	s.today = s.newDayCount()
 	if len(entries) == 0 {
 		return nil, errs
 	}
@@ -110,7 +111,6 @@ func (s *Service) due() ([]*dueItem, []error) {
 	for i, e := range entries {
 		names[i] = e.Name
 	}
-	s.today = s.newDayCount()
 	known, err := s.Queue.History.Know(names, nil, s.today.take)
 	if err != nil {
 		return nil, append(errs, &queue.HistoryError{Err: err})

@@ -211,7 +211,7 @@ func BenchmarkFilter50MBGoal16MiB(b *testing.B) {
 	}
 }
 
-const config = "[reminders]\nallow = [\"*@example.org\"]\n[mail]\nfrom = \"mfc@example.org\"\nvia = \"%s\"\n"
+const config = "[reminders]\nallow = [\"*@example.org\"]\nmax_per_day = 0\n[mail]\nfrom = \"mfc@example.org\"\nvia = \"%s\"\n"
 
 // fill makes a state directory with n messages in the spool.
 func fill(b *testing.B, n int, via string) (state, configPath string) {

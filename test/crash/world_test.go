@@ -30,6 +30,7 @@ const configuration = `
 allow = ["*@example.org"]
 digest = %v
 explain = false
+max_per_day = 0
 [mail]
 from = "Reminders <vext@example.org>"
 via = "%s"
