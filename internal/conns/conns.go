@@ -1,0 +1,234 @@
+// Package conns bounds the connections of a server so that clients that stall
+// cannot keep others out. When all places are taken, the next client gets the
+// place of one that the server only waits for; a client whose request is being
+// handled keeps its own.
+package conns
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Limit bounds the connections of one server. It is safe for use by many
+// goroutines.
+type Limit struct {
+	max     int
+	silence time.Duration
+	// cut is called with the address of each client that is cut off; it may be
+	// nil.
+	cut func(net.Addr)
+
+	mu      sync.Mutex
+	changed sync.Cond // a place is free, or can be made free, or the listener is closed
+	all     map[*Conn]bool
+	reads   uint64
+	closed  bool
+}
+
+const (
+	// minPlaces is how many connections there are whatever the file limit is.
+	minPlaces = 16
+	// fileShare is the part of the process's files that one listener may take:
+	// others, the state directory and child processes need the rest.
+	fileShare = 4
+)
+
+// New returns a limit of so many connections, or of fewer where the process may
+// not open so many files. A client that has sent something within the time
+// silence keeps its place.
+func New(places int, silence time.Duration, cut func(net.Addr)) *Limit {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
+		if share := files.Cur / fileShare; uint64(share) < uint64(places) { // whose type differs between systems
+			places = max(int(share), min(places, minPlaces))
+		}
+	}
+	l := &Limit{max: places, silence: silence, cut: cut, all: map[*Conn]bool{}}
+	l.changed.L = &l.mu
+	return l
+}
+
+// Listener returns a listener whose connections, all of them a *Conn, count
+// against the limit.
+func (l *Limit) Listener(from net.Listener) net.Listener { return &listener{from, l} }
+
+type listener struct {
+	net.Listener
+	limit *Limit
+}
+
+// fewFiles is how long Accept waits when the process can open no file and no
+// client can be cut off.
+const fewFiles = 100 * time.Millisecond
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			if !l.limit.Cut(0, nil) {
+				time.Sleep(fewFiles)
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		conn := &Conn{Conn: c, limit: l.limit, from: origin(c.RemoteAddr())}
+		if !l.limit.enter(conn) {
+			c.Close()
+			return nil, net.ErrClosed
+		}
+		return conn, nil
+	}
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error {
+	l.limit.mu.Lock()
+	l.limit.closed = true
+	l.limit.changed.Broadcast()
+	l.limit.mu.Unlock()
+	return l.Listener.Close()
+}
+
+// enter gives a connection a place, and makes or waits for one. It reports
+// false when the listener was closed.
+func (l *Limit) enter(c *Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.closed && len(l.all) >= l.max {
+		if !l.cutOne(0, nil) {
+			again := time.AfterFunc(max(l.silence/4, time.Millisecond), l.changed.Broadcast)
+			l.changed.Wait()
+			again.Stop()
+		}
+	}
+	if !l.closed {
+		l.all[c] = true
+		l.read(c)
+	}
+	return !l.closed
+}
+
+// Cut closes one connection, other than spared, that the server waits for and
+// for which it holds at least that many bytes, see Conn.Hold. It reports false
+// when there is none.
+func (l *Limit) Cut(atLeast int64, spared *Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cutOne(atLeast, spared)
+}
+
+func (l *Limit) cutOne(atLeast int64, spared *Conn) bool {
+	now := time.Now()
+	c := l.slowest(func(c *Conn) bool {
+		return !c.busy && c.held >= atLeast && c != spared && now.Sub(c.last) >= l.silence
+	})
+	if c == nil {
+		return false
+	}
+	delete(l.all, c)
+	c.Conn.Close()
+	if l.cut != nil {
+		l.cut(c.RemoteAddr())
+	}
+	return true
+}
+
+// slowest returns the one of the connections that may be cut that is: of the
+// origin that has most of them, the one that has sent nothing for longest.
+func (l *Limit) slowest(mayCut func(*Conn) bool) *Conn {
+	waiting := map[netip.Prefix]int{}
+	for c := range l.all {
+		if mayCut(c) {
+			waiting[c.from]++
+		}
+	}
+	var slowest *Conn
+	for c := range l.all {
+		switch {
+		case !mayCut(c):
+		case slowest == nil, waiting[c.from] > waiting[slowest.from],
+			waiting[c.from] == waiting[slowest.from] && c.turn < slowest.turn:
+			slowest = c
+		}
+	}
+	return slowest
+}
+
+// read notes that a connection has sent something.
+func (l *Limit) read(c *Conn) {
+	l.reads++
+	c.turn, c.last = l.reads, time.Now()
+}
+
+// origin returns what a client can't change at will: its address, of IPv6 the
+// network; the zero prefix for one on this machine by a Unix socket.
+func origin(a net.Addr) netip.Prefix {
+	from, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip, bits := from.Addr().Unmap().WithZone(""), 32
+	if ip.Is6() {
+		bits = 64
+	}
+	prefix, _ := ip.Prefix(bits)
+	return prefix
+}
+
+// A Conn is a connection with a place.
+type Conn struct {
+	net.Conn
+	limit *Limit
+	from  netip.Prefix
+
+	// Guarded by limit.mu:
+	busy bool
+	held int64
+	turn uint64 // grows with each read
+	last time.Time
+}
+
+// Read implements io.Reader.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.limit.mu.Lock()
+		c.limit.read(c)
+		c.limit.mu.Unlock()
+	}
+	return n, err
+}
+
+// SetBusy says whether a request of the client is being handled, or whether the
+// server waits for what the client sends, as it does at first.
+func (c *Conn) SetBusy(busy bool) {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	if c.busy = busy; !busy {
+		c.limit.read(c)
+		c.limit.changed.Broadcast()
+	}
+}
+
+// Hold says that the server holds n more bytes for the client, or fewer.
+func (c *Conn) Hold(n int64) {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	c.held += n
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	c.limit.mu.Lock()
+	delete(c.limit.all, c)
+	c.limit.changed.Broadcast()
+	c.limit.mu.Unlock()
+	return c.Conn.Close()
+}
