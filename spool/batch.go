@@ -34,6 +34,9 @@ func (s Spool) PutAll(messages []Message) (isNew int, err error) {
 		}
 		return isNew, nil
 	}
+	if err := s.Check(); err != nil {
+		return 0, err
+	}
 	files := make([]disk.File, 0, len(messages))
 	for _, m := range messages {
 		if info, err := os.Lstat(s.Path(m.Name)); err == nil && !info.Mode().IsRegular() {

@@ -68,6 +68,9 @@ func NoticeTime(path string) time.Time {
 // PutNotice stores a notice durably. Where nobody wants it any more it does
 // nothing. One that is put again is another notice.
 func (s Spool) PutNotice(data []byte) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
 	path := filepath.Join(s.notices(), newNotice(time.Now(), data))
 	err := disk.WriteNew(s.tmp(), path, data)
 	if errors.Is(err, fs.ErrNotExist) && s.Announces() { // it is tmp/ that is missing

@@ -22,10 +22,13 @@ import (
 
 // A Spool is a state directory as those see it who put messages into it and
 // take them out.
-type Spool struct{ state string }
+type Spool struct {
+	state string
+	id    string // that the state directory must have; "" for any
+}
 
 // New returns the spool of a state directory. Nothing is read or made yet.
-func New(state string) Spool { return Spool{state} }
+func New(state string) Spool { return Spool{state: state} }
 
 // Dir returns the directory of the messages that have no day yet.
 func (s Spool) Dir() string { return filepath.Join(s.state, "spool") }
@@ -40,6 +43,9 @@ func (s Spool) history() string { return filepath.Join(s.state, "history") }
 // message of that name that is there already stands, and data is not looked
 // at. The state directory itself must exist; what belongs into it is made.
 func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
+	if err := s.Check(); err != nil {
+		return false, err
+	}
 	if info, err := os.Lstat(s.Path(name)); err == nil && !info.Mode().IsRegular() {
 		return false, inTheWay(s.Path(name))
 	} else if err == nil {
@@ -78,6 +84,9 @@ func (s Spool) make() error {
 		if err := disk.MakeDir(dir); err != nil {
 			return err
 		}
+	}
+	if _, err := os.Lstat(s.idPath()); errors.Is(err, fs.ErrNotExist) {
+		s.makeID() // where this user may not, a run does it
 	}
 	return nil
 }

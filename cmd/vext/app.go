@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,7 @@ type app struct {
 	verbose                    bool
 	user                       string // who is at work
 	makeState                  bool   // the command may make the user's own state directory
+	stateID                    string // that the state directory must have since vext serve began; "" for any
 }
 
 // buildVersion is set by the Makefile.
@@ -99,7 +101,21 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return queue.New(state, policy(c), c.Zone, now), nil
+	q := queue.New(state, policy(c), c.Zone, now)
+	q.Spool = q.Spool.Expecting(cmp.Or(a.stateID, c.StateID))
+	if err := q.Spool.Check(); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// adopt gives the state directory of the queue an identity where it has none,
+// which it reports, and makes the queue accept only while it has that one.
+func adopt(q *queue.Queue) (id string, isNew bool, err error) {
+	if id, isNew, err = q.Spool.Adopt(); err == nil {
+		q.Spool = q.Spool.Expecting(id)
+	}
+	return id, isNew, err
 }
 
 // becomeOwner is spool.BecomeOwner, with the home of whom it makes of root: git,

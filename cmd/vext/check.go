@@ -16,6 +16,7 @@ import (
 	"vext/source"
 	"vext/source/follow"
 	"vext/source/hook"
+	"vext/spool"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -36,9 +37,12 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			if errors.As(err, new(usageError)) {
 				return err
 			}
-			if err != nil {
+			switch {
+			case spool.IsReplaced(err):
+				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "state directory", Text: err.Error(), Hint: hintFor(err)})
+			case err != nil:
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
-			} else {
+			default:
 				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")})
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
 				findings = append(findings, source.Check(s.Queue, c, repositories(c), func(h *follow.State) ([]hook.Part, error) {

@@ -66,7 +66,14 @@ not hold up the others. To name it with --once is to try it at once.`,
 			if a.nowFlag != "" {
 				return usageError{errors.New("--now: vext follow goes by the clock, unless it is run with --once")}
 			}
+			q, err := a.open(c)
+			if err != nil {
+				return err
+			}
 			log := a.log(slog.LevelInfo)
+			if err := a.keepState(q, log); err != nil {
+				return err
+			}
 			if c.Follow.Run {
 				return a.followAndRun(cmd.Context(), c, repositories, log)
 			}

@@ -19,6 +19,7 @@ import (
 	"vext/internal/disk"
 	"vext/internal/history"
 	"vext/queue"
+	"vext/spool"
 )
 
 // Exit statuses.
@@ -124,6 +125,9 @@ func report(w io.Writer, err error) {
 	}
 }
 
+// replacedHint is for a state directory that is not the one that it was.
+const replacedHint = "is its file system mounted? once the directory is back, all goes on by itself; if another one is meant, restart vext serve, and correct state_id where it is set"
+
 func hintFor(err error) string {
 	var h hinted
 	var usage usageError
@@ -136,6 +140,8 @@ func hintFor(err error) string {
 		return "try again when it has ended"
 	case errors.Is(err, history.ErrLost):
 		return "nothing is sent, because it could be for the second time; restore the history from a backup, or, to go on with what there is, remove history.sum in the state directory: vext-queue(7)"
+	case spool.IsReplaced(err):
+		return replacedHint
 	case errors.Is(err, context.Canceled):
 		return "nothing was lost, the next run goes on"
 	case errors.Is(err, syscall.ENOSPC):

@@ -42,6 +42,9 @@ every minute; two at once do no harm.`,
 				}
 				return printPreview(a.stdout, s)
 			}
+			if _, _, err := adopt(q); err != nil {
+				return err
+			}
 			done := a.withIRC(cmd.Context(), s, c)
 			sum, err := s.Run(cmd.Context())
 			err = errors.Join(err, done())

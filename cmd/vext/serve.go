@@ -12,6 +12,7 @@ import (
 
 	"vext/internal/config"
 	"vext/notify"
+	"vext/queue"
 	"vext/reminder"
 )
 
@@ -45,6 +46,9 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			log := a.log(slog.LevelInfo)
+			if err := a.keepState(q, log); err != nil {
+				return err
+			}
 			tasks, done, err := a.tasks(cmd.Context(), c, q, log)
 			if err != nil {
 				return err
@@ -57,6 +61,20 @@ once, when it starts; the log goes to standard error, one line an event.`,
 			return err
 		},
 	}
+}
+
+// keepState makes all that is opened from now on accept only while the state
+// directory is the one that it is now.
+func (a *app) keepState(q *queue.Queue, log *slog.Logger) error {
+	id, isNew, err := adopt(q)
+	if err != nil {
+		return err
+	}
+	if last, _ := queue.Runs(q.State); isNew && last.IsZero() {
+		log.Warn("the state directory is new; was it to be mounted?", "state", q.State)
+	}
+	a.stateID = id
+	return nil
 }
 
 // process runs the processor on its schedule. outlet is nil where another

@@ -23,6 +23,7 @@ import (
 // A Config is the configuration file, vext.toml(5).
 type Config struct {
 	State     string    `toml:"state"`
+	StateID   string    `toml:"state_id"` // that the state directory must have; "" for any
 	Timezone  string    `toml:"timezone"`
 	Operator  string    `toml:"operator"`
 	Schedule  string    `toml:"schedule"`
@@ -176,14 +177,15 @@ func plainly(key toml.Key, message string) string {
 
 // places names the table of every key, "" for those above the first table.
 var places = map[string]string{
-	"state": "", "timezone": "", "operator": "", "templates": "",
+	"state": "", "state_id": "", "timezone": "", "operator": "", "templates": "",
 	"schedule": "", // and [follow]'s own
 	"allow":    "[reminders]", "branches": "[reminders]", "senders": "[reminders]", "repositories": "[reminders]",
 	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]", "explain": "[reminders]", "max_per_day": "[reminders]",
 	"from": "[mail]", "envelope": "[mail]", "via": "[mail]", "user": "[mail]", "password": "[mail]", "password_file": "[mail]",
 	"title":  "[stats]",
 	"listen": "[http], [lmtp] or [irker]", "hold": "[mail-in]", "run": "[follow]",
-	"secret": "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
+	"max_silence": "[[hook]], [[repository]], [mail-in] or [lmtp]",
+	"secret":      "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
 	"url": "[[repository]] or [[network]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
 	"first_parent": "[[repository]]", "committers": "[[repository]] or [[recipient]]", "domain": "[[repository]]",
 	"nick": ircTables, "realname": ircTables, "command": ircTables, "burst": ircTables, "rate": ircTables,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,12 +20,14 @@ type HTTP struct {
 
 // LMTP is where vext serve takes mails without a process for each.
 type LMTP struct {
-	Listen string `toml:"listen"` // unix:/path or a loopback host:port; "" for not at all
+	Listen     string   `toml:"listen"` // unix:/path or a loopback host:port; "" for not at all
+	MaxSilence *Silence `toml:"max_silence"`
 }
 
 // MailIn is about commits that come by mail.
 type MailIn struct {
-	Hold Duration `toml:"hold"`
+	Hold       Duration `toml:"hold"`
+	MaxSilence *Silence `toml:"max_silence"` // of vext-filter
 }
 
 // Follow is about the followed repositories.
@@ -41,6 +44,7 @@ type Hook struct {
 	Repositories []string `toml:"repositories"`
 	Allow        []string `toml:"allow"`
 	Senders      []string `toml:"senders"`
+	MaxSilence   *Silence `toml:"max_silence"`
 }
 
 // Key returns the secret that a forge shares with the hook, "" when there is
@@ -64,6 +68,7 @@ type Repository struct {
 	FirstParent *bool    `toml:"first_parent"`
 	Committers  []string `toml:"committers"` // whose commits alone count
 	Domain      string   `toml:"domain"`     // of logins that are no addresses
+	MaxSilence  *Silence `toml:"max_silence"`
 }
 
 // A Duration is one in the form of Go's time.ParseDuration: "15m", "1h30m".
@@ -76,6 +81,28 @@ func (d *Duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("not a duration such as \"15m\" or \"1h30m\": %q", text)
 	}
 	d.Duration = parsed
+	return nil
+}
+
+// A Silence is how long a source may bring no commit before vext check warns,
+// 0 for as long as it likes; a nil one is learnt from what the source brought.
+type Silence struct{ time.Duration }
+
+// UnmarshalText reads a duration, or a number of days: "30d".
+func (s *Silence) UnmarshalText(text []byte) error {
+	if days, ok := strings.CutSuffix(string(text), "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16) // 179 years
+		if err != nil {
+			return fmt.Errorf("not a number of days such as \"30d\": %q", text)
+		}
+		s.Duration = time.Duration(n) * 24 * time.Hour
+		return nil
+	}
+	var d Duration
+	if err := d.UnmarshalText(text); err != nil {
+		return fmt.Errorf("neither a number of days such as \"30d\" nor a duration such as \"36h\": %q", text)
+	}
+	s.Duration = d.Duration
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Client struct {
 	Dial     DialFunc
 	Log      *slog.Logger
 	Now      func() time.Time
+	Check    func() error // whether lines may be taken in now; nil for always
 
 	mu       sync.Mutex
 	ctx      context.Context // while it runs
@@ -119,6 +120,11 @@ func (c *Client) knows(t target.Target, url string) {
 // Put implements notify.Outlet. A text of several lines is taken as so many,
 // unless it has a key; a line without text is not stored, and only joins.
 func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
+	if c.Check != nil {
+		if err := c.Check(); err != nil {
+			return err
+		}
+	}
 	var single []notify.Line
 	var urls []string
 	known := map[string]target.Target{}

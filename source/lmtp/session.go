@@ -22,6 +22,10 @@ type session struct {
 }
 
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	if err := s.server.Filter.Spool.Check(); err != nil {
+		s.server.log(filter.Result{}, err)
+		return reply(filter.Result{}, err)
+	}
 	s.null = from == ""
 	return nil
 }

@@ -1,0 +1,107 @@
+package spool
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"vext/internal/disk"
+)
+
+// A state directory has an identity: a random word in STATE/id, which the first
+// who writes there makes. By it a process that runs for long, or a configuration
+// that names it, knows the directory again: an empty one in its place, as when
+// its file system is not mounted, must take nothing in.
+
+// A ReplacedError says that the state directory is not the one that it was, or
+// that the configuration names.
+type ReplacedError struct {
+	State     string
+	Want, Got string // identities; Got is "" where there is none
+}
+
+func (e *ReplacedError) Error() string {
+	if e.Got == "" {
+		return fmt.Sprintf("%s is not the state directory that it was: it has no id, and %s is expected", e.State, e.Want)
+	}
+	return fmt.Sprintf("%s is not the state directory that it was: its id is %s, and %s is expected", e.State, e.Got, e.Want)
+}
+
+// IsReplaced reports whether err says that the state directory is another one.
+func IsReplaced(err error) bool { return errors.As(err, new(*ReplacedError)) }
+
+func (s Spool) idPath() string { return filepath.Join(s.state, "id") }
+
+// maxID bounds what is read of an identity, in bytes.
+const maxID = 100
+
+// ID returns the identity of the state directory, "" where it has none yet.
+func (s Spool) ID() (string, error) {
+	f, err := os.Open(s.idPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var id [maxID]byte
+	n, err := f.Read(id[:])
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return string(bytes.TrimSpace(id[:n])), nil
+}
+
+// Adopt returns the identity of the state directory. Where it has none it gets
+// one, and isNew is set: it is new, or was last used by a version that made none.
+func (s Spool) Adopt() (id string, isNew bool, err error) {
+	if err := s.Check(); err != nil {
+		return "", false, err
+	}
+	if id, err = s.ID(); id != "" || err != nil {
+		return id, false, err
+	}
+	if err := disk.MakeDir(s.tmp()); err != nil {
+		return "", false, err
+	}
+	isNew, err = s.makeID()
+	if err == nil {
+		id, err = s.ID()
+	}
+	return id, isNew, err
+}
+
+// makeID gives the state directory an identity unless it has one.
+func (s Spool) makeID() (isNew bool, err error) {
+	err = disk.WriteNew(s.tmp(), s.idPath(), []byte(rand.Text()+"\n"))
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Expecting returns the spool that only accepts while its state directory has
+// that identity; "" for any.
+func (s Spool) Expecting(id string) Spool {
+	s.id = id
+	return s
+}
+
+// Check returns an error, see IsReplaced, when the state directory does not have
+// the expected identity.
+func (s Spool) Check() error {
+	if s.id == "" {
+		return nil
+	}
+	got, err := s.ID()
+	if err == nil && got != s.id {
+		err = &ReplacedError{State: s.state, Want: s.id, Got: got}
+	}
+	return err
+}
