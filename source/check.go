@@ -3,6 +3,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -75,18 +76,21 @@ func (k *checker) mail() []reminder.Finding {
 	if k.q.Spool.LastSeenBy("").IsZero() {
 		return nil
 	}
-	text := k.heard("")
+	f := reminder.Finding{What: "vext-filter", Text: k.heard("")}
 	if hold := k.c.MailIn.Hold.Duration; hold > 0 {
-		text += "; mails are held for " + hold.String()
+		f.Text += "; mails are held for " + hold.String()
 	}
-	return []reminder.Finding{{What: "vext-filter", Text: text}}
+	k.addSilence(&f, k.seenBy(""), k.c.MailIn.MaxSilence, "[mail-in]")
+	return []reminder.Finding{f}
 }
 
 // listeners looks whether vext serve answers where it is to listen.
 func (k *checker) listeners() []reminder.Finding {
 	var findings []reminder.Finding
 	if network, address, err := k.c.LMTP.Address(); err == nil && address != "" {
-		findings = append(findings, answers("lmtp", network, address, k.heard("lmtp")))
+		f := answers("lmtp", network, address, k.heard("lmtp"))
+		k.addSilence(&f, k.seenBy("lmtp"), k.c.LMTP.MaxSilence, "[lmtp]")
+		findings = append(findings, f)
 	}
 	address, err := k.c.HTTP.Address()
 	switch {
@@ -117,60 +121,55 @@ const Irker = "irker"
 const lostLooks = 24 * time.Hour
 
 func answers(what, network, address, text string) reminder.Finding {
-	conn, err := net.DialTimeout(network, address, dialWait)
-	if err != nil {
-		return reminder.Finding{Level: reminder.LookAt, What: what, Text: err.Error(), Hint: "is vext serve running?"}
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(dialWait))
-	question, answer := "QUIT\r\n", "220 "
+	question, answer := "LHLO localhost\r\nMAIL FROM:<>\r\nQUIT\r\n", "220 "
 	switch what {
 	case "http":
 		question, answer = "GET / HTTP/1.0\r\n\r\n", "HTTP/1."
 	case "irker":
 		question, answer = `{"to": [], "privmsg": "", "ack": true}`+"\n", `{"ok":true`
 	}
-	fmt.Fprint(conn, question)
-	if c, ok := conn.(*net.TCPConn); ok && what == "irker" {
-		c.CloseWrite() // it keeps connections for as long as its clients do
-	}
-	if said, err := io.ReadAll(conn); !strings.HasPrefix(string(said), answer) {
-		text := fmt.Sprintf("%s: it does not answer", address)
+	said, err := ask(network, address, question, what == "irker")
+	f := reminder.Finding{Level: reminder.LookAt, What: what, Hint: "is vext serve stuck, or is something else there?"}
+	switch {
+	case isDial(err):
+		f.Text, f.Hint = err.Error(), "is vext serve running?"
+	case !strings.HasPrefix(said, answer):
+		f.Text = fmt.Sprintf("%s: it does not answer", address)
 		if err != nil {
-			text += ": " + err.Error()
+			f.Text += ": " + err.Error()
 		}
 		if what == "irker" {
-			return reminder.Finding{Level: reminder.LookAt, What: what, Text: text, Hint: "does allow under [irker] leave out this machine? else vext serve is stuck, or something else is there"}
+			f.Hint = "does allow under [irker] leave out this machine? else vext serve is stuck, or something else is there"
 		}
-		return reminder.Finding{Level: reminder.LookAt, What: what, Text: text, Hint: "is vext serve stuck, or is something else there?"}
+	case what == "http" && strings.Contains(said, " 503 "), what == "lmtp" && strings.Contains(said, "\n451 "):
+		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: nothing is taken in: the state directory is not the one with which vext serve began", address)
+		f.Hint = "is its file system mounted? once the directory is back, all goes on by itself; if another one is meant, restart vext serve"
+	default:
+		return reminder.Finding{What: what, Text: address + ": " + text}
 	}
-	return reminder.Finding{What: what, Text: address + ": " + text}
+	return f
 }
 
-// recently is for how long one who was refused is worth a look, when nobody who
-// was not has come since.
-const recently = 7 * 24 * time.Hour
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
 
-func (k *checker) webhooks() []reminder.Finding {
-	var findings []reminder.Finding
-	for i := range k.c.Hooks {
-		h := &k.c.Hooks[i]
-		way := "webhook-" + h.Name
-		f := reminder.Finding{What: "webhook " + h.Name, Text: k.heard(way)}
-		key, err := h.Key()
-		refused := k.q.Spool.LastRefused(way)
-		switch {
-		case err != nil:
-			f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "it is not there without its secret"
-		case key == "":
-			f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, or an empty one, and so is not there", "set secret_file under [[hook]]"
-		case refused.After(k.q.Spool.LastSeenBy(way)) && k.q.Now.Sub(refused) < recently:
-			f.Level, f.Text = reminder.LookAt, f.Text+"; somebody was refused "+reminder.Ago(refused, k.q.Now, k.q.Zone)
-			f.Hint = "has the forge the same secret? vext serve logs who it was"
-		}
-		findings = append(findings, f)
+// ask says something to a listener, and returns its answer. One that goes on
+// for as long as its clients do is told that there is no more.
+func ask(network, address, question string, goesOn bool) (string, error) {
+	conn, err := net.DialTimeout(network, address, dialWait)
+	if err != nil {
+		return "", err
 	}
-	return findings
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(dialWait))
+	fmt.Fprint(conn, question)
+	if c, ok := conn.(*net.TCPConn); ok && goesOn {
+		c.CloseWrite()
+	}
+	said, err := io.ReadAll(conn)
+	return string(said), err
 }
 
 // neverTried is after how long without a look at a repository something is
@@ -188,6 +187,7 @@ func (k *checker) repository(r *follow.Repository) reminder.Finding {
 	if f.Level == reminder.Well && k.q.Now.Sub(s.LastTry) > neverTried {
 		f.Level, f.Hint = reminder.LookAt, "is cron, or vext serve, still running?"
 	}
+	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")
 	return f
 }
 
@@ -209,6 +209,7 @@ func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, 
 			f.Hint = "put it back: vext hook install " + s.Where + "; or give it up: vext hook remove " + s.Where
 		}
 	}
+	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")
 	return f
 }
 

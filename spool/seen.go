@@ -1,35 +1,112 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"vext/internal/calendar"
 	"vext/internal/disk"
 )
 
 // seen is the file that the filter touches; those of other ways in have their
-// name behind it: seen-lmtp, seen-webhook-github.
+// name behind it: seen-lmtp, seen-webhook-github. Its time is that of the last
+// commit; in it stand the days on which there were any, one a line, by which
+// vext check knows how long a way in is usually silent.
 const seen = "seen"
+
+// dayLayout is how a day is written there.
+const dayLayout = "20060102"
+
+// maxDays is how large the file gets, in bytes, before its older half goes: some
+// three years of daily commits.
+const maxDays = 8 << 10
 
 // Seen notes that a commit went by, whether it asked for anything or not, so
 // that silence can be told from a way in that is closed. The way is "" for the
 // filter, else made of letters, digits and what Name leaves as it is. That it
 // can't be noted is no reason to refuse a message.
-func (s Spool) Seen(way string) { touch(s.seenPath(way)) }
+func (s Spool) Seen(way string) {
+	path := s.seenPath(way)
+	before, beforeErr := os.Stat(path)
+	if !touch(path) {
+		return
+	}
+	now, err := os.Stat(path)
+	if err != nil {
+		return
+	}
+	today := dayOf(now)
+	isFirst := beforeErr != nil || before.Size() == 0
+	if !isFirst && dayOf(before) == today {
+		return
+	}
+	days := today
+	if isFirst && beforeErr == nil && dayOf(before) != today { // of a version that noted no days
+		days = dayOf(before) + today
+	}
+	if now.Size() >= maxDays {
+		s.shortenDays(path)
+	}
+	if f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0); err == nil {
+		f.WriteString(days) // in one piece: others may be writing
+		f.Close()
+	}
+}
 
-// touch sets a file's time, and makes it where it is missing.
-func touch(path string) {
-	if err := unix.Utimes(path, nil); errors.Is(err, fs.ErrNotExist) {
-		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode); err == nil {
-			f.Close()
+// dayOf returns the line of the day on which a file was last written.
+func dayOf(info fs.FileInfo) string { return info.ModTime().UTC().Format(dayLayout) + "\n" }
+
+// touch sets a file's time, and makes it where it is missing. It reports whether
+// that could be done.
+func touch(path string) bool {
+	err := unix.Utimes(path, nil)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err == nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}
+
+// shortenDays keeps the later half of the days in a file.
+func (s Spool) shortenDays(path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	half := data[len(data)/2:]
+	disk.Replace(s.tmp(), path, half[bytes.IndexByte(half, '\n')+1:])
+}
+
+// DaysSeen returns the days, in UTC, on which commits came by one way and that
+// are not after now, oldest first and each once; of a file of an earlier version
+// only the last.
+func (s Spool) DaysSeen(way string, now time.Time) []calendar.Day {
+	data, err := os.ReadFile(s.seenPath(way))
+	if err != nil {
+		return nil
+	}
+	var days []calendar.Day
+	for line := range strings.Lines(string(data)) {
+		if day, err := calendar.Parse(strings.TrimSpace(line)); err == nil {
+			days = append(days, day)
 		}
 	}
+	days = append(days, calendar.Of(modified(s.seenPath(way)), time.UTC))
+	today := calendar.Of(now, time.UTC)
+	days = slices.DeleteFunc(days, func(day calendar.Day) bool { return today.Before(day) }) // the clock was wrong
+	slices.SortFunc(days, func(a, b calendar.Day) int { return a.Sub(b) })
+	return slices.Compact(days)
 }
 
 func (s Spool) seenPath(way string) string {
@@ -37,18 +114,6 @@ func (s Spool) seenPath(way string) string {
 		return filepath.Join(s.history(), seen)
 	}
 	return filepath.Join(s.history(), seen+"-"+Name(way))
-}
-
-// Refused notes that somebody spoke to a way in who may not: a secret that is
-// wrong on one side, or a stranger. It does not count as a commit.
-func (s Spool) Refused(way string) { touch(s.refusedPath(way)) }
-
-// LastRefused returns when Refused was last called for a way, the zero time if
-// never.
-func (s Spool) LastRefused(way string) time.Time { return modified(s.refusedPath(way)) }
-
-func (s Spool) refusedPath(way string) string {
-	return filepath.Join(s.history(), "refused-"+Name(way))
 }
 
 // LastSeen returns when Seen was last called for any way, the zero time if

@@ -5,9 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"vext/internal/calendar"
 )
 
 func newState(t *testing.T) string {
@@ -107,6 +110,60 @@ func TestSeen(t *testing.T) {
 	s.Seen("")
 	if s.LastSeen().IsZero() {
 		t.Error("not noted")
+	}
+}
+
+// The days on which commits came are noted, each once, also when the file is of a
+// version that noted none, and those of a clock that was wrong do not count.
+func TestDaysSeen(t *testing.T) {
+	state := newState(t)
+	s := New(state)
+	if err := os.Mkdir(filepath.Join(state, "history"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(state, "tmp"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	path := filepath.Join(state, "history", "seen-lmtp")
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for _, days := range []int{40, 20, 10} { // since it was last touched
+		if err := os.Chtimes(path, now, now.AddDate(0, 0, -days)); err != nil {
+			t.Fatal(err)
+		}
+		if days == 40 {
+			if got := s.DaysSeen("lmtp", now); len(got) != 1 || got[0] != calendar.Of(now.AddDate(0, 0, -40), time.UTC) {
+				t.Errorf("of an earlier version: %v", got)
+			}
+		}
+		s.Seen("lmtp")
+		s.Seen("lmtp")
+	}
+	want := []calendar.Day{calendar.Of(now.AddDate(0, 0, -40), time.UTC), calendar.Of(now, time.UTC)}
+	if got := s.DaysSeen("lmtp", now); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := s.DaysSeen("lmtp", now.AddDate(0, 0, -1)); !slices.Equal(got, want[:1]) {
+		t.Errorf("of a clock that was ahead: %v", got)
+	}
+	if got := s.DaysSeen("other", now); got != nil {
+		t.Errorf("of another: %v", got)
+	}
+
+	if err := os.WriteFile(path, []byte(strings.Repeat("20200101\n", maxDays/9+1)), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, now, now.AddDate(0, 0, -1)); err != nil {
+		t.Fatal(err)
+	}
+	s.Seen("lmtp")
+	if info, err := os.Stat(path); err != nil || info.Size() > maxDays*3/4 || info.Size() < maxDays/4 {
+		t.Errorf("%v, %v", info.Size(), err)
+	}
+	if got := s.DaysSeen("lmtp", now); len(got) != 2 {
+		t.Errorf("shortened: %v", got)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"vext/internal/commit"
@@ -35,6 +34,7 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 		}
 	}()
 	clock := newWallClock()
+	client.Check = q.Spool.Check
 	tasks = []task{
 		func(ctx context.Context) error { return a.speak(ctx, c, client, q.State, log) },
 		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log, clock.wake) },
@@ -118,8 +118,10 @@ func (a *app) openHTTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task
 		return nil, hinted{fmt.Errorf("http: %w", err), "see the key listen under [http] in vext.toml(5)"}
 	}
 	log.Info("taking webhooks", "address", l.Addr().String())
-	l = limited{l, make(chan struct{}, mostConns)}
-	return func(ctx context.Context) error { return serveHTTP(ctx, webhook.NewServer(h), l) }, nil
+	return func(ctx context.Context) error {
+		defer h.Flush()
+		return serveHTTP(ctx, webhook.NewServer(h), h.Listener(l))
+	}, nil
 }
 
 // httpGrace is how long requests in flight have when the service is told to
@@ -141,35 +143,6 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	}
 	<-failed
 	return nil
-}
-
-// mostConns bounds the connections of webhooks at once.
-const mostConns = 500
-
-// limited is a listener with at most as many connections open as it has room.
-type limited struct {
-	net.Listener
-	open chan struct{}
-}
-
-func (l limited) Accept() (net.Conn, error) {
-	l.open <- struct{}{}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.open
-		return nil, err
-	}
-	return &limitedConn{Conn: c, free: sync.OnceFunc(func() { <-l.open })}, nil
-}
-
-type limitedConn struct {
-	net.Conn
-	free func()
-}
-
-func (c *limitedConn) Close() error {
-	defer c.free()
-	return c.Conn.Close()
 }
 
 // lookUp spools the commits of a push that its forge did not list.

@@ -300,6 +300,7 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 	p.report.Commits += n
 	if n > 0 {
 		p.Filter.Spool.Seen(p.Filter.Way)
+		p.state.arrived(p.Queue.Now)
 	}
 	if err == nil {
 		err = p.flush()

@@ -91,6 +91,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	p.report.Commits += n
 	if n > 0 {
 		p.Filter.Spool.Seen(p.Filter.Way)
+		p.state.arrived(p.Queue.Now)
 	}
 	if err != nil && !errors.Is(err, errGap) {
 		return err

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ type State struct {
 	Notes     []Note              `json:"notes,omitempty"` // the last few
 	Gap       *Gap                `json:"gap,omitempty"`
 	Vanished  []Gone              `json:"vanished,omitempty"` // not yet in the history
+	Arrivals  []time.Time         `json:"arrivals,omitempty"` // of commits: the last of each day, oldest first
 }
 
 // Options are those of a repository whose hook was installed.
@@ -80,6 +82,17 @@ func (s *State) note(now time.Time, format string, args ...any) string {
 	s.Notes = append(s.Notes, Note{now, text})
 	s.Notes = s.Notes[max(0, len(s.Notes)-mostNotes):]
 	return text
+}
+
+// maxArrivals bounds the days that are remembered.
+const maxArrivals = 100
+
+// arrived notes that commits have come.
+func (s *State) arrived(now time.Time) {
+	now = now.UTC().Truncate(time.Second)
+	isLater := func(t time.Time) bool { return !t.Before(now.Truncate(24 * time.Hour)) } // or the clock was wrong
+	s.Arrivals = append(slices.DeleteFunc(s.Arrivals, isLater), now)
+	s.Arrivals = s.Arrivals[max(0, len(s.Arrivals)-maxArrivals):]
 }
 
 // A Store keeps the states of repositories in a directory: NAME.json, NAME.lock

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"vext/internal/conns"
 )
 
 // A conn stands between a client and go-smtp's server, which is made for the
@@ -57,14 +59,12 @@ const (
 	longestPiece = 8 << 10
 )
 
-// newConn returns a connection that ends soon after ctx, and calls closed when
-// it is closed.
-func newConn(ctx context.Context, c net.Conn, closed func()) *conn {
+// newConn returns a connection that ends soon after ctx.
+func newConn(ctx context.Context, c net.Conn) *conn {
 	n := &conn{Conn: c}
 	n.in = bufio.NewReaderSize(reader(n.fill), longestPiece)
 	stop := context.AfterFunc(ctx, n.end)
 	n.close = sync.OnceValue(func() error {
-		defer closed()
 		n.closed.Store(true)
 		stop()
 		return c.Close()
@@ -114,6 +114,10 @@ func (c *conn) fill(p []byte) (int, error) {
 	}
 	if err := c.await(); err != nil {
 		return 0, err
+	}
+	if limited, ok := c.Conn.(*conns.Conn); ok { // one that is read from may make room
+		limited.SetBusy(false)
+		defer limited.SetBusy(true)
 	}
 	return c.Conn.Read(p)
 }

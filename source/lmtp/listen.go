@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"syscall"
+
+	"vext/internal/conns"
 )
 
 // socketMode lets the owner's group in: the mail system's user is to be in it.
@@ -57,27 +60,23 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// A listener accepts no more connections at once than mostConns.
+// A listener accepts no more connections at once than mostConns. With all of
+// them taken, the client that has sent nothing for longest makes room; its mail
+// comes again.
 type listener struct {
 	net.Listener
-	ctx  context.Context
-	open chan struct{} // one for each that is open
+	ctx context.Context
 }
 
-func newListener(ctx context.Context, l net.Listener) *listener {
-	return &listener{l, ctx, make(chan struct{}, mostConns)}
+func newListener(ctx context.Context, l net.Listener, log *slog.Logger) *listener {
+	limit := conns.New(mostConns, slowAfter, func(net.Addr) { log.Debug("lmtp: too many clients at once, the slowest is cut off") })
+	return &listener{limit.Listener(l), ctx}
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case l.open <- struct{}{}:
-	case <-l.ctx.Done():
-		return nil, net.ErrClosed
-	}
 	c, err := l.Listener.Accept()
 	if err != nil {
-		<-l.open
 		return nil, err
 	}
-	return newConn(l.ctx, c, func() { <-l.open }), nil
+	return newConn(l.ctx, c), nil
 }

@@ -30,8 +30,10 @@ const (
 	patience = 5 * time.Minute
 	// grace is how long the mails in flight have to end when the server ends.
 	grace = 20 * time.Second
-	// mostConns bounds the connections at once; others wait to be accepted.
+	// mostConns bounds the connections at once, see listener.
 	mostConns = 100
+	// slowAfter is for how long a client keeps its place whatever it sends.
+	slowAfter = 500 * time.Millisecond
 	// mostRecipients bounds those of one mail, of which RFC 5321, 4.5.3.1.8
 	// wants 100 at least. A client sends the mail once more for the others.
 	mostRecipients = 1000
@@ -53,7 +55,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)
 
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(newListener(ctx, l)) }()
+	go func() { failed <- server.Serve(newListener(ctx, l, s.Log)) }()
 	select {
 	case err := <-failed:
 		if ctx.Err() == nil {

@@ -45,13 +45,15 @@ func newBench(t testing.TB) *bench {
 		t.Fatal(err)
 	}
 	log := &testkit.Log{}
-	return &bench{t: t, state: state, log: log, Handler: &Handler{
+	b := &bench{t: t, state: state, log: log, Handler: &Handler{
 		Hooks:  []Hook{{Name: "closed"}, {Name: "forge", Secret: secret}},
 		Filter: f,
 		Policy: &queue.Policy{Branches: queue.DefaultBranches},
 		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:    func() time.Time { return now },
 	}}
+	t.Cleanup(b.Flush)
+	return b
 }
 
 // hook returns the hook.

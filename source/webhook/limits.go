@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -21,35 +22,79 @@ const (
 
 var errNoRoom = errors.New("too much at once")
 
-// hold counts n more bytes as held, until they are let go again.
-func (h *Handler) hold(n int) error {
-	if h.held.Add(int64(n)) > mostHeld {
+const (
+	// maxUnproven bounds the body of a request without any proof, which is read
+	// only to learn which repository it names, and unprovenTime how long that
+	// takes.
+	maxUnproven  = 256 << 10
+	unprovenTime = 2 * time.Second
+	// bodyTime bounds how long a body takes, and bodyPause how long the client
+	// may be silent at first; after that it must send bodyRate bytes a second.
+	bodyTime  = 30 * time.Second
+	bodyPause = 5 * time.Second
+	bodyRate  = 4 << 10
+	// headerTime bounds how long a header takes.
+	headerTime = 5 * time.Second
+	// cutHeld is how many bytes must be held for a client that is cut off when
+	// there is no room for those of another, roomWait how long that other waits
+	// for them to be free, and roomTries how often.
+	cutHeld   = 64 << 10
+	roomWait  = 5 * time.Millisecond
+	roomTries = 100
+)
+
+// hold counts n more bytes as held for a request, until they are released.
+// Where there is no room for them, clients that do not go on sending make it.
+func (h *Handler) hold(r *http.Request, n int) error {
+	conn := connOf(r)
+	for range roomTries {
+		if h.held.Add(int64(n)) <= mostHeld {
+			if conn != nil {
+				conn.Hold(int64(n))
+			}
+			return nil
+		}
 		h.held.Add(int64(-n))
-		return errNoRoom
+		if conn == nil || !h.limit().Cut(cutHeld, conn) {
+			break
+		}
+		time.Sleep(roomWait)
 	}
-	return nil
+	return errNoRoom
 }
 
-// body reads the body of a request. The caller lets its bytes go: as many as
-// it has room for, also when there is an error.
-func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > largestBody {
-		return nil, &http.MaxBytesError{Limit: largestBody}
+func (h *Handler) release(r *http.Request, n int) {
+	h.held.Add(int64(-n))
+	if conn := connOf(r); conn != nil {
+		conn.Hold(int64(-n))
+	}
+}
+
+// body reads the body of a request, of at most so many bytes, within a time.
+// The caller releases its bytes: as many as it has room for, also when there is
+// an error.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request, largest int, within time.Duration) ([]byte, error) {
+	if r.ContentLength > int64(largest) {
+		return nil, &http.MaxBytesError{Limit: int64(largest)}
 	}
 	var body []byte
-	from := http.MaxBytesReader(w, r.Body, largestBody)
+	from := http.MaxBytesReader(w, r.Body, int64(largest))
+	deadlines, start := http.NewResponseController(w), time.Now()
 	for room := firstRoom; ; room = len(body) {
-		if room = min(room, largestBody+1-len(body)); r.ContentLength >= 0 {
+		if room = min(room, largest+1-len(body)); r.ContentLength >= 0 {
 			room = min(room, max(int(r.ContentLength)+1-len(body), 1)) // one more, to see the end
 		}
-		if err := h.hold(room); err != nil {
+		if err := h.hold(r, room); err != nil {
 			return body, err
 		}
 		body = append(make([]byte, 0, len(body)+room), body...)
 		for len(body) < cap(body) {
+			patience := cmp.Or(h.bodyPause, bodyPause) + time.Duration(len(body))*time.Second/bodyRate
+			deadlines.SetReadDeadline(start.Add(min(patience, within))) // a recorder of a test has none
 			n, err := from.Read(body[len(body):cap(body)])
 			body = body[:len(body)+n]
 			if err == io.EOF {
+				deadlines.SetReadDeadline(time.Time{})
 				return body, nil
 			}
 			if err != nil {

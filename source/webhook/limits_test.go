@@ -127,7 +127,7 @@ func TestSlowClient(t *testing.T) {
 		server.IdleTimeout == 0 || server.MaxHeaderBytes == 0 {
 		t.Errorf("%+v", server)
 	}
-	server.ReadHeaderTimeout, server.ReadTimeout = 200*time.Millisecond, 300*time.Millisecond
+	server.ReadHeaderTimeout, b.bodyPause = 200*time.Millisecond, 300*time.Millisecond
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

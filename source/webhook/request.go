@@ -16,18 +16,22 @@ import (
 func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, answer) {
 	payload, isForm := body, isForm(r.Header, body)
 	if isForm {
-		if err := h.hold(2 * len(body)); err != nil {
+		if err := h.hold(r, 2*len(body)); err != nil {
 			return nil, unread(err)
 		}
-		defer h.held.Add(int64(-2 * len(body)))
-		form, _ := url.ParseQuery(string(body)) // as far as it goes
-		payload = []byte(form.Get("payload"))
+		defer h.release(r, 2*len(body))
+		payload = inForm(body)
 	}
 	// GitHub signs the body; Gitea and Gogs the JSON, also when it is in a form.
 	if !hook.isKnown(r) && !hook.isSignatureOf(body, r.Header, h.Now()) && !(isForm && hook.isSignatureOf(payload, r.Header, h.Now())) {
-		return nil, h.refuse(hook, r, "wrong or old signature")
+		return nil, h.refuse(hook, r, body, "wrong or old signature")
 	}
 	p, err := parse(r.Header, payload)
+	name := ""
+	if err == nil {
+		name = h.repository(p)
+	}
+	h.accepted(hook, name)
 	switch {
 	case errors.Is(err, forge.ErrOther):
 		h.Log.Info("webhook: let go", "hook", hook.Name, "why", err)
@@ -37,6 +41,12 @@ func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, a
 		return nil, answer{http.StatusBadRequest, "the payload can't be read"}
 	}
 	return p, answer{}
+}
+
+// inForm returns the JSON in the form that is a body.
+func inForm(body []byte) []byte {
+	form, _ := url.ParseQuery(string(body)) // as far as it goes
+	return []byte(form.Get("payload"))
 }
 
 // isForm reports whether the body is a form, with the JSON in its field

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"vext/filter"
+	"vext/internal/conns"
 	"vext/internal/forge"
 	"vext/queue"
 )
@@ -52,6 +54,15 @@ type Handler struct {
 	slotWait time.Duration // instead of the constant, for tests
 	held     atomic.Int64  // bytes of their bodies
 	refused  throttle
+
+	limitOnce sync.Once
+	conns     *conns.Limit
+	cut       throttle      // clients that are cut off
+	unread    throttle      // bodies that did not come to their end
+	replaced  throttle      // requests while the state directory is another
+	bodyPause time.Duration // instead of the constant, for tests
+
+	senders senders
 }
 
 // ErrNotFollowed is returned by LookUp when no repository of the name is
@@ -70,17 +81,57 @@ const (
 	retryAfter = 10 * time.Second
 )
 
-// NewServer returns a server for h whose clients can't keep it waiting.
+const (
+	// maxConns bounds the connections at once.
+	maxConns = 500
+	// slowAfter is for how long a client keeps its place whatever it sends. It is
+	// short: a forge sends all of a request at once.
+	slowAfter = 100 * time.Millisecond
+)
+
+// NewServer returns a server for h whose clients can't keep it waiting. It is to
+// serve the listener that Listener returns.
 func NewServer(h *Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       bodyTime,
 		WriteTimeout:      60 * time.Second, // counted from the header, too
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if conn, ok := c.(*conns.Conn); ok && state == http.StateIdle {
+				conn.SetBusy(false)
+			}
+		},
 	}
+}
+
+// Listener returns a listener with as many connections of l as the handler
+// serves at once. Those that do not finish sending a request make room for
+// others.
+func (h *Handler) Listener(l net.Listener) net.Listener { return h.limit().Listener(l) }
+
+func (h *Handler) limit() *conns.Limit {
+	h.limitOnce.Do(func() {
+		h.conns = conns.New(maxConns, slowAfter, func(client net.Addr) {
+			if left, ok := h.cut.next(h.Now()); ok {
+				h.Log.Warn("webhook: too many unfinished requests, the slowest is cut off", "client", client, "others", left)
+			}
+		})
+	})
+	return h.conns
+}
+
+type connKey struct{}
+
+// connOf returns the connection that a request came by, nil when it did not come
+// by Listener.
+func connOf(r *http.Request) *conns.Conn {
+	conn, _ := r.Context().Value(connKey{}).(*conns.Conn)
+	return conn
 }
 
 // An answer is a status and one line of text, in which nothing is of the
@@ -116,21 +167,38 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 			a = answer{http.StatusInternalServerError, "a fault of vext"}
 		}
 	}()
+	if err := h.Filter.Spool.Check(); err != nil {
+		if left, ok := h.replaced.next(h.Now()); ok {
+			h.Log.Error("webhook: nothing is taken in", "err", err, "others", left)
+		}
+		return answer{http.StatusServiceUnavailable, "the state directory is not there; send it again"}
+	}
 	hook := h.hook(r.URL.Path)
 	switch {
 	case hook == nil:
 		return answer{http.StatusNotFound, "no such hook"}
 	case r.Method != http.MethodPost:
 		return answer{http.StatusMethodNotAllowed, "a hook takes POST"}
-	case !hook.isKnown(r) && !isSigned(r.Header):
-		return h.refuse(hook, r, "no signature")
 	}
-	body, err := h.body(w, r)
-	defer func() { h.held.Add(int64(-cap(body))) }()
+	proven := hook.isKnown(r) || isSigned(r.Header) // or so it says
+	largest, within := largestBody, bodyTime
+	if !proven {
+		largest, within = maxUnproven, unprovenTime
+	}
+	body, err := h.body(w, r, largest, within)
+	defer func() { h.release(r, cap(body)) }()
+	if !proven && (err == nil || errors.As(err, new(*http.MaxBytesError))) {
+		return h.refuse(hook, r, body, "no signature")
+	}
 	if err != nil {
 		a := unread(err)
-		h.Log.Warn("webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err)
+		if left, ok := h.unread.next(h.Now()); ok {
+			h.Log.Warn("webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err, "others", left)
+		}
 		return a
+	}
+	if conn := connOf(r); conn != nil {
+		conn.SetBusy(true)
 	}
 	p, a := h.read(hook, r, body)
 	if p == nil {
@@ -165,10 +233,11 @@ func (h *Handler) hook(path string) *Hook {
 
 // refuse answers one who does not know the secret. It tells him nothing; the
 // log has why, once a second at most.
-func (h *Handler) refuse(hook *Hook, r *http.Request, why string) answer {
-	h.Filter.Spool.Refused("webhook-" + hook.Name)
+func (h *Handler) refuse(hook *Hook, r *http.Request, body []byte, why string) answer {
+	name := h.label(r.Header, body)
+	h.refusedOne(hook, name)
 	if left, ok := h.refused.next(h.Now()); ok {
-		h.Log.Warn("webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "others", left)
+		h.Log.Warn("webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "names", name, "others", left)
 	}
 	return answer{http.StatusUnauthorized, "not authorized"}
 }

@@ -1,0 +1,116 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/config"
+	"vext/reminder"
+)
+
+const (
+	// recently is for how long a refused request is worth a look when none with
+	// the right signature has come since, and burstRecently for how long many at
+	// once are, whatever has come since.
+	recently      = 7 * 24 * time.Hour
+	burstRecently = 24 * time.Hour
+	// fewRefused is how many of a repository must have been refused after one
+	// that was not: a stray one says nothing.
+	fewRefused = 3
+)
+
+// webhooks is about the [[hook]]s, each by itself, and about the repositories
+// whose forge has the wrong secret.
+func (k *checker) webhooks() []reminder.Finding {
+	var findings []reminder.Finding
+	for i := range k.c.Hooks {
+		h := &k.c.Hooks[i]
+		findings = append(findings, k.webhook(h))
+		findings = append(findings, k.refusedRepositories(h)...)
+	}
+	return findings
+}
+
+func (k *checker) webhook(h *config.Hook) reminder.Finding {
+	way := "webhook-" + h.Name
+	f := reminder.Finding{What: "webhook " + h.Name, Text: k.heard(way)}
+	key, err := h.Key()
+	refused := k.refused(way)
+	switch {
+	case err != nil:
+		f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "it is not there without its secret"
+	case key == "":
+		f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, or an empty one, and so is not there", "set secret_file under [[hook]]"
+	case k.isUnknown(h):
+		f.Level, f.Text, f.Hint = reminder.LookAt, "vext serve does not know it", "vext serve reads the configuration when it starts: restart it"
+	case refused != "":
+		f.Level, f.Text = reminder.LookAt, f.Text+"; "+refused
+		f.Hint = "has the forge the same secret? vext serve logs who it was"
+	default:
+		k.addSilence(&f, k.seenBy(way), h.MaxSilence, "[[hook]]")
+	}
+	return f
+}
+
+// refused says what is worth a look about the requests that a hook has refused,
+// "" when nothing is.
+func (k *checker) refused(way string) string {
+	g := k.q.Spool.Signatures(way)
+	last, good := g.LastRefused(), g.Good
+	if seen := k.q.Spool.LastSeenBy(way); seen.After(good) {
+		good = seen
+	}
+	since := func(t time.Time) time.Duration { return k.q.Now.Sub(t) }
+	ago := func(t time.Time) string { return reminder.Ago(t, k.q.Now, k.q.Zone) }
+	switch {
+	case last.IsZero() || since(last) >= recently:
+	case good.IsZero():
+		return "a request with a wrong signature or none was refused " + ago(last) + ", and none with the right one has come yet"
+	case since(g.Burst) < burstRecently, g.Burst.After(good) && since(g.Burst) < recently:
+		return "many requests with a wrong signature or none were refused, the last of them " + ago(last)
+	}
+	return ""
+}
+
+// refusedRepositories returns a finding for each repository that is named by
+// requests with a wrong signature alone. Anybody can have named it.
+func (k *checker) refusedRepositories(h *config.Hook) []reminder.Finding {
+	var findings []reminder.Finding
+	g := k.q.Spool.Signatures("webhook-" + h.Name)
+	if g.Good.IsZero() { // it is the hook that nobody knows
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.Repositories)) {
+		r := g.Repositories[name]
+		isStray := !r.Good.IsZero() && r.Count < fewRefused
+		if r.Count == 0 || isStray || k.q.Now.Sub(r.Refused) >= recently || len(findings) == mostNotes {
+			continue
+		}
+		text := "none with the right one has come yet"
+		if !r.Good.IsZero() {
+			text = "the last with the right one came " + reminder.Ago(r.Good, k.q.Now, k.q.Zone)
+		}
+		findings = append(findings, reminder.Finding{
+			Level: reminder.LookAt, What: "webhook " + h.Name,
+			Text: fmt.Sprintf("%s that named the repository %q had a wrong signature or none, the last %s; %s",
+				calendar.Plural(r.Count, "request"), name, reminder.Ago(r.Refused, k.q.Now, k.q.Zone), text),
+			Hint: "has the forge the secret of this hook for that repository? if the repository is none of yours, a stranger has named it",
+		})
+	}
+	return findings
+}
+
+// isUnknown reports whether vext serve answers, and not for this hook: it was
+// added to the configuration after the start.
+func (k *checker) isUnknown(h *config.Hook) bool {
+	address, err := k.c.HTTP.Address()
+	if err != nil || address == "" {
+		return false
+	}
+	said, _ := ask("tcp", address, "GET /hook/"+h.Name+" HTTP/1.0\r\n\r\n", false)
+	return strings.HasPrefix(said, "HTTP/1.") && strings.Contains(said, " 404 ")
+}

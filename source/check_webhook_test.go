@@ -1,0 +1,150 @@
+package source
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/internal/config"
+	"vext/reminder"
+	"vext/spool"
+)
+
+// What a hook has refused is worth a look when nobody with the right secret ever
+// came, when it was much, and when it names a repository of which nothing else
+// came; a stray request is not.
+func TestCheckSignatures(t *testing.T) {
+	c := newChecked(t)
+	c.c.Hooks = []config.Hook{{Name: "a", Secret: "x"}}
+	ago := func(d time.Duration) time.Time { return c.now.Add(-d) }
+	for _, test := range []struct {
+		name  string
+		past  func(g *spool.Signatures)
+		level reminder.Level
+		text  string // of one of the findings
+		n     int
+	}{
+		{"nothing", func(*spool.Signatures) {}, reminder.Well, "", 1},
+		{"never a good one", func(g *spool.Signatures) { g.Refuse("", ago(time.Hour)) }, reminder.LookAt, "none with the right one has come yet", 1},
+		{"never a good one, of a repository", func(g *spool.Signatures) { g.Refuse("src", ago(time.Hour)) }, reminder.LookAt, "none with the right one has come yet", 1},
+		{"never a good one, long ago", func(g *spool.Signatures) { g.Refuse("", ago(8*24*time.Hour)) }, reminder.Well, "", 1},
+		{"a stray one", func(g *spool.Signatures) {
+			g.Accept("src", ago(2*time.Hour))
+			g.Refuse("src", ago(time.Hour))
+		}, reminder.Well, "", 1},
+		{"a stray one of nobody", func(g *spool.Signatures) {
+			g.Accept("src", ago(2*time.Hour))
+			g.Refuse("", ago(time.Hour))
+		}, reminder.Well, "", 1},
+		{"five in an hour", func(g *spool.Signatures) {
+			for range 5 {
+				g.Refuse("", ago(time.Hour))
+			}
+			g.Accept("src", ago(time.Minute))
+		}, reminder.LookAt, "many requests", 1},
+		{"five in an hour, two days ago", func(g *spool.Signatures) {
+			for range 5 {
+				g.Refuse("", ago(48*time.Hour))
+			}
+			g.Accept("src", ago(time.Minute))
+		}, reminder.Well, "", 1},
+		{"five in an hour, two days ago, and no good one since", func(g *spool.Signatures) {
+			g.Accept("src", ago(72*time.Hour))
+			for range 5 {
+				g.Refuse("", ago(48*time.Hour))
+			}
+		}, reminder.LookAt, "many requests", 1},
+		{"one of two repositories has the wrong secret", func(g *spool.Signatures) {
+			g.Accept("src", ago(3*time.Hour))
+			g.Refuse("doc", ago(2*time.Hour))
+			g.Accept("src", ago(time.Hour))
+		}, reminder.LookAt, `1 request that named the repository "doc" had a wrong signature or none`, 2},
+		{"one of two repositories lost the right secret", func(g *spool.Signatures) {
+			g.Accept("doc", ago(100*time.Hour))
+			for i := range 3 {
+				g.Refuse("doc", ago(time.Duration(80-10*i)*time.Hour))
+				g.Accept("src", ago(time.Hour))
+			}
+		}, reminder.LookAt, `3 requests that named the repository "doc"`, 2},
+		{"and has it again", func(g *spool.Signatures) {
+			g.Refuse("doc", ago(4*time.Hour))
+			g.Accept("doc", ago(time.Hour))
+		}, reminder.Well, "", 1},
+		{"strangers name many", func(g *spool.Signatures) {
+			g.Accept("src", ago(3*time.Hour))
+			for _, name := range strings.Split("a b c d e f g h i j k l m", " ") {
+				g.Refuse(name, ago(48*time.Hour))
+			}
+			g.Accept("src", ago(time.Hour))
+		}, reminder.LookAt, `the repository "j"`, 1 + mostNotes},
+	} {
+		g := new(spool.Signatures)
+		test.past(g)
+		c.queue().Spool.NoteSignatures("webhook-a", g)
+		worst, said, n := reminder.Well, "", 0
+		for _, f := range Check(c.queue(), c.c, nil, nil) {
+			if f.What == "webhook a" {
+				worst, said, n = max(worst, f.Level), said+f.Text+"\n", n+1
+			}
+		}
+		if worst != test.level || n != test.n || !strings.Contains(said, test.text) {
+			t.Errorf("%s: %v, %d findings, %s", test.name, worst, n, said)
+		}
+	}
+}
+
+// A hook that vext serve does not know, because it was started before, is said,
+// and so is one that takes nothing in.
+func TestCheckServe(t *testing.T) {
+	c := newChecked(t)
+	status := 404
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/hook/old") {
+			w.WriteHeader(405)
+			return
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	c.c.HTTP.Listen = server.Listener.Addr().String()
+	c.c.Hooks = []config.Hook{{Name: "old", Secret: "x"}, {Name: "new", Secret: "x"}}
+	c.want("http", reminder.Well, "answers")
+	c.want("webhook old", reminder.Well, "")
+	c.want("webhook new", reminder.LookAt, "vext serve does not know it")
+	status = 503
+	c.want("http", reminder.Broken, "nothing is taken in")
+	server.Close()
+	c.want("http", reminder.LookAt, "refused")
+	c.want("webhook new", reminder.Well, "")
+}
+
+// LMTP says it in answer to MAIL.
+func TestCheckLMTPReplaced(t *testing.T) {
+	c := newChecked(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	replies := make(chan string, 1)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte(<-replies))
+			conn.(*net.TCPConn).CloseWrite()
+			conn.Read(make([]byte, 100))
+			conn.Close()
+		}
+	}()
+	c.c.LMTP.Listen = l.Addr().String()
+	replies <- "220 x\r\n250 x\r\n250 2.0.0 ok\r\n221 bye\r\n"
+	c.want("lmtp", reminder.Well, "no commit yet")
+	replies <- "220 x\r\n250 x\r\n451 4.3.0 error\r\n221 bye\r\n"
+	c.want("lmtp", reminder.Broken, "nothing is taken in")
+}

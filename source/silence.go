@@ -1,0 +1,134 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/reminder"
+	"vext/source/follow"
+)
+
+// A source that has become silent is no error of anybody's: its repository may
+// rest. So how long one may be silent is learnt from its own rhythm, unless
+// max_silence says it.
+
+const (
+	// minSilence is how long any source may be silent: a week off is no fault.
+	minSilence = 7
+	// learnFrom is of how many days what was brought is looked at.
+	learnFrom = 365
+	// busyDays and busySpan are on how many days, and over how many, a source
+	// must have brought commits to have a rhythm; steadyDays is how many make one
+	// silence among them an exception. rareSilence is how many days a source may
+	// be silent that has no rhythm, but did bring commits on more than one day.
+	busyDays    = 6
+	busySpan    = 28
+	steadyDays  = 100
+	rareSilence = 180
+)
+
+// allowed returns for how many days a source may be silent that brought commits
+// on those days, oldest first; 0 for as long as it likes.
+//
+// That is twice its longest silence of the last year. Of a source that is heard
+// from on most days it is no more than four times the second longest: one outage
+// must not make the next go unnoticed. A source without a rhythm may be silent
+// for half a year, and for four times its longest silence; of one that ever
+// brought commits on one day only nothing is expected.
+func allowed(days []calendar.Day) int {
+	if len(days) < 2 {
+		return 0
+	}
+	last := days[len(days)-1]
+	days = slices.DeleteFunc(slices.Clone(days), func(day calendar.Day) bool { return last.Sub(day) > learnFrom })
+	var gaps []int
+	for i := range days[1:] {
+		gaps = append(gaps, days[i+1].Sub(days[i]))
+	}
+	slices.Sort(gaps)
+	slices.Reverse(gaps)
+	switch {
+	case len(gaps) == 0: // it was silent for more than a year before
+		return 4 * learnFrom
+	case len(days) < busyDays || last.Sub(days[0]) < busySpan:
+		return max(rareSilence, 4*gaps[0])
+	}
+	most := 2 * gaps[0]
+	if len(days) >= steadyDays {
+		most = min(most, 4*gaps[1])
+	}
+	return max(minSilence, most)
+}
+
+// A heardSource is when a source brought commits.
+type heardSource struct {
+	days []calendar.Day // in UTC, oldest first
+	last time.Time      // zero when never
+}
+
+// seenBy returns when the source of a way brought commits.
+func (k *checker) seenBy(way string) heardSource {
+	return heardSource{k.q.Spool.DaysSeen(way, k.q.Now), k.q.Spool.LastSeenBy(way)}
+}
+
+// arrivals returns when a repository brought commits.
+func (k *checker) arrivals(s *follow.State) heardSource {
+	var h heardSource
+	for _, arrival := range s.Arrivals {
+		if !arrival.After(k.q.Now) {
+			h.days, h.last = append(h.days, calendar.Of(arrival, time.UTC)), arrival
+		}
+	}
+	return h
+}
+
+// silenceOf returns the max_silence of a repository that is followed or has a
+// hook, nil where none is set.
+func (k *checker) silenceOf(s *follow.State) *config.Silence {
+	for i := range k.c.Repositories {
+		r := &k.c.Repositories[i]
+		if commit.RepositoryName(r.Name) == s.Name || r.URL != "" && commit.RepositoryName(r.URL) == commit.RepositoryName(s.Where) {
+			return r.MaxSilence
+		}
+	}
+	return nil
+}
+
+// addSilence makes a finding that is well one to look at when its source has
+// been silent for too long. table is where max_silence belongs.
+func (k *checker) addSilence(f *reminder.Finding, h heardSource, set *config.Silence, table string) {
+	if f.Level != reminder.Well || len(h.days) == 0 {
+		return
+	}
+	today := calendar.Of(k.q.Now, time.UTC)
+	silent := today.Sub(h.days[len(h.days)-1])
+	switch most := allowed(h.days); {
+	case set != nil:
+		since := h.last
+		if since.After(k.q.Now) { // the clock was wrong
+			return
+		}
+		if set.Duration > 0 && k.q.Now.Sub(since) > set.Duration {
+			f.Level = reminder.LookAt
+			f.Text += fmt.Sprintf("; silent for %s, and max_silence is %s", calendar.Plural(silent, "day"), set)
+			f.Hint = "do its commits still come? see max_silence under " + table
+		}
+	case most > 0 && silent > most:
+		f.Level = reminder.LookAt
+		f.Text += fmt.Sprintf("; silent for %s, of a source that was never so for more than %s", calendar.Plural(silent, "day"), calendar.Plural(longestGap(h.days), "day"))
+		f.Hint = `do its commits still come? if it rests, say how long it may: max_silence = "365d" under ` + table + `, "0" for ever`
+	}
+}
+
+// longestGap returns the longest silence between two of the days.
+func longestGap(days []calendar.Day) int {
+	longest := 0
+	for i := range days[1:] {
+		longest = max(longest, days[i+1].Sub(days[i]))
+	}
+	return longest
+}

@@ -1,0 +1,190 @@
+package source
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/config"
+	"vext/internal/testkit"
+	"vext/queue"
+	"vext/reminder"
+	"vext/source/follow"
+)
+
+// daysOf returns the days of a rhythm: the distances between them, as often as
+// they are repeated.
+func daysOf(times int, gaps ...int) []calendar.Day {
+	day := calendar.Date(2025, 1, 1)
+	days := []calendar.Day{day}
+	for range times {
+		for _, gap := range gaps {
+			day = day.AddDays(gap)
+			days = append(days, day)
+		}
+	}
+	return days
+}
+
+// How long a source may be silent follows its rhythm.
+func TestAllowed(t *testing.T) {
+	week := []int{1, 1, 1, 1, 3}
+	for _, test := range []struct {
+		name string
+		days []calendar.Day
+		want int
+	}{
+		{"never", nil, 0},
+		{"one commit ever", daysOf(0), 0},
+		{"every day", daysOf(200, 1), 7},
+		{"every working day", daysOf(50, week...), 7},
+		{"every working day, with holidays once", append(daysOf(20, week...), shifted(daysOf(5, week...), daysOf(20, week...), 16)...), 12},
+		{"every working day for some weeks, with holidays", append(daysOf(8, week...), shifted(daysOf(5, week...), daysOf(8, week...), 16)...), 32},
+		{"every working day, with long holidays twice a year", append(daysOf(20, week...), shifted(append(daysOf(10, week...), shifted(daysOf(3, week...), daysOf(10, week...), 21)...), daysOf(20, week...), 16)...), 42},
+		{"every week", daysOf(40, 7), 14},
+		{"every other week", daysOf(20, 14), 28},
+		{"every month", daysOf(11, 30, 31), 62},
+		{"a release every quarter, with a week of work", daysOf(4, 1, 1, 1, 1, 1, 85), 170},
+		{"a daily source that was out of order for 200 days", append(daysOf(30, week...), shifted(daysOf(13, week...), daysOf(30, week...), 200)...), 12},
+		{"every half year", daysOf(3, 182), 728},
+		{"a week of tests, and no more", daysOf(6, 1), 180},
+		{"two commits", daysOf(1, 30), 180},
+		{"two commits, far apart", daysOf(1, 400), 4 * learnFrom},
+		{"busy long ago, silent for two years, and back", append(daysOf(50, week...), shifted(daysOf(0), daysOf(50, week...), 700)...), 4 * learnFrom},
+	} {
+		if got := allowed(test.days); got != test.want {
+			t.Errorf("%s: %d days, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+// shifted returns days so that they begin gap days after the last of before.
+func shifted(days, before []calendar.Day, gap int) []calendar.Day {
+	by := before[len(before)-1].AddDays(gap).Sub(days[0])
+	var all []calendar.Day
+	for _, day := range days {
+		all = append(all, day.AddDays(by))
+	}
+	return all
+}
+
+// A rhythm raises no false alarm while it goes on.
+func TestAllowedGoesOn(t *testing.T) {
+	for name, gaps := range map[string][]int{
+		"working days": {1, 1, 1, 1, 3}, "weekly": {7, 7, 6, 8}, "bursts": {1, 1, 2, 40, 1, 3, 35}, "monthly": {28, 33, 30},
+		"quarterly": {1, 1, 90}, "rare": {150, 100},
+	} {
+		days := daysOf(400/len(gaps), gaps...)
+		for i := 1; i < len(days); i++ {
+			if most, silent := allowed(days[:i]), days[i].Sub(days[i-1]); most > 0 && silent > most {
+				t.Errorf("%s: an alarm after %d days, %d of which are allowed", name, silent, most)
+			}
+		}
+	}
+}
+
+// A checked is what vext check finds for a configuration and a state directory.
+type checked struct {
+	t     *testing.T
+	state string
+	c     *config.Config
+	now   time.Time
+}
+
+func newChecked(t *testing.T) *checked {
+	t.Helper()
+	state := testkit.State(t)
+	for _, dir := range []string{"history", "tmp", "repositories"} {
+		if err := os.Mkdir(filepath.Join(state, dir), 0o750); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &checked{t, state, config.Default(queue.DefaultBranches), time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+}
+
+func (c *checked) queue() *queue.Queue {
+	return queue.New(c.state, queue.Policy{}, time.UTC, c.now)
+}
+
+// seen makes a way one that brought commits every day of a hundred, and then not
+// for so many.
+func (c *checked) seen(way string, silent int) {
+	c.t.Helper()
+	var text strings.Builder
+	for i := range 100 {
+		fmt.Fprintln(&text, c.now.AddDate(0, 0, -silent-99+i).Format("20060102"))
+	}
+	path := filepath.Join(c.state, "history", strings.TrimSuffix("seen-"+way, "-"))
+	if err := os.WriteFile(path, []byte(text.String()), 0o640); err != nil {
+		c.t.Fatal(err)
+	}
+	last := c.now.AddDate(0, 0, -silent)
+	if err := os.Chtimes(path, last, last); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// want checks the finding about a source.
+func (c *checked) want(what string, level reminder.Level, text string, repositories ...follow.Repository) {
+	c.t.Helper()
+	for _, f := range Check(c.queue(), c.c, repositories, nil) {
+		if f.What == what && f.Level == level && strings.Contains(f.Text, text) {
+			return
+		} else if f.What == what {
+			c.t.Errorf("%+v, want %v with %q", f, level, text)
+			return
+		}
+	}
+	c.t.Errorf("nothing is said of %s", what)
+}
+
+// One source that is silent is noticed while the others go on, unless it may be.
+func TestCheckSilence(t *testing.T) {
+	c := newChecked(t)
+	c.c.Hooks = []config.Hook{{Name: "a", Secret: "x"}, {Name: "b", Secret: "x"}}
+	c.seen("webhook-a", 300)
+	c.seen("webhook-b", 2)
+	c.seen("", 300)
+	c.want("webhook a", reminder.LookAt, "silent for 300 days, of a source that was never so for more than 1 day")
+	c.want("webhook b", reminder.Well, "last commit")
+	c.want("vext-filter", reminder.LookAt, "silent for 300 days")
+	silence := func(text string) *config.Silence {
+		s := new(config.Silence)
+		if err := s.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	c.c.Hooks[0].MaxSilence, c.c.Hooks[1].MaxSilence, c.c.MailIn.MaxSilence = silence("301d"), silence("24h"), silence("0")
+	c.want("webhook a", reminder.Well, "")
+	c.want("webhook b", reminder.LookAt, "silent for 2 days, and max_silence is")
+	c.want("vext-filter", reminder.Well, "")
+}
+
+// The same for each repository that is followed.
+func TestCheckSilenceOfRepository(t *testing.T) {
+	c := newChecked(t)
+	c.c.Repositories = []config.Repository{{Name: "widget", URL: "https://git.example.org/widget.git"}}
+	followed := follow.Repository{Name: "widget"}
+	s := &follow.State{Name: "widget", LastTry: c.now, LastOK: c.now, Positions: map[string]string{}}
+	for i := range 60 {
+		s.Arrivals = append(s.Arrivals, c.now.AddDate(0, 0, i-89))
+	}
+	store := follow.Followed(c.state)
+	if err := store.Save(s); err != nil {
+		t.Fatal(err)
+	}
+	c.want("follow widget", reminder.LookAt, "silent for 30 days", followed)
+	c.c.Repositories[0].MaxSilence = &config.Silence{Duration: 31 * 24 * time.Hour}
+	c.want("follow widget", reminder.Well, "", followed)
+	c.c.Repositories[0].MaxSilence = nil
+	s.Arrivals = s.Arrivals[:1]
+	if err := store.Save(s); err != nil {
+		t.Fatal(err)
+	}
+	c.want("follow widget", reminder.Well, "", followed)
+}

@@ -1,0 +1,163 @@
+package spool
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vext/internal/disk"
+)
+
+// Signatures are what is known of the requests to one webhook: which had the
+// right signature, and which were refused. What a refused request says of itself
+// anybody can have written, so that its repository is no more than a label.
+type Signatures struct {
+	Good    time.Time   `json:"good,omitzero"`     // when the last had the right one
+	Refused []time.Time `json:"refused,omitempty"` // the last few, oldest first
+	Burst   time.Time   `json:"burst,omitzero"`    // when burstSize had been refused within burstTime
+	// Repositories are those that requests named.
+	Repositories map[string]*RepositorySignatures `json:"repositories,omitempty"`
+}
+
+// RepositorySignatures are those of the requests that name one repository.
+type RepositorySignatures struct {
+	Good    time.Time `json:"good,omitzero"`
+	Since   time.Time `json:"since,omitzero"`   // when the first was refused after Good
+	Refused time.Time `json:"refused,omitzero"` // when the last was
+	Count   int       `json:"count,omitempty"`  // of those refused after Good
+}
+
+const (
+	// burstSize refusals within burstTime are more than a stray request.
+	burstSize = 5
+	burstTime = time.Hour
+	// maxProven bounds the repositories that had the right signature once,
+	// maxClaimed those that never had.
+	maxProven  = 500
+	maxClaimed = 20
+)
+
+// Accept notes a request with the right signature; repository is "" when it
+// names none.
+func (g *Signatures) Accept(repository string, now time.Time) {
+	g.Good = now
+	if r := g.repository(repository, true); r != nil {
+		*r = RepositorySignatures{Good: now}
+	}
+}
+
+// Refuse notes a request without the right signature.
+func (g *Signatures) Refuse(repository string, now time.Time) {
+	g.Refused = append(g.Refused, now)
+	g.Refused = g.Refused[max(0, len(g.Refused)-burstSize):]
+	if since := now.Sub(g.Refused[0]); len(g.Refused) == burstSize && since >= 0 && since <= burstTime {
+		g.Burst = now
+	}
+	if r := g.repository(repository, false); r != nil {
+		if r.Count++; r.Count == 1 {
+			r.Since = now
+		}
+		r.Refused = now
+	}
+}
+
+// LastRefused returns when the last request was refused, the zero time if none
+// was.
+func (g *Signatures) LastRefused() time.Time {
+	if len(g.Refused) == 0 {
+		return time.Time{}
+	}
+	return g.Refused[len(g.Refused)-1]
+}
+
+// repository returns what is known of a repository, and makes room for one that
+// is new, nil for "".
+func (g *Signatures) repository(name string, proven bool) *RepositorySignatures {
+	if name == "" {
+		return nil
+	}
+	if r := g.Repositories[name]; r != nil {
+		return r
+	}
+	limit := maxClaimed
+	if proven {
+		limit = maxProven
+	}
+	g.makeRoom(limit, func(r *RepositorySignatures) bool { return r.Good.IsZero() != proven })
+	if g.Repositories == nil {
+		g.Repositories = map[string]*RepositorySignatures{}
+	}
+	r := new(RepositorySignatures)
+	g.Repositories[name] = r
+	return r
+}
+
+// makeRoom removes one of the repositories that counts chooses when there are as
+// many as the limit: the one that was refused least often, and then longest ago.
+// Names that are made up come once.
+func (g *Signatures) makeRoom(limit int, counts func(*RepositorySignatures) bool) {
+	n, least := 0, ""
+	for name, r := range g.Repositories {
+		if !counts(r) {
+			continue
+		}
+		n++
+		if l := g.Repositories[least]; l == nil || cmp.Or(cmp.Compare(r.Count, l.Count), r.last().Compare(l.last()), cmp.Compare(name, least)) < 0 {
+			least = name
+		}
+	}
+	if n >= limit {
+		delete(g.Repositories, least)
+	}
+}
+
+func (r *RepositorySignatures) last() time.Time {
+	if r.Good.After(r.Refused) {
+		return r.Good
+	}
+	return r.Refused
+}
+
+func (s Spool) signatures(way string) string {
+	return filepath.Join(s.history(), "signatures-"+Name(way))
+}
+
+// Signatures returns what was noted of a webhook; what can't be read counts as
+// nothing.
+func (s Spool) Signatures(way string) *Signatures {
+	g := new(Signatures)
+	if data, err := os.ReadFile(s.signatures(way)); err == nil && json.Unmarshal(data, g) != nil {
+		*g = Signatures{}
+	}
+	for name, r := range g.Repositories {
+		if r == nil {
+			delete(g.Repositories, name)
+		}
+	}
+	return g
+}
+
+// NoteSignatures stores what is known of a webhook. It is not synced: any
+// stranger can cause it. That it can't be stored is no reason to refuse a push.
+func (s Spool) NoteSignatures(way string, g *Signatures) {
+	data, err := json.Marshal(g)
+	if err != nil || s.Check() != nil {
+		return
+	}
+	tmp := filepath.Join(s.tmp(), "signatures."+rand.Text())
+	err = os.WriteFile(tmp, append(data, '\n'), disk.FileMode)
+	if errors.Is(err, fs.ErrNotExist) && s.make() == nil {
+		err = os.WriteFile(tmp, append(data, '\n'), disk.FileMode)
+	}
+	if err == nil {
+		err = os.Rename(tmp, s.signatures(way))
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+}
