@@ -50,6 +50,7 @@ func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, p
 	for _, s := range states {
 		findings = append(findings, k.hook(s, parts))
 	}
+	findings = append(findings, k.schedules()...)
 	findings = append(findings, k.notices()...)
 	return append(findings, k.incomplete(repositories)...)
 }
@@ -184,7 +185,7 @@ func (k *checker) repository(r *follow.Repository) reminder.Finding {
 		return reminder.Finding{Level: reminder.LookAt, What: what, Text: "not looked at yet", Hint: "vext follow --once, from cron, or vext serve"}
 	}
 	f := k.state(what, s)
-	if f.Level == reminder.Well && k.q.Now.Sub(s.LastTry) > neverTried {
+	if f.Level == reminder.Well && k.q.Now.Sub(s.LastTry) > k.followPatience() {
 		f.Level, f.Hint = reminder.LookAt, "is cron, or vext serve, still running?"
 	}
 	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")

@@ -188,3 +188,28 @@ func TestCheckSilenceOfRepository(t *testing.T) {
 	}
 	c.want("follow widget", reminder.Well, "", followed)
 }
+
+// A schedule that hardly ever comes is said, and one that is slow is no reason to
+// take a repository for one that nobody looks at.
+func TestCheckSchedules(t *testing.T) {
+	c := newChecked(t)
+	c.c.Schedule, c.c.Follow.Schedule = "0 0 29 2 *", "0 0 * * 0"
+	c.want("schedule", reminder.LookAt, "the next time is only on Tue 29 Feb 2028")
+	s := &follow.State{Name: "widget", LastTry: c.now.AddDate(0, 0, -6), LastOK: c.now, Positions: map[string]string{}}
+	store := follow.Followed(c.state)
+	for _, test := range []struct {
+		days  int
+		level reminder.Level
+	}{{6, reminder.Well}, {15, reminder.LookAt}} {
+		s.LastTry = c.now.AddDate(0, 0, -test.days)
+		if err := store.Save(s); err != nil {
+			t.Fatal(err)
+		}
+		c.want("follow widget", test.level, "", follow.Repository{Name: "widget"})
+	}
+	for _, f := range Check(c.queue(), config.Default(nil), nil, nil) {
+		if strings.Contains(f.What, "schedule") {
+			t.Errorf("%+v", f)
+		}
+	}
+}

@@ -149,15 +149,20 @@ func (s Spool) NoteSignatures(way string, g *Signatures) {
 	if err != nil || s.Check() != nil {
 		return
 	}
-	tmp := filepath.Join(s.tmp(), "signatures."+rand.Text())
-	err = os.WriteFile(tmp, append(data, '\n'), disk.FileMode)
+	err = s.replaceUnsynced(s.signatures(way), append(data, '\n'))
 	if errors.Is(err, fs.ErrNotExist) && s.make() == nil {
-		err = os.WriteFile(tmp, append(data, '\n'), disk.FileMode)
+		s.replaceUnsynced(s.signatures(way), append(data, '\n'))
 	}
+}
+
+func (s Spool) replaceUnsynced(path string, data []byte) error {
+	tmp := filepath.Join(s.tmp(), "signatures."+rand.Text())
+	err := os.WriteFile(tmp, data, disk.FileMode)
 	if err == nil {
-		err = os.Rename(tmp, s.signatures(way))
+		err = os.Rename(tmp, path)
 	}
 	if err != nil {
 		os.Remove(tmp)
 	}
+	return err
 }

@@ -36,6 +36,9 @@ func TestSignatures(t *testing.T) {
 	if r := g.Repositories["src"]; r.Count != 4 || r.Since != noon || r.Refused != noon.Add(3*time.Minute) || r.Good != noon {
 		t.Errorf("%+v", r)
 	}
+	if err := os.Mkdir(filepath.Join(s.state, "tmp"), 0o750); err != nil { // and no history yet
+		t.Fatal(err)
+	}
 	s.NoteSignatures("webhook-a", g)
 	if got := s.Signatures("webhook-a"); !reflect.DeepEqual(got, g) {
 		t.Errorf("stored %+v\n read  %+v", g, got)

@@ -44,6 +44,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
 			default:
 				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")})
+				findings = append(findings, checkSecrets(c)...)
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
 				findings = append(findings, source.Check(s.Queue, c, repositories(c), func(h *follow.State) ([]hook.Part, error) {
 					return hookParts(cmd.Context(), h)

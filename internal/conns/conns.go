@@ -34,7 +34,7 @@ const (
 	minPlaces = 16
 	// fileShare is the part of the process's files that one listener may take:
 	// others, the state directory and child processes need the rest.
-	fileShare = 4
+	fileShare = 3
 )
 
 // New returns a limit of so many connections, or of fewer where the process may

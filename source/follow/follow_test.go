@@ -118,6 +118,37 @@ func (w *world) load() *State {
 	return s
 }
 
+// The last arrival of each day is remembered, and what was there before is none.
+func TestArrivals(t *testing.T) {
+	w := newWorld(t)
+	w.commit("main", "one")
+	w.follow()
+	if s := w.load(); len(s.Arrivals) > 0 {
+		t.Errorf("of what was there before: %v", s.Arrivals)
+	}
+	for day, subjects := range []int{1, 0, 2, 1} {
+		for i := range subjects {
+			w.now = now.AddDate(0, 0, day).Add(time.Duration(i) * time.Hour)
+			w.commit("main", fmt.Sprint(day, i))
+			w.follow()
+		}
+	}
+	w.now = w.now.AddDate(0, 0, 30)
+	w.follow()
+	want := []time.Time{now, now.AddDate(0, 0, 2).Add(time.Hour), now.AddDate(0, 0, 3)}
+	if got := w.load().Arrivals; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	s := new(State)
+	for i := range 2 * maxArrivals {
+		s.arrived(now.AddDate(0, 0, i))
+	}
+	s.arrived(now) // the clock was ahead
+	if len(s.Arrivals) != 1 {
+		t.Errorf("%d arrivals, the last %v", len(s.Arrivals), s.Arrivals[len(s.Arrivals)-1])
+	}
+}
+
 // What was there at the first look is not new; what comes then is, once.
 func TestFollow(t *testing.T) {
 	w := newWorld(t)

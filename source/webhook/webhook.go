@@ -86,7 +86,7 @@ const (
 	maxConns = 500
 	// slowAfter is for how long a client keeps its place whatever it sends. It is
 	// short: a forge sends all of a request at once.
-	slowAfter = 100 * time.Millisecond
+	slowAfter = 20 * time.Millisecond
 )
 
 // NewServer returns a server for h whose clients can't keep it waiting. It is to

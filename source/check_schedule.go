@@ -1,0 +1,40 @@
+package source
+
+import (
+	"time"
+
+	"vext/reminder"
+)
+
+// maxPeriod is how far away the next time of a schedule may be: one that means
+// the 31st of a month does not mean once in four years.
+const maxPeriod = 35 * 24 * time.Hour
+
+// schedules is about times that hardly ever come.
+func (k *checker) schedules() []reminder.Finding {
+	var findings []reminder.Finding
+	for _, s := range []struct{ what, spec string }{{"schedule", k.c.Schedule}, {"follow.schedule", k.c.Follow.Schedule}} {
+		schedule, err := reminder.ParseSchedule(s.spec, k.q.Zone)
+		if err != nil {
+			continue // the configuration is not read with such a one
+		}
+		if next := schedule.Next(k.q.Now); next.Sub(k.q.Now) > maxPeriod {
+			findings = append(findings, reminder.Finding{
+				Level: reminder.LookAt, What: s.what,
+				Text: s.spec + ": the next time is only on " + next.Format("Mon 2 Jan 2006"), Hint: "see schedule in vext.toml(5)",
+			})
+		}
+	}
+	return findings
+}
+
+// followPatience returns how long ago the last look at a followed repository may
+// be: a day, or two periods of a schedule that is slower.
+func (k *checker) followPatience() time.Duration {
+	schedule, err := reminder.ParseSchedule(k.c.Follow.Schedule, k.q.Zone)
+	if err != nil {
+		return neverTried
+	}
+	next := schedule.Next(k.q.Now)
+	return max(neverTried, 2*schedule.Next(next).Sub(next))
+}
