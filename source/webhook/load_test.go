@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// serve serves the handler on this machine and returns its address.
+// serve serves the handler on this machine, with much patience for who stalls,
+// and returns its address.
 func (b *bench) serve() string {
 	b.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -19,6 +20,7 @@ func (b *bench) serve() string {
 		b.t.Fatal(err)
 	}
 	server := NewServer(b.Handler)
+	server.ReadHeaderTimeout, server.ReadTimeout = time.Hour, time.Hour
 	go server.Serve(b.Listener(l))
 	b.t.Cleanup(func() { server.Close() })
 	return l.Addr().String()
@@ -47,7 +49,7 @@ func stall(t testing.TB, address string, n int, text string) []net.Conn {
 // deliver sends a push as a forge does, by a connection of its own.
 func deliver(t testing.TB, address, text string) (status int) {
 	t.Helper()
-	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: 25 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	r, err := http.NewRequest("POST", "http://"+address+"/hook/forge", strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
@@ -65,9 +67,10 @@ func deliver(t testing.TB, address, text string) (status int) {
 const halfHeader = "POST /hook/forge HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1000\r\n"
 
 // Clients that stall, however many and wherever in their requests, keep no push
-// waiting.
+// waiting: not until their time is over, which is long here, but for a moment.
 func TestStalledClients(t *testing.T) {
 	b := newBench(t)
+	b.bodyPause = time.Hour
 	address := b.serve()
 	push := payload(t, "github-push.json")
 	for _, test := range []struct{ name, text string }{
@@ -88,7 +91,7 @@ func TestStalledClients(t *testing.T) {
 			times = append(times, time.Since(begun))
 		}
 		slices.Sort(times)
-		if times[2] > time.Second || times[4] > 4*time.Second { // a busy machine is slow by itself
+		if times[2] > time.Second { // the first may take longer where the machine is busy by itself
 			t.Errorf("%s: pushes took %v", test.name, times)
 		}
 	}
@@ -101,18 +104,22 @@ func TestStalledClients(t *testing.T) {
 func TestStalledBodies(t *testing.T) {
 	b := newBench(t)
 	address := b.serve()
+	b.bodyPause = time.Hour
+	// Two bodies of which half has come hold 16 MiB each.
+	b.held.Store(mostHeld - 40<<20)
 	const size = 20 << 20
 	header := fmt.Sprintf("POST /hook/forge HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: %d\r\n\r\n", size)
 	half := strings.Repeat(" ", size/2)
-	for range mostHeld/size + 2 {
+	for range 2 {
 		c := stall(t, address, 1, header)[0]
 		go io.WriteString(c, half)
 	}
-	for deadline := time.Now().Add(20 * time.Second); b.held.Load() < mostHeld*8/10 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(60 * time.Second); b.held.Load() < mostHeld-8<<20; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d bytes are held", b.held.Load())
+		}
 	}
-	text := large(t, largestBody)
-	if status := deliver(t, address, text); status != 200 {
+	if status := deliver(t, address, large(t, 9<<20)); status != 200 {
 		t.Errorf("a large push: %d", status)
 	}
 }
