@@ -13,6 +13,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 	"vext/queue"
 	"vext/source/hook"
 )
@@ -49,7 +50,7 @@ what is due as well: a line in your crontab is all that it then needs.`,
 	return c
 }
 
-func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
+func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error {
 	file, usual, err := config.Path(a.configPath)
 	if err != nil {
 		return err
@@ -70,10 +71,14 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 	if err != nil {
 		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
 	}
-	if _, err := os.Stat(url); err == nil { // a path, which cron would not find from where it runs
-		if url, err = filepath.Abs(url); err != nil {
+	if _, err := os.Stat(where); err == nil { // a path, which cron would not find from where it runs
+		if where, err = filepath.Abs(where); err != nil {
 			return err
 		}
+	}
+	url := weburl.Parse(where)
+	if err := mayKeep(file, url); err != nil {
+		return err
 	}
 	kind := vcs.Kind(opts.kind)
 	if kind == "" {
@@ -82,12 +87,12 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 		}
 	}
 	for i := range before.Repositories {
-		if known := &before.Repositories[i]; known.URL != "" && commit.RepositoryName(known.URL) == commit.RepositoryName(url) {
+		if known := &before.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(url.String()) {
 			return hinted{fmt.Errorf("%s is followed already, as %s", url, known.Name), "to change how, edit " + file}
 		}
 	}
 	r := config.Repository{
-		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url))), URL: url, VCS: string(kind), From: opts.from,
+		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url.String()))), URL: url, VCS: string(kind), From: opts.from,
 		Branches: opts.branches, Aliases: opts.aliases, Domain: opts.domain,
 	}
 	var hints []string
@@ -97,6 +102,7 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 		}
 	}
 	edit.Append(r.Table())
+	_, _, edit.Private = url.Login()
 	c, err := edit.Parse(queue.DefaultBranches)
 	if err != nil {
 		return hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
@@ -117,6 +123,18 @@ func followAdd(a *app, cmd *cobra.Command, url string, opts *addOptions) error {
 		fmt.Fprintf(a.stderr, "vext: hint: %s\n", hint)
 	}
 	return nil
+}
+
+// mayKeep reports whether a URL may be written to a configuration file: one with
+// a password only where others can't read it. A file that is new is for its
+// owner alone then, see config.Edit.
+func mayKeep(file string, url weburl.URL) error {
+	info, err := os.Stat(file)
+	if _, _, hasPassword := url.Login(); !hasPassword || err != nil || info.Mode().Perm()&0o007 == 0 {
+		return nil
+	}
+	return hinted{fmt.Errorf("%s: the URL has a password, and everybody can read %s", url, file),
+		"chmod o-rwx " + file + ", with the group of the user that vext runs as; or leave the password to git's credential store"}
 }
 
 // setMine makes the configuration one for a single person.

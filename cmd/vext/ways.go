@@ -59,7 +59,7 @@ func repositories(c *config.Config) []follow.Repository {
 	var all []follow.Repository
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
-		if r.URL == "" {
+		if r.URL.IsZero() {
 			continue
 		}
 		one := repository(c, r)
@@ -77,7 +77,7 @@ func hookedRepository(c *config.Config, s *follow.State) follow.Repository {
 	one := repository(c, &config.Repository{})
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
-		isPlace := r.URL != "" && commit.RepositoryName(r.URL) == commit.RepositoryName(s.Where)
+		isPlace := !r.URL.IsZero() && commit.RepositoryName(r.URL.String()) == commit.RepositoryName(s.Where)
 		if isPlace || commit.RepositoryName(r.Name) == commit.RepositoryName(s.Name) {
 			one = repository(c, r)
 			one.As = commit.RepositoryName(r.Name)

@@ -45,7 +45,11 @@ func ownPath() (string, error) {
 
 // An Edit is a change to a configuration file that keeps the rest of it as it
 // is, comments too.
-type Edit struct{ text string }
+type Edit struct {
+	text string
+	// Private has Write make a file that is new for its owner alone.
+	Private bool
+}
 
 // Lock keeps others from changing the file at path until unlock is called. It
 // makes the file's directory where that is missing.
@@ -70,7 +74,7 @@ func Read(path string) (*Edit, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return &Edit{string(data)}, err
+	return &Edit{text: string(data)}, err
 }
 
 // Set puts lines such as `run = true` into a table, which is made where it is
@@ -116,6 +120,9 @@ func (e *Edit) Parse(branches []string) (*Config, error) {
 // Write writes the text to a file, in one step.
 func (e *Edit) Write(path string) error {
 	mode := fs.FileMode(0o644)
+	if e.Private {
+		mode = 0o600
+	}
 	info, statErr := os.Stat(path)
 	if statErr == nil {
 		mode = info.Mode().Perm()
@@ -145,7 +152,7 @@ func (e *Edit) Write(path string) error {
 func (r *Repository) Table() string {
 	var b strings.Builder
 	b.WriteString("[[repository]]\n")
-	for _, k := range []struct{ key, value string }{{"name", r.Name}, {"url", r.URL}, {"vcs", r.VCS}, {"from", r.From}, {"domain", r.Domain}} {
+	for _, k := range []struct{ key, value string }{{"name", r.Name}, {"url", r.URL.Reveal()}, {"vcs", r.VCS}, {"from", r.From}, {"domain", r.Domain}} {
 		if k.value != "" {
 			fmt.Fprintf(&b, "%s = %s\n", k.key, Quote(k.value))
 		}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"vext/internal/weburl"
 )
 
 // A change keeps the rest of the file as it is.
@@ -14,9 +16,9 @@ func TestEdit(t *testing.T) {
 			"# mine\n[follow] # often\nrun = true\nschedule = \"@hourly\"\n\n[[repository]]\nname = \"w\"\nurl = \"u\"\ncommitters = [\"a@b\"]\n"},
 		{"[follow]", "[follow]\nrun = true\n\n[[repository]]\nname = \"w\"\nurl = \"u\"\ncommitters = [\"a@b\"]\n"},
 	} {
-		e := Edit{test.before}
+		e := Edit{text: test.before}
 		e.Set("follow", "run = true")
-		e.Append((&Repository{Name: "w", URL: "u", Committers: []string{"a@b"}}).Table())
+		e.Append((&Repository{Name: "w", URL: weburl.Parse("u"), Committers: []string{"a@b"}}).Table())
 		if e.text != test.after {
 			t.Errorf("%q became\n%s\nwant\n%s", test.before, e.text, test.after)
 		}
@@ -31,13 +33,13 @@ func TestEdit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	if err := (&Edit{"x = 1\n"}).Write(path); err != nil {
+	if err := (&Edit{text: "x = 1\n"}).Write(path); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Edit{"y = 1\n"}).Write(path); err != nil {
+	if err := (&Edit{text: "y = 1\n"}).Write(path); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -50,7 +52,7 @@ func TestEdit(t *testing.T) {
 // Strings are read as they were written.
 func TestQuote(t *testing.T) {
 	for _, s := range []string{"", "a", `a"b\c`, "tab\tand\nline", "ü", "\x7f"} {
-		c, err := (&Edit{"templates = " + Quote("/"+s) + "\n[reminders]\ntrailers = " + QuoteList([]string{s, "b"}) + "\n"}).Parse(nil)
+		c, err := (&Edit{text: "templates = " + Quote("/"+s) + "\n[reminders]\ntrailers = " + QuoteList([]string{s, "b"}) + "\n"}).Parse(nil)
 		if err != nil || c.Templates != "/"+s || c.Reminders.Trailers[0] != s {
 			t.Errorf("%q: %v, %q", s, err, c.Templates)
 		}
@@ -74,7 +76,7 @@ func TestWays(t *testing.T) {
 		"[mail-in]\nhold = \"25h\"":                      "mail-in.hold: at most 24h",
 		"[[repository]]\nname = \"a\"\naliases = [\"x/y\"]\n[[repository]]\nname = \"b\"\naliases = [\"https://h/X/y.git\"]": `repository b: a has the name "x/y" already`,
 	} {
-		_, err := (&Edit{text + "\n"}).Parse(nil)
+		_, err := (&Edit{text: text + "\n"}).Parse(nil)
 		if err == nil || err.Error() != want {
 			t.Errorf("%q: %v\nwant %s", text, err, want)
 		}
@@ -83,7 +85,7 @@ func TestWays(t *testing.T) {
 		"[lmtp]\nlisten = \"[::1]:24\"", "[lmtp]\nlisten = \"localhost:24\"", "[mail-in]\nhold = \"15m\"", "[http]\nlisten = \":8645\"",
 		"[[repository]]\nname = \"a\"\naliases = [\"a.git\", \"A\"]", "[[hook]]\nname = \"a\"",
 	} {
-		if _, err := (&Edit{text + "\n"}).Parse(nil); err != nil {
+		if _, err := (&Edit{text: text + "\n"}).Parse(nil); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // HTTP is where vext serve takes the webhooks of forges.
@@ -59,16 +60,16 @@ func (h *Hook) Key() (string, error) {
 
 // A Repository is one that is followed, or that only has several names.
 type Repository struct {
-	Name        string   `toml:"name"`
-	URL         string   `toml:"url"`
-	VCS         string   `toml:"vcs"` // git, hg, svn; "" to find out
-	Aliases     []string `toml:"aliases"`
-	Branches    []string `toml:"branches"` // default: those that count
-	From        string   `toml:"from"`     // a commit or a date; "" for now
-	FirstParent *bool    `toml:"first_parent"`
-	Committers  []string `toml:"committers"` // whose commits alone count
-	Domain      string   `toml:"domain"`     // of logins that are no addresses
-	MaxSilence  *Silence `toml:"max_silence"`
+	Name        string     `toml:"name"`
+	URL         weburl.URL `toml:"url"`
+	VCS         string     `toml:"vcs"` // git, hg, svn; "" to find out
+	Aliases     []string   `toml:"aliases"`
+	Branches    []string   `toml:"branches"` // default: those that count
+	From        string     `toml:"from"`     // a commit or a date; "" for now
+	FirstParent *bool      `toml:"first_parent"`
+	Committers  []string   `toml:"committers"` // whose commits alone count
+	Domain      string     `toml:"domain"`     // of logins that are no addresses
+	MaxSilence  *Silence   `toml:"max_silence"`
 }
 
 // A Duration is one in the form of Go's time.ParseDuration: "15m", "1h30m".
@@ -159,8 +160,8 @@ func (c *Config) checkRepositories() error {
 		default:
 			return fmt.Errorf("repository %s: vcs: %q is none of \"git\", \"hg\" and \"svn\"", r.Name, r.VCS)
 		}
-		if strings.HasPrefix(r.URL, "-") {
-			return fmt.Errorf("repository %s: url: %q is no URL", r.Name, r.URL)
+		if url := r.URL.Reveal(); strings.HasPrefix(url, "-") || strings.ContainsFunc(url, text.IsControl) {
+			return fmt.Errorf("repository %s: url: %q is no URL", r.Name, r.URL.String())
 		}
 		if strings.Contains(r.Domain, "@") {
 			return fmt.Errorf("repository %s: domain: needs what stands behind the @, not %q", r.Name, r.Domain)
@@ -185,7 +186,7 @@ func (c *Config) checkRepositories() error {
 // names returns all names of a repository, as they are compared.
 func (r *Repository) names() []string {
 	var names []string
-	for _, name := range append([]string{r.Name, r.URL}, r.Aliases...) {
+	for _, name := range append([]string{r.Name, r.URL.String()}, r.Aliases...) {
 		if name = strings.ToLower(commit.RepositoryName(name)); name != "" {
 			names = append(names, name)
 		}

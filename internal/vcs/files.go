@@ -17,7 +17,7 @@ type Lister interface {
 
 // Files implements Lister.
 func (g *gitRepository) Files(ctx context.Context, revisions []string) (map[string]commit.Files, error) {
-	cmd := g.git(ctx, "-c", "core.quotePath=false", "diff-tree", "--stdin", "-r", "--root", "--name-only")
+	cmd := g.git(ctx, "-c", "core.quotePath=false", "diff-tree", "--stdin", "-r", "--root", "--name-only", "--no-ext-diff", "--no-textconv")
 	cmd.Stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n")
 	out, err := output(ctx, cmd)
 	if err != nil {

@@ -12,21 +12,22 @@ import (
 	"time"
 
 	"vext/internal/commit"
+	"vext/internal/weburl"
 )
 
 // A gitRepository is a bare clone at dir of what is at url, without blobs where
 // the server can leave them out, or the repository at dir as it is.
-type gitRepository struct{ dir, url string }
+type gitRepository struct {
+	dir string
+	url weburl.URL
+}
 
 const headsPrefix = "refs/heads/"
 
 // git prepares a git command in the repository, and in no other: git looks for
 // one in the directories above where it finds none.
 func (g *gitRepository) git(ctx context.Context, args ...string) *exec.Cmd {
-	return command(ctx, Git, "/", append([]string{
-		"--git-dir=" + g.dir, "-c", "safe.directory=*", "-c", "log.showSignature=false", "-c", "core.fsmonitor=false",
-		"-c", "gc.autoDetach=false", "-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60",
-	}, args...)...)
+	return command(ctx, Git, "/", append([]string{"--git-dir=" + g.dir, "-c", "core.hooksPath=/dev/null"}, args...)...)
 }
 
 // refs lists the repository's own branches.
@@ -34,17 +35,26 @@ func (g *gitRepository) refs(ctx context.Context) (map[string]string, error) {
 	return g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix))
 }
 
+// lsRemote returns the arguments by which git lists the branches at a URL.
+func lsRemote(url weburl.URL) []string {
+	args := []string{"ls-remote", "--heads"}
+	if url.IsLocal() {
+		args = append(args, "--upload-pack="+uploadPack())
+	}
+	return append(args, "--", url.String())
+}
+
 // answerTime is how long a server has to say what there is.
 const answerTime = 2 * time.Minute
 
 // Update implements Repository.
 func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map[string]string, error) {
-	if g.url == "" {
+	if g.url.IsZero() {
 		return g.refs(ctx)
 	}
 	asking, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	theirs, err := g.heads(asking, command(asking, Git, "/", "ls-remote", "--heads", "--", g.url))
+	theirs, err := g.heads(asking, remote(asking, Git, "/", g.url, lsRemote(g.url)...))
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +113,10 @@ func (g *gitRepository) prepare(ctx context.Context, theirs map[string]string) e
 		}
 	}
 	known, err := output(ctx, g.git(ctx, "config", "--default", "", "--get", "remote.origin.url"))
-	if err != nil || strings.TrimSpace(known) == g.url {
+	if err != nil || strings.TrimSpace(known) == g.url.String() {
 		return err
 	}
-	_, err = output(ctx, g.git(ctx, "config", "remote.origin.url", g.url))
+	_, err = output(ctx, g.git(ctx, "config", "remote.origin.url", g.url.String()))
 	return err
 }
 
@@ -167,7 +177,14 @@ func (g *gitRepository) prune(ctx context.Context, ours, theirs map[string]strin
 
 // fetch brings refs in. Without blobs: what vext reads are commits.
 func (g *gitRepository) fetch(ctx context.Context, refspecs []string) error {
-	cmd := g.git(ctx, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "origin")
+	args := []string{
+		"--git-dir=" + g.dir, "-c", "core.hooksPath=/dev/null", "-c", "gc.autoDetach=false", "-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60",
+		"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin",
+	}
+	if g.url.IsLocal() {
+		args = append(args, "--upload-pack="+uploadPack())
+	}
+	cmd := remote(ctx, Git, "/", g.url, append(args, "origin")...)
 	cmd.Stdin = strings.NewReader(strings.Join(refspecs, "\n") + "\n")
 	_, err := output(ctx, cmd)
 	return err

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"vext/internal/commit"
+	"vext/internal/weburl"
 )
 
 func subjects(commits []*commit.Commit) []string {
@@ -32,7 +33,7 @@ func TestGraph(t *testing.T) {
 	t2 := g.on("topic", "t2")
 	m := g.on("main", "merge", t2)
 	c := g.on("main", "c")
-	r, _ := Open(Git, g.dir, "")
+	r, _ := Open(Git, g.dir, weburl.URL{})
 	for _, test := range []struct {
 		name   string
 		ranges []Range
@@ -105,7 +106,7 @@ func isAncestor(dir, a, b string) bool {
 func TestMissingTip(t *testing.T) {
 	g := newGit(t)
 	g.on("main", "a")
-	r, _ := Open(Git, g.dir, "")
+	r, _ := Open(Git, g.dir, weburl.URL{})
 	missing := strings.Repeat("2", 40)
 	for _, ranges := range [][]Range{
 		{{Refname: "refs/heads/main", New: missing}},
@@ -141,7 +142,7 @@ func TestMessages(t *testing.T) {
 	}
 	g.set("main", head)
 	g.on("main", "last")
-	r, _ := Open(Git, g.dir, "")
+	r, _ := Open(Git, g.dir, weburl.URL{})
 	tip := update(t, r)["refs/heads/main"]
 	got, n := walk(t, r, Log{Ranges: []Range{{Refname: "refs/heads/main", New: tip}}})
 	if n != len(messages)+4 || got[len(got)-1].Subject != "last" {
@@ -161,7 +162,7 @@ func TestCopy(t *testing.T) {
 	a := g.on("main", "a")
 	g.on("main", "b")
 	g.on("gone", "g")
-	r, _ := Open(Git, t.TempDir()+"/copy.git", g.dir)
+	r, _ := Open(Git, t.TempDir()+"/copy.git", weburl.Parse(g.dir))
 	if got := update(t, r); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
@@ -177,7 +178,7 @@ func TestCopy(t *testing.T) {
 	}
 	want := func(ref string) bool { return ref == "refs/heads/main" }
 	g.on("other", "o")
-	r, _ = Open(Git, t.TempDir()+"/copy.git", g.dir)
+	r, _ = Open(Git, t.TempDir()+"/copy.git", weburl.Parse(g.dir))
 	if got, err := r.Update(t.Context(), want); err != nil || len(got) != 2 {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -192,7 +193,7 @@ func TestHalfMadeCopy(t *testing.T) {
 	precious := outer.on("main", "precious")
 	for _, missing := range []string{"objects", "refs", "HEAD", "config"} {
 		dir := filepath.Join(outer.dir, "copy.git")
-		r, _ := Open(Git, dir, g.dir)
+		r, _ := Open(Git, dir, weburl.Parse(g.dir))
 		update(t, r)
 		if err := os.RemoveAll(filepath.Join(dir, missing)); err != nil {
 			t.Fatal(err)
@@ -212,7 +213,7 @@ func TestSHA256AndRenames(t *testing.T) {
 	g := newGit(t)
 	g.on("main", "a")
 	dir := filepath.Join(t.TempDir(), "copy.git")
-	r, _ := Open(Git, dir, g.dir)
+	r, _ := Open(Git, dir, weburl.Parse(g.dir))
 	g.on("stable", "s")
 	update(t, r)
 	run(t, g.dir, "git", "branch", "-m", "stable", "stable/14")

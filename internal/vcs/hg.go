@@ -17,22 +17,26 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // An hgRepository is a clone at dir, without a work tree, of what is at url, or
 // the repository at dir as it is. The position of a branch is that of its
 // heads.
-type hgRepository struct{ dir, url string }
+type hgRepository struct {
+	dir string
+	url weburl.URL
+}
 
 // hg prepares an hg command in the repository, whoever owns that: of an hgrc that
 // it does not trust, it is not to speak.
 func (h *hgRepository) hg(ctx context.Context, args ...string) *exec.Cmd {
-	return command(ctx, Hg, "", append([]string{"--repository", h.dir, "--noninteractive", "--config", "ui.report_untrusted=false", "--config", "ui.ssh=ssh -o BatchMode=yes -o ConnectTimeout=30"}, args...)...)
+	return command(ctx, Hg, "", append([]string{"--repository", h.dir, "--noninteractive", "--config", "ui.report_untrusted=false"}, args...)...)
 }
 
 // Update implements Repository.
 func (h *hgRepository) Update(ctx context.Context, _ func(string) bool) (map[string]string, error) {
-	if h.url != "" {
+	if !h.url.IsZero() {
 		if err := h.pull(ctx); err != nil {
 			return nil, err
 		}
@@ -61,10 +65,11 @@ func (h *hgRepository) Update(ctx context.Context, _ func(string) bool) (map[str
 func (h *hgRepository) pull(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(h.dir, ".hg", "requires")); errors.Is(err, fs.ErrNotExist) {
 		os.RemoveAll(h.dir) // what a crash has left
-		_, err := output(ctx, command(ctx, Hg, "", "clone", "--noninteractive", "--noupdate", "--quiet", "--", h.url, h.dir))
+		_, err := output(ctx, remote(ctx, Hg, "", h.url, "clone", "--noupdate", "--pull", "--quiet", "--", h.url.String(), h.dir))
 		return err
 	}
-	_, err := output(ctx, h.hg(ctx, "pull", "--quiet", "--", h.url))
+	os.Remove(filepath.Join(h.dir, ".hg", "hgrc")) // which nobody reads, and an earlier version put the password there
+	_, err := output(ctx, remote(ctx, Hg, "", h.url, "--repository", h.dir, "pull", "--quiet", "--", h.url.String()))
 	return err
 }
 

@@ -67,7 +67,7 @@ func locateGit(ctx context.Context, path string) (*Place, error) {
 }
 
 func revParse(ctx context.Context, dir string, args ...string) (string, error) {
-	out, err := output(ctx, command(ctx, Git, dir, append([]string{"-c", "safe.directory=*", "rev-parse"}, args...)...))
+	out, err := output(ctx, command(ctx, Git, dir, append([]string{"rev-parse"}, args...)...))
 	return strings.TrimRight(out, "\n"), err
 }
 

@@ -14,16 +14,98 @@ import (
 	"time"
 
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
-// command prepares a program that is to run in dir, with nothing of the
+// command prepares a program that is to run in dir, and that reads a repository
+// which may be somebody else's: whatever that one's own configuration and files
+// say, the program starts no other and reaches no server. It gets nothing of the
 // environment that a hook was started with, nobody to ask for a password, and
 // messages in English.
+//
+// SECURITY.md lists what is switched off. All processes of git, hg and svn are
+// made here, and by remote.
 func command(ctx context.Context, kind Kind, dir string, args ...string) *exec.Cmd {
+	if kind == Git {
+		args = append(gitOff("core.sshCommand=false", "core.gitProxy=false", "core.askPass=false", "credential.helper="), args...)
+	}
+	cmd := program(ctx, kind, dir, args...)
+	cmd.Env = append(cmd.Env, "GIT_ALLOW_PROTOCOL=") // none: also where git does not know GIT_NO_LAZY_FETCH
+	return cmd
+}
+
+// remote prepares a program that is to reach the repository at a URL. args have
+// the URL without its password, as at.String() gives it; the password goes by
+// the environment or by standard input, which ps(1) does not show.
+func remote(ctx context.Context, kind Kind, dir string, at weburl.URL, args ...string) *exec.Cmd {
+	user, password, hasLogin := at.Login()
+	switch kind {
+	case Git:
+		if hasLogin {
+			helper := "credential." + at.Server() + ".helper="
+			args = slices.Concat([]string{"-c", helper, "-c", helper + credentialHelper}, args)
+		}
+		cmd := program(ctx, kind, dir, append(gitOff(), args...)...)
+		if hasLogin {
+			cmd.Env = append(cmd.Env, "VEXT_USER="+user, "VEXT_PASSWORD="+password)
+		}
+		return cmd
+	case Hg:
+		options := []string{"--noninteractive"}
+		if hasLogin {
+			options = []string{"--config", "ui.interactive=yes", "--config", "ui.nontty=yes"}
+		}
+		cmd := program(ctx, kind, dir, append(append(options, "--config", "ui.ssh=ssh -o BatchMode=yes -o ConnectTimeout=30"), args...)...)
+		if answers := password + "\n"; hasLogin {
+			if !strings.Contains(at.String(), "@") { // then it asks for the user's name as well
+				answers = user + "\n" + answers
+			}
+			cmd.Stdin = strings.NewReader(answers)
+		}
+		return cmd
+	}
+	options := []string{"--non-interactive"}
+	if hasLogin {
+		options = append(options, "--no-auth-cache", "--username", user, "--password-from-stdin")
+	}
+	cmd := program(ctx, kind, dir, slices.Insert(slices.Clone(args), 1, options...)...) // behind the subcommand
+	if hasLogin {
+		cmd.Stdin = strings.NewReader(password + "\n")
+	}
+	return cmd
+}
+
+// credentialHelper answers git, and nothing else is asked or told the password
+// (gitcredentials(7)).
+const credentialHelper = `!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$VEXT_USER" "$VEXT_PASSWORD"; }; f`
+
+// gitOff returns the options that switch off what a repository's configuration
+// could have git run, and more that are given. Git's own check of who owns a
+// repository is for what remains without them.
+func gitOff(more ...string) []string {
+	options := []string{"--no-pager"}
+	for _, setting := range append([]string{
+		"safe.directory=*", "core.fsmonitor=false", "log.showSignature=false", "gpg.program=false", "gpg.ssh.program=false",
+		"core.alternateRefsCommand=false",
+	}, more...) {
+		options = append(options, "-c", setting)
+	}
+	return options
+}
+
+// uploadPack is what git runs to read a repository on this machine, which may be
+// somebody else's: git takes none of its own options along for that.
+func uploadPack() string {
+	return "GIT_ALLOW_PROTOCOL= git '" + strings.Join(gitOff("credential.helper="), "' '") + "' upload-pack"
+}
+
+// program prepares a program with the environment that all of them have.
+func program(ctx context.Context, kind Kind, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, string(kind), args...)
 	cmd.Dir = dir
-	cmd.Env = append(environment(), "LC_ALL=C.UTF-8", "SVN_SSH=ssh -q -o BatchMode=yes -o ConnectTimeout=30", "HGPLAIN=1", "HGENCODING=utf-8",
-		"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0",
+	cmd.Env = append(environment(), "LC_ALL=C.UTF-8", "SVN_SSH=ssh -q -o BatchMode=yes -o ConnectTimeout=30",
+		"HGPLAIN=1", "HGENCODING=utf-8", "HGRCSKIPREPO=1",
+		"GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0",
 		"GIT_FLUSH=0") // or git log writes commit by commit
 	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
 		cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15")
@@ -92,7 +174,7 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return &Error{cmd.Args[0], "the program is not installed", err}
 	}
-	return &Error{name, text.Shorten(text.OneLine(summary(said)), 400), err}
+	return &Error{name, text.Shorten(text.OneLine(weburl.Hide(summary(said))), 400), err}
 }
 
 // noise are the lines that say nothing, by how they begin.

@@ -14,17 +14,19 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // An svnRepository is read where it is: Subversion has no clones. Its only
 // position is that of the branch "": a revision number.
 type svnRepository struct {
-	url, uuid string
-	sparse    bool
+	url    weburl.URL
+	uuid   string
+	sparse bool
 }
 
 func (s *svnRepository) svn(ctx context.Context, args ...string) *exec.Cmd {
-	return command(ctx, Svn, "", append([]string{"--non-interactive"}, args...)...)
+	return remote(ctx, Svn, "", s.url, args...)
 }
 
 // svnInfo is what svn info --xml prints.
@@ -40,7 +42,7 @@ type svnInfo struct {
 func (s *svnRepository) info(ctx context.Context) (*svnInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	out, err := output(ctx, s.svn(ctx, "info", "--xml", "--", s.url+"@"))
+	out, err := output(ctx, s.svn(ctx, "info", "--xml", "--", s.url.String()+"@"))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +66,7 @@ func (s *svnRepository) Update(ctx context.Context, _ func(string) bool) (map[st
 // Branches returns the branches that the usual layout shows below the URL: none
 // where it shows no such layout.
 func (s *svnRepository) Branches(ctx context.Context) ([]string, error) {
-	top, err := s.list(ctx, s.url)
+	top, err := s.list(ctx, s.url.String())
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (s *svnRepository) Branches(ctx context.Context) ([]string, error) {
 		if commit.BranchOfPath(dir+"/x") == "" {
 			continue
 		}
-		below, err := s.list(ctx, s.url+"/"+dir)
+		below, err := s.list(ctx, s.url.String()+"/"+dir)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +161,7 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 	n, err := logAt(info.Entry.Root)
 	if failure := new(Error); n == 0 && errors.As(err, &failure) && isUnreadable(failure.Said) {
 		s.sparse = true
-		return logAt(s.url)
+		return logAt(s.url.String())
 	}
 	return n, err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vext/internal/commit"
+	"vext/internal/weburl"
 )
 
 // A Kind is a version control system.
@@ -88,18 +89,18 @@ type Named interface {
 }
 
 // Open returns the repository at url with its copy at dir, or, where url is
-// empty, the one that lies at dir. Nothing is read yet.
-func Open(kind Kind, dir, url string) (Repository, error) {
+// zero, the one that lies at dir. Nothing is read yet.
+func Open(kind Kind, dir string, url weburl.URL) (Repository, error) {
 	switch kind {
 	case Git:
 		return &gitRepository{dir: dir, url: url}, nil
 	case Hg:
 		return &hgRepository{dir: dir, url: url}, nil
 	case Svn:
-		if url == "" {
-			url = fileURL(dir)
-		} else if filepath.IsAbs(url) {
-			url = fileURL(url)
+		if url.IsZero() {
+			url = weburl.Parse(fileURL(dir))
+		} else if filepath.IsAbs(url.String()) {
+			url = weburl.Parse(fileURL(url.String()))
 		}
 		return &svnRepository{url: url}, nil
 	}
@@ -111,7 +112,8 @@ var ErrUnknownKind = errors.New("neither git nor hg nor svn can read it")
 
 // Detect returns the system of the repository at a URL or path: from the way
 // it is written where that says it, else by asking the programs.
-func Detect(ctx context.Context, url string) (Kind, error) {
+func Detect(ctx context.Context, at weburl.URL) (Kind, error) {
+	url := at.String()
 	if kind := kindOfPath(strings.TrimPrefix(url, "file://")); kind != "" {
 		return kind, nil
 	}
@@ -126,11 +128,11 @@ func Detect(ctx context.Context, url string) (Kind, error) {
 		kind Kind
 		args []string
 	}{
-		{Git, []string{"ls-remote", "--heads", "--", url}},
+		{Git, lsRemote(at)},
 		{Hg, []string{"identify", "--id", "--", url}},
-		{Svn, []string{"info", "--non-interactive", "--", url + "@"}},
+		{Svn, []string{"info", "--", url + "@"}},
 	} {
-		_, err := output(ctx, command(ctx, probe.kind, "", probe.args...))
+		_, err := output(ctx, remote(ctx, probe.kind, "", at, probe.args...))
 		if err == nil {
 			return probe.kind, nil
 		}

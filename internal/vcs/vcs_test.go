@@ -14,6 +14,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/testkit"
+	"vext/internal/weburl"
 )
 
 // A maker makes commits in a repository of one kind, for the suite.
@@ -147,10 +148,10 @@ func suite(t *testing.T, kind Kind, m maker, isCopy bool) {
 	if !isCopy {
 		dir, url = strings.TrimPrefix(url, "file://"), ""
 	}
-	if got, err := Detect(t.Context(), m.url()); err != nil || got != kind {
+	if got, err := Detect(t.Context(), weburl.Parse(m.url())); err != nil || got != kind {
 		t.Errorf("Detect: %q, %v", got, err)
 	}
-	r, err := Open(kind, dir, url)
+	r, err := Open(kind, dir, weburl.Parse(url))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func walk(t *testing.T, r Repository, log Log) ([]*commit.Commit, int) {
 func TestErrors(t *testing.T) {
 	for _, kind := range []Kind{Git, Hg, Svn} {
 		testkit.Program(t, string(kind))
-		r, err := Open(kind, filepath.Join(t.TempDir(), "copy"), filepath.Join(t.TempDir(), "missing"))
+		r, err := Open(kind, filepath.Join(t.TempDir(), "copy"), weburl.Parse(filepath.Join(t.TempDir(), "missing")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,7 +251,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	if _, err := Detect(t.Context(), filepath.Join(t.TempDir(), "missing")); !errors.Is(err, ErrUnknownKind) {
+	if _, err := Detect(t.Context(), weburl.Parse(filepath.Join(t.TempDir(), "missing"))); !errors.Is(err, ErrUnknownKind) {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -20,35 +19,30 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/text"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 	"vext/queue"
 	"vext/reminder"
 )
 
 // A Repository is one to be followed.
 type Repository struct {
-	Name        string   // under which its state is kept
-	As          string   // what its commits call it, when that is another name
-	Kind        vcs.Kind // "" to find out
-	URL         string   // "" for one on this machine, read where it lies
-	Path        string   // where that is
-	Branches    []string // patterns
-	Explicit    bool     // Branches were named for this repository
-	From        string   // a commit or a date from which on commits count; "" for now
-	FirstParent bool     // leave out what merges bring in
-	Committers  []string // patterns of addresses; empty takes all
-	Domain      string   // of logins that are no addresses
-	Source      string   // commit.FromFollow or commit.FromHook
+	Name        string     // under which its state is kept
+	As          string     // what its commits call it, when that is another name
+	Kind        vcs.Kind   // "" to find out
+	URL         weburl.URL // zero for one on this machine, read where it lies
+	Path        string     // where that is
+	Branches    []string   // patterns
+	Explicit    bool       // Branches were named for this repository
+	From        string     // a commit or a date from which on commits count; "" for now
+	FirstParent bool       // leave out what merges bring in
+	Committers  []string   // patterns of addresses; empty takes all
+	Domain      string     // of logins that are no addresses
+	Source      string     // commit.FromFollow or commit.FromHook
 }
 
 // where says which repository it is, and changes when it is another.
 // A password is no part of it.
-func (r *Repository) where() string {
-	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
-		u.User = url.User(u.User.Username())
-		return u.String()
-	}
-	return cmp.Or(r.URL, r.Path)
-}
+func (r *Repository) where() string { return cmp.Or(r.URL.String(), r.Path) }
 
 // A Follower looks after repositories. It belongs to one pass: its queue has
 // the time at which that began.
@@ -188,14 +182,14 @@ func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
 		s.Where, s.Kind = r.where(), r.Kind
 	}
 	if s.Kind == "" {
-		kind, err := vcs.Detect(ctx, cmp.Or(r.URL, r.Path))
+		kind, err := vcs.Detect(ctx, weburl.Parse(cmp.Or(r.URL.Reveal(), r.Path)))
 		if err != nil {
 			return nil, err
 		}
 		s.Kind = kind
 	}
-	if r.URL == "" {
-		return vcs.Open(s.Kind, r.Path, "")
+	if r.URL.IsZero() {
+		return vcs.Open(s.Kind, r.Path, weburl.URL{})
 	}
 	if err := p.Store.prepare(); err != nil {
 		return nil, err
@@ -222,7 +216,7 @@ func (p *pass) warn(names []string) {
 		return slices.ContainsFunc(names, func(name string) bool { return queue.MatchBranch(patterns, name) })
 	}
 	switch {
-	case len(names) == 0 && (p.state.Kind == vcs.Svn || r.URL == ""): // no layout by which to tell branches; new
+	case len(names) == 0 && (p.state.Kind == vcs.Svn || r.URL.IsZero()): // no layout by which to tell branches; new
 	case len(names) == 0:
 		p.state.Warnings = append(p.state.Warnings, "it has no branches yet")
 	case r.Explicit:

@@ -16,6 +16,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/testkit"
+	"vext/internal/weburl"
 	"vext/queue"
 	"vext/spool"
 )
@@ -35,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	testkit.Program(t, "git")
 	w := &world{t: t, state: testkit.State(t), git: filepath.Join(t.TempDir(), "w.git"), now: now}
 	w.sh("git init --quiet --bare --initial-branch=main " + w.git)
-	w.r = Repository{Name: "w", URL: w.git, Branches: queue.DefaultBranches, FirstParent: true, Source: commit.FromFollow}
+	w.r = Repository{Name: "w", URL: weburl.Parse(w.git), Branches: queue.DefaultBranches, FirstParent: true, Source: commit.FromFollow}
 	return w
 }
 
@@ -310,7 +311,7 @@ func TestFailure(t *testing.T) {
 	w.commit("main", "old")
 	w.follow()
 	broken := w.r
-	broken.Name, broken.URL = "broken", filepath.Join(t.TempDir(), "missing.git")
+	broken.Name, broken.URL = "broken", weburl.Parse(filepath.Join(t.TempDir(), "missing.git"))
 	look := func() []Report { return w.follower().Follow(t.Context(), []Repository{broken, w.r}, false) }
 	w.commit("main", "a")
 	if r := look(); r[0].Err == nil || r[1].Err != nil {
@@ -328,7 +329,7 @@ func TestFailure(t *testing.T) {
 	if troubles := in.Troubles(w.now); len(troubles) != 1 || troubles[0].What != "broken" || !troubles[0].Since.Equal(now) {
 		t.Errorf("%+v", troubles)
 	}
-	broken.URL = w.git // mended
+	broken.URL = weburl.Parse(w.git) // mended
 	if r := look(); r[0].Err != nil {
 		t.Error(r[0].Err)
 	}

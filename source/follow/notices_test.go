@@ -13,6 +13,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/testkit"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 	"vext/queue"
 	"vext/spool"
 )
@@ -280,7 +281,7 @@ git update-ref refs/heads/main $(echo files | git commit-tree $tree -p main)`)
 		}
 	}
 	hg("hg init " + repo + "; cd " + repo + "; echo 1 >a; hg commit -qAm old")
-	w.r = Repository{Name: "w", Kind: vcs.Hg, URL: repo, Branches: []string{"stable"}, Source: commit.FromFollow}
+	w.r = Repository{Name: "w", Kind: vcs.Hg, URL: weburl.Parse(repo), Branches: []string{"stable"}, Source: commit.FromFollow}
 	w.look(w.telling())
 	hg("cd " + repo + "; echo 2 >a; echo 2 >b; hg commit -qAm new")
 	w.look(w.telling())

@@ -11,6 +11,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/testkit"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 	"vext/queue"
 )
 
@@ -49,7 +50,7 @@ func newSvnWorld(t *testing.T) *svnWorld {
 	t.Setenv("REAL_SVN", svn)
 	t.Setenv("HIDDEN", w.hidden)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	w.r = Repository{Name: "w", Kind: vcs.Svn, URL: "file://" + w.repo, Branches: queue.DefaultBranches, Domain: "example.org", Source: commit.FromFollow}
+	w.r = Repository{Name: "w", Kind: vcs.Svn, URL: weburl.Parse("file://" + w.repo), Branches: queue.DefaultBranches, Domain: "example.org", Source: commit.FromFollow}
 	return w
 }
 
@@ -130,7 +131,7 @@ func TestSvnBranches(t *testing.T) {
 	w.r.Branches, w.r.Explicit = []string{"stable/*"}, true
 	os.RemoveAll(filepath.Join(w.state, "repositories"))
 	w.r.From = "2000-01-01"
-	w.r.URL += "/stable"
+	w.r.URL = weburl.Parse(w.r.URL.String() + "/stable")
 	w.follow()
 	w.expect("only below the URL", "stable/9 on stable")
 }

@@ -1,0 +1,167 @@
+// Package weburl holds the URL of a repository, of which a password must not be
+// seen: neither in what is printed, logged or stored, nor by ps(1).
+package weburl
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"strings"
+)
+
+// A URL is where a repository is, as git, hg and svn take it: a URL, the form of
+// ssh (user@host:path) or a path. Whatever prints or encodes it gets it without
+// its password; Reveal alone returns that. The zero value is no URL.
+type URL struct {
+	plain  string
+	secret func() secret // nil for none; package fmt can't look into a function
+}
+
+type secret struct{ whole, user, password string }
+
+// Parse takes a URL apart. Everything is a URL; what has no password stays as
+// it is written. The name of a user who has no password, but is a forge's token,
+// counts as a password.
+func Parse(s string) URL {
+	scheme, rest, ok := strings.Cut(s, "://")
+	at := -1
+	if ok {
+		at = userEnd(rest)
+	}
+	if at < 0 {
+		return URL{plain: s}
+	}
+	user, password, _ := strings.Cut(rest[:at], ":")
+	switch {
+	case password != "":
+		return hiding(scheme+"://"+user+"@"+rest[at+1:], secret{s, unescape(user), unescape(password)})
+	case isToken(user):
+		return hiding(scheme+"://"+rest[at+1:], secret{s, unescape(user), ""})
+	}
+	return URL{plain: s}
+}
+
+func hiding(plain string, s secret) URL { return URL{plain, func() secret { return s }} }
+
+// userEnd returns where the @ is that ends the user and the password, -1 where
+// there are none. A / in a password should be written as %2F, but often is not.
+func userEnd(rest string) int {
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		return at
+	}
+	_, port, ok := strings.Cut(authority, ":")
+	if !ok || strings.HasPrefix(authority, "[") || strings.Trim(port, "0123456789") == "" {
+		return -1
+	}
+	return strings.LastIndexByte(rest, '@')
+}
+
+func unescape(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// longestName is from which length on a name is taken for a token.
+const longestName = 32
+
+// isToken reports whether a user's name is one of the tokens of GitHub and
+// GitLab, or as long as such.
+func isToken(user string) bool {
+	for _, start := range []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"} {
+		if strings.HasPrefix(user, start) {
+			return true
+		}
+	}
+	return len(user) >= longestName && !strings.ContainsAny(user, "@%.")
+}
+
+// Reveal returns the URL as it was written, password and all.
+func (u URL) Reveal() string {
+	if u.secret != nil {
+		return u.secret().whole
+	}
+	return u.plain
+}
+
+// String returns the URL without its password.
+func (u URL) String() string { return u.plain }
+
+// IsZero reports whether there is no URL.
+func (u URL) IsZero() bool { return u.plain == "" }
+
+// Login returns the user and the password of a URL that has a password.
+func (u URL) Login() (user, password string, ok bool) {
+	if u.secret == nil {
+		return "", "", false
+	}
+	s := u.secret()
+	return s.user, s.password, true
+}
+
+// Server returns the scheme, host and port of a URL, such as
+// https://git.example.org:8443.
+func (u URL) Server() string {
+	scheme, rest, ok := strings.Cut(u.plain, "://")
+	if !ok {
+		return ""
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
+}
+
+// IsLocal reports whether the repository is on this machine.
+func (u URL) IsLocal() bool {
+	if strings.Contains(u.plain, "://") {
+		return strings.HasPrefix(u.plain, "file://")
+	}
+	host, _, isSSH := strings.Cut(u.plain, ":")
+	return !isSSH || strings.Contains(host, "/")
+}
+
+// GoString, MarshalText, MarshalJSON and LogValue are String.
+func (u URL) GoString() string { return u.plain }
+
+// MarshalText implements encoding.TextMarshaler.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.plain), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (u URL) MarshalJSON() ([]byte, error) { return json.Marshal(u.plain) }
+
+// LogValue implements slog.LogValuer.
+func (u URL) LogValue() slog.Value { return slog.StringValue(u.plain) }
+
+// UnmarshalText reads a URL as Parse does.
+func (u *URL) UnmarshalText(text []byte) error {
+	*u = Parse(string(text))
+	return nil
+}
+
+// Hide returns a text without the passwords of the URLs in it: what a program
+// says of its failure may have one from a configuration of its own.
+func Hide(text string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(text, "://")
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		i += len("://")
+		b.WriteString(text[:i])
+		text = text[i:]
+		end := strings.IndexAny(text, " \t\r\n'\"<>")
+		if end < 0 {
+			end = len(text)
+		}
+		b.WriteString(strings.TrimPrefix(Parse("x://"+text[:end]).String(), "x://"))
+		text = text[end:]
+	}
+}
