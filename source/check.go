@@ -47,6 +47,7 @@ func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, p
 	}
 	states, err = follow.Hooked(q.State).All()
 	findings = append(findings, unreadable("hooks", err)...)
+	findings = append(findings, untrusted(follow.Hooked(q.State).Untrusted())...)
 	for _, s := range states {
 		findings = append(findings, k.hook(s, parts))
 	}

@@ -91,7 +91,7 @@ func (k *checker) arrivals(s *follow.State) heardSource {
 func (k *checker) silenceOf(s *follow.State) *config.Silence {
 	for i := range k.c.Repositories {
 		r := &k.c.Repositories[i]
-		if commit.RepositoryName(r.Name) == s.Name || r.URL != "" && commit.RepositoryName(r.URL) == commit.RepositoryName(s.Where) {
+		if commit.RepositoryName(r.Name) == s.Name || !r.URL.IsZero() && commit.RepositoryName(r.URL.String()) == commit.RepositoryName(s.Where) {
 			return r.MaxSilence
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/config"
+	"vext/internal/disk"
 	"vext/internal/vcs"
 	"vext/source/follow"
 	"vext/source/hook"
@@ -95,6 +96,9 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 		name = place.Name
 	}
 	known, err := store.Load(name)
+	if errors.Is(err, disk.ErrUntrusted) { // it is written anew
+		known, err = &follow.State{}, nil
+	}
 	if err != nil {
 		return err
 	}

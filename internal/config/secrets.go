@@ -45,7 +45,7 @@ func (c *Config) SecretFiles() []SecretFile {
 		add(h.SecretFile, "hook "+h.Name+": secret_file")
 	}
 	for i := range c.Repositories {
-		inline(hasPassword(c.Repositories[i].URL), "repository "+c.Repositories[i].Name+": url")
+		inline(hasPassword(c.Repositories[i].URL.Reveal()), "repository "+c.Repositories[i].Name+": url")
 	}
 	all := []*IRC{&c.IRC} // first, for what the networks have from there
 	names := []string{"irc"}

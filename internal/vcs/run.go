@@ -66,9 +66,9 @@ func remote(ctx context.Context, kind Kind, dir string, at weburl.URL, args ...s
 	}
 	options := []string{"--non-interactive"}
 	if hasLogin {
-		options = append(options, "--no-auth-cache", "--username", user, "--password-from-stdin")
+		options = append(options, "--no-auth-cache", "--username="+user, "--password-from-stdin")
 	}
-	cmd := program(ctx, kind, dir, slices.Insert(slices.Clone(args), 1, options...)...) // behind the subcommand
+	cmd := program(ctx, kind, dir, append(options, args...)...)
 	if hasLogin {
 		cmd.Stdin = strings.NewReader(password + "\n")
 	}

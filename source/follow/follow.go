@@ -198,6 +198,9 @@ func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.Store.checkCopy(dir); err != nil {
+		return nil, err
+	}
 	return vcs.Open(s.Kind, dir, r.URL)
 }
 

@@ -26,7 +26,10 @@ type Inflow struct {
 
 // CatchUp spools what hooks have missed.
 func (in *Inflow) CatchUp(ctx context.Context) error {
-	states, err := in.Hooked.Store.All()
+	states, untrusted, err := in.Hooked.Store.all()
+	for _, err := range untrusted {
+		in.Hooked.Log.Error("a hook is left out", "err", err)
+	}
 	if len(states) == 0 {
 		return err
 	}

@@ -96,17 +96,21 @@ func (s *State) arrived(now time.Time) {
 }
 
 // A Store keeps the states of repositories in a directory: NAME.json, NAME.lock
-// and, of those that are followed, the copy NAME.git or NAME.hg.
-type Store struct{ dir, tmp string }
+// and, of those that are followed, the copy NAME.git or NAME.hg. Of those with a
+// hook, NAME.positions is beside NAME.json, see trust.go.
+type Store struct {
+	dir, tmp string
+	shared   bool // others of the group may write to it
+}
 
 // Followed returns the store of the followed repositories of a state directory.
 func Followed(state string) Store {
-	return Store{filepath.Join(state, "repositories"), filepath.Join(state, "tmp")}
+	return Store{dir: filepath.Join(state, "repositories"), tmp: filepath.Join(state, "tmp")}
 }
 
 // Hooked returns the store of the repositories with a hook of vext.
 func Hooked(state string) Store {
-	return Store{filepath.Join(state, "hooks"), filepath.Join(state, "tmp")}
+	return Store{dir: filepath.Join(state, "hooks"), tmp: filepath.Join(state, "tmp"), shared: true}
 }
 
 // fileName writes a repository's name so that no two share a file and none
@@ -131,18 +135,17 @@ func (s Store) path(name, ending string) string {
 // Load returns what is remembered of a repository; of one that is new, an empty
 // state.
 func (s Store) Load(name string) (*State, error) {
-	state, err := readState(s.path(name, ".json"))
+	state, err := s.readTrusted(s.path(name, ".json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return &State{Name: name, Positions: map[string]string{}}, nil
+		state, err = &State{Name: name, Positions: map[string]string{}}, nil
 	}
-	return state, err
-}
-
-func readState(path string) (*State, error) {
-	data, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
+	return s.seen(state)
+}
+
+func parseState(path string, data []byte) (*State, error) {
 	state := new(State)
 	if err := json.Unmarshal(data, state); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -156,30 +159,48 @@ func readState(path string) (*State, error) {
 	return state, nil
 }
 
-// All returns the states of all repositories, by name.
+// All returns the states of all repositories, by name. Files that do not count
+// are left out, see Untrusted.
 func (s Store) All() ([]*State, error) {
+	states, _, err := s.all()
+	return states, err
+}
+
+func (s Store) all() (states []*State, untrusted []error, err error) {
 	files, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var states []*State
 	errs := []error{err}
 	for _, file := range files {
 		if !strings.HasSuffix(file.Name(), ".json") {
 			continue
 		}
-		state, err := readState(filepath.Join(s.dir, file.Name()))
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		state, err := s.readTrusted(filepath.Join(s.dir, file.Name()))
+		if err == nil {
+			state, err = s.seen(state)
 		}
-		states = append(states, state)
+		switch {
+		case errors.Is(err, disk.ErrUntrusted):
+			untrusted = append(untrusted, err)
+		case err != nil:
+			errs = append(errs, err)
+		default:
+			states = append(states, state)
+		}
 	}
-	return states, errors.Join(errs...)
+	return states, untrusted, errors.Join(errs...)
 }
 
 // Save stores a state durably. The caller holds its lock.
 func (s Store) Save(state *State) error {
+	if s.shared {
+		return s.write(s.positions(state.Name), state)
+	}
+	return s.write(s.path(state.Name, ".json"), state)
+}
+
+func (s Store) write(path string, state *State) error {
 	data, err := json.MarshalIndent(state, "", "  ")
 	if err != nil {
 		return err
@@ -187,11 +208,11 @@ func (s Store) Save(state *State) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	return disk.Replace(s.tmp, s.path(state.Name, ".json"), append(data, '\n'))
+	return disk.Replace(s.tmp, path, append(data, '\n'))
 }
 
 // prepare makes the directories. Who may write to the spool, such as the user
-// of a git server, may write to these as well.
+// of a git server, may write to that of the hooks as well.
 func (s Store) prepare() error {
 	for _, dir := range []string{s.tmp, s.dir} {
 		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -199,6 +220,9 @@ func (s Store) prepare() error {
 		}
 		if err := disk.MakeDir(dir); err != nil {
 			return err
+		}
+		if dir == s.dir && !s.shared {
+			continue
 		}
 		if like, err := os.Stat(filepath.Join(filepath.Dir(s.dir), "spool")); err == nil {
 			os.Chmod(dir, like.Mode()) // where it can't be done, that is said by whoever can't write
@@ -209,7 +233,7 @@ func (s Store) prepare() error {
 
 // Remove forgets a repository. The caller holds its lock.
 func (s Store) Remove(name string) error {
-	return errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.path(name, ".lock")))
+	return errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.positions(name)), disk.Remove(s.path(name, ".lock")))
 }
 
 // ErrBusy says that another process looks after the repository.
@@ -225,7 +249,7 @@ func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unloc
 		return nil, err
 	}
 	path := s.path(name, ".lock")
-	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, disk.FileMode)
+	f, err := openLock(path)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +286,7 @@ func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, o
 		return nil, err
 	}
 	defer unlock()
-	state, err := s.Load(name)
+	state, err := s.registered(name, path)
 	if err != nil {
 		return nil, err
 	}
@@ -275,6 +299,9 @@ func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, o
 		options.Made = options.Made || old.Made
 	}
 	state.Options = options
+	if err := s.register(state); err != nil {
+		return nil, err
+	}
 	return state, s.Save(state)
 }
 

@@ -1,0 +1,112 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// ErrUntrusted says that somebody else may have written a file.
+var ErrUntrusted = errors.New("not trusted")
+
+// ReadTrusted reads a file from which paths or commands are taken. It must be a
+// regular file that belongs to the user of the process, to the owner of the
+// directory home, or to root, and that nobody else may write to; else the error
+// is ErrUntrusted and says why.
+func ReadTrusted(path, home string) ([]byte, error) {
+	f, info, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := trusted(path, info, home); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
+}
+
+// ReadRegular reads a file that others may have written: one that is a link, or
+// no regular file, is ErrUntrusted.
+func ReadRegular(path string) ([]byte, error) {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// openRegular opens a file for reading. It follows no link, and waits for
+// nobody who might write into a FIFO.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) || errors.Is(err, syscall.ENXIO) { // a link; a socket
+		return nil, nil, fmt.Errorf("%s: %w: it is no regular file", path, ErrUntrusted)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w: it is no regular file", path, ErrUntrusted)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// TrustedDir reports whether a directory and some files in it belong to whom
+// ReadTrusted trusts. What is not there is no error.
+func TrustedDir(path, home string, files ...string) error {
+	for _, name := range append([]string{""}, files...) {
+		at := filepath.Join(path, name)
+		info, err := os.Lstat(at)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 || name == "" && !info.IsDir() {
+			return fmt.Errorf("%s: %w: it is a link, or no directory", at, ErrUntrusted)
+		}
+		if err := trusted(at, info, home); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func trusted(path string, info fs.FileInfo, home string) error {
+	users := []uint32{0, uint32(os.Geteuid())}
+	if owner, ok := ownerOf(os.Stat(home)); ok {
+		users = append(users, owner)
+	}
+	owner, known := ownerOf(info, nil)
+	switch {
+	case known && !slices.Contains(users, owner):
+		return fmt.Errorf("%s: %w: it belongs to user %d, and not to the owner of %s", path, ErrUntrusted, owner, strings.TrimSuffix(home, "/"))
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s: %w: others may write to it (mode %04o)", path, ErrUntrusted, info.Mode().Perm())
+	}
+	return nil
+}
+
+func ownerOf(info fs.FileInfo, err error) (uint32, bool) {
+	if err != nil {
+		return 0, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return stat.Uid, true
+}

@@ -1,0 +1,16 @@
+package source
+
+import "vext/reminder"
+
+// untrusted is about files that name repositories, and that somebody else than
+// vext's user may have written.
+func untrusted(errs []error) []reminder.Finding {
+	var findings []reminder.Finding
+	for _, err := range errs {
+		findings = append(findings, reminder.Finding{
+			Level: reminder.Broken, What: "hooks", Text: err.Error(),
+			Hint: "if the hook is yours, vext hook install REPO as root writes the file anew; else remove it, and see who is in the group",
+		})
+	}
+	return findings
+}

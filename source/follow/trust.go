@@ -1,0 +1,135 @@
+package follow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"vext/internal/commit"
+	"vext/internal/disk"
+	"vext/internal/vcs"
+)
+
+// The group of the state directory may write to hooks, so that the user of a git
+// server can note there what its hook has brought. So what is known of such a
+// repository is in two files:
+//
+//	NAME.json       which repository it is, where it lies, how its hook is called;
+//	                it counts only when nobody but vext's user can have written it
+//	NAME.positions  up to where its branches are done; from anybody of the group
+//
+// A Store of followed repositories, which no group writes to, has it all in
+// NAME.json.
+
+// positions returns the path of a hook's file of positions.
+func (s Store) positions(name string) string { return s.path(name, ".positions") }
+
+// readTrusted reads NAME.json.
+func (s Store) readTrusted(path string) (*State, error) {
+	data, err := disk.ReadTrusted(path, filepath.Dir(s.dir))
+	if err != nil {
+		return nil, err
+	}
+	return parseState(path, data)
+}
+
+// seen returns the state with what NAME.positions says, where there is one.
+func (s Store) seen(state *State) (*State, error) {
+	if !s.shared {
+		return state, nil
+	}
+	path := s.positions(state.Name)
+	data, err := disk.ReadRegular(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return state, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	seen := new(State)
+	if err := json.Unmarshal(data, seen); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	seen.Name, seen.Kind, seen.Where, seen.Options = state.Name, state.Kind, state.Where, state.Options
+	seen.dropInvalid()
+	return seen, nil
+}
+
+// dropInvalid removes what is no position: they are arguments of git and hg.
+func (s *State) dropInvalid() {
+	isInvalid := func(position string) bool {
+		return vcs.SvnNumber(position) == 0 && position != "r0" &&
+			slices.ContainsFunc(strings.Split(position, ","), func(hash string) bool { return !commit.IsHash(hash) })
+	}
+	for _, positions := range []map[string]string{s.Positions, s.Told} {
+		for refname, position := range positions {
+			if isInvalid(position) {
+				delete(positions, refname)
+			}
+		}
+	}
+	s.Base = slices.DeleteFunc(s.Base, isInvalid)
+	for refname := range s.Past {
+		s.Past[refname] = slices.DeleteFunc(s.Past[refname], isInvalid)
+	}
+	if s.Positions == nil {
+		s.Positions = map[string]string{}
+	}
+}
+
+// register writes NAME.json of a repository with a hook.
+func (s Store) register(state *State) error {
+	return s.write(s.path(state.Name, ".json"), &State{Name: state.Name, Kind: state.Kind, Where: state.Where, Options: state.Options})
+}
+
+// registered returns the state of a repository that is to be registered at a
+// path. A file that is not trusted gives way: of it, when it is about the same
+// repository, the positions are kept, so that nothing is lost of what an earlier
+// version had the user of a git server write.
+func (s Store) registered(name, path string) (*State, error) {
+	state, err := s.Load(name)
+	if !errors.Is(err, disk.ErrUntrusted) {
+		return state, err
+	}
+	fresh := &State{Name: name, Positions: map[string]string{}}
+	file := s.path(name, ".json")
+	data, err := disk.ReadRegular(file)
+	if err != nil { // a link, say, which is replaced
+		return s.seen(fresh)
+	}
+	old, err := parseState(file, data)
+	if err != nil || old.Where != path {
+		return s.seen(fresh)
+	}
+	old.Name, old.Options = name, nil
+	old.dropInvalid()
+	return s.seen(old)
+}
+
+// Untrusted returns an error for each file of the store that does not count,
+// because somebody else may have written it.
+func (s Store) Untrusted() []error {
+	_, untrusted, _ := s.all()
+	return untrusted
+}
+
+// checkCopy reports whether the copy of a followed repository is vext's own:
+// what its configuration says is done.
+func (s Store) checkCopy(dir string) error {
+	err := disk.TrustedDir(dir, filepath.Dir(s.dir), "config", "hooks", "objects", ".hg", filepath.Join(".hg", "hgrc"))
+	if errors.Is(err, disk.ErrUntrusted) {
+		return fmt.Errorf("the copy is not vext's: %w; remove it, and it is made anew", err)
+	}
+	return err
+}
+
+// openLock opens a file to be locked, and no link to one.
+func openLock(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, disk.FileMode)
+}
