@@ -11,6 +11,7 @@ import (
 
 	"vext/internal/target"
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // An IRC is how vext speaks on IRC: in [irc] for all networks, in a [[network]]
@@ -225,7 +226,7 @@ func checkNick(nick string) error {
 func (n *Network) Server() (string, error) {
 	t, err := target.Parse(strings.TrimRight(n.URL, "/") + "/#any")
 	if err != nil || strings.ContainsAny(strings.TrimPrefix(strings.TrimRight(n.URL, "/"), "irc"), "#?@") {
-		return "", fmt.Errorf("network: url: needs a URL such as \"ircs://irc.example.org\", not %q", n.URL)
+		return "", fmt.Errorf("network: url: needs a URL such as \"ircs://irc.example.org\", not %q", weburl.Hide(n.URL))
 	}
 	return t.Server(), nil
 }

@@ -100,7 +100,7 @@ func TestIRCErrors(t *testing.T) {
 		{"nick = \"x\"", "it belongs under [irc] or [[network]]"},
 		{"[[network]]\nurl = \"irc.example.org\"", "network: url"},
 		{"[[network]]\nurl = \"irc://irc.example.org/#c\"", "network: url"},
-		{"[[network]]\nurl = \"irc://u:p@irc.example.org\"", "network: url"},
+		{"[[network]]\nurl = \"irc://u:p@irc.example.org\"", `not "irc://u@irc.example.org"`},
 		{"[[network]]\nurl = \"irc://a\"\n[[network]]\nurl = \"irc://A:6667/\"", "there are two"},
 		{"[[network]]\nurl = \"irc://a\"\nsasl = \"plain\"", "network irc://a: sasl"},
 		{"[irker]\nlisten = \"6659\"", "irker.listen: needs an address"},

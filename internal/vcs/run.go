@@ -180,9 +180,14 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 // noise are the lines that say nothing, by how they begin.
 var noise = []string{"hint: ", "Please make sure you have", "and the repository exists.", "warning: W", "svn: warning: W"}
 
+// ownerAdvice puts right what a git before 2.38 advises, which takes
+// safe.directory from no command line: the user of a service has no home.
+var ownerAdvice = strings.NewReplacer("To add an exception for this directory, call:\n\n\tgit config --global", "as root: git config --system")
+
 // summary returns on one line what a program said of its failure.
 func summary(said string) string {
 	var lines []string
+	said = ownerAdvice.Replace(said)
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(line)
 		if line == "" || slices.ContainsFunc(noise, func(start string) bool { return strings.HasPrefix(line, start) }) {
