@@ -15,8 +15,9 @@ const lazyTrap = `cd $REPO
 lost=$(git rev-parse main~1)
 git config core.repositoryFormatVersion 1; git config extensions.partialClone evil
 git config remote.evil.url $REPO; git config remote.evil.promisor true; git config remote.evil.uploadpack /tmp/trap
+git config remote.evil.partialCloneFilter blob:none
 git config core.fsmonitor /tmp/trap; git config log.showSignature true; git config gpg.program /tmp/trap; git config core.sshCommand /tmp/trap
-git config core.pager /tmp/trap; git config core.hooksPath /tmp/hooks
+git config core.pager /tmp/trap; git config --unset core.hooksPath || true; cp /tmp/hooks/* hooks/
 git unpack-objects -q < $(ls objects/pack/*.pack 2>/dev/null || echo /dev/null) 2>/dev/null || true
 rm -f objects/$(echo $lost | cut -c1-2)/$(echo $lost | cut -c3-)
 `
@@ -31,7 +32,7 @@ func newHostile(t *testing.T) *sandbox {
 	s.sh("root", steps(t, "../docs/guide-git.md")[0].commands)
 	write(t, filepath.Join(s.dir, "tmp", "trap"), 0o755, "#!/bin/sh\nid -u >>"+s.dir+"/tmp/ran."+"$(id -u)\nexit 1\n")
 	ok(t, os.Mkdir(filepath.Join(s.dir, "tmp", "hooks"), 0o755))
-	for _, name := range []string{"reference-transaction", "post-receive", "post-index-change"} {
+	for _, name := range []string{"reference-transaction", "post-index-change"} {
 		write(t, filepath.Join(s.dir, "tmp", "hooks", name), 0o755, "#!/bin/sh\nexec "+s.dir+"/tmp/trap\n")
 	}
 	return s
@@ -63,10 +64,10 @@ for n in four five; do git -c user.name=J -c user.email=jane@example.org commit 
 		"vext run", "vext hook status", "vext hook work widget </dev/null", "vext check", "vext import --repository widget --since 2026-01-01",
 		"vext hook status /srv/git/widget.git", "vext hook install /srv/git/widget.git",
 		"vext --config /etc/vext/root.toml follow --once", "vext --config /etc/vext/root.toml import --repository local --since 2020-01-01",
-		"VEXT_STATE=$BOX/root vext hook install --name other /srv/git/widget.git", "VEXT_STATE=$BOX/root vext run", "VEXT_STATE=$BOX/root vext --config /etc/vext/root.toml follow --once",
+		"VEXT_STATE=$ROOT vext hook install --name other /srv/git/widget.git", "VEXT_STATE=$ROOT vext run", "VEXT_STATE=$ROOT vext --config /etc/vext/root.toml follow --once",
 	} {
 		for _, as := range []string{"vext", "root"} {
-			s.try(as, s.places.Replace("BOX="+s.dir+"; "+command))
+			s.try(as, "ROOT="+s.dir+"/root; "+s.places.Replace(command))
 			s.wantNotRun(as + ": " + command)
 		}
 	}
