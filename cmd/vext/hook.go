@@ -168,6 +168,12 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 		fmt.Fprintf(a.stderr, "vext: hint: %s: what is pushed waits for the next run, unless the repository's owner may write to hooks, spool and tmp in %s; "+
 			"see vext-queue(7), PERMISSIONS\n", name, q.State)
 	}
+	if owner, err := os.Stat(q.State); err == nil {
+		if stat, ok := owner.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() && os.Geteuid() != 0 {
+			fmt.Fprintf(a.stderr, "vext: hint: %s: vext run does not trust what another user than the owner of %s has installed, and does not look for what the hook misses: "+
+				"run vext hook install again as root\n", name, q.State)
+		}
+	}
 	_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s: new commits are handed over\n", place.Dir, name)
 	return err
 }
