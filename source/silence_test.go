@@ -11,6 +11,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/config"
 	"vext/internal/testkit"
+	"vext/internal/weburl"
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
@@ -168,7 +169,7 @@ func TestCheckSilence(t *testing.T) {
 // The same for each repository that is followed.
 func TestCheckSilenceOfRepository(t *testing.T) {
 	c := newChecked(t)
-	c.c.Repositories = []config.Repository{{Name: "widget", URL: "https://git.example.org/widget.git"}}
+	c.c.Repositories = []config.Repository{{Name: "widget", URL: weburl.Parse("https://git.example.org/widget.git")}}
 	followed := follow.Repository{Name: "widget"}
 	s := &follow.State{Name: "widget", LastTry: c.now, LastOK: c.now, Positions: map[string]string{}}
 	for i := range 60 {
