@@ -277,20 +277,18 @@ func (g *gitRepository) readRange(ctx context.Context, log Log, r Range, oldestF
 	if oldestFirst {
 		options = append(options, "--reverse")
 	}
-	n := 0
+	n, looked := 0, 0
 	err := g.log(ctx, revisions([]string{r.New}, r.Since), options, func(record *record) error {
-		n++
-		if log.Progress != nil {
-			log.Progress(n)
+		if looked++; log.Progress != nil {
+			log.Progress(looked)
 		}
-		if !log.wants(record.message()) {
+		if !r.After.IsZero() && r.isTooOld(record.date()) {
 			return nil
 		}
-		c := record.commit(r.Refname)
-		if r.isTooOld(c) {
+		if n++; !log.wants(record.message()) {
 			return nil
 		}
-		return fn(c)
+		return fn(record.commit(r.Refname))
 	})
 	return n, err
 }
@@ -298,8 +296,10 @@ func (g *gitRepository) readRange(ctx context.Context, log Log, r Range, oldestF
 // wants reports whether a commit is one of those that Match chooses.
 func (l *Log) wants(message []byte) bool { return l.Match == nil || l.Match(message) }
 
-func (r *Range) isTooOld(c *commit.Commit) bool {
-	return !r.After.IsZero() && !c.Date.IsZero() && c.Date.Before(r.After)
+// isTooOld reports whether a commit of a date is older than After. One without
+// a date is not.
+func (r *Range) isTooOld(date time.Time) bool {
+	return !r.After.IsZero() && !date.IsZero() && date.Before(r.After)
 }
 
 // revisions writes what git log is to begin with, and what it is to leave out.

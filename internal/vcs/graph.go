@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"vext/internal/commit"
 )
@@ -28,6 +29,7 @@ func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.C
 		base = g.base(ctx, tips) // a range without an end goes back to the root
 	}
 	gr := graph{index: map[string]int32{}, chosen: map[int32]*commit.Commit{}}
+	gr.dated = slices.ContainsFunc(log.Ranges, func(r Range) bool { return !r.After.IsZero() })
 	err = g.log(ctx, revisions(tips, base), []string{"--topo-order", "--reverse"}, func(r *record) error {
 		gr.add(r, log.wants(r.message()))
 		if log.Progress != nil {
@@ -41,11 +43,13 @@ func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.C
 	n := 0
 	for i := range log.Ranges {
 		r := &log.Ranges[i]
-		found := gr.newOn(r, log.FirstParent)
-		n += len(found)
-		for _, at := range found {
+		for _, at := range gr.newOn(r, log.FirstParent) {
+			if gr.dated && r.isTooOld(gr.dates[at]) {
+				continue
+			}
+			n++
 			c := gr.chosen[at]
-			if c == nil || r.isTooOld(c) {
+			if c == nil {
 				continue
 			}
 			one := *c
@@ -111,7 +115,9 @@ type graph struct {
 	firsts []int32          // the first parent of each, -1 for one outside
 	others [][]int32        // its other parents
 	chosen map[int32]*commit.Commit
-	marks  []int32 // by whom a commit was visited
+	dated  bool        // dates are asked for
+	dates  []time.Time // of each, if dated
+	marks  []int32     // by whom a commit was visited
 	visits int32
 }
 
@@ -129,6 +135,9 @@ func (g *graph) add(r *record, chosen bool) {
 		}
 	}
 	g.index[string(r.field(fieldHash))] = at
+	if g.dated {
+		g.dates = append(g.dates, r.date())
+	}
 	g.firsts, g.others, g.marks = append(g.firsts, first), append(g.others, others), append(g.marks, 0)
 	if chosen {
 		g.chosen[at] = r.commit("")

@@ -94,7 +94,7 @@ func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit
 	if len(tips) == 0 {
 		return 0, nil
 	}
-	n := 0
+	n, looked := 0, 0
 	template := hgTemplate
 	if log.Files {
 		template = hgWithFiles
@@ -121,11 +121,13 @@ func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit
 			if !asked {
 				continue
 			}
-			n++
-			if log.Progress != nil {
-				log.Progress(n)
+			if looked++; log.Progress != nil {
+				log.Progress(looked)
 			}
-			if (limit.IsZero() || !c.Date.Before(limit)) && log.wants([]byte(c.Message)) {
+			if r := (Range{After: limit}); r.isTooOld(c.Date) {
+				continue
+			}
+			if n++; log.wants([]byte(c.Message)) {
 				if err := fn(c); err != nil {
 					return err
 				}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"vext/internal/commit"
 )
@@ -49,6 +50,7 @@ func (r *record) field(n int) []byte {
 }
 
 func (r *record) message() []byte { return r.field(fieldMessage) }
+func (r *record) date() time.Time { return commit.ParseDate(string(r.field(fieldDate))) }
 
 // commit returns the record as a commit on a branch.
 func (r *record) commit(refname string) *commit.Commit {
@@ -58,7 +60,7 @@ func (r *record) commit(refname string) *commit.Commit {
 		Author:     r.person(fieldAuthor),
 		Committer:  r.person(fieldCommitter),
 		AuthorDate: commit.ParseDate(string(r.field(fieldAuthorDate))),
-		Date:       commit.ParseDate(string(r.field(fieldDate))),
+		Date:       r.date(),
 	}
 	c.Message = strings.ToValidUTF8(string(r.message()), "�")
 	c.Clean()

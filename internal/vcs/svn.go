@@ -154,16 +154,18 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 		return 0, err
 	}
 	below := strings.TrimPrefix(info.Entry.URL, info.Entry.Root) // of the repository's root, where the url lies
+	old := 0
 	logAt := func(url string) (int, error) {
+		old = 0
 		cmd := s.svn(ctx, "log", "--xml", "--verbose", "--revision", fmt.Sprintf("%d:%d", first, last), "--", url+"@")
-		return readLog(ctx, cmd, below, log, r, before, fn)
+		return readLog(ctx, cmd, below, log, r, before, &old, fn)
 	}
 	n, err := logAt(info.Entry.Root)
 	if failure := new(Error); n == 0 && errors.As(err, &failure) && isUnreadable(failure.Said) {
 		s.sparse = true
-		return logAt(s.url.String())
+		n, err = logAt(s.url.String())
 	}
-	return n, err
+	return n - old, err
 }
 
 // isUnreadable reports whether svn was kept from reading a path: the root, of
@@ -172,8 +174,8 @@ func isUnreadable(said string) bool {
 	return strings.Contains(said, "E220001") || strings.Contains(said, "E170001") || strings.Contains(said, "E175013")
 }
 
-// readLog calls fn with every entry of a log.
-func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range, before int, fn func(*commit.Commit) error) (int, error) {
+// readLog calls fn with every entry of a log, and counts those that are too old.
+func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range, before int, old *int, fn func(*commit.Commit) error) (int, error) {
 	n := 0
 	err := stream(ctx, cmd, func(out io.Reader) error {
 		decoder := xml.NewDecoder(out)
@@ -203,7 +205,11 @@ func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range
 					c.Files.Add(strings.TrimPrefix(p.Path, "/"))
 				}
 			}
-			if len(branches) == 0 || !log.wants([]byte(e.Message)) || r.isTooOld(c) {
+			isOld := r.isTooOld(c.Date)
+			if isOld {
+				*old++
+			}
+			if len(branches) == 0 || isOld || !log.wants([]byte(e.Message)) {
 				c.Message, branches = "", []string{""}
 			}
 			for _, branch := range branches {

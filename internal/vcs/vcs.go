@@ -60,7 +60,8 @@ type Repository interface {
 	Update(ctx context.Context, want func(refname string) bool) (map[string]string, error)
 	// Walk calls fn with every commit of the log, oldest first in the order of
 	// the graph, once for each branch on which it is new, and returns how many
-	// there were, chosen or not. An error of fn ends the walk and is returned.
+	// there were that are not older than After, chosen or not. An error of fn ends
+	// the walk and is returned.
 	Walk(ctx context.Context, log Log, fn func(c *commit.Commit) error) (int, error)
 	// Has returns those of the positions that the repository has. A position
 	// of several heads is there when all of them are.

@@ -132,9 +132,14 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 		report.Paused = state.Next
 		return report
 	}
+	isNew, err := f.start(state)
+	if err != nil {
+		report.Err = fmt.Errorf("%s: %w", r.Name, err)
+		return report
+	}
 	ctx, cancel := context.WithTimeout(ctx, longestFetch)
 	defer cancel()
-	p := pass{Follower: f, repository: r, state: state, report: &report}
+	p := pass{Follower: f, repository: r, state: state, report: &report, isNew: isNew}
 	err = p.run(ctx, pushed)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		report.Err = err // told to end: no failure of the repository

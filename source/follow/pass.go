@@ -26,6 +26,9 @@ type pass struct {
 	repo       vcs.Repository
 	batch      []commit.Commit
 
+	isNew bool              // the repository was added now
+	why   map[string]string // why commits count by their dates, by refname; see byDate
+
 	telling bool            // somebody announces commits
 	silent  bool            // but not those of this pass: it is the first
 	news    filter.Arrivals // to be announced
@@ -88,19 +91,6 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 	return nil
 }
 
-// mostBase bounds how many tips are remembered as what there was.
-const mostBase = 20000
-
-// begin remembers, at the first look, what there was before.
-func (p *pass) begin(tips map[string]string) {
-	if p.state.Begun {
-		return
-	}
-	p.state.Begun, p.state.Start = true, p.Queue.Now
-	base := slices.Compact(slices.Sorted(maps.Values(tips)))
-	p.state.Base = base[:min(len(base), mostBase)]
-}
-
 // ranges returns what is new on every branch that counts.
 func (p *pass) ranges(ctx context.Context, tips map[string]string) ([]vcs.Range, error) {
 	var ranges []vcs.Range
@@ -110,21 +100,22 @@ func (p *pass) ranges(ctx context.Context, tips map[string]string) ([]vcs.Range,
 		if !p.repository.wants(refname) || known && old == tip {
 			continue
 		}
-		var r vcs.Range
+		r, counts := vcs.Range{}, true
 		var err error
 		switch {
 		case known:
 			r, err = p.update(ctx, refname, old, tip, tips)
 		case p.state.Begun:
 			r, err = p.newBranch(ctx, refname, tip)
-		case p.repository.From == "": // nothing of what there is counts
-			p.state.Positions[refname] = tip
-			continue
 		default:
-			r, err = p.firstRange(ctx, refname, tip)
+			r, counts, err = p.firstRange(ctx, refname, tip)
 		}
 		if err != nil {
 			return nil, err
+		}
+		if !counts {
+			p.state.Positions[refname] = tip
+			continue
 		}
 		ranges = append(ranges, r)
 	}
@@ -143,26 +134,6 @@ func (p *pass) knownBut(refname string) []string {
 		}
 	}
 	return append(known, p.state.Base...)
-}
-
-// firstRange returns what counts of a branch at the first look: from the commit
-// or the date that is configured.
-func (p *pass) firstRange(ctx context.Context, refname, tip string) (vcs.Range, error) {
-	r := vcs.Range{Refname: refname, New: tip}
-	from := p.repository.From
-	if t, err := calendar.ParseTime(from, p.Queue.Zone); err == nil {
-		r.After = t
-		return r, nil
-	}
-	if !commit.IsHash(from) && vcs.SvnNumber(from) == 0 {
-		return r, fmt.Errorf("from: %q is neither a date nor a full hash or revision", from)
-	}
-	r.Since = []string{from}
-	there, err := p.repo.Has(ctx, r.Since)
-	if err == nil && len(there) == 0 {
-		err = fmt.Errorf("from: %s is not in the repository, or not on a branch that counts", from)
-	}
-	return r, err
 }
 
 // newBranch returns what is new on a branch that was not there before: what
@@ -188,29 +159,13 @@ func (p *pass) newBranch(ctx context.Context, refname, tip string) (vcs.Range, e
 	if related {
 		return r, nil
 	}
-	from, err := calendar.ParseTime(p.repository.From, p.Queue.Zone)
-	switch {
-	case err == nil:
-		r.After = from
-	case len(there) > 0:
-		r.After = p.before(p.state.Start)
-	default:
-		r.After = p.before(p.state.LastOK)
+	after := p.since()
+	if from, err := calendar.ParseTime(p.repository.From, p.Queue.Zone); err == nil {
+		after = from
+	} else if len(there) > 0 && !p.state.Start.IsZero() {
+		after = p.state.Start.Add(-overlap)
 	}
-	p.note("branch %s has nothing in common with what is known; taken up with what was committed since %s", commit.BranchName(refname), p.date(r.After))
-	return r, nil
-}
-
-// overlap is by how much the time goes back from which on commits count whose
-// history was written anew: clocks differ.
-const overlap = 24 * time.Hour
-
-// before returns a time a little before t, or before now where there is no t.
-func (p *pass) before(t time.Time) time.Time {
-	if t.IsZero() {
-		t = p.Queue.Now
-	}
-	return t.Add(-overlap)
+	return p.byDate(r, after, "branch "+commit.BranchName(refname)+" has nothing in common with what is known"), nil
 }
 
 func (p *pass) date(t time.Time) string { return t.In(p.Queue.Zone).Format(time.DateTime) }
@@ -251,8 +206,7 @@ func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[st
 	case related:
 		p.note("branch %s was forced from %s to %s: %s gone", branch, commit.ShortRevision(old), commit.ShortRevision(tip), calendar.Plural(n, "commit"))
 	default:
-		r.After = p.before(p.state.LastOK)
-		p.note("branch %s was replaced by a history that has nothing in common with it; taken up with what was committed since %s", branch, p.date(r.After))
+		r = p.byDate(r, p.since(), "branch "+branch+" was replaced by a history that has nothing in common with it")
 	}
 	p.gonePending = append(p.gonePending, gone...)
 	return r, nil
@@ -262,12 +216,8 @@ func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[st
 // more: it was stripped, or the copy was made anew after a forced update.
 func (p *pass) lost(ctx context.Context, refname, old, tip string) (vcs.Range, error) {
 	since, err := p.repo.Has(ctx, append(p.knownBut(refname), p.state.Past[refname]...))
-	r := vcs.Range{Refname: refname, New: tip, Since: since, After: p.before(p.state.LastOK)}
-	if err == nil {
-		p.note("branch %s: %s, up to which it was done, is gone; taken up with what was committed since %s",
-			commit.BranchName(refname), text.Shorten(commit.ShortRevision(old), 40), p.date(r.After))
-	}
-	return r, err
+	why := fmt.Sprintf("branch %s: %s, up to which it was done, is gone", commit.BranchName(refname), text.Shorten(commit.ShortRevision(old), 40))
+	return p.byDate(vcs.Range{Refname: refname, New: tip, Since: since}, p.since(), why), err
 }
 
 // gone returns the commits that can be reached from the old position of a
@@ -291,11 +241,33 @@ func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[stri
 func (p *pass) asks(message []byte) bool { return p.Filter.Trailers.Ask(message) }
 
 // walk spools what the ranges hold, and then moves the positions of their
-// branches.
+// branches. Those of which the commits count by their dates are walked by
+// themselves, to be counted.
 func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 	if len(ranges) == 0 {
 		return nil
 	}
+	var whys []string
+	parts := map[string][]vcs.Range{}
+	for _, r := range ranges {
+		why := p.why[r.Refname]
+		if parts[why] == nil {
+			whys = append(whys, why)
+		}
+		parts[why] = append(parts[why], r)
+	}
+	for _, why := range whys {
+		if err := p.walkPart(ctx, parts[why], why); err != nil {
+			return err
+		}
+	}
+	p.state.Vanished = append(p.state.Vanished, p.gonePending...)
+	p.gonePending = nil
+	return nil
+}
+
+func (p *pass) walkPart(ctx context.Context, ranges []vcs.Range, why string) error {
+	asking := p.report.Asking
 	n, err := p.repo.Walk(ctx, p.log(ranges), p.take)
 	p.report.Commits += n
 	if n > 0 {
@@ -318,8 +290,7 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 			p.state.Told[r.Refname] = r.New
 		}
 	}
-	p.state.Vanished = append(p.state.Vanished, p.gonePending...)
-	p.gonePending = nil
+	p.noteByDate(why, n, p.report.Asking-asking)
 	return nil
 }
 

@@ -52,25 +52,6 @@ func (p *pass) isNext(pushed []Update) bool {
 	})
 }
 
-// beginBefore is begin for a repository that was not looked at before a push
-// came: what there was before is what there is, without what was pushed.
-func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
-	if p.state.Begun {
-		return nil
-	}
-	tips, err := p.tipsBefore(ctx, pushed)
-	if err != nil {
-		return err
-	}
-	for refname, tip := range tips {
-		if p.repository.wants(refname) {
-			p.state.Positions[refname] = tip
-		}
-	}
-	p.begin(tips)
-	return nil
-}
-
 // tipsBefore returns the positions of the branches before a push.
 func (p *pass) tipsBefore(ctx context.Context, pushed []Update) (map[string]string, error) {
 	tips, err := p.repo.Update(ctx, p.fetches)
@@ -183,6 +164,6 @@ func (p *pass) pushedRange(ctx context.Context, u Update) (vcs.Range, error) {
 	}
 	// Nobody knows where it began: all of history is not new.
 	r.Since, err = p.repo.Has(ctx, p.known())
-	r.After = p.before(p.state.LastOK)
+	r.After = p.since()
 	return r, err
 }

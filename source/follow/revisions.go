@@ -30,33 +30,37 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 			return err
 		}
 	}
+	id := s.ID
 	if named, ok := p.repo.(vcs.Named); ok {
-		was := s.ID
-		if s.ID = named.ID(); begun && was != "" && was != s.ID {
-			p.note("another repository is at %s now; followed from r%d on", s.Where, last)
-			s.Positions[""], s.Gap = tip, nil
-			return nil
-		}
+		id = named.ID()
 	}
-	if !begun {
-		s.Begun, s.Start = true, p.Queue.Now
-		if p.repository.From == "" {
-			s.Positions[""] = tip
-			return nil
-		}
-		first, err := p.firstRange(ctx, "", tip)
-		if err != nil {
+	r, counts := vcs.Range{New: tip, Since: []string{position}}, true
+	var err error
+	switch done := vcs.SvnNumber(position); {
+	case begun && s.ID != "" && s.ID != id:
+		r = p.byDate(vcs.Range{New: tip}, p.since(), "another repository is at "+s.Where+" now")
+	case begun && done > last:
+		why := fmt.Sprintf("the newest revision was r%d and is r%d: was the repository restored? What comes under a number that was used before is taken for known", done, last)
+		r = p.byDate(vcs.Range{New: tip}, p.since(), why)
+	case !begun && s.Begun: // another system kept it
+		r = p.byDate(vcs.Range{New: tip}, p.since(), "it is kept by Subversion now")
+	case !begun:
+		r, counts, err = p.firstRange(ctx, "", tip)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !counts || last == 0:
+		s.Positions[""], s.Gap = tip, nil
+		p.noteByDate(p.why[""], 0, 0)
+	default:
+		if err := p.walkFrom(ctx, vcs.SvnNumber(strings.Join(r.Since, "")), last, r); err != nil {
 			return err
 		}
-		return p.walkFrom(ctx, vcs.SvnNumber(strings.Join(first.Since, "")), last, first)
 	}
-	done := vcs.SvnNumber(position)
-	if done > last {
-		p.note("the newest revision was r%d and is r%d: was the repository restored? What comes under a number that was used before is taken for known", done, last)
-		s.Positions[""] = tip
-		return nil
-	}
-	return p.walkFrom(ctx, done, last, vcs.Range{New: tip, Since: []string{position}})
+	_, s.Begun = s.Positions[""] // not where from is still to come
+	s.ID = id                    // when it is done, or the next look would not know
+	return nil
 }
 
 // warnOfBranches looks whether there are branches that count, whenever
@@ -78,11 +82,16 @@ func (p *pass) warnOfBranches(ctx context.Context) error {
 func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error {
 	if done >= last {
 		p.state.Gap = nil
+		if done == last {
+			p.state.Positions[""] = r.New
+		}
 		return nil
 	}
+	asking := p.report.Asking
 	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{r}), func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
-		if number > done+1 && !p.isSparse() && !p.passOver(done+1, number-1) {
+		isOld := c.Date.Before(r.After) // what is missing before it will never come
+		if number > done+1 && !isOld && !p.isSparse() && !p.passOver(done+1, number-1) {
 			return errGap
 		}
 		done = number
@@ -106,6 +115,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 		return err
 	}
 	p.state.Positions[""] = "r" + strconv.Itoa(done)
+	p.noteByDate(p.why[""], n, p.report.Asking-asking)
 	if done == last || p.state.Gap != nil && p.state.Gap.Revision <= done {
 		p.state.Gap = nil
 	}

@@ -30,7 +30,7 @@ type State struct {
 	Base      []string            `json:"base,omitempty"` // what there was when it began
 	Told      map[string]string   `json:"told,omitzero"`  // Positions of branches that only notices name, or nobody
 	Past      map[string][]string `json:"past,omitempty"` // positions before the last
-	Start     time.Time           `json:"start,omitzero"` // when it began
+	Start     time.Time           `json:"start,omitzero"` // when it was added: from then on commits count
 	ID        string              `json:"id,omitempty"`   // of a Subversion repository
 	LastTry   time.Time           `json:"last_try,omitzero"`
 	LastOK    time.Time           `json:"last_ok,omitzero"`
