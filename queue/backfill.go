@@ -38,17 +38,34 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	if err != nil {
 		return nil, err
 	}
+	failed, err := q.knownOf(plan, history.Failed)
+	if err != nil {
+		return nil, err
+	}
 	err = q.compare(&plan)
 	for i := range plan {
 		d := &plan[i]
 		switch {
 		case isUndecided(d):
 			d.duplicate("it is in the spool, or was set aside")
+		case d.Event.Kind == history.Failed && (failed.Name(d.Name).IsKnown() || failed.Key(d.Event.Key).IsKnown()):
+			d.duplicate("a person has decided about it")
 		case d.Event.Kind == history.Queued && q.isPast(d):
 			d.Event.Kind = history.Passed
 		}
 	}
 	return plan, err
+}
+
+// knownOf returns what the history says about the decisions of a kind.
+func (q *Queue) knownOf(plan []Decision, kind string) (*history.Knowledge, error) {
+	var names, keys []string
+	for i := range plan {
+		if d := &plan[i]; d.Event.Kind == kind {
+			names, keys = append(names, d.Name), append(keys, d.Event.Key)
+		}
+	}
+	return q.History.Know(names, keys)
 }
 
 // undecided returns whether a decision is about a commit that is in the spool or

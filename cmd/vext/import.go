@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -179,12 +180,25 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 		{b.Spooled, verb + " queued"},
 		{b.Known, "known already"},
 		{b.Copies, "don't count: copies of others, or not on a branch that counts"},
-		{b.Unclear, "can't be read, or are for somebody who may not be written to"},
+		{b.Unclear, "can't be read, or are for somebody who may not be written to: " + verb + " set aside"},
 	} {
 		if line.n > 0 && err == nil {
 			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)
 		}
 	}
+	return errors.Join(err, printFailures(a.stdout, b.Failures))
+}
+
+// printFailures says of each request that is set aside which it is, and why.
+func printFailures(w io.Writer, failures []follow.BackfillFailure) error {
+	var b strings.Builder
+	for _, f := range failures {
+		fmt.Fprintf(&b, "          %s  %s\n", printable(commit.ShortRevision(f.Revision)), printable(f.Subject))
+		for line := range strings.Lines(f.Reason) {
+			fmt.Fprintf(&b, "            %s\n", printable(strings.TrimRight(line, "\n")))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

@@ -102,6 +102,9 @@ func (s *Standing) Deferrals() Deferrals {
 	return *s.Tried
 }
 
+// IsKnown reports whether it was given a day, or done with.
+func (s *Standing) IsKnown() bool { return s.Queued != nil || s.Done }
+
 // A Knowledge is what the history says about the names and keys asked for.
 type Knowledge struct {
 	names, keys, trusted, claimed map[string]*Standing

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/vcs"
@@ -21,7 +20,16 @@ type Backfill struct {
 	Spooled int `json:"queued"`  // are due today or later
 	Known   int `json:"known"`   // by whatever way they came
 	Copies  int `json:"ignored"` // do not count: copies, another branch
-	Unclear int `json:"unclear"` // can't be read, or must not be sent
+	Unclear int `json:"unclear"` // can't be read, or must not be sent: quarantined
+
+	Failures []BackfillFailure `json:"failures,omitempty"` // those that are Unclear
+}
+
+// A BackfillFailure is a request that is quarantined.
+type BackfillFailure struct {
+	Revision string `json:"revision"`
+	Subject  string `json:"subject"`
+	Reason   string `json:"reason"` // of one or several lines
 }
 
 // Backfill takes in the requests of commits that are not older than since. The
@@ -101,9 +109,8 @@ func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming 
 			coming = append(coming, *d.Commit)
 		case history.Failed:
 			b.Unclear++
-			if d.Day != (calendar.Day{}) { // its recipient may not be written to, and the operator is to know
-				coming = append(coming, *d.Commit)
-			}
+			b.Failures = append(b.Failures, BackfillFailure{d.Event.Revision, d.Event.Subject, d.Event.Reason})
+			coming = append(coming, *d.Commit) // to be quarantined with the spool
 		case history.Ignored:
 			b.Copies++
 		case history.Also:
