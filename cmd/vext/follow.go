@@ -36,20 +36,10 @@ A repository that can't be reached is tried again with growing pauses, and does
 not hold up the others. To name it with --once is to try it at once.`,
 		Example: `  vext follow --once                     from cron
   vext follow --once src                 now, whether it failed lately or not
-  vext follow add https://git.example.org/widget.git --mine`,
-		ValidArgsFunction: func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			c, err := a.load()
-			if err != nil {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			var names []string
-			for _, r := range repositories(c) {
-				if strings.HasPrefix(r.Name, typed) {
-					names = append(names, r.Name)
-				}
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+  vext follow add https://git.example.org/widget.git --mine
+  vext follow list
+  vext follow remove widget`,
+		ValidArgsFunction: a.completeFollowed(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.makeState = true
 			c, err := a.load()
@@ -81,7 +71,7 @@ not hold up the others. To name it with --once is to try it at once.`,
 		},
 	}
 	c.Flags().BoolVar(&once, "once", false, "look once and end; for cron")
-	c.AddCommand(newFollowAdd(a))
+	c.AddCommand(newFollowAdd(a), newFollowList(a), newFollowRemove(a))
 	return c
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -15,12 +16,13 @@ import (
 	"vext/internal/vcs"
 	"vext/internal/weburl"
 	"vext/queue"
+	"vext/source/follow"
 	"vext/source/hook"
 )
 
 // addOptions are the flags of vext follow add.
 type addOptions struct {
-	mine                     bool
+	mine, force              bool
 	name, from, kind, domain string
 	branches, aliases        []string
 }
@@ -33,7 +35,10 @@ func newFollowAdd(a *app) *cobra.Command {
 		Long: `Adds a repository to the configuration, and looks at it once, so that what is
 committed from now on is found. With --mine only your own commits count, by the
 address that git knows you by; you may be written to there, and vext follow sends
-what is due as well: a line in your crontab is all that it then needs.`,
+what is due as well: a line in your crontab is all that it then needs.
+
+A repository that cannot be read just now is added when you say so, or with
+--force; what is committed from now on is found once it can be read.`,
 		Example: `  vext follow add https://git.example.org/widget.git --mine
   vext follow add --name src --branch main --from 2026-01-01 https://git.example.org/src.git`,
 		Args: cobra.ExactArgs(1),
@@ -41,6 +46,7 @@ what is due as well: a line in your crontab is all that it then needs.`,
 	}
 	flags := c.Flags()
 	flags.BoolVar(&opts.mine, "mine", false, "only your own commits, and reminders of them to you")
+	flags.BoolVar(&opts.force, "force", false, "add it although it can't be read just now")
 	flags.StringVar(&opts.name, "name", "", "what the repository is called (default: the end of the URL)")
 	flags.StringVar(&opts.from, "from", "", "from which `COMMIT` or date on commits count (default: from now)")
 	flags.StringVar(&opts.kind, "vcs", "", "what keeps it: git, hg or svn (default: find out)")
@@ -58,19 +64,6 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	if !usual {
 		a.configPath = file // the project's own is for others to change
 	}
-	unlock, err := config.Lock(file)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	edit, err := config.Read(file)
-	if err != nil {
-		return err
-	}
-	before, err := edit.Parse(queue.DefaultBranches)
-	if err != nil {
-		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
-	}
 	if _, err := os.Stat(where); err == nil { // a path, which cron would not find from where it runs
 		if where, err = filepath.Abs(where); err != nil {
 			return err
@@ -80,20 +73,24 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	if err := mayKeep(file, url); err != nil {
 		return err
 	}
-	kind := vcs.Kind(opts.kind)
-	if kind == "" {
-		if kind, err = vcs.Detect(cmd.Context(), url); err != nil {
-			return hinted{err, "name what keeps it with --vcs git, hg or svn"}
-		}
-	}
-	for i := range before.Repositories {
-		if known := &before.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(url.String()) {
-			return hinted{fmt.Errorf("%s is followed already, as %s", url, known.Name), "to change how, edit " + file}
-		}
-	}
 	r := config.Repository{
-		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url.String()))), URL: url, VCS: string(kind), From: opts.from,
+		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url.String()))), URL: url, VCS: opts.kind, From: opts.from,
 		Branches: opts.branches, Aliases: opts.aliases, Domain: opts.domain,
+	}
+	if _, _, err := tryToAdd(file, &r); err != nil {
+		return err
+	}
+	if opts.force, err = reach(a, cmd, &r, opts.force); err != nil { // nothing was changed yet
+		return err
+	}
+	unlock, err := config.Lock(file)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	edit, before, err := tryToAdd(file, &r) // again: reaching it takes time
+	if err != nil {
+		return err
 	}
 	var hints []string
 	if opts.mine {
@@ -101,11 +98,9 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 			return err
 		}
 	}
-	edit.Append(r.Table())
-	_, _, edit.Private = url.Login()
-	c, err := edit.Parse(queue.DefaultBranches)
+	c, err := withTable(edit, &r, file)
 	if err != nil {
-		return hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
+		return err
 	}
 	if err := edit.Write(file); err != nil { // as whoever runs this, before the state's owner takes over
 		return err
@@ -115,8 +110,19 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	all := repositories(c)
 	first := *c
 	first.Follow.Run = false // to look is enough for now
-	if err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); err != nil {
-		return hinted{err, "it was added to " + file + " all the same, and vext follow tries it again; if it is wrong, take it out there"}
+	q, err := a.open(c)
+	if err != nil {
+		return err
+	}
+	added := all[len(all)-1]
+	if err := follow.Followed(q.State).Forget(cmd.Context(), added.Name); err != nil { // of one that was followed before
+		return err
+	}
+	switch err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); {
+	case err != nil && !opts.force:
+		return hinted{err, "it was added to " + file + " all the same, and vext follow tries it again; if it is wrong: vext follow remove " + added.Name}
+	case err != nil:
+		hints = append(hints, printable(err.Error()), "vext follow tries it again; what is committed from now on counts")
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
 	for _, hint := range hints {
@@ -135,6 +141,68 @@ func mayKeep(file string, url weburl.URL) error {
 	}
 	return hinted{fmt.Errorf("%s: the URL has a password, and everybody can read %s", url, file),
 		"chmod o-rwx " + file + ", with the group of the user that vext runs as; or leave the password to git's credential store"}
+}
+
+// tryToAdd returns the text of the configuration, and what it says, when a
+// repository can be added to it.
+func tryToAdd(file string, r *config.Repository) (*config.Edit, *config.Config, error) {
+	edit, err := config.Read(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err := edit.Parse(queue.DefaultBranches)
+	if err != nil {
+		return nil, nil, hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
+	}
+	for i := range before.Repositories {
+		if known := &before.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(r.URL.String()) {
+			return nil, nil, hinted{fmt.Errorf("%s is followed already, as %s", r.URL, known.Name), "to change how, edit " + file}
+		}
+	}
+	with := *edit
+	_, err = withTable(&with, r, file)
+	return edit, before, err
+}
+
+// withTable puts a repository into the text of the configuration.
+func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Config, error) {
+	edit.Append(r.Table())
+	if _, _, hasPassword := r.URL.Login(); hasPassword {
+		edit.Private = true
+	}
+	c, err := edit.Parse(queue.DefaultBranches)
+	if err != nil {
+		return nil, hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
+	}
+	return c, nil
+}
+
+// reach finds out whether a repository can be read, and what keeps it. Of one
+// that can't be, it asks whoever sits there whether to add it all the same, and
+// returns whether it is to be.
+func reach(a *app, cmd *cobra.Command, r *config.Repository, force bool) (bool, error) {
+	var err error
+	if r.VCS == "" {
+		var kind vcs.Kind
+		kind, err = vcs.Detect(cmd.Context(), r.URL)
+		r.VCS = string(kind) // "" to be found out later
+	}
+	if err == nil {
+		err = vcs.Reach(cmd.Context(), vcs.Kind(r.VCS), r.URL)
+	}
+	switch {
+	case err == nil:
+		return force, nil
+	case cmd.Context().Err() != nil:
+		return false, cmd.Context().Err()
+	case force || a.confirm("it can't be read: "+err.Error()+"\nfollow it all the same?"):
+		return true, nil
+	}
+	hint := "nothing was changed; to add it all the same, say --force"
+	if errors.Is(err, vcs.ErrUnknownKind) {
+		hint += "; to name what keeps it, --vcs git, hg or svn"
+	}
+	return false, hinted{err, hint}
 }
 
 // setMine makes the configuration one for a single person.

@@ -82,6 +82,29 @@ func printable(s string) string {
 	}, s)
 }
 
+// confirm asks a person who sits at a terminal, and takes anything but a yes for
+// a no. Where nobody sits there it asks nothing.
+func (a *app) confirm(question string) bool {
+	in, isFile := a.stdin.(*os.File)
+	if _, isTerminal := terminal(a.stderr); !isFile || !isTerminal || !term.IsTerminal(int(in.Fd())) {
+		return false
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", printableLines(question))
+	var answer string
+	fmt.Fscanln(in, &answer)
+	answer = strings.ToLower(answer)
+	return answer == "y" || answer == "yes"
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // printJSON writes v for programs.
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)

@@ -125,17 +125,10 @@ func Detect(ctx context.Context, at weburl.URL) (Kind, error) {
 		return Git, nil
 	}
 	var errs []error
-	for _, probe := range []struct {
-		kind Kind
-		args []string
-	}{
-		{Git, lsRemote(at)},
-		{Hg, []string{"identify", "--id", "--", url}},
-		{Svn, []string{"info", "--", url + "@"}},
-	} {
-		_, err := output(ctx, remote(ctx, probe.kind, "", at, probe.args...))
+	for _, kind := range []Kind{Git, Hg, Svn} {
+		err := Reach(ctx, kind, at)
 		if err == nil {
-			return probe.kind, nil
+			return kind, nil
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err()
@@ -143,6 +136,25 @@ func Detect(ctx context.Context, at weburl.URL) (Kind, error) {
 		errs = append(errs, err)
 	}
 	return "", errors.Join(append([]error{fmt.Errorf("%s: %w", url, ErrUnknownKind)}, errs...)...)
+}
+
+// Reach asks whether the repository at a URL or path can be read, and changes
+// nothing.
+func Reach(ctx context.Context, kind Kind, at weburl.URL) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	args := lsRemote(at)
+	switch kind {
+	case Hg:
+		args = []string{"identify", "--id", "--", at.String()}
+	case Svn:
+		if filepath.IsAbs(at.String()) {
+			at = weburl.Parse(fileURL(at.String()))
+		}
+		args = []string{"info", "--", at.String() + "@"}
+	}
+	_, err := output(ctx, remote(ctx, kind, "", at, args...))
+	return err
 }
 
 // kindOfPath looks at a directory, "" where it is no repository.

@@ -255,3 +255,19 @@ func TestErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A repository can be reached, by its path or its URL, or it is said why not;
+// one that is there and empty can.
+func TestReach(t *testing.T) {
+	for kind, m := range map[Kind]maker{Git: newGit(t), Hg: newHg(t), Svn: newSvn(t)} {
+		path := strings.TrimPrefix(m.url(), "file://")
+		for _, url := range []string{path, fileURL(path)} {
+			if err := Reach(t.Context(), kind, url); err != nil {
+				t.Errorf("%s %s: %v", kind, url, err)
+			}
+			if err := Reach(t.Context(), kind, url+"-missing"); err == nil {
+				t.Errorf("%s %s: what is not there was reached", kind, url)
+			}
+		}
+	}
+}

@@ -44,6 +44,9 @@ type Repository struct {
 // A password is no part of it.
 func (r *Repository) where() string { return cmp.Or(r.URL.String(), r.Path) }
 
+// Where returns the URL or the path of the repository, without a password.
+func (r *Repository) Where() string { return r.where() }
+
 // A Follower looks after repositories. It belongs to one pass: its queue has
 // the time at which that began.
 type Follower struct {

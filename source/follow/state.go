@@ -231,9 +231,21 @@ func (s Store) prepare() error {
 	return nil
 }
 
-// Remove forgets a repository. The caller holds its lock.
+// Remove forgets a repository, and removes its copy. The caller holds its lock.
 func (s Store) Remove(name string) error {
-	return errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.positions(name)), disk.Remove(s.path(name, ".lock")))
+	err := errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.positions(name)))
+	for _, kind := range []vcs.Kind{vcs.Git, vcs.Hg} {
+		for _, ending := range []string{"", ".tmp"} {
+			err = errors.Join(err, os.RemoveAll(s.path(name, "."+string(kind)+ending)))
+		}
+	}
+	return errors.Join(err, disk.Remove(s.path(name, ".lock")))
+}
+
+// Has reports whether anything is remembered of a repository.
+func (s Store) Has(name string) bool {
+	_, err := os.Lstat(s.path(name, ".json"))
+	return err == nil
 }
 
 // ErrBusy says that another process looks after the repository.

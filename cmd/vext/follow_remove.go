@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/config"
+	"vext/queue"
+	"vext/source/follow"
+)
+
+func newFollowRemove(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Follow a repository no longer",
+		Long: `Takes the table of the repository out of the configuration, its aliases too, and
+removes its copy and its position. The rest of the file stays as it is, comments
+too. Reminders that wait are sent all the same. To add the repository again is
+to begin anew: what is committed in between does not count then.`,
+		Example:           "  vext follow remove widget",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeFollowed(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return followRemove(a, cmd.Context(), args[0]) },
+	}
+}
+
+// completeFollowed completes the names of the followed repositories, for at most
+// so many arguments; 0 is any number.
+func (a *app) completeFollowed(most int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		c, err := a.load()
+		if err != nil || most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for _, r := range repositories(c) {
+			if strings.HasPrefix(r.Name, typed) && !slices.Contains(args, r.Name) {
+				names = append(names, cobra.CompletionWithDesc(r.Name, printable(r.Where())))
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func followRemove(a *app, ctx context.Context, name string) error {
+	file, usual, err := config.Path(a.configPath)
+	if err != nil {
+		return err
+	}
+	if !usual {
+		a.configPath = file
+	}
+	unlock, err := config.Lock(file)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	edit, err := config.Read(file)
+	if err != nil {
+		return err
+	}
+	c, err := edit.Parse(queue.DefaultBranches)
+	if err != nil {
+		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
+	}
+	c.Path = file
+	p := policy(c)
+	name = p.Repository(name)
+	i := slices.IndexFunc(c.Repositories, func(r config.Repository) bool { return !r.URL.IsZero() && p.Repository(r.Name) == name })
+	if i >= 0 { // as whoever runs this, before the state's owner takes over
+		if err := edit.RemoveRepository(c.Repositories[i].Name); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if err := edit.Write(file); err != nil {
+			return err
+		}
+	}
+	q, err := a.open(c)
+	if err != nil {
+		return err
+	}
+	store := follow.Followed(q.State)
+	if i < 0 && !store.Has(name) {
+		_, err := chosen(c, []string{name})
+		return err
+	}
+	err = store.Forget(ctx, name)
+	if errors.Is(err, follow.ErrBusy) {
+		return hinted{err, "its copy and its position are still there; once that has ended, run vext follow remove " + name + " again"}
+	}
+	if err != nil {
+		return err
+	}
+	if i < 0 {
+		_, err = fmt.Fprintf(a.stdout, "%s was not in %s any more; its copy and its position are removed\n", name, file)
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s is no longer followed: it is taken out of %s, and its copy and its position are removed\n", name, file)
+	fmt.Fprintf(a.stderr, "vext: hint: what waits of it is sent all the same; vext serve, where it runs, follows it until it is started again\n")
+	return nil
+}
