@@ -16,8 +16,8 @@ type Inflow interface {
 	// it is told by Troubles.
 	CatchUp(ctx context.Context) error
 	// Vanished calls record with the commits that are no longer where they
-	// were. Those for which record returns nil are not told of again.
-	Vanished(ctx context.Context, record func([]history.Event) error) error
+	// were. Those that record returns are to be told of again.
+	Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error
 	// Troubles returns what has failed for so long that the operator is to know,
 	// of the ways in and of IRC.
 	Troubles(now time.Time) []Trouble
@@ -40,20 +40,27 @@ func (s *Service) catchUp(ctx context.Context) error {
 }
 
 // markVanished records of the reminders that wait which of their commits a
-// forced update took away.
+// forced update took away. The reminder of one that was amended or rebased
+// becomes that of its successor.
 func (s *Service) markVanished(ctx context.Context) error {
 	if s.Inflow == nil {
 		return nil
 	}
-	return s.Inflow.Vanished(ctx, func(events []history.Event) error {
-		keys := make([]string, len(events))
+	return s.Inflow.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
 		for i := range events {
 			events[i].Key = s.Queue.History.Known(events[i].Key)
+		}
+		left, err := s.Queue.Supersede(events)
+		if err != nil {
+			return events, err
+		}
+		keys := make([]string, len(events))
+		for i := range events {
 			keys[i] = events[i].Key
 		}
 		known, err := s.Queue.History.Know(nil, keys)
 		if err != nil {
-			return err
+			return events, err
 		}
 		var waiting []history.Event
 		for _, e := range events {
@@ -61,14 +68,14 @@ func (s *Service) markVanished(ctx context.Context) error {
 			if trusted := known.Trusted(e.Key); trusted.Queued != nil {
 				standing = trusted
 			}
-			if standing.Queued == nil || standing.Done {
+			if standing.Queued == nil || standing.Done || standing.Vanished != nil {
 				continue
 			}
 			e.Time, e.Name = history.Stamp(s.Queue.Now), standing.Queued.Name
 			waiting = append(waiting, e)
 			s.Log.Warn("its commit vanished", "name", e.Name, "branch", e.Branch)
 		}
-		return s.Queue.History.Append(waiting...)
+		return left, s.Queue.History.Append(waiting...)
 	})
 }
 

@@ -21,13 +21,9 @@ type inflow struct {
 
 func (in *inflow) CatchUp(context.Context) error { return in.catchUp }
 
-func (in *inflow) Vanished(_ context.Context, record func([]history.Event) error) error {
-	if len(in.vanished) == 0 {
-		return nil
-	}
-	err := record(in.vanished)
-	if err == nil {
-		in.vanished = nil
+func (in *inflow) Vanished(_ context.Context, record func([]history.Event) ([]history.Event, error)) (err error) {
+	if len(in.vanished) > 0 {
+		in.vanished, err = record(in.vanished)
 	}
 	return err
 }

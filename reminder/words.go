@@ -36,7 +36,7 @@ type Words struct {
 	Branches   []string
 	To         []string // values of `MFC to:`
 	With       []string // values of `MFC with:`
-	Merge      string   // the command that merges it, may be empty
+	Merge      string   // the command that merges it; empty where there is none, and for one that is gone
 	Gone       string   // that a forced update took it away, and when; else empty
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
@@ -80,7 +80,7 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 	if w.Merge = mergeCommand(w.Revision, isMercurial(&m.Commit)); w.Merge != "" {
 		w.ID = w.Short // one that is safe to type; a name always is
 	}
-	if !w.IsMerge {
+	if !w.IsMerge || w.Gone != "" { // what is gone can't be merged any more
 		w.Merge = ""
 	}
 	w.Facts = w.facts(made.Long() + ", " + made.Distance(today))

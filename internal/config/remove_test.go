@@ -24,7 +24,7 @@ func TestRemoveRepository(t *testing.T) {
 		{"not there", "[[repository]]\nname = \"x\"\n", "!no [[repository]]"},
 		{"not TOML", "[[repository", "!line 1"},
 	} {
-		e := Edit{test.before}
+		e := Edit{text: test.before}
 		err := e.RemoveRepository("w")
 		if want, isError := strings.CutPrefix(test.after, "!"); isError {
 			if err == nil || !strings.Contains(err.Error(), want) || e.text != test.before {
@@ -43,7 +43,7 @@ func TestRemoveRepository(t *testing.T) {
 func FuzzRemoveRepository(f *testing.F) {
 	f.Add("[[repository]]\nname = \"w\"\nurl = '''\nu'''\n# c\n[stats]\ntitle = \"\"\"a\\\"\"\"\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		e := Edit{text}
+		e := Edit{text: text}
 		if err := e.RemoveRepository("w"); err != nil {
 			if e.text != text {
 				t.Errorf("%q became %q, although %v", text, e.text, err)

@@ -23,9 +23,14 @@ const (
 	Passed    = "passed"   // it was due before its past was imported: not sent
 	Replaced  = "replaced" // a mail's word, by what a way said that nobody can forge
 	Vanished  = "vanished" // a forced update took the commit off its branch
-	Handed    = "handed"   // a line of it is to go into the outbox for IRC
-	Said      = "said"     // that line was told
-	Unsaid    = "unsaid"   // that line will not be told
+	// Superseded says that the reminder of a commit is that of another, because
+	// it was amended or rebased: of Successor, or, where that is empty, of the one
+	// before it, which was sent or cancelled. Supersedes is said of Successor.
+	Superseded = "superseded"
+	Supersedes = "supersedes"
+	Handed     = "handed" // a line of it is to go into the outbox for IRC
+	Said       = "said"   // that line was told
+	Unsaid     = "unsaid" // that line will not be told
 
 	Explained   = "explained"   // the committer was told that the trailer can't be understood
 	Unconfirmed = "unconfirmed" // the server took it and gave no answer: it may have been sent
@@ -58,6 +63,7 @@ type Event struct {
 	Source     string    `json:"source,omitempty"`     // which way it came, see commit.FromMail
 	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: not before then (RFC 3339)
 	Clock      string    `json:"clock,omitempty"`      // the time of the event before, from which the clock was set back
+	Successor  string    `json:"successor,omitempty"`  // the revision that Revision was amended or rebased to
 }
 
 // appendLine writes the event as one line of JSON.

@@ -123,7 +123,7 @@ func (e *Event) set(key, value []byte, known names) bool {
 		return false
 	}
 	switch to {
-	case &e.Name, &e.Key, &e.Revision, &e.Subject:
+	case &e.Name, &e.Key, &e.Revision, &e.Subject, &e.Successor:
 		*to = string(value)
 	default:
 		*to = known.string(value)
@@ -170,6 +170,8 @@ func (e *Event) field(key string) *string {
 		return &e.Source
 	case "clock":
 		return &e.Clock
+	case "successor":
+		return &e.Successor
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 type Standing struct {
 	Done     bool   // sent, cancelled or passed, and not snoozed since
 	Sent     bool   // and of these, sent
+	Moved    bool   // or its reminder is that of its successor, unless it comes back
 	Queued   *Event // the last time it was given a day; nil if never
 	Snoozed  string // the day it was snoozed to, if that was the last word
 	Branches []string
@@ -30,6 +31,10 @@ type Deferrals struct {
 	Why   string    // the last failed
 }
 
+// Take brings the standing up to date with an event that was appended since it
+// was read.
+func (s *Standing) Take(e *Event) { s.take(e) }
+
 // take brings the standing up to date with the next event.
 func (s *Standing) take(e *Event) {
 	s.takeLines(e)
@@ -37,6 +42,9 @@ func (s *Standing) take(e *Event) {
 	case Queued:
 		queued := *e
 		s.Queued, s.Vanished, s.Failed = &queued, nil, false
+		if s.Moved { // the repository has it again
+			s.Done, s.Moved = false, false
+		}
 	case Also:
 		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil
 	case Duplicate:
@@ -53,13 +61,16 @@ func (s *Standing) take(e *Event) {
 			return
 		}
 		ended := *e
-		s.Done, s.Sent, s.Ended, s.Snoozed, s.Tried, s.Limited = true, e.Kind == Sent, &ended, "", nil, nil
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, e.Kind == Sent, false, &ended, "", nil, nil
+	case Superseded:
+		ended := *e
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, false, e.Successor != "", &ended, "", nil, nil
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
 			snoozed := *e
 			s.Queued = &snoozed
 		}
-		s.Done, s.Sent, s.Ended, s.Snoozed, s.Tried, s.Limited, s.Failed = false, false, nil, e.Due, nil, nil, false
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited, s.Failed = false, false, false, nil, e.Due, nil, nil, false
 	case Retried:
 		s.Tried, s.Limited, s.Failed = nil, nil, false
 	case Limited:

@@ -175,17 +175,18 @@ func (g *gitRepository) prune(ctx context.Context, ours, theirs map[string]strin
 	return err
 }
 
-// fetch brings refs in. Without blobs: what vext reads are commits.
-func (g *gitRepository) fetch(ctx context.Context, refspecs []string) error {
-	args := []string{
+// fetch brings refs in, or objects by their hashes. Without blobs that are not
+// asked for: what vext reads are commits.
+func (g *gitRepository) fetch(ctx context.Context, what []string, options ...string) error {
+	args := append([]string{
 		"--git-dir=" + g.dir, "-c", "core.hooksPath=/dev/null", "-c", "gc.autoDetach=false", "-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60",
-		"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin",
-	}
+	}, options...)
+	args = append(args, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin")
 	if g.url.IsLocal() {
 		args = append(args, "--upload-pack="+uploadPack())
 	}
 	cmd := remote(ctx, Git, "/", g.url, append(args, "origin")...)
-	cmd.Stdin = strings.NewReader(strings.Join(refspecs, "\n") + "\n")
+	cmd.Stdin = strings.NewReader(strings.Join(what, "\n") + "\n")
 	_, err := output(ctx, cmd)
 	return err
 }

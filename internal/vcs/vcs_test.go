@@ -262,10 +262,10 @@ func TestReach(t *testing.T) {
 	for kind, m := range map[Kind]maker{Git: newGit(t), Hg: newHg(t), Svn: newSvn(t)} {
 		path := strings.TrimPrefix(m.url(), "file://")
 		for _, url := range []string{path, fileURL(path)} {
-			if err := Reach(t.Context(), kind, url); err != nil {
+			if err := Reach(t.Context(), kind, weburl.Parse(url)); err != nil {
 				t.Errorf("%s %s: %v", kind, url, err)
 			}
-			if err := Reach(t.Context(), kind, url+"-missing"); err == nil {
+			if err := Reach(t.Context(), kind, weburl.Parse(url+"-missing")); err == nil {
 				t.Errorf("%s %s: what is not there was reached", kind, url)
 			}
 		}

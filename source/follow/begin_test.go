@@ -11,6 +11,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/testkit"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 )
 
 // fails looks once, which must fail.
@@ -244,7 +245,7 @@ MFC after: 1 week'`, repo, subject, date, subject))
 	w.sh("HGRCPATH= hg init " + repo)
 	hg("2010-01-01", "old")
 	hg("2026-11-18", "two days before")
-	w.r = Repository{Name: "w", Kind: vcs.Hg, URL: repo, Branches: []string{"default"}, Source: commit.FromFollow}
+	w.r = Repository{Name: "w", Kind: vcs.Hg, URL: weburl.Parse(repo), Branches: []string{"default"}, Source: commit.FromFollow}
 	show := w.hide(repo)
 	w.fails()
 	show()
@@ -326,7 +327,7 @@ func TestLateSubversion(t *testing.T) {
 func TestKeptByAnother(t *testing.T) {
 	w := newSvnWorld(t)
 	git := w.r
-	git.Kind, git.URL, git.Domain = vcs.Git, w.git, ""
+	git.Kind, git.URL, git.Domain = vcs.Git, weburl.Parse(w.git), ""
 	svn := w.r
 	w.r = git
 	w.old("main", 2)

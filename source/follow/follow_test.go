@@ -249,7 +249,10 @@ func TestForced(t *testing.T) {
 	}
 	in := &Inflow{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state), Queue: w.follower().Queue}}
 	var told []history.Event
-	record := func(events []history.Event) error { told = append(told, events...); return nil }
+	record := func(events []history.Event) ([]history.Event, error) {
+		told = append(told, events...)
+		return nil, nil
+	}
 	for range 2 {
 		if err := in.Vanished(t.Context(), record); err != nil {
 			t.Fatal(err)

@@ -51,8 +51,8 @@ func (in *Inflow) CatchUp(ctx context.Context) error {
 func (in *Inflow) stores() []Store { return []Store{in.Hooked.Store, in.Followed.Store} }
 
 // Vanished calls record with the commits that forced updates took away since
-// the last time, and forgets those that it takes.
-func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) error) error {
+// the last time, and forgets those that it does not return.
+func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error {
 	var errs []error
 	for _, store := range in.stores() {
 		states, err := store.All()
@@ -66,7 +66,7 @@ func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) err
 	return errors.Join(errs...)
 }
 
-func (in *Inflow) vanished(ctx context.Context, store Store, found *State, record func([]history.Event) error) error {
+func (in *Inflow) vanished(ctx context.Context, store Store, found *State, record func([]history.Event) ([]history.Event, error)) error {
 	name := found.Name
 	unlock, err := store.Lock(ctx, name, 0)
 	if errors.Is(err, ErrBusy) {
@@ -87,15 +87,18 @@ func (in *Inflow) vanished(ctx context.Context, store Store, found *State, recor
 	var events []history.Event
 	for _, gone := range s.Vanished {
 		events = append(events, history.Event{
-			Kind: history.Vanished, Repository: called, Branch: gone.Branch, Revision: gone.Revision,
+			Time: gone.Time, Successor: gone.Successor, Kind: history.Vanished, Repository: called, Branch: gone.Branch, Revision: gone.Revision,
 			Key:    commit.MakeKey(called, gone.Revision),
 			Reason: "a forced update took it off " + gone.Branch,
 		})
 	}
-	if err := record(events); err != nil {
+	left, err := record(events)
+	if err != nil {
 		return err
 	}
-	s.Vanished = nil
+	s.Vanished = slices.DeleteFunc(s.Vanished, func(gone Gone) bool {
+		return !slices.ContainsFunc(left, func(e history.Event) bool { return e.Revision == gone.Revision })
+	})
 	return store.Save(s)
 }
 

@@ -194,22 +194,28 @@ func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[st
 	if forward {
 		return r, nil
 	}
-	gone, n, err := p.gone(ctx, refname, old, tip, tips)
+	lost, n, err := p.gone(ctx, refname, old, tip, tips)
 	if err != nil {
 		return r, err
 	}
 	branch := commit.BranchName(refname)
 	related, err := p.repo.Related(ctx, tip, []string{old})
-	switch {
-	case err != nil:
+	if err != nil {
 		return r, err
-	case related:
-		p.note("branch %s was forced from %s to %s: %s gone", branch, commit.ShortRevision(old), commit.ShortRevision(tip), calendar.Plural(n, "commit"))
-	default:
+	}
+	if !related {
 		r = p.byDate(r, p.since(), "branch "+branch+" was replaced by a history that has nothing in common with it")
 	}
+	gone, err := p.successors(ctx, lost, r)
+	if related {
+		text := fmt.Sprintf("branch %s was forced from %s to %s: %s gone", branch, commit.ShortRevision(old), commit.ShortRevision(tip), calendar.Plural(n, "commit"))
+		if n := amended(gone); n > 0 {
+			text += fmt.Sprintf(", %d amended or rebased", n)
+		}
+		p.note("%s", text)
+	}
 	p.gonePending = append(p.gonePending, gone...)
-	return r, nil
+	return r, err
 }
 
 // lost returns what is new on a branch whose position the repository has no
@@ -223,7 +229,7 @@ func (p *pass) lost(ctx context.Context, refname, old, tip string) (vcs.Range, e
 // gone returns the commits that can be reached from the old position of a
 // branch and from no branch any more that counts: how many there are, and which
 // of them ask for a reminder.
-func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[string]string) (gone []Gone, n int, err error) {
+func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[string]string) (gone []commit.Commit, n int, err error) {
 	still := []string{tip}
 	for name, position := range tips {
 		if p.repository.wants(name) && name != refname {
@@ -232,7 +238,7 @@ func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[stri
 	}
 	log := vcs.Log{Ranges: []vcs.Range{{Refname: refname, New: old, Since: still}}, Match: p.asks}
 	n, err = p.repo.Walk(ctx, log, func(c *commit.Commit) error {
-		gone = append(gone, Gone{Time: p.Queue.Now, Revision: c.Revision, Branch: c.Branch()})
+		gone = append(gone, *c)
 		return nil
 	})
 	return gone, n, err

@@ -69,9 +69,10 @@ type Gap struct {
 // A Gone is a commit that asked for a reminder and that a forced update took
 // off its branch.
 type Gone struct {
-	Time     time.Time `json:"time"`
-	Revision string    `json:"revision"`
-	Branch   string    `json:"branch"`
+	Time      time.Time `json:"time"`
+	Revision  string    `json:"revision"`
+	Branch    string    `json:"branch"`
+	Successor string    `json:"successor,omitempty"` // the revision that it was amended or rebased to
 }
 
 // mostNotes bounds what is remembered.

@@ -1,0 +1,176 @@
+package queue
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+)
+
+// waitForSuccessor is for how long a commit that is gone waits for its successor
+// to be given a day.
+const waitForSuccessor = 60 * 24 * time.Hour
+
+// Supersede makes the reminders of commits that are gone those of their
+// successors, so that there is one for both, whichever came first and whatever
+// became of it: what waits is taken out when the successor waits, which stays
+// snoozed if that was; what was sent or cancelled is so for the successor as
+// well. gone has the key of each commit, and in Successor the revision that has
+// its place; those without one are passed over. It returns those that can't be
+// decided yet: the successor is not known.
+func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error) {
+	s := supersession{queue: q, standings: map[string]*history.Standing{}}
+	var keys []string
+	for i := range gone {
+		if gone[i].Successor != "" {
+			keys = append(keys, gone[i].Key, successorKey(&gone[i]))
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if s.known, err = q.History.Know(nil, keys); err != nil {
+		return nil, err
+	}
+	if s.waiting, err = q.waiting(); err != nil {
+		return nil, err
+	}
+	for i := range gone {
+		if e := &gone[i]; e.Successor != "" && !s.decide(e) && q.Now.Sub(e.Time) < waitForSuccessor {
+			left = append(left, *e)
+		}
+	}
+	return left, s.apply()
+}
+
+func successorKey(e *history.Event) string {
+	repository, _ := commit.CutKey(e.Key)
+	return commit.MakeKey(repository, e.Successor)
+}
+
+// A supersession gathers what is to be recorded, and then done.
+type supersession struct {
+	queue     *Queue
+	known     *history.Knowledge
+	standings map[string]*history.Standing // with what is to be recorded
+	waiting   map[string]calendar.Day
+	events    []history.Event
+	moves     []func() error
+}
+
+func (s *supersession) standing(key string) *history.Standing {
+	if s.standings[key] == nil {
+		s.standings[key] = s.known.Key(key)
+		if trusted := s.known.Trusted(key); trusted.IsKnown() {
+			s.standings[key] = trusted // whatever a forged mail may have said
+		}
+	}
+	return s.standings[key]
+}
+
+// decide decides about one commit that is gone, and reports whether it could.
+func (s *supersession) decide(e *history.Event) bool {
+	newKey := successorKey(e)
+	was, is := s.standing(e.Key), s.standing(newKey)
+	wasName, isWaiting := s.waits(was), s.waits(is) != ""
+	oldShort, newShort := commit.ShortRevision(e.Revision), commit.ShortRevision(e.Successor)
+	switch {
+	case was.Moved: // by another look at the same repository
+		return true
+	case was.Done && (is.Done || is.Snoozed != ""):
+		return true
+	case was.Done:
+		name := s.waits(is)
+		s.record(is, history.Event{
+			Kind: history.Superseded, Key: newKey, Revision: e.Successor,
+			Reason: "amended or rebased from " + oldShort + ", whose reminder was sent or cancelled",
+		}, e)
+		s.finish(name)
+		return true
+	case was.HasOpen() || was.Deferrals().Taken > 0 || !isWaiting && !is.Done: // on its way out; or it would be lost
+		return false
+	}
+	if isWaiting {
+		s.record(is, history.Event{
+			Kind: history.Supersedes, Key: newKey, Revision: e.Successor,
+			Reason: oldShort + ", which was amended or rebased to it",
+		}, e)
+		if day, err := calendar.Parse(was.Snoozed); err == nil && is.Snoozed == "" {
+			s.record(is, history.Event{Kind: history.Snoozed, Key: newKey, Due: day.String(), Reason: "as " + oldShort + " was"}, e)
+			s.move(is.Queued.Name, day)
+		}
+	}
+	s.record(was, history.Event{
+		Kind: history.Superseded, Key: e.Key, Revision: e.Revision, Successor: e.Successor,
+		Reason: "amended or rebased to " + newShort,
+	}, e)
+	s.finish(wasName)
+	return true
+}
+
+// waits returns the name under which a commit waits in the queue, "" when it
+// does not.
+func (s *supersession) waits(standing *history.Standing) string {
+	if standing.Queued != nil && !standing.Done && isIn(s.waiting, standing.Queued.Name) {
+		return standing.Queued.Name
+	}
+	return ""
+}
+
+// record adds an event about a commit, with all that is known of it.
+func (s *supersession) record(standing *history.Standing, e history.Event, gone *history.Event) {
+	all := history.Event{Repository: gone.Repository, Branch: gone.Branch, Source: commit.FromFollow}
+	if standing.Queued != nil {
+		all = *standing.Queued
+	}
+	all.Time, all.Kind, all.Key, all.Reason, all.Successor = history.Stamp(s.queue.Now), e.Kind, e.Key, e.Reason, e.Successor
+	all.Revision, all.Due, all.By = cmp.Or(all.Revision, e.Revision), e.Due, ""
+	standing.Take(&all)
+	s.events = append(s.events, all)
+}
+
+// finish takes what waits under a name out of the queue.
+func (s *supersession) finish(name string) {
+	day, ok := s.waiting[name]
+	if !ok {
+		return
+	}
+	delete(s.waiting, name)
+	s.moves = append(s.moves, func() error {
+		return errors.Join(s.queue.Finish(s.queue.entry(day, name)), s.queue.SyncDay(day))
+	})
+}
+
+// move gives what waits under a name another day.
+func (s *supersession) move(name string, day calendar.Day) {
+	old := s.waiting[name]
+	if s.waiting[name] = day; old == day {
+		return
+	}
+	e := s.queue.entry(old, name)
+	s.moves = append(s.moves, func() error {
+		return s.queue.move(&Item{Name: name, Place: InQueue, Day: old, Path: e.Path}, day)
+	})
+}
+
+// apply records all of it, and then moves the messages: after a crash in between
+// nothing is sent that was superseded.
+func (s *supersession) apply() error {
+	if len(s.events) == 0 {
+		return nil
+	}
+	if err := s.queue.prepare(); err != nil {
+		return err
+	}
+	if err := s.queue.History.Append(s.events...); err != nil {
+		return &HistoryError{err}
+	}
+	var errs []error
+	for _, move := range s.moves {
+		errs = append(errs, move())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,244 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+)
+
+// A pair of commits: was, which is gone, and is, which has its place.
+const (
+	wasHash = "1111111111111111111111111111111111111111"
+	isHash  = "2222222222222222222222222222222222222222"
+)
+
+// A story is what happens to a pair, step by step, with a run after each.
+type story struct {
+	t       *testing.T
+	q       *Queue
+	pending []history.Event // that are told at every run
+	sent    []string
+}
+
+func newStory(t *testing.T) *story { return &story{t: t, q: newQueue(t)} }
+
+// do takes a step: "was mail", "is webhook", "gone", "back", "send", "cancel was",
+// "snooze was", "later".
+func (s *story) do(step string) {
+	s.t.Helper()
+	words := strings.Fields(step + " x")
+	revision := map[string]string{"was": wasHash, "is": isHash}
+	switch words[0] {
+	case "was", "is":
+		id := revision[words[0]] + "+main@src"
+		if words[1] == commit.FromMail {
+			id = words[0] + "." + words[1] + "@x"
+		}
+		came(s.t, s.q, id, words[1], "src", revision[words[0]], 0)
+	case "gone":
+		s.pending = append(s.pending, s.event(wasHash, isHash))
+	case "back":
+		s.pending = append(s.pending, s.event(isHash, wasHash))
+		s.do("was follow")
+	case "later":
+		s.q.Now = s.q.Now.AddDate(0, 1, 0)
+	}
+	plan(s.t, s.q)
+	left, err := s.q.Supersede(s.pending)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.pending = left
+	switch words[0] {
+	case "send":
+		s.send()
+	case "cancel", "snooze":
+		items, err := s.q.Find(revision[words[1]][:12])
+		if err == nil && words[0] == "cancel" {
+			err = s.q.Cancel(&items[0], "ida")
+		} else if err == nil {
+			_, err = s.q.Snooze(&items[0], period(s.t, "10 weeks"), "ida")
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *story) event(gone, successor string) history.Event {
+	return history.Event{
+		Time: s.q.Now, Kind: history.Vanished, Key: "src@" + gone, Repository: "src", Branch: "main",
+		Revision: gone, Successor: successor,
+	}
+}
+
+// send sends what waits, as the processor does.
+func (s *story) send() {
+	items, err := s.q.Waiting()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := range items {
+		item := &items[i]
+		known, err := s.q.History.Know([]string{item.Name}, []string{item.Key})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if byName := known.Name(item.Name); !byName.Done && (!known.Key(item.Key).Done || byName.Snoozed != "") {
+			s.sent = append(s.sent, map[string]string{wasHash: "was", isHash: "is"}[item.Revision])
+			if err := s.q.record(item, history.Sent, "", ""); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		if err := s.q.Finish(item.Entry()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// A pair is reminded of once, in whatever order its commits come, by whatever
+// way, and whenever it is seen that one is gone; but for reminders that were
+// sent of both before that.
+func TestPairIsOneReminder(t *testing.T) {
+	sources := []string{commit.FromMail, commit.FromWebhook, commit.FromFollow}
+	for _, order := range [][]string{
+		{"was", "is", "gone"}, {"was", "gone", "is"}, {"is", "was", "gone"},
+		{"is", "gone", "was"}, {"gone", "was", "is"}, {"gone", "is", "was"},
+	} {
+		for _, was := range sources {
+			for _, is := range sources {
+				for sendAfter := range len(order) + 1 {
+					isLate := slices.Index(order, "was") > slices.Index(order, "gone")
+					if isLate && was != commit.FromMail && was != commit.FromWebhook {
+						continue // a repository does not bring what it has not
+					}
+					s := newStory(t)
+					var steps []string
+					for i, step := range order {
+						if i == sendAfter {
+							steps = append(steps, "send")
+						}
+						switch step {
+						case "was":
+							step += " " + was
+						case "is":
+							step += " " + is
+						}
+						steps = append(steps, step)
+					}
+					steps = append(steps, "later", "send", "send", "was mail", "is mail", "send")
+					for _, step := range steps {
+						s.do(step)
+					}
+					want := 1
+					if order[2] == "gone" && sendAfter == 2 {
+						want = 2
+					}
+					if len(s.sent) != want || len(s.pending) != 0 {
+						t.Errorf("%s: sent %q, pending %d", strings.Join(steps, ", "), s.sent, len(s.pending))
+					}
+				}
+			}
+		}
+	}
+}
+
+// What a person has said of one of a pair holds for it.
+func TestPairStories(t *testing.T) {
+	for _, test := range []struct{ steps, sent string }{
+		{"was hook, gone, is hook, later, send", "is"},
+		{"was hook, is hook, gone, back, later, send", "was"},
+		{"was hook, is hook, gone, back, is hook, gone, later, send", "is"},
+		{"was hook, cancel was, gone, is hook, later, send", ""},
+		{"was hook, is webhook, cancel is, gone, later, send", ""},
+		{"was hook, is webhook, gone, cancel is, later, send", ""},
+		{"was hook, is webhook, cancel was, snooze is, gone, later, later, later, send", "is"},
+		{"was hook, send, is hook, gone, is follow, gone, later, send", "was"},
+		{"was hook, is hook, gone, is follow, gone, later, send", "is"},
+		{"was hook, is hook, gone, send, is follow, gone, later, send", "is"},
+		{"was hook, gone, later, send, is hook, later, send", "was"},
+	} {
+		s := newStory(t)
+		for step := range strings.SplitSeq(test.steps, ", ") {
+			s.do(step)
+		}
+		if got := strings.Join(s.sent, " "); got != test.sent {
+			t.Errorf("%s: sent %q, want %q", test.steps, got, test.sent)
+		}
+	}
+}
+
+// The reminder has the day that its own trailer asks for, or that of a snooze,
+// and the history says what has happened.
+func TestSupersededDay(t *testing.T) {
+	for _, test := range []struct{ steps, want string }{
+		{"was hook, is hook, gone", "20261204"},
+		{"was hook, snooze was, is hook, gone", "20270212"},
+		{"was hook, snooze was, gone, is hook", "20270212"},
+		{"was hook, is hook, snooze was, snooze is, gone", "20270212"},
+	} {
+		s := newStory(t)
+		for step := range strings.SplitSeq(test.steps, ", ") {
+			s.do(step)
+		}
+		items, err := s.q.Waiting()
+		if err != nil || len(items) != 1 || items[0].Revision != isHash || items[0].Day.String() != test.want || items[0].Gone != "" {
+			t.Errorf("%s: %v, %+v", test.steps, err, items)
+		}
+		var said []string
+		if _, err := s.q.History.Scan(func(e *history.Event) {
+			if e.Kind == history.Superseded || e.Kind == history.Supersedes {
+				said = append(said, history.Describe(e, time.UTC))
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"supersedes: 111111111111, which was amended or rebased to it", "superseded: amended or rebased to 222222222222"}
+		if !slices.Equal(said, want) {
+			t.Errorf("%s: %q", test.steps, said)
+		}
+		if days, _, err := s.q.days(); err != nil || len(days) != 1 {
+			t.Errorf("%s: days %v, %v", test.steps, days, err)
+		}
+	}
+}
+
+// Several that follow each other at once end with the last, which stays snoozed.
+func TestSupersedeChain(t *testing.T) {
+	s := newStory(t)
+	s.do("was hook")
+	s.do("snooze was")
+	s.do("is hook")
+	last := strings.Repeat("3", 40)
+	came(t, s.q, last+"+main@src", commit.FromHook, "src", last, 0)
+	plan(t, s.q)
+	left, err := s.q.Supersede([]history.Event{s.event(wasHash, isHash), s.event(isHash, last)})
+	items, waitErr := s.q.Waiting()
+	if err != nil || waitErr != nil || len(left) != 0 || len(items) != 1 || items[0].Revision != last || items[0].Day != calendar.Date(2027, time.February, 12) {
+		t.Errorf("%v, %v, left %v, waiting %s", err, waitErr, left, fmt.Sprint(items))
+	}
+}
+
+// One whose successor never comes is given up after a while.
+func TestSuccessorNeverComes(t *testing.T) {
+	s := newStory(t)
+	s.do("was hook")
+	s.do("gone")
+	if len(s.pending) != 1 {
+		t.Fatalf("%+v", s.pending)
+	}
+	s.do("later")
+	s.do("later")
+	if len(s.pending) != 0 {
+		t.Errorf("%+v", s.pending)
+	}
+	if s.do("send"); !slices.Equal(s.sent, []string{"was"}) {
+		t.Errorf("sent %q", s.sent)
+	}
+}

@@ -1,0 +1,128 @@
+package follow
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"vext/internal/commit"
+	"vext/internal/vcs"
+)
+
+// A commit that was amended in its message or rebased has a successor: one with
+// the same subject, author, author date and change. The reminder is then that
+// one's. Where the change is another, the commit is another.
+
+// identity is what a commit keeps when it is amended or rebased, but for its
+// change.
+type identity struct {
+	subject string
+	author  commit.Person
+	date    int64
+}
+
+func identityOf(c *commit.Commit) identity {
+	return identity{c.Subject, c.Author, c.AuthorDate.Unix()}
+}
+
+// maxPairs bounds the commits whose changes are compared after one forced
+// update.
+const maxPairs = 1000
+
+// A pair is a commit that is gone, and what may be its successor.
+type pair struct {
+	gone int // its index
+	by   commit.Commit
+}
+
+// successors returns what is gone, each with its successor among what a range
+// holds, if it has one. Which they are is not worth an error: a commit without a
+// successor is reminded of as one that is gone.
+func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]Gone, error) {
+	found := make([]Gone, len(gone))
+	for i := range gone {
+		found[i] = Gone{Time: p.Queue.Now, Revision: gone[i].Revision, Branch: gone[i].Branch()}
+	}
+	patcher, ok := p.repo.(vcs.Patcher)
+	if !ok || len(gone) == 0 {
+		return found, nil
+	}
+	pairs, err := p.pairs(ctx, gone, r)
+	if err != nil || len(pairs) == 0 {
+		return found, err
+	}
+	var revisions []string
+	for _, pair := range pairs {
+		revisions = append(revisions, gone[pair.gone].Revision, pair.by.Revision)
+	}
+	patches, err := patcher.Patches(ctx, revisions)
+	if ctx.Err() != nil {
+		return found, ctx.Err()
+	}
+	if err != nil {
+		p.note("which commits were amended or rebased can't be told: %v", err)
+		return found, nil
+	}
+	taken := map[string]bool{}
+	for _, pair := range pairs {
+		was, is := gone[pair.gone].Revision, pair.by.Revision
+		if patches[was] != patches[is] || found[pair.gone].Successor != "" || taken[is] {
+			continue
+		}
+		found[pair.gone].Successor, taken[is] = is, true
+		if isBefore(&pair.by, r.After) { // the range does not bring it
+			p.batch = append(p.batch, pair.by)
+		}
+	}
+	return found, nil
+}
+
+// amended counts those that have a successor.
+func amended(gone []Gone) (n int) {
+	for _, g := range gone {
+		if g.Successor != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func isBefore(c *commit.Commit, t time.Time) bool { return c.Date.Before(t) }
+
+// pairs returns what may be the successors of commits that are gone. Of those
+// that a range leaves out by their dates, because a history was written anew,
+// only those count whose reminder waits.
+func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]pair, error) {
+	wanted := map[identity][]int{}
+	keys := make([]string, len(gone))
+	for i := range gone {
+		id := identityOf(&gone[i])
+		wanted[id] = append(wanted[id], i)
+		keys[i] = commit.MakeKey(cmp.Or(p.repository.As, p.repository.Name), gone[i].Revision)
+	}
+	after := r.After
+	isWaiting := func(i int) bool { return true }
+	if !after.IsZero() {
+		known, err := p.Queue.History.Know(nil, keys)
+		if err != nil {
+			return nil, err
+		}
+		isWaiting = func(i int) bool { s := known.Key(keys[i]); return s.Queued != nil && !s.Done }
+	}
+	r.After = time.Time{}
+	var pairs []pair
+	log := vcs.Log{Ranges: []vcs.Range{r}, FirstParent: p.repository.FirstParent, Match: p.asks}
+	_, err := p.repo.Walk(ctx, log, func(c *commit.Commit) error {
+		candidates := wanted[identityOf(c)]
+		if len(candidates) == 0 || len(pairs) >= maxPairs || !p.chooses(c) {
+			return nil
+		}
+		for _, i := range candidates {
+			if !isBefore(c, after) || isWaiting(i) {
+				pairs = append(pairs, pair{i, *c})
+			}
+		}
+		return nil
+	})
+	return pairs, err
+}
