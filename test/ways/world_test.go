@@ -198,7 +198,7 @@ func (w *world) byHook(fails bool) {
 			w.t.Fatal(err)
 		}
 	}
-	w.git("push", "--quiet", w.bare, "main", "devel", "stable/14")
+	w.git("push", "--quiet", "--force", w.bare, "main", "devel", "stable/14")
 	if !fails { // it may still be at work
 		w.vext("hook", "status", w.bare)
 		w.waitForHook()
