@@ -103,12 +103,32 @@ func (s *supersession) decide(e *history.Event) bool {
 			s.move(is.Queued.Name, day)
 		}
 	}
+	if wasName == "" {
+		wasName = s.finishFailed(e.Key)
+	}
 	s.record(was, history.Event{
-		Kind: history.Superseded, Key: e.Key, Revision: e.Revision, Successor: e.Successor,
+		Kind: history.Superseded, Name: wasName, Key: e.Key, Revision: e.Revision, Successor: e.Successor,
 		Reason: "amended or rebased to " + newShort,
 	}, e)
 	s.finish(wasName)
 	return true
+}
+
+// finishFailed takes out what was quarantined of a commit, and returns its name,
+// "" where there is nothing.
+func (s *supersession) finishFailed(key string) (name string) {
+	items, _ := s.queue.Failed() // one that can't be read stays there
+	for i := range items {
+		item := &items[i]
+		if !commit.SameCommit(s.queue.History.Known(item.Key), key) {
+			continue
+		}
+		name = item.Name
+		s.moves = append(s.moves, func() error {
+			return errors.Join(s.queue.Finish(item.Entry()), s.queue.tidy(item))
+		})
+	}
+	return name
 }
 
 // waits returns the name under which a commit waits in the queue, "" when it
@@ -127,7 +147,7 @@ func (s *supersession) record(standing *history.Standing, e history.Event, gone 
 		all = *standing.Queued
 	}
 	all.Time, all.Kind, all.Key, all.Reason, all.Successor = history.Stamp(s.queue.Now), e.Kind, e.Key, e.Reason, e.Successor
-	all.Revision, all.Due, all.By = cmp.Or(all.Revision, e.Revision), e.Due, ""
+	all.Name, all.Revision, all.Due, all.By = cmp.Or(all.Name, e.Name), cmp.Or(all.Revision, e.Revision), e.Due, ""
 	standing.Take(&all)
 	s.events = append(s.events, all)
 }

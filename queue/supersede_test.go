@@ -2,6 +2,8 @@ package queue
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -239,6 +241,30 @@ func TestSuccessorNeverComes(t *testing.T) {
 		t.Errorf("%+v", s.pending)
 	}
 	if s.do("send"); !slices.Equal(s.sent, []string{"was"}) {
+		t.Errorf("sent %q", s.sent)
+	}
+}
+
+// What was quarantined of a commit goes with it, and does not come back.
+func TestSupersedeFailed(t *testing.T) {
+	s := newStory(t)
+	s.q.Policy.Allow = []string{"nobody@example.org"}
+	s.do("was hook")
+	s.q.Policy.Allow = []string{"*@example.org"}
+	if items, err := s.q.Failed(); err != nil || len(items) != 1 {
+		t.Fatalf("%v, %+v", err, items)
+	}
+	s.do("is hook")
+	s.do("gone")
+	failures, err := s.q.Failures()
+	if err != nil || len(failures) != 0 {
+		t.Errorf("%v, %+v", err, failures)
+	}
+	if _, err := os.Stat(filepath.Join(s.q.done(), "20261120", wasHash+"+main@src")); err != nil {
+		t.Error(err)
+	}
+	s.do("later")
+	if s.do("send"); !slices.Equal(s.sent, []string{"is"}) {
 		t.Errorf("sent %q", s.sent)
 	}
 }

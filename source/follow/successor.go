@@ -29,6 +29,10 @@ func identityOf(c *commit.Commit) identity {
 // update.
 const maxPairs = 1000
 
+// patience is how often a look fails because changes can't be compared: the
+// server may not answer just now, or not give what is gone at all.
+const patience = 3
+
 // A pair is a commit that is gone, and what may be its successor.
 type pair struct {
 	gone int // its index
@@ -36,8 +40,8 @@ type pair struct {
 }
 
 // successors returns what is gone, each with its successor among what a range
-// holds, if it has one. Which they are is not worth an error: a commit without a
-// successor is reminded of as one that is gone.
+// holds, if it has one. A commit without a successor is reminded of as one that
+// is gone.
 func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]Gone, error) {
 	found := make([]Gone, len(gone))
 	for i := range gone {
@@ -48,18 +52,18 @@ func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range
 		return found, nil
 	}
 	pairs, err := p.pairs(ctx, gone, r)
-	if err != nil || len(pairs) == 0 {
+	var patches map[string]string
+	if err == nil && len(pairs) > 0 {
+		var revisions []string
+		for _, pair := range pairs {
+			revisions = append(revisions, gone[pair.gone].Revision, pair.by.Revision)
+		}
+		patches, err = patcher.Patches(ctx, revisions)
+	}
+	switch {
+	case err != nil && (ctx.Err() != nil || p.state.Failures < patience):
 		return found, err
-	}
-	var revisions []string
-	for _, pair := range pairs {
-		revisions = append(revisions, gone[pair.gone].Revision, pair.by.Revision)
-	}
-	patches, err := patcher.Patches(ctx, revisions)
-	if ctx.Err() != nil {
-		return found, ctx.Err()
-	}
-	if err != nil {
+	case err != nil:
 		p.note("which commits were amended or rebased can't be told: %v", err)
 		return found, nil
 	}

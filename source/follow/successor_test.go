@@ -131,7 +131,8 @@ func TestSuccessorsOfAll(t *testing.T) {
 	w.expect("and again")
 }
 
-// A git that can't compare changes keeps nothing from being spooled.
+// A git that can't compare changes is asked again, and keeps nothing from being
+// spooled in the end.
 func TestSuccessorsUnknown(t *testing.T) {
 	w := newWorld(t)
 	first := w.change("a", "1", "first")
@@ -147,6 +148,10 @@ func TestSuccessorsUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	for range patience {
+		w.fails()
+		w.expect("not compared")
+	}
 	said(t, w.follow(), "can't be told", "git patch-id")
 	w.expect("spooled", "main subject")
 	if s := w.load(); len(s.Vanished) != 1 || s.Vanished[0].Successor != "" {
