@@ -53,7 +53,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 		}
 		day, isWaiting := waiting[d.Name]
 		switch before := first.find(d.Event.Key); {
-		case (byName.Done || byKey.Done) && !(byKey.Moved && d.isFromRepository()):
+		case byName.Done || byKey.Done:
 			d.duplicate("a reminder of it was sent or cancelled")
 		case isWaiting:
 			d.duplicate("it is in the queue for " + day.Long())
@@ -76,11 +76,6 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 func isIn(waiting map[string]calendar.Day, name string) bool {
 	_, ok := waiting[name]
 	return ok
-}
-
-// isFromRepository reports whether the repository has the commit now.
-func (d *Decision) isFromRepository() bool {
-	return d.Event.Source == commit.FromHook || d.Event.Source == commit.FromFollow
 }
 
 func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail }

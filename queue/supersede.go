@@ -75,10 +75,13 @@ func (s *supersession) standing(key string) *history.Standing {
 func (s *supersession) decide(e *history.Event) bool {
 	newKey := successorKey(e)
 	was, is := s.standing(e.Key), s.standing(newKey)
+	if is.Moved && !was.Done { // it was amended, and the repository has it again
+		s.restore(is, e, newKey)
+	}
 	wasName, isWaiting := s.waits(was), s.waits(is) != ""
 	oldShort, newShort := commit.ShortRevision(e.Revision), commit.ShortRevision(e.Successor)
 	switch {
-	case was.Moved: // by another look at the same repository
+	case was.Moved, is.Moved: // by another look at the same repository; or its message is no longer kept
 		return true
 	case was.Done && (is.Done || is.Snoozed != ""):
 		return true
@@ -112,6 +115,25 @@ func (s *supersession) decide(e *history.Event) bool {
 	}, e)
 	s.finish(wasName)
 	return true
+}
+
+// restore brings back what was taken out of the queue for another commit. Where
+// its message is no longer kept, nothing happens: the other one stays.
+func (s *supersession) restore(standing *history.Standing, e *history.Event, key string) {
+	items, _ := s.queue.Done() // one that can't be read is not there
+	for i := range items {
+		item := &items[i]
+		if standing.Queued == nil || item.Name != standing.Queued.Name || isIn(s.waiting, item.Name) {
+			continue
+		}
+		day, err := calendar.Parse(standing.Queued.Due)
+		if err != nil {
+			day = s.queue.Today()
+		}
+		s.record(standing, history.Event{Kind: history.Queued, Key: key, Due: day.String(), Reason: "the repository has it again"}, e)
+		s.waiting[item.Name] = day
+		s.moves = append(s.moves, func() error { return s.queue.move(item, day) })
+	}
 }
 
 // finishFailed takes out what was quarantined of a commit, and returns its name,

@@ -71,7 +71,7 @@ not hold up the others. To name it with --once is to try it at once.`,
 		},
 	}
 	c.Flags().BoolVar(&once, "once", false, "look once and end; for cron")
-	c.AddCommand(newFollowAdd(a), newFollowList(a), newFollowRemove(a))
+	c.AddCommand(newFollowAdd(a), newFollowList(a), newFollowRemove(a), newFollowReach(a))
 	return c
 }
 

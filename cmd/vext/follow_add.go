@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -77,10 +76,11 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url.String()))), URL: url, VCS: opts.kind, From: opts.from,
 		Branches: opts.branches, Aliases: opts.aliases, Domain: opts.domain,
 	}
-	if _, _, err := tryToAdd(file, &r); err != nil {
+	_, known, err := tryToAdd(file, &r)
+	if err != nil {
 		return err
 	}
-	if opts.force, err = reach(a, cmd, &r, opts.force); err != nil { // nothing was changed yet
+	if opts.force, err = reach(a, cmd.Context(), known, &r, opts.force); err != nil { // nothing was changed yet
 		return err
 	}
 	unlock, err := config.Lock(file)
@@ -175,34 +175,6 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 		return nil, hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
 	}
 	return c, nil
-}
-
-// reach finds out whether a repository can be read, and what keeps it. Of one
-// that can't be, it asks whoever sits there whether to add it all the same, and
-// returns whether it is to be.
-func reach(a *app, cmd *cobra.Command, r *config.Repository, force bool) (bool, error) {
-	var err error
-	if r.VCS == "" {
-		var kind vcs.Kind
-		kind, err = vcs.Detect(cmd.Context(), r.URL)
-		r.VCS = string(kind) // "" to be found out later
-	}
-	if err == nil {
-		err = vcs.Reach(cmd.Context(), vcs.Kind(r.VCS), r.URL)
-	}
-	switch {
-	case err == nil:
-		return force, nil
-	case cmd.Context().Err() != nil:
-		return false, cmd.Context().Err()
-	case force || a.confirm("it can't be read: "+err.Error()+"\nfollow it all the same?"):
-		return true, nil
-	}
-	hint := "nothing was changed; to add it all the same, say --force"
-	if errors.Is(err, vcs.ErrUnknownKind) {
-		hint += "; to name what keeps it, --vcs git, hg or svn"
-	}
-	return false, hinted{err, hint}
 }
 
 // setMine makes the configuration one for a single person.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -45,6 +46,30 @@ func TestRootBecomesOwner(t *testing.T) {
 	} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v: %s", cmd.Args, err, out)
+		}
+	}
+	// A repository is read as the service's user before it is added, too.
+	if _, err := exec.LookPath("git"); err == nil {
+		repo := filepath.Join(t.TempDir(), "w.git")
+		for _, dir := range []string{filepath.Dir(repo), filepath.Dir(filepath.Dir(repo))} {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add := func(url string) (string, error) {
+			out, err := exec.Command(filepath.Join(bin, "vext"), "--config", config, "--state", state, "follow", "add", url).CombinedOutput()
+			return string(out), err
+		}
+		if out, err := add(repo); err == nil || !strings.HasPrefix(out, "vext: error: git ls-remote: ") || strings.Count(out, "error") != 1 {
+			t.Errorf("a repository that is not there: %v: %s", err, out)
+		}
+		for _, args := range [][]string{{"git", "init", "-q", "--bare", repo}, {"chown", "-R", "65534:65534", repo}} {
+			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+				t.Fatalf("%q: %v: %s", args, err, out)
+			}
+		}
+		if out, err := add(repo); err != nil {
+			t.Errorf("follow add: %v: %s", err, out)
 		}
 	}
 	n := 0

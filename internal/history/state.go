@@ -42,8 +42,8 @@ func (s *Standing) take(e *Event) {
 	case Queued:
 		queued := *e
 		s.Queued, s.Vanished, s.Failed = &queued, nil, false
-		if s.Moved { // the repository has it again
-			s.Done, s.Moved = false, false
+		if s.Moved { // it was brought back
+			s.Done, s.Moved, s.Ended = false, false, nil
 		}
 	case Also:
 		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil
