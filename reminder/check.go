@@ -241,6 +241,9 @@ func (s *Service) checkWaiting(lines *history.Lines, held map[string]*history.Ev
 		return is
 	})
 	findings := []Finding{s.checkEntries(entries, lines)}
+	if len(counts) > 0 {
+		findings[0].Text += ", beside what is held"
+	}
 	for _, address := range slices.Sorted(maps.Keys(counts)) {
 		findings = append(findings, Finding{
 			LookAt, "held", fmt.Sprintf("%s for %s until tomorrow", calendar.Plural(counts[address], "reminder"), address),

@@ -215,3 +215,22 @@ func TestForgedThenTrue(t *testing.T) {
 		}
 	}
 }
+
+// A crash between the record of a snooze and the move does not send the
+// reminder on its old day: the next run finishes the move.
+func TestSnoozeCutOff(t *testing.T) {
+	s, out := newService(t)
+	put(t, s, "a", "ida@example.org", "MFC after: 2 weeks")
+	mustRun(t, s, 0, "1 queued")
+	e := *find(t, s, "a").Event
+	e.Time, e.Kind, e.Due = history.Stamp(s.Queue.Now), history.Snoozed, "20261211"
+	if err := s.Queue.History.Append(e); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 14, "nothing to do")
+	mustRun(t, s, 20, "nothing to do")
+	mustRun(t, s, 21, "1 sent")
+	if len(out.mails) != 1 {
+		t.Errorf("%d mails", len(out.mails))
+	}
+}

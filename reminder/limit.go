@@ -79,7 +79,7 @@ func (s *Service) hold(item *dueItem, sum *Summary) {
 		Address: s.recipient(item), Source: e.Source, Until: s.tomorrow().UTC().Format(time.RFC3339),
 		Reason: fmt.Sprintf("%s for this recipient today already, by mails that anybody can have written (max_per_day)", calendar.Plural(s.MaxPerDay, "reminder")),
 	})
-	sum.Paused++
+	sum.Held++
 }
 
 // tomorrow returns when the next day begins, which need not be at midnight.

@@ -55,7 +55,8 @@ type Service struct {
 type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, SetAside    int
-	Paused                      int // due, but tried lately
+	Paused                      int // due, but tried lately, or held
+	Held                        int // their recipient has had the day's maximum
 	Waiting                     int // due, and in the outbox for IRC alone
 	Handed                      int // reminders of which lines were put there
 	Told                        int // lines told that go beside a mail
@@ -212,7 +213,7 @@ func (s Summary) String() string {
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"}, {s.Paused, "tried lately and not yet again"},
-		{s.Explained, "explained"}, {s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
+		{s.Explained, "explained"}, {s.Held, "held for tomorrow"}, {s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)

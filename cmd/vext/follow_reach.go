@@ -15,6 +15,7 @@ import (
 
 	"vext/internal/config"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 )
 
 // reach finds out whether a repository can be read, by the user that is to
@@ -42,7 +43,7 @@ func reach(a *app, ctx context.Context, c *config.Config, r *config.Repository, 
 
 // probe asks a repository as the user that owns the state directory, who may
 // have another key for it than root.
-func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url string) (vcs.Kind, error) {
+func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url weburl.URL) (vcs.Kind, error) {
 	state, err := a.stateDir(c)
 	info, statErr := os.Stat(state)
 	if os.Geteuid() != 0 || err != nil || statErr != nil { // said by whoever needs the state
@@ -57,7 +58,7 @@ func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url st
 	}
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, args[0], append(args[1:], "follow", "reach", "--vcs", string(kind))...)
-	cmd.Stdin, cmd.Stderr = strings.NewReader(url), &said // where ps shows no password
+	cmd.Stdin, cmd.Stderr = strings.NewReader(url.Reveal()), &said // where ps shows no password
 	out, err := cmd.Output()
 	found := vcs.Kind(strings.TrimSpace(string(out)))
 	if err != nil && said.Len() > 0 {
@@ -68,7 +69,7 @@ func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url st
 
 // probe asks a repository, and returns what keeps it, "" when nothing can read
 // it.
-func probe(ctx context.Context, kind vcs.Kind, url string) (vcs.Kind, error) {
+func probe(ctx context.Context, kind vcs.Kind, url weburl.URL) (vcs.Kind, error) {
 	if kind == "" {
 		var err error
 		if kind, err = vcs.Detect(ctx, url); err != nil {
@@ -93,7 +94,7 @@ func newFollowReach(a *app) *cobra.Command {
 			if err := becomeOwner(a.state); err != nil {
 				return err
 			}
-			found, err := probe(cmd.Context(), vcs.Kind(kind), string(url))
+			found, err := probe(cmd.Context(), vcs.Kind(kind), weburl.Parse(string(url)))
 			fmt.Fprintln(a.stdout, found)
 			return err
 		},

@@ -66,13 +66,12 @@ func (h History) path(year int) string {
 }
 
 func (h History) appendYear(year int, events []Event, mark bool) error {
-	f, err := h.open(year)
+	sums, name := h.readSums(), filepath.Base(h.path(year))
+	f, err := h.open(year, sums.has(name))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	sums := h.readSums()
-	name := filepath.Base(f.Name())
 	if err := sums.check(f, name); err != nil {
 		return fmt.Errorf("%s %w", f.Name(), err)
 	}
@@ -112,9 +111,13 @@ func (h History) appendYear(year int, events []Event, mark bool) error {
 // overlap, and clocks are adjusted.
 const clockSlack = time.Hour
 
-// open opens the file of a year for appending, and makes it where it is missing.
-func (h History) open(year int) (*os.File, error) {
+// open opens the file of a year for appending. One that is not known is made
+// where it is missing.
+func (h History) open(year int, isKnown bool) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
+	if isKnown && !isRegular(h.path(year)) {
+		return nil, errMissing(h.path(year))
+	}
 	f, err := os.OpenFile(h.path(year), flags, disk.FileMode)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := disk.MakeDir(h.dir); err != nil {

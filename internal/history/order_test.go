@@ -104,9 +104,16 @@ func TestSums(t *testing.T) {
 	if err := h.Append(event("2026", "a"), event("2026", "b")); err != nil {
 		t.Fatal(err)
 	}
-	os.Truncate(h.path(2026), 0)
-	if err := h.Append(event("2026", "c")); !errors.Is(err, ErrLost) {
-		t.Errorf("append behind a loss: %v", err)
+	for name, lose := range map[string]func() error{
+		"emptied": func() error { return os.Truncate(h.path(2026), 0) }, "missing": func() error { return os.Remove(h.path(2026)) },
+	} {
+		err := lose()
+		if err := errors.Join(err, h.Append(event("2026", "c"))); !errors.Is(err, ErrLost) {
+			t.Errorf("append behind a loss, %s: %v", name, err)
+		}
+		if _, err := os.Stat(h.path(2026)); err == nil && name == "missing" {
+			t.Error("a file that is missing was made")
+		}
 	}
 }
 

@@ -124,7 +124,7 @@ func (h History) Verify() error {
 	for _, s := range all {
 		f, err := disk.Open(filepath.Join(h.dir, s.name))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrNotRegular) {
-			return fmt.Errorf("the history has %w: %s is missing", ErrLost, filepath.Join(h.dir, s.name))
+			return errMissing(filepath.Join(h.dir, s.name))
 		}
 		if err != nil {
 			return err
@@ -135,6 +135,10 @@ func (h History) Verify() error {
 		}
 	}
 	return nil
+}
+
+func errMissing(path string) error {
+	return fmt.Errorf("the history has %w: %s is missing", ErrLost, path)
 }
 
 // tailSize is how much of the end of a file is looked at.
