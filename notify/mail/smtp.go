@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -319,51 +318,6 @@ func (s *smtpSender) startTLS(conn net.Conn) (*smtp.Client, error) {
 		return nil, err
 	}
 	return client, nil
-}
-
-// A boundedConn fails when the server answers endlessly, and knows whether all
-// that was to be sent was.
-type boundedConn struct {
-	net.Conn
-	n      int         // bytes read since something was written
-	failed atomic.Bool // a write has failed
-}
-
-// sent reports whether the system has taken all that was written.
-func (c *boundedConn) sent() bool { return !c.failed.Load() }
-
-// longestAnswer is more than any answer, or any chain of certificates, has.
-const longestAnswer = 1 << 20
-
-func (c *boundedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if c.n += n; c.n > longestAnswer {
-		return n, errors.New("the server's answer has no end")
-	}
-	return n, err
-}
-
-func (c *boundedConn) Write(p []byte) (int, error) {
-	c.n = 0
-	n, err := c.Conn.Write(p)
-	if err != nil {
-		c.failed.Store(true)
-	}
-	return n, err
-}
-
-// A greetedConn says the server's greeting, which was read already, again.
-type greetedConn struct {
-	net.Conn
-	said bool
-}
-
-func (c *greetedConn) Read(p []byte) (int, error) {
-	if c.said {
-		return c.Conn.Read(p)
-	}
-	c.said = true
-	return copy(p, "220 greeted before\r\n"), nil
 }
 
 func (s *smtpSender) setTimeouts(c *smtp.Client) {
