@@ -129,7 +129,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		at := calendar.Of(e.Time, q.Zone).Short(today) + e.Time.In(q.Zone).Format(" 15:04")
 		said := history.Describe(e, q.Zone)
 		if e.Time.Sub(q.Now) > time.Hour {
-			said += " (recorded by a clock that was ahead)"
+			said = "(by a clock that was ahead) " + said
 		}
 		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(said, "\n", " ")))
 	}
