@@ -155,7 +155,7 @@ var developmentBranches = append([]string{"develop", "devel", "development"}, De
 func (p *Policy) Refuses(to commit.Person) string {
 	switch {
 	case to.Email == "":
-		return "no recipient: the message gives no address for its committer (one that is a mailing list's or a program's does not count)\n" +
+		return "no recipient: the message gives no address for its committer (one that the mail was sent to, a mailing list's or a program's does not count)\n" +
 			"let the mailer name the committer in the message or in Reply-To, or the commits come by a webhook or a hook; a login needs domain under [[repository]]\n" +
 			"to drop this one: vext cancel ID"
 	case to.IsRobot():

@@ -50,8 +50,8 @@ func (b *body) read() (plain string) {
 	b.facts.log = b.facts.indented || h.Has("X-SVN-Commit-Repository") ||
 		strings.HasPrefix(subject, "svn commit") || strings.HasPrefix(subject, "cvs commit")
 	b.facts.push = h.Has("X-Git-Newrev") && !h.Has("X-Git-Rev")
-	b.fromGitLab = h.Has("X-GitLab-Project-Path") || strings.HasPrefix(subject, "[git][")
-	b.named = b.facts.log || b.fromGitLab || h.names()
+	b.fromGitLab = h.Has("X-GitLab-Project-Path") || strings.Contains(subject, "[git][")
+	b.named = b.facts.log || b.fromGitLab || h.names() || strings.EqualFold(b.mail.Sender(), webFlow)
 	for !b.ended || b.facts.push {
 		line, ok := b.next()
 		if !ok {
@@ -98,8 +98,7 @@ func (b *body) shape(line []byte) bool {
 		b.centralLog(string(line[len("LOG: "):]))
 		return true
 	case b.facts.revision != "" && string(line) == "description:":
-		b.facts.indented = true
-		b.centralLog("")
+		b.changesets()
 		return true
 	case bytes.HasPrefix(line, []byte("  Branch: refs/")):
 		return b.gitHub(string(line))
@@ -198,6 +197,31 @@ func (b *body) centralLog(first string) {
 		c.Files = Files{}
 	}
 	b.finish(c, false)
+}
+
+// changesets reads the message of a Mercurial changeset, and the changesets of
+// the same push behind it: hg's template decides whether there are any, and
+// whether `user:` says who made each. From is for the first.
+func (b *body) changesets() {
+	b.facts.indented = true
+	b.centralLog("")
+	for {
+		line, ok := b.lines.peek()
+		switch isChangeset := bytes.HasPrefix(line, []byte("changeset ")); {
+		case !ok || isDiff(line) && !isChangeset:
+			return
+		case isChangeset:
+			b.facts = facts{log: true, indented: true, others: true}
+			b.facts.changeset(strings.Fields(string(line)))
+		case bytes.HasPrefix(line, []byte("user:")):
+			b.facts.field(line)
+		case b.facts.others && b.facts.revision != "" && string(line) == "description:":
+			b.next()
+			b.centralLog("")
+			continue
+		}
+		b.next()
+	}
 }
 
 // BranchOfPath returns the branch that a path of a Subversion repository lies

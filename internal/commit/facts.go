@@ -11,7 +11,7 @@ import (
 
 // factInitials are the bytes that lines begin with which say something about
 // the message, or end it.
-var factInitials = initials("-_@dIT" + "Ttc MCUADNRO")
+var factInitials = initials("-_@dIT" + "Ttc MCUADNROu")
 
 func initials(s string) (set [256]bool) {
 	for i := range len(s) {
@@ -80,7 +80,7 @@ func (f *facts) field(line []byte) {
 		return
 	}
 	switch string(line[:i]) {
-	case "URL", "Date", "Author", "New Revision", "Revision":
+	case "URL", "Date", "Author", "user", "New Revision", "Revision":
 	default:
 		return // as most lines do
 	}
@@ -96,7 +96,7 @@ func (f *facts) field(line []byte) {
 		}
 	case "Date":
 		f.date = value
-	case "Author":
+	case "Author", "user":
 		f.author = ParsePerson(value)
 	case "New Revision", "Revision":
 		if n, err := strconv.ParseUint(strings.TrimPrefix(value, "r"), 10, 32); err == nil {
@@ -161,9 +161,11 @@ func (b *body) people(c *Commit, plain bool) {
 		m.from = &author
 	}
 	switch {
-	case c.Committer.Email != "" || f.others:
-	case !plain && f.author.Email != "" && !h.isLists(f.author.Email):
+	case c.Committer.Email != "":
+	case !plain && h.isPerson(f.author):
 		c.Committer = f.author
+	case f.others && !plain:
+		c.Committer = cmp.Or(c.Committer, Person{Name: f.author.Name})
 	case m.from.Email == "" && !plain && f.author.Name != "":
 		c.Committer = Person{Name: f.author.Name} // a login, of which the policy may know the domain
 	default:

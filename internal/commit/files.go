@@ -82,7 +82,7 @@ func (b *body) changedFiles() Files {
 // isDiff recognises the line with which the diff of a commit begins, and the
 // next commit.
 func isDiff(line []byte) bool {
-	for _, start := range []string{"diff ", "Index: ", "@@ -", "commit ", "====", "Property changes on: ", "Modified: ", "Added: ", "Deleted: ", "Copied: "} {
+	for _, start := range []string{"diff ", "Index: ", "@@ -", "commit ", "changeset ", "====", "Property changes on: ", "Modified: ", "Added: ", "Deleted: ", "Copied: "} {
 		if bytes.HasPrefix(line, []byte(start)) {
 			return true
 		}
