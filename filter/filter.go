@@ -207,7 +207,15 @@ func (f *Filter) push(in *input, mail *commit.Mail, asking []commit.Commit) (Res
 		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // whatever the mail says of them
 		c.ID = c.MadeID()
 	}
-	return f.take(asking...)
+	result, err := f.take(asking...)
+	if mail.Dropped > 0 && err == nil {
+		last := &asking[len(asking)-1]
+		f.Spool.Incomplete(spool.IncompletePush{
+			Repository: last.Repository, Refname: last.Refname, After: last.Revision, Listed: len(asking), Total: len(asking) + mail.Dropped,
+		})
+		result.Reason += fmt.Sprintf("; %d more are too many for one mail", mail.Dropped)
+	}
+	return result, err
 }
 
 // take is Take in the words of a verdict.

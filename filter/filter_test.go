@@ -404,3 +404,23 @@ func TestOnlyHTML(t *testing.T) {
 		}
 	}
 }
+
+// A push without end is taken up to a bound, and the operator is told of the
+// rest.
+func TestEndlessPush(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("From: x@example.org\nMessage-ID: <push@x>\nX-Git-Newrev: x\nX-Git-Repository: src\nX-Git-Refname: refs/heads/main\n\n")
+	for i := range 20 {
+		fmt.Fprintf(&b, "commit %040x\nAuthor: Ida <ida@example.org>\n\n    MFC after: 1 day\n%s\n", i+1, strings.Repeat("    a line of a long message\n", 18_000))
+	}
+	f := newFilter(t)
+	got, err := f.Run(strings.NewReader(b.String()))
+	if err != nil || got.Verdict != Spooled || !strings.Contains(got.Reason, "are too many for one mail") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	n := len(spooled(t, f))
+	notes := f.Spool.IncompletePushes()
+	if n < 10 || n >= 20 || len(notes) != 1 || notes[0].Listed != n || notes[0].Total != 20 || notes[0].Repository != "src" {
+		t.Errorf("%d in the spool, notes %+v", n, notes)
+	}
+}

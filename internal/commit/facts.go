@@ -107,19 +107,33 @@ func (f *facts) field(line []byte) {
 	}
 }
 
+// maxKept bounds the messages that are kept of one mail: a push without end is
+// cut off. commitSize is what a commit takes besides its message, roughly.
+const (
+	maxKept    = 8 << 20
+	commitSize = 512
+)
+
 // finish completes a commit from the mail's header and the lines before its
 // message, and adds it to the mail.
 func (b *body) finish(c Commit, plain bool) {
 	if c.Message == "" {
 		return
 	}
-	asks := true
-	if wanted := b.mail.wanted; wanted != nil {
-		_, asks = wanted.Request(c.Message)
+	m, asks := b.mail, true
+	if m.wanted != nil {
+		_, asks = m.wanted.Request(c.Message)
 	}
-	if !asks && (!b.mail.files || len(b.mail.Commits) >= mostOthers) {
-		b.mail.Others++
+	if !asks && (!m.files || len(m.Commits) >= mostOthers) {
+		m.Others++
 		return
+	}
+	if asks && len(m.Commits) > 0 {
+		if m.kept += len(c.Message) + commitSize; m.kept > maxKept {
+			m.Dropped++
+			return
+		}
+		c.Message = strings.Clone(c.Message) // which lies in more room than it needs
 	}
 	h := &b.mail.Header
 	f := &b.facts

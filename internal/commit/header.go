@@ -89,7 +89,11 @@ func (h *Header) stamps() (trailer, source string) {
 func (h *Header) mime() message.Header {
 	var m message.Header
 	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
-		if value := h.Get(name); value != "" {
+		value := h.Get(name)
+		if raw, ok := h.raw(name); ok && name == "Content-Type" { // in a boundary two blanks are two
+			value = strings.ReplaceAll(string(raw), "\n", "")
+		}
+		if value != "" {
 			if name == "Content-Transfer-Encoding" { // without a remark
 				value, _, _ = strings.Cut(strings.TrimRight(value, ";"), " ")
 			}

@@ -48,6 +48,7 @@ type Mail struct {
 	Header  Header
 	Commits []Commit // in the order of the mail; more than one only for a push
 	Others  int      // commits that were not wanted, see ReadAsking
+	Dropped int      // commits that were wanted, of a push too large to keep
 	LetGo   string   // why it is none of our business; "" for a commit
 	Bad     bool     // it is no mail at all
 	// OnlyHTML says that a commit mailer's mail asks for a reminder, and that only
@@ -67,6 +68,7 @@ type Mail struct {
 	joined  collector // that and further ones
 	facts   facts     // from the first
 	from    *Person   // who wrote the mail, once it was asked for
+	kept    int       // bytes of the messages of Commits, but for the first
 	inner   *Mail     // the mail that a list has wrapped
 	isInner bool
 }

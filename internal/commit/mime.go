@@ -95,7 +95,7 @@ func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	}
 	m.inner = &Mail{wanted: m.wanted, files: m.files, isInner: true}
 	m.inner.read(lines.rest())
-	m.Commits, m.Others, m.Plain = m.inner.Commits, m.inner.Others, m.inner.Plain
+	m.Commits, m.Others, m.Dropped, m.Plain = m.inner.Commits, m.inner.Others, m.inner.Dropped, m.inner.Plain
 	for i := range m.Commits {
 		c := &m.Commits[i]
 		c.Trailer, c.Source = m.Header.stamps()
