@@ -15,6 +15,8 @@ func TestRecipientOfMails(t *testing.T) {
 	for file, want := range map[string]string{
 		"github-one":         "jane@example.org",
 		"llvm":               "",
+		"llvm-robot":         "",
+		"llvm-from":          "jane@example.org",
 		"llvm-address":       "jane@example.org",
 		"git-notifier":       "jane@example.org",
 		"list-munged":        "ida@example.org",

@@ -180,6 +180,8 @@ func (b *body) people(c *Commit, plain bool) {
 		c.Committer = f.author
 	case f.others && !plain:
 		c.Committer = cmp.Or(c.Committer, Person{Name: f.author.Name})
+	case !plain && strings.Contains(f.author.Name, " ") && !strings.EqualFold(f.author.Name, m.from.Name):
+		c.Committer = Person{Name: f.author.Name} // somebody else's mail
 	case m.from.Email == "" && !plain && f.author.Name != "":
 		c.Committer = Person{Name: f.author.Name} // a login, of which the policy may know the domain
 	default:

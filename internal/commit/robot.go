@@ -9,7 +9,7 @@ import (
 // there is a program: forges, version control systems, mail systems.
 var robots = []string{
 	"github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "git", "svn", "hg", "cvs",
-	"notification", "notifications", "mailerdaemon", "wwwdata",
+	"notification", "notifications", "commit", "commits", "jenkins", "mailerdaemon", "wwwdata", "robot",
 }
 
 // IsRobot reports whether the person's address is a program's, or one that
@@ -49,7 +49,7 @@ func isBot(local string) bool {
 	case before == "" || !isLetter(before[len(before)-1]):
 		return true
 	}
-	for _, kind := range []string{"list", "build", "commit", "git", "svn", "mail", "merge"} {
+	for _, kind := range []string{"list", "build", "commit", "git", "github", "gitlab", "llvm", "svn", "mail", "merge"} {
 		if strings.HasSuffix(before, kind) {
 			return true
 		}

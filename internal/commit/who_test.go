@@ -10,7 +10,7 @@ func TestIsRobot(t *testing.T) {
 		"noreply@github.com", "no-reply@example.org", "No_Reply@example.org", "do-not-reply@example.org", "donotreply+x@example.org", "git-noreply@example.org",
 		"commits-noreply@bitbucket.org", "gitlab@git.example.org", "GitLab+x@example.org", "gitea@example.org", "notifications@github.com", "git@example.org", "svn@example.org",
 		"123+jane@users.noreply.github.com", "jane@users.noreply.github.com", "12-jane@users.noreply.gitlab.com", "jane@noreply.codeberg.org", "jane@no-reply.example.org",
-		"49699333+dependabot[bot]@users.noreply.github.com", "x[bot]@example.org", "bot@example.org", "build-bot@example.org", "llvmlistbot@example.org", "buildbot@example.org",
+		"49699333+dependabot[bot]@users.noreply.github.com", "x[bot]@example.org", "bot@example.org", "build-bot@example.org", "llvmlistbot@example.org", "buildbot@example.org", "llvmbot@example.org", "commits@example.org", "robot@example.org",
 		"mailer-daemon@example.org", "www-data@example.org",
 	} {
 		if !(Person{Email: address}).IsRobot() {
