@@ -13,6 +13,7 @@ var lookAlikes = []string{
 	"Changed:", "Changed:\n- the colour", "Changed:\n  the colour", "Added:\n\n   nothing", "Modified Paths:", "Modified Paths:\n- x", "Modified Paths:\n--------------------",
 	"Modified Paths:\n--------------\nthe rule above is as long", "Modified: nothing", "Modified: x\n\n", "Removed files:\n    x", "Log Message:\n-----------", "Log:",
 	"To generate a diff of this commit:", "Revision Links:\n--------------", "Author: x", "commit 0123456789012345678901234567890123456789\nAuthor: x", "Revision  Changes    Path",
+	"- - - - -", "- - - - -\n\nnext", "  Commit: 0123456789abcdef0123456789abcdef01234567\n  Author: x", "Compare: https://x/compare/y", "  Log Message:\n  -----------",
 	"-----BEGIN PGP SIGNATURE-----", "-----Original Message-----", "> quoted", "description:", "LOG: x", "changeset 0123456789ab in x",
 	// A quoted mail, and a quoted diff.
 	"Modified Paths:\n--------------\n    x.c", "diff --git a/x b/x\nindex 1..2\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-x\n+y",

@@ -31,7 +31,7 @@ func (b *body) gitHub(line string) bool {
 		return false
 	}
 	b.facts.repository = strings.TrimSpace(string(home[len("  Home: "):]))
-	b.facts.refname = strings.TrimSpace(strings.TrimPrefix(line, "  Branch: "))
+	b.facts.refname, b.facts.others = strings.TrimSpace(strings.TrimPrefix(line, "  Branch: ")), true
 	for revision := b.nextGitHub(nil); revision != ""; {
 		c := b.gitHubFields(revision)
 		var text collector
@@ -185,8 +185,8 @@ func gitLabCommit(line []byte) (c Commit, date string, ok bool) {
 	return Commit{Revision: revision, Author: who, Committer: who}, date, true
 }
 
-// gitLabMessage reads a message and the rule behind it, which is known by the
-// commit or the empty line that follows.
+// gitLabMessage reads a message and the rule behind it, which is known by what
+// follows: the next commit, or what GitLab prints behind the last.
 func (b *body) gitLabMessage() string {
 	var text collector
 	for {
@@ -194,14 +194,26 @@ func (b *body) gitLabMessage() string {
 		if !ok {
 			break
 		}
-		if string(line) == "- - - - -" {
-			ahead, more := b.lines.peek()
-			if _, _, isCommit := gitLabCommit(ahead); isCommit || !more || len(ahead) == 0 {
-				break
-			}
-			line = []byte("- - - - -")
+		if string(line) != "- - - - -" {
+			text.add(bytes.TrimRight(line, " \t"))
+			continue
 		}
-		text.add(bytes.TrimRight(line, " \t"))
+		blank := 0
+		ahead, more := b.lines.peek()
+		for ; more && len(ahead) == 0; ahead, more = b.lines.peek() {
+			b.next()
+			blank++
+		}
+		if _, _, isCommit := gitLabCommit(ahead); isCommit || !more || blank > 0 && isGitLabFooter(ahead) {
+			break
+		}
+		text.addAll("- - - - -\n" + strings.Repeat("\n", min(blank, 100)))
 	}
 	return messageText(text.String())
+}
+
+// isGitLabFooter recognises what GitLab prints behind the last message.
+func isGitLabFooter(line []byte) bool {
+	return bytes.HasSuffix(line, []byte(" changed file:")) || bytes.HasSuffix(line, []byte(" changed files:")) || string(line) == "Changes:" ||
+		bytes.HasPrefix(line, []byte("View it on GitLab")) || string(line) == "-- " || bytes.HasPrefix(line, []byte(cutMark))
 }
