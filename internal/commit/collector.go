@@ -19,14 +19,17 @@ const (
 // still counts.
 type collector struct {
 	strings.Builder
-	full bool
-	kept bool   // the last line behind the bound was kept
-	name string // that line when it is a name without a value: the value may be folded
+	full  bool
+	folds int    // how many lines more the value of the last line that was kept may have
+	name  string // the last line when it is a name without a value, which may be folded
 }
 
 func (c *collector) add(line []byte) {
 	c.full = c.full || c.Len()+len(line) >= largestText
-	if c.full && (c.Len() > largestText+largestText/8 || !c.keeps(line)) {
+	switch {
+	case !c.full:
+		c.folds = maxFolds
+	case c.Len() > largestText+largestText/8 || !c.keeps(line):
 		return
 	}
 	c.write(line)
@@ -37,17 +40,23 @@ func (c *collector) add(line []byte) {
 func (c *collector) keeps(line []byte) bool {
 	isFolded := len(line) > 0 && len(line) <= 200 && (line[0] == ' ' || line[0] == '\t')
 	switch {
-	case isFolded && c.kept:
+	case isFolded && c.folds > 0:
+		c.folds--
+		return true
 	case isFolded && c.name != "" && startsPeriod(bytes.TrimLeft(line, " \t")):
 		c.write([]byte(c.name))
-		c.kept, c.name = true, ""
-	default:
-		c.kept, c.name = holdsPeriod(line), ""
-		if !c.kept && len(line) > 1 && len(line) <= longestKey && line[len(line)-1] == ':' {
-			c.name = string(line)
-		}
+		c.folds, c.name = maxFolds, ""
+		return true
 	}
-	return c.kept
+	c.folds, c.name = 0, ""
+	if holdsPeriod(line) {
+		c.folds = maxFolds
+		return true
+	}
+	if len(line) > 1 && len(line) <= longestKey && line[len(line)-1] == ':' {
+		c.name = string(line)
+	}
+	return false
 }
 
 func (c *collector) write(line []byte) {

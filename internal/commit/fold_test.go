@@ -149,6 +149,18 @@ func TestFoldedBehindTheBound(t *testing.T) {
 			t.Errorf("%q behind a long message asks for %q", trailer, r.Period)
 		}
 	}
+	// Indented lines without end are no value, and leave room for one.
+	message := cleanMessage("s\nMFC after: 3\n" + strings.Repeat(" of a message that has no end\n", 40000) + "MFC after: 2\n weeks\n")
+	if r, _ := trailers.Request(message); len(message) > largestText+1000 || r.Period.String() != "2 weeks" {
+		t.Errorf("behind a long indented message: %q", r.Period)
+	}
+	// Nor does it matter where the bound is.
+	for n := range 20 {
+		message := cleanMessage("s\n" + strings.Repeat("x", largestText-8-n) + "\nMFC after: 2\n weeks\n")
+		if r, _ := trailers.Request(message); r.Period.String() != "2 weeks" {
+			t.Errorf("%d bytes before the bound: %q", n, r.Period)
+		}
+	}
 }
 
 // Of several trailers that disagree the last counts, and the others are known.

@@ -163,7 +163,8 @@ func TestRealCommits(t *testing.T) {
 }
 
 func FuzzRequest(f *testing.F) {
-	for _, s := range []string{"MFC after: 1 week", "X-MFC-in: 2w\nMFC: After 3 days.", "MFC: 296348", ":", "MFC after:\r\n"} {
+	for _, s := range []string{"MFC after: 1 week", "X-MFC-in: 2w\nMFC: After 3 days.", "MFC: 296348", ":", "MFC after:\r\n",
+		"MFC after:\n 2 weeks", "MFC after: 2\n\tweeks\n and 3\n days", "  MFC after:\n    about\n    a month\n  MFC in: 1\n week, please"} {
 		f.Add(s)
 	}
 	trailers, _ := NewTrailers("Ping after")
@@ -172,8 +173,12 @@ func FuzzRequest(f *testing.F) {
 		if ok && r.Err == nil && r.Period.String() == "" {
 			t.Errorf("%q asks for a period without words", s)
 		}
-		if ok && strings.ContainsAny(r.Key+r.Value, "\n") {
+		if ok && strings.ContainsAny(r.Key+r.Value+r.Others, "\n") {
 			t.Errorf("%q: the trailer has more than one line", s)
+		}
+		message := cleanMessage(s)
+		if _, ok := trailers.Request(message); ok != trailers.Ask([]byte(message)) {
+			t.Errorf("%q: Ask says %v", message, !ok)
 		}
 	})
 }
