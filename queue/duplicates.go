@@ -35,7 +35,11 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waitin
 	var queued []*Decision
 	planned := &plannedIndex{}
 	for i := range plan {
-		if d := &plan[i]; d.Event.Kind == history.Queued {
+		d := &plan[i]
+		if snoozed, err := calendar.Parse(known.Name(d.Name).Snoozed); err == nil && d.needsDay { // it was set aside after that
+			d.Day, d.Event.Kind, d.Event.Due, d.Event.Reason, d.Event.Cause = snoozed, history.Queued, snoozed.String(), "", ""
+		}
+		if d.Event.Kind == history.Queued {
 			queued = append(queued, d)
 			planned.add(d)
 		}

@@ -310,6 +310,28 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A message without a period that can be read keeps the day that a person has
+// given it.
+func TestRetryOfGivenDay(t *testing.T) {
+	q := newQueue(t)
+	put(t, q, mail{id: "a", asks: "MFC after: soon"}, mail{id: "b", asks: "MFC after: soon"})
+	schedule(t, q)
+	if _, err := q.Snooze(one(t, q, "a"), period(t, "1 week"), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.SetAside(one(t, q, "a").Entry(), history.Event{}, "no such user"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b"} {
+		if err := q.Retry(one(t, q, id), "ops"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := schedule(t, q); got["a"] != "queued 20261127" || got["b"] != "failed" {
+		t.Errorf("they became %q", got)
+	}
+}
+
 // What was set aside comes back once its cause is mended, on the day that it
 // was given before.
 func TestRetry(t *testing.T) {

@@ -37,6 +37,7 @@ type Decision struct {
 	stays    bool     // it can't be moved out of the spool
 	replaces *Entry   // what waits for the same commit, and is not to be believed
 	young    bool     // a mail that is to wait for another way to bring its commit
+	needsDay bool     // all that it lacks is a day, which a person may have given it
 }
 
 // Progress is told how far a long piece of work has come.
@@ -153,6 +154,7 @@ func (q *Queue) judge(d *Decision, m *Message) {
 		if m.Source != commit.FromImport { // whose commits are of the past
 			d.Event.Cause = history.CausePeriod
 		}
+		d.needsDay = q.Policy.refuses(&m.Commit) == ""
 		return
 	}
 	d.copyOf = originals(&m.Commit)
