@@ -34,6 +34,14 @@ type rejection struct {
 	verdict verdict
 }
 
+// and returns what two rejections of one line come to: what may change counts.
+func (r rejection) and(other rejection) rejection {
+	if r.text != "" && r.verdict == temporary || other.text == "" {
+		return r
+	}
+	return other
+}
+
 // An answer is what an error means, be it one to JOIN or to a message.
 type answer struct {
 	words   string

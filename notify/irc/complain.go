@@ -25,7 +25,10 @@ func (l *link) asks(what string) {
 	l.asked[what] = l.numbered
 }
 
-func (l *link) isAsked(what string) bool { _, is := l.asked[what]; return is }
+func (l *link) isAsked(what string) bool {
+	_, is := l.asked[what]
+	return is
+}
 
 // answered forgets the commands that went out before a PING of this number.
 func (l *link) answered(number uint64) {
@@ -109,8 +112,7 @@ func (l *link) complainedOf(r *room, c *complaint) {
 	if !isOpen || r.open == 0 {
 		return
 	}
-	r.errors++
-	r.rejection = c.rejection
+	r.refused(c.rejection)
 	l.isOutside(r, c.command)
 }
 
@@ -124,12 +126,13 @@ func (l *link) complainedOfAny(c *complaint) {
 	if c.verb != "" { // PRIVMSG or NOTICE
 		isSure = !l.isAsked(askedNickServ)
 	}
+	no := c.rejection
+	if !isSure {
+		no.verdict = temporary
+	}
 	for _, r := range l.meant() {
-		r.errors++
-		r.isVague, r.rejection = true, c.rejection
-		if !isSure {
-			r.rejection.verdict = temporary
-		}
+		r.refused(no)
+		r.isVague = true
 	}
 }
 
@@ -149,13 +152,18 @@ func (l *link) meant() []*room {
 }
 
 // dropped is what servers say in a NOTICE of their own about a message that they
-// have not delivered: that it is throttled, or was not sent.
-var dropped = regexp.MustCompile(`(?i)throttled|flood|\b(not|n't|cannot)( be| been)? (sen[dt]|deliver(ed)?|processed)\b|\bmessage\b.*\b(dropped|blocked|rejected|discarded|refused)\b`)
+// have not delivered: that it is throttled, was not sent, or was blocked.
+var dropped = regexp.MustCompile(`(?i)throttled|flood|rate.?limit|too (fast|quickly|many messages)|slow down` +
+	`|(\bnot|n't|\bcannot)( be| been)? (sen[dt]|deliver(ed)?|processed)\b` +
+	`|\bmessages?\b.*\b` + undone + `|` + undone + `.*\bmessages?\b`)
 
-// isDropped reports whether e is such a NOTICE, and not one of a user's.
+const undone = `(dropped|blocked|rejected|discarded|refused|denied|ignored|filtered|suppressed)\b`
+
+// isDropped reports whether e is such a NOTICE: not one of a user's, nor one to a
+// channel.
 func (l *link) isDropped(e *girc.Event) bool {
 	isServer := e.Source == nil || e.Source.Ident == "" && e.Source.Host == ""
-	return isServer && len(e.Params) > 1 && l.fold(e.Params[0]) == l.fold(l.nick) && dropped.MatchString(e.Last())
+	return isServer && len(e.Params) > 1 && slices.Contains([]string{l.fold(l.nick), "*", "auth"}, l.fold(e.Params[0])) && dropped.MatchString(e.Last())
 }
 
 // noticed is a NOTICE of the server's: one that says that a message was dropped

@@ -127,6 +127,11 @@ func TestAnswers(t *testing.T) {
 		":irc NOTICE vext :Your message to %t was blocked: spam":          isWaiting,
 		":irc NOTICE vext :*** PRIVMSG command not processed, as you are": isWaiting,
 		"NOTICE vext :Your message could not be delivered":                isWaiting,
+		":irc NOTICE * :Your message to %t couldn't be delivered":         isWaiting,
+		":irc NOTICE vext :Blocked your message":                          isWaiting,
+		":irc 404 vext %t :No\n:irc 417 vext :No":                         isWaiting,
+		":irc 417 vext :No\n:irc 404 vext %t :No":                         isWaiting,
+		":irc NOTICE vext :You are sending messages too fast":             isWaiting,
 
 		// What no other try would change.
 		":irc 407 vext %t :Duplicate recipients":                        isRejected,

@@ -22,9 +22,9 @@ func (l *link) confirmed(e *girc.Event) bool {
 		isOver = e.Params[0][0] == '-'
 	case isError(e.Command) && len(e.Params) > 0:
 		l.isOutside(w.flight.room, e.Command)
-		w.rejection = l.complaint(e).rejection
+		w.rejection = w.rejection.and(l.complaint(e).rejection)
 	case e.Command == girc.NOTICE && l.isDropped(e):
-		w.rejection = droppedBy(e)
+		w.rejection = w.rejection.and(droppedBy(e))
 	case e.Command != "ACK" && !(l.isMe(e) && (e.Command == girc.PRIVMSG || e.Command == girc.NOTICE)):
 		isOver = false // RPL_AWAY, and what else is good to know
 	}
@@ -129,7 +129,7 @@ func (l *link) settle(w *wire, no rejection) {
 	f.open--
 	f.room.open--
 	if no.text != "" {
-		f.rejection, f.left = no, nil
+		f.rejection, f.left = f.rejection.and(no), nil
 		if f.room.current == f {
 			f.room.current = nil
 		}

@@ -39,7 +39,7 @@ type Outbox struct {
 	isLoaded bool
 
 	dead    error         // of the writer, that ended all writing
-	ended   chan struct{} // room for one: there is something in told
+	ended   chan struct{} // room for one: there is something in done
 	settled chan struct{} // room for one: a reminder has been told, or rejected
 
 	mu       sync.Mutex

@@ -218,7 +218,7 @@ func (l *link) nickMost() int {
 // welcome is the server's word that we are in.
 func (l *link) welcome(e *girc.Event) error {
 	now := l.client.Now()
-	if len(e.Params) > 0 {
+	if len(e.Params) > 0 && e.Params[0] != "*" { // of one that has not read our NICK yet
 		l.nick = e.Params[0]
 	}
 	l.welcomed, l.nickTried, l.nickServ = now, now, true

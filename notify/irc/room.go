@@ -34,7 +34,7 @@ type room struct {
 	isOut   bool      // we were thrown out before the first of these
 	isVague bool      // one of these did not name the room
 
-	rejection rejection // what the last of these said
+	rejection rejection // what these said
 	unclear   int       // how often that was not clear of the same line
 	unclearOf uint64    // its number
 
@@ -165,7 +165,15 @@ func (r *room) leave(now time.Time) {
 }
 
 // forgive forgets what the server said about what was on the wire.
-func (r *room) forgive() { r.errors, r.isOut, r.isVague = 0, false, false }
+func (r *room) forgive() {
+	r.errors, r.isOut, r.isVague, r.rejection = 0, false, false, rejection{}
+}
+
+// refused notes an error about what is on the wire.
+func (r *room) refused(no rejection) {
+	r.errors++
+	r.rejection = r.rejection.and(no)
+}
 
 // show publishes the state for who asks.
 func (r *room) show() {
