@@ -88,6 +88,7 @@ printf '{"name": "evil", "vcs": "git", "where": "%s", "begun": true, "positions"
 		r.ok(t)
 	}
 	contains(t, s.try("vext", "vext check").stdout, s.places.Replace("/var/spool/vext/hooks/evil.json: not trusted: it belongs to user 60001"))
+	contains(t, s.try("vext", "vext hook status").stderr, "evil.json: not trusted")
 	s.wantNotRun("run and check")
 	if r := s.try("vext", "vext import --repository evil --since 2020-01-01"); r.status == 0 {
 		t.Error("its past is taken in")

@@ -28,6 +28,7 @@ func newHookStatus(a *app) *cobra.Command {
 			}
 			if len(args) == 0 {
 				states, err := store.All()
+				err = errors.Join(append(store.Untrusted(), err)...)
 				if len(states) == 0 && err == nil {
 					_, err = fmt.Fprintln(a.stdout, "no hook is installed")
 				}
