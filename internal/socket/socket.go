@@ -1,0 +1,76 @@
+// Package socket listens at Unix sockets, and says which user of this machine
+// is at the other end of a connection.
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// MaxPath is how long the path of a socket may be on every system, in bytes
+// (sockaddr_un).
+const MaxPath = 100
+
+// Listen listens at path and gives the socket that mode, whatever the umask. A
+// socket at which nobody listens, which a crash left behind, is replaced;
+// anything else at path is an error. The listener removes the socket when it is
+// closed.
+func Listen(path string, mode fs.FileMode) (*net.UnixListener, error) {
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// removeStale removes a socket at which nobody listens, and nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("listen at %s: something that is no socket is in the way", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("listen at %s: another process listens there", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// ErrNoPeer says that this system does not tell who connects.
+var ErrNoPeer = errors.New("this system does not tell vext which user connects to a socket")
+
+// ErrUsersHidden says that the process is in a user namespace that hides the other
+// users of the machine: each of them looks like nobody there.
+var ErrUsersHidden = errors.New("the service runs in a user namespace, where it can't see who connects")
+
+// Peer returns the effective user ID that the process at the other end had when
+// it connected. The error is ErrNoPeer where PeerKnown is false.
+func Peer(conn *net.UnixConn) (uid uint32, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	controlErr := raw.Control(func(fd uintptr) { uid, err = peer(int(fd)) })
+	return uid, errors.Join(controlErr, err)
+}
