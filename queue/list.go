@@ -19,6 +19,7 @@ const (
 	InQueue  = "queue"
 	InFailed = "failed"
 	InDone   = "done" // sent, cancelled, or ignored by the policy
+	InSent   = "sent" // no place: a reminder that the history says was sent
 )
 
 // An Item is a message as a person sees it in a list: where it is, and what
@@ -36,11 +37,15 @@ type Item struct {
 	Why    string             // and why not
 	Held   bool               // it waits in the spool for another way to bring its commit
 	IRC    []string           // the targets that were not yet told of it
+	Sent   time.Time          // when it was sent, for InSent
 }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
-	heldUntil := ""
+	sent, heldUntil := "", ""
+	if !i.Sent.IsZero() {
+		sent = i.Sent.Format(time.RFC3339)
+	}
 	if !i.Until.IsZero() {
 		heldUntil = i.Until.Format(time.RFC3339)
 	}
@@ -61,10 +66,11 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		IRC        []string `json:"irc,omitempty"`
 		HeldUntil  string   `json:"held_until,omitempty"`
 		HeldWhy    string   `json:"held_why,omitempty"`
-		Path       string   `json:"path"`
+		Sent       string   `json:"sent,omitempty"`
+		Path       string   `json:"path,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, i.Path,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, sent, i.Path,
 	})
 }
 
@@ -190,6 +196,24 @@ func (q *Queue) Done() ([]Item, error) {
 	return items, err
 }
 
+// Sent returns the reminders that were sent, in the order in which they were. One
+// that was snoozed and sent again is there twice. All is taken from the history:
+// most of the messages are no longer kept.
+func (q *Queue) Sent() ([]Item, error) {
+	var items []Item
+	_, err := q.History.Scan(func(e *history.Event) {
+		if e.Kind != history.Sent {
+			return
+		}
+		sent := *e
+		item := Item{Event: &sent, Name: e.Name, Place: InSent, Sent: e.Time}
+		item.Day, _ = calendar.Parse(e.Due)
+		item.Reason = e.Reason
+		items = append(items, item)
+	})
+	return items, err
+}
+
 // ErrNotFound and ErrAmbiguous are returned for an ID that names nothing, or
 // several things.
 var (
@@ -205,6 +229,11 @@ const shortestPrefix = 4
 // was sent. The error is ErrNotFound or ErrAmbiguous, with the items that the
 // ID could mean, or of the machine.
 func (q *Queue) Find(id string) ([]Item, error) {
+	return q.FindAmong(id, func(*Item) bool { return true })
+}
+
+// FindAmong is Find among some items alone; of the others it tells nothing.
+func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
 	for _, list := range []func() ([]Item, error){q.Waiting, q.Spooled, q.Failed, q.Done} {
 		items, err := list()
 		if err != nil {
@@ -212,6 +241,9 @@ func (q *Queue) Find(id string) ([]Item, error) {
 		}
 		var found []Item
 		for _, item := range items {
+			if !counts(&item) {
+				continue
+			}
 			if item.Name == id {
 				return []Item{item}, nil
 			}
@@ -229,6 +261,9 @@ func (q *Queue) Find(id string) ([]Item, error) {
 	}
 	return nil, ErrNotFound
 }
+
+// Is reports whether an ID can mean the item: its name, or its revision.
+func (i *Item) Is(id string) bool { return id != "" && i.Name == id || i.isRevision(id) }
 
 // isRevision reports whether id is the item's revision: a prefix of a hash, or
 // the whole of a number, with its r or without. Where there is no revision, a

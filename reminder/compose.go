@@ -64,6 +64,7 @@ func subject(word, text string) string {
 type digestData struct {
 	Reminders      []Words
 	Host, Operator string
+	OnHost         bool // see Words
 }
 
 // digest composes one mail of several reminders for one person.
@@ -77,7 +78,7 @@ func (s *Service) digest(items []*dueItem, words []Words) (*notify.Mail, error) 
 		keys += item.key() + "\n"
 		ids = append(ids, item.message.ID)
 	}
-	text, err := s.Templates.Text(templates.Digest, digestData{words, s.Host, s.Operator})
+	text, err := s.Templates.Text(templates.Digest, digestData{words, s.Host, s.Operator, words[0].OnHost})
 	if err != nil {
 		return nil, err
 	}

@@ -247,3 +247,43 @@ func TestFolded(t *testing.T) {
 		}
 	}
 }
+
+// The mail says "on HOST" only to who can use the commands there; all others are
+// told whom to ask.
+func TestWhereTheCommandsWork(t *testing.T) {
+	for _, test := range []struct {
+		operator, user string // user is who can
+		want, digest   string
+	}{
+		{"", "jane@example.org", "or no more, on host.example.org:\n\n    vext snooze", "The commands are for host.example.org.\n"},
+		{"ops@example.org", "jane@example.org", "or no more, on host.example.org (or ask ops@example.org):\n\n    vext snooze", "The commands are for host.example.org; or ask ops@example.org.\n"},
+		{"ops@example.org", "tom@example.org", "or no more, write to ops@example.org\nand quote one of these lines:\n\n    vext snooze", "\nWrite to ops@example.org and quote the line that is to be done.\n"},
+		{"", "tom@example.org", "or no more, ask whoever runs vext\non host.example.org for one of these:\n\n    vext snooze", "\nAsk whoever runs vext on host.example.org for what is to be done.\n"},
+	} {
+		for _, digest := range []bool{false, true} {
+			s, out := newService(t)
+			s.Operator, s.Digest = test.operator, digest
+			s.OnHost = func(address string) bool { return address == test.user }
+			for _, file := range []string{"git-freebsd.eml", "plain.eml"} {
+				data, err := os.ReadFile(filepath.Join("../testdata/mails", file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				data = bytes.ReplaceAll(data, []byte("ida@"), []byte("jane@"))
+				if _, err := s.Queue.Spool.Put(file, data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := at(t, s, 60); err != nil || len(out.mails) == 0 {
+				t.Fatalf("%v, %d mails", err, len(out.mails))
+			}
+			want := test.want
+			if len(out.mails) == 1 {
+				want = test.digest
+			}
+			if text := strings.ReplaceAll(string(out.mails[0].Data), "\r\n", "\n"); !strings.Contains(text, want) || (len(out.mails) == 1) != digest {
+				t.Errorf("%+v: %d mails, the first:\n%s", test, len(out.mails), text)
+			}
+		}
+	}
+}

@@ -68,6 +68,18 @@ func TestExplainTooLong(t *testing.T) {
 	golden(t, "not-understood-too-long", out.mails[0].Data)
 }
 
+// Who can use the commands is told where.
+func TestExplainOnHost(t *testing.T) {
+	s, out := explaining(t)
+	s.OnHost = func(address string) bool { return address == "ida@example.org" }
+	put(t, s, "a", "<ida@example.org>", "Remind after: 11 years")
+	mustRun(t, s, 0, "1 set aside, 1 explained")
+	const want = "all the same, run the line below on host.example.org, with the period that you want.\r\n\r\n    vext snooze"
+	if text := string(out.mails[0].Data); !strings.Contains(text, want) {
+		t.Errorf("got\n%s\nwant %s", text, want)
+	}
+}
+
 // Who gets no such mail.
 func TestExplainNobody(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, s *Service){

@@ -25,9 +25,10 @@ type Service struct {
 	WithoutMail bool // nobody is to be written to, and that is as it should be
 	Templates   *templates.Set
 	From        *mail.Address
-	Envelope    string // the envelope sender
-	Operator    string // address, may be empty
-	Host        string // the name of this machine
+	Envelope    string                    // the envelope sender
+	Operator    string                    // address, may be empty
+	Host        string                    // the name of this machine
+	OnHost      func(address string) bool // whether the commands work there for a recipient; nil for nobody
 	Digest      bool
 	Explain     bool   // committers are told that a trailer can't be understood
 	MaxPerDay   int    // mails to one recipient a day that anybody can have caused; 0 for no limit

@@ -19,7 +19,7 @@ func TryTemplates(set *templates.Set) error {
 	for name, data := range map[string]any{
 		templates.Reminder:      w,
 		templates.ReminderIRC:   w,
-		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator},
+		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost},
 		templates.SetAside:      setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &Numbers{Host: w.Host},

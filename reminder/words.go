@@ -41,6 +41,7 @@ type Words struct {
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
 	Host       string   // where vext runs
+	OnHost     bool     // whether vext snooze and vext cancel work there for the recipient
 	Operator   string   // who looks after it, may be empty
 	Message    string   // the commit message
 }
@@ -61,7 +62,7 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
 		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
 		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
-		ID: name, Host: s.Host, Operator: s.Operator,
+		ID: name, Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
 		Message: text.Clean(m.Message),
 	}
 	if m.Branch() != "" {

@@ -36,6 +36,7 @@ func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, p
 	k := checker{q, c, map[string]*follow.State{}}
 	findings := k.mail()
 	findings = append(findings, k.listeners()...)
+	findings = append(findings, k.control()...)
 	findings = append(findings, k.webhooks()...)
 	states, err := follow.Followed(q.State).All()
 	findings = append(findings, unreadable("repositories", err)...)
@@ -127,6 +128,8 @@ func answers(what, network, address, text string) reminder.Finding {
 	switch what {
 	case "http":
 		question, answer = "GET / HTTP/1.0\r\n\r\n", "HTTP/1."
+	case "control":
+		question, answer = "{}\n", "{"
 	case "irker":
 		question, answer = `{"to": [], "privmsg": "", "ack": true}`+"\n", `{"ok":true`
 	}

@@ -169,8 +169,9 @@ func IsName(s string) bool {
 
 // BecomeOwner gives up root for the owner of the state directory, so that what
 // an administrator does by hand leaves no file behind that the service, which
-// runs as another user, can't touch. It does nothing for any other user.
-func BecomeOwner(state string) error {
+// runs as another user, can't touch. groups, unless nil, returns the groups that
+// this user is a member of. It does nothing for any other user than root.
+func BecomeOwner(state string, groups func(uid int) []int) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -183,7 +184,11 @@ func BecomeOwner(state string) error {
 		return nil
 	}
 	uid, gid := int(owner.Uid), int(owner.Gid)
-	if err := errors.Join(syscall.Setgroups([]int{gid}), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
+	all := []int{gid}
+	if groups != nil {
+		all = append(all, groups(uid)...)
+	}
+	if err := errors.Join(syscall.Setgroups(all), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
 		return fmt.Errorf("become the owner of %s: %w", state, err)
 	}
 	return nil

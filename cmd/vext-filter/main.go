@@ -122,7 +122,7 @@ func decide(opts options, stdin io.Reader) (filter.Result, error) {
 			return filter.Result{}, err
 		}
 	}
-	if err := spool.BecomeOwner(state); err != nil {
+	if err := spool.BecomeOwner(state, nil); err != nil {
 		return filter.Result{}, err
 	}
 	f, err := filter.New(spool.New(state), opts.trailers...)

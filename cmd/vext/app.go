@@ -17,6 +17,7 @@ import (
 
 	_ "github.com/emersion/go-message/charset" // mails in every charset
 
+	"vext/control"
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
@@ -41,6 +42,9 @@ type app struct {
 	user                       string // who is at work
 	makeState                  bool   // the command may make the user's own state directory
 	stateID                    string // that the state directory must have since vext serve began; "" for any
+
+	loaded *config.Config  // the configuration, where it was read before
+	caller *control.Caller // who asked for the command by the control socket; nil for all others
 }
 
 // buildVersion is set by the Makefile.
@@ -58,7 +62,13 @@ func version() string {
 
 // load reads the configuration.
 func (a *app) load() (*config.Config, error) {
+	if a.loaded != nil {
+		return a.loaded, nil
+	}
 	c, err := config.Load(a.configPath, queue.DefaultBranches)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, err // of which the file says nothing
+	}
 	if err != nil {
 		return nil, hinted{err, "see vext.toml(5)"}
 	}
@@ -118,17 +128,33 @@ func adopt(q *queue.Queue) (id string, isNew bool, err error) {
 	return id, isNew, err
 }
 
-// becomeOwner is spool.BecomeOwner, with the home of whom it makes of root: git,
-// ssh and svn look there for what is theirs.
+// becomeOwner is spool.BecomeOwner, with the home and the groups of the user that
+// it makes of root: a service of that user has these as well.
 func becomeOwner(state string) error {
 	before := os.Geteuid()
-	if err := spool.BecomeOwner(state); err != nil || os.Geteuid() == before {
+	if err := spool.BecomeOwner(state, groupsOf); err != nil || os.Geteuid() == before {
 		return err
 	}
 	if u, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
 		return os.Setenv("HOME", u.HomeDir)
 	}
 	return os.Unsetenv("HOME")
+}
+
+// groupsOf returns the groups of a user, none of one that is not known.
+func groupsOf(uid int) []int {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return nil
+	}
+	ids, _ := u.GroupIds()
+	var groups []int
+	for _, id := range ids {
+		if gid, err := strconv.Atoi(id); err == nil {
+			groups = append(groups, gid)
+		}
+	}
+	return groups
 }
 
 // stateDir returns the state directory, which then exists.
@@ -250,7 +276,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 	return &reminder.Service{
 		Queue: q, Inflow: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Notices) > 0),
-		Operator:    c.Operator, Host: host, Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
+		Operator:    c.Operator, Host: host, OnHost: worksFor(c), Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Log: log, Progress: a.progress,
 	}, nil
 }
@@ -282,10 +308,15 @@ func who() string {
 	return currentUser()
 }
 
-// currentUser returns the name of the user that the process runs as.
+// currentUser returns the name of the user that the process runs as, after
+// becomeOwner, too: user.Current remembers who it was at first.
 func currentUser() string {
-	if u, err := user.Current(); err == nil {
+	id := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}
-	return fmt.Sprintf("uid %d", os.Getuid())
+	if u, err := user.Current(); err == nil && u.Uid == id { // $USER, of one who is not in /etc/passwd
+		return u.Username
+	}
+	return "uid " + id
 }

@@ -16,7 +16,7 @@ func newCancel(a *app) *cobra.Command {
 		Example:           `  vext cancel 0123456789ab`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeIDs(0, waiting),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, id := range args {
 				errs = append(errs, a.change(cmd, id, func(q *queue.Queue, item *queue.Item) error {
@@ -25,7 +25,7 @@ func newCancel(a *app) *cobra.Command {
 			}
 			a.takeBack(cmd.Context())
 			return errors.Join(errs...)
-		},
+		}),
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +46,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			case err != nil:
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
 			default:
-				findings = append(findings, reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")})
+				findings = append(findings, checkConfig(c))
 				findings = append(findings, checkSecrets(c)...)
 				findings = append(findings, s.Check(cmd.Context(), limits)...)
 				findings = append(findings, source.Check(s.Queue, c, repositories(c), func(h *follow.State) ([]hook.Part, error) {
@@ -71,6 +74,33 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 	flags.DurationVar(&limits.MaxSilence, "max-silence", 30*24*time.Hour, "how long ago a commit may have been seen; 0 for no limit")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// checkConfig looks whether the user that the checks are made as, which is the
+// service's where root runs them, can read the configuration: root has read it
+// before.
+func checkConfig(c *config.Config) reminder.Finding {
+	f := reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")}
+	if c.Path == "" {
+		return f
+	}
+	file, err := os.Open(c.Path)
+	if err != nil {
+		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%v for user %s, which owns the state directory and runs the service", err, currentUser())
+		f.Hint = fmt.Sprintf("give it to the group of that user: chgrp %s %s && chmod 640 %[2]s", currentGroup(), c.Path)
+		return f
+	}
+	file.Close()
+	return f
+}
+
+// currentGroup returns the name of the group that the process runs as.
+func currentGroup() string {
+	id := strconv.Itoa(os.Getegid())
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
 }
 
 // checked returns the service and its configuration.

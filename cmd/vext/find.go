@@ -4,22 +4,32 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"vext/control"
+	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/queue"
 )
 
-// find returns the one reminder that an ID names.
-func find(q *queue.Queue, id string) (*queue.Item, error) {
-	items, err := q.Find(id)
+// find returns the one reminder that an ID names, of those that the user may
+// see.
+func (a *app) find(q *queue.Queue, id string) (*queue.Item, error) {
+	hint := "an ID is the first digits of a commit's hash, at least four, or of a name, as vext list shows them"
+	sees := func(*queue.Item) bool { return true }
+	if a.caller != nil {
+		hint = "an ID stands in the reminder itself, in its lines vext snooze and vext cancel; only reminders to " + strings.Join(a.caller.Addresses, ", ") + " can be found"
+		sees = func(item *queue.Item) bool { return control.Contains(a.caller.Addresses, item.Address) }
+	}
+	items, err := q.FindAmong(id, sees)
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
-		return nil, hinted{fmt.Errorf("%w: %s", err, id), "an ID is the first digits of a commit's hash, at least four, or of a name, as vext list shows them"}
+		return nil, hinted{fmt.Errorf("%w: %s", err, id), hint}
 	case errors.Is(err, queue.ErrAmbiguous):
 		var names []string
 		for i := range items[:min(len(items), 5)] {
@@ -62,7 +72,7 @@ func (a *app) unlocked(_ *cobra.Command, fn func(*queue.Queue, *config.Config) e
 // change finds a reminder and does something to it.
 func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue.Item) error) error {
 	return a.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
-		item, err := find(q, id)
+		item, err := a.find(q, id)
 		if err != nil {
 			return err
 		}
@@ -70,44 +80,22 @@ func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue
 	})
 }
 
-// completeIDs completes the IDs of what lists return, for at most so many
-// arguments; 0 is any number.
-func (a *app) completeIDs(most int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		q, _, err := a.openQueue()
-		if err != nil || (most > 0 && len(args) >= most) {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var ids []string
-		for _, list := range lists {
-			items, err := list(q)
-			if err != nil {
-				continue
-			}
-			for i := range items {
-				id := safeID(&items[i])
-				if strings.HasPrefix(id, typed) {
-					ids = append(ids, cobra.CompletionWithDesc(id, printable(items[i].Subject)))
-				}
-			}
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// safeID returns an ID that is safe to type: a revision of a version control
-// system, or the name.
-func safeID(item *queue.Item) string {
-	id := commit.ShortRevision(item.Revision)
-	if !commit.IsHex(strings.TrimPrefix(id, "r")) {
-		return item.Name
-	}
-	return id
-}
-
 func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }
 func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Failed() }
-func done(q *queue.Queue) ([]queue.Item, error)    { return q.Done() }
+
+// keptDays is for how many days a message is kept that was sent.
+const keptDays = 60
+
+// sentLately returns what was sent and can be shown or snoozed. To read the
+// messages themselves takes too long for a completion.
+func sentLately(q *queue.Queue) ([]queue.Item, error) {
+	items, err := q.Sent()
+	i := slices.IndexFunc(items, func(item queue.Item) bool { return q.Today().Sub(calendar.Of(item.Sent, q.Zone)) <= keptDays })
+	if i < 0 {
+		i = len(items)
+	}
+	return items[i:], err
+}
 
 // title names a reminder in an answer: the commit and its subject.
 func title(item *queue.Item) string {

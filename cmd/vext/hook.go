@@ -240,6 +240,8 @@ func newHookRemove(a *app) *cobra.Command {
 		Use:   "remove REPO",
 		Short: "Take the hook out, and put back what was there before",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: a.completeHooked,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, store, err := a.hooks()
 			if err != nil {

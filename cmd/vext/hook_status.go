@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,42 +18,61 @@ import (
 
 func newHookStatus(a *app) *cobra.Command {
 	var opts hookOptions
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status [REPO]",
 		Short: "Say how the hooks stand: of one repository, or of all",
-		Args:  cobra.MaximumNArgs(1),
+		Example: `  vext hook status
+  vext hook status --json | jq -r '.[] | select(.ok | not).name'`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeHooked,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, err := a.hooks()
-			if err != nil {
+			c, states, err := a.hookStates(cmd.Context(), args, opts.vcs)
+			if c == nil || len(args) > 0 && err != nil {
 				return err
 			}
-			if len(args) == 0 {
-				states, err := store.All()
-				err = errors.Join(append(store.Untrusted(), err)...)
-				if len(states) == 0 && err == nil {
-					_, err = fmt.Fprintln(a.stdout, "no hook is installed")
-				}
-				for _, s := range states {
-					err = errors.Join(err, a.printHook(cmd, c, s))
-				}
-				return err
+			all := []hookStatus{} // [] and not null
+			wrong := false
+			for _, s := range states {
+				one := statusOf(cmd.Context(), s)
+				all, wrong = append(all, one), wrong || !one.OK
 			}
-			place, err := locate(cmd.Context(), args[0], opts.vcs)
-			if err != nil {
-				return err
+			if asJSON {
+				err = errors.Join(err, printJSON(a.stdout, all))
+			} else if len(all) > 0 || err == nil {
+				err = errors.Join(err, printHooks(a.stdout, styleFor(a.stdout), all, c.Zone))
 			}
-			known, err := store.At(place.Dir)
-			if err != nil {
-				return err
+			if wrong && err == nil {
+				return exitCode(1)
 			}
-			if known == nil {
-				known = &follow.State{Name: place.Name, Where: place.Dir, Kind: place.Kind}
-			}
-			return a.printHook(cmd, c, known)
+			return err
 		},
 	}
 	opts.addVCS(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// hookStates returns what is known of the repository that was named, or of all
+// that have a hook.
+func (a *app) hookStates(ctx context.Context, args []string, kind string) (*config.Config, []*follow.State, error) {
+	c, store, err := a.hooks()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(args) == 0 {
+		states, err := store.All()
+		return c, states, errors.Join(append(store.Untrusted(), err)...)
+	}
+	place, err := locate(ctx, args[0], kind)
+	if err != nil {
+		return c, nil, err
+	}
+	known, err := store.At(place.Dir)
+	if known == nil {
+		known = &follow.State{Name: place.Name, Where: place.Dir, Kind: place.Kind}
+	}
+	return c, []*follow.State{known}, err
 }
 
 // hookParts returns the files of the hook in a repository that has one.
@@ -68,43 +88,79 @@ func hookParts(ctx context.Context, s *follow.State) ([]hook.Part, error) {
 	return h.Parts()
 }
 
-// printHook prints how one hook stands. It ends with 1 when something is wrong
-// with it.
-func (a *app) printHook(cmd *cobra.Command, c *config.Config, s *follow.State) error {
-	style := styleFor(a.stdout)
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", style.bold(printable(s.Name)))
-	fact := func(label, value string) {
-		fmt.Fprintf(&b, "  %s  %s\n", style.dim(fmt.Sprintf("%-10s", label)), printable(value))
-	}
-	fact("repository", fmt.Sprintf("%s (%s)", s.Where, s.Kind))
-	wrong := false
-	parts, err := hookParts(cmd.Context(), s)
+// A hookStatus is how one hook stands.
+type hookStatus struct {
+	Name       string     `json:"name"`
+	Repository string     `json:"repository"`
+	VCS        string     `json:"vcs"`
+	OK         bool       `json:"ok"`
+	Registered bool       `json:"registered"` // vext hook install was run here
+	Files      []hookFile `json:"files"`
+	FilesError string     `json:"files_error,omitempty"`
+	LastLook   *time.Time `json:"last_look,omitempty"` // that went well
+	Failures   int        `json:"failures,omitempty"`  // in a row, since
+	Failing    *time.Time `json:"failing,omitempty"`   // the first of them
+	Error      string     `json:"error,omitempty"`     // the last of them
+}
+
+type hookFile struct {
+	Path  string `json:"path"`
+	State string `json:"state"`
+}
+
+func statusOf(ctx context.Context, s *follow.State) hookStatus {
+	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hookFile{}, Failures: s.Failures}
+	status.OK = status.Registered && s.Failures == 0
+	parts, err := hookParts(ctx, s)
 	for _, part := range parts {
-		wrong = wrong || part.State != hook.Installed
-		fact("hook", part.Path+": "+part.State)
+		status.OK = status.OK && part.State == hook.Installed
+		status.Files = append(status.Files, hookFile{part.Path, part.State})
 	}
 	if err != nil {
-		wrong = true
-		fact("hook", err.Error())
+		status.OK, status.FilesError = false, err.Error()
 	}
+	if s.Failures > 0 {
+		status.Error, status.Failing = s.Error, &s.Failing
+	}
+	if !s.LastOK.IsZero() {
+		status.LastLook = &s.LastOK
+	}
+	return status
+}
+
+func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location) error {
+	var b strings.Builder
+	if len(all) == 0 {
+		fmt.Fprintln(&b, "no hook is installed")
+	}
+	for i := range all {
+		s := &all[i]
+		fmt.Fprintf(&b, "%s\n", style.bold(printable(s.Name)))
+		fact := func(label, value string) {
+			fmt.Fprintf(&b, "  %s  %s\n", style.dim(fmt.Sprintf("%-10s", label)), printable(value))
+		}
+		fact("repository", fmt.Sprintf("%s (%s)", s.Repository, s.VCS))
+		for _, file := range s.Files {
+			fact("hook", file.Path+": "+file.State)
+		}
+		if s.FilesError != "" {
+			fact("hook", s.FilesError)
+		}
+		fact("state", s.words(zone))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// words says when the repository was last looked into, and how that went.
+func (s *hookStatus) words(zone *time.Location) string {
 	switch {
-	case s.Options == nil:
-		wrong = true
-		fact("state", "not installed")
+	case !s.Registered:
+		return "not installed"
 	case s.Failures > 0:
-		wrong = true
-		fact("state", fmt.Sprintf("failed %s, since %s: %s", calendar.Plural(s.Failures, "time"), s.Failing.In(c.Zone).Format("Mon 2 Jan 15:04"), s.Error))
-	case s.LastOK.IsZero():
-		fact("state", "never looked at")
-	default:
-		fact("state", "last looked at "+s.LastOK.In(c.Zone).Format("Mon 2 Jan 2006 15:04"))
+		return fmt.Sprintf("failed %s, since %s: %s", calendar.Plural(s.Failures, "time"), s.Failing.In(zone).Format("Mon 2 Jan 15:04"), s.Error)
+	case s.LastLook == nil:
+		return "never looked at"
 	}
-	if _, err := io.WriteString(a.stdout, b.String()); err != nil {
-		return err
-	}
-	if wrong {
-		return exitCode(1)
-	}
-	return nil
+	return "last looked at " + s.LastLook.In(zone).Format("Mon 2 Jan 2006 15:04")
 }

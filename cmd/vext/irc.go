@@ -152,7 +152,7 @@ func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *
 		return nil, nil, ctx.Err()
 	}
 	if errors.Is(err, irc.ErrInUse) {
-		return nil, nil, hinted{err, "does another vext serve run with this state directory? one is enough"}
+		return nil, nil, hinted{err, "another vext follow, run or notify speaks on IRC and does not end"}
 	}
 	if err != nil {
 		return nil, nil, err

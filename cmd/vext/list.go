@@ -16,19 +16,20 @@ import (
 )
 
 type listOptions struct {
-	committer         string
-	due, failed, json bool
+	choice
+	due, failed, sent, json bool
 }
 
 func newList(a *app) *cobra.Command {
 	var opts listOptions
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "Show what waits, by day",
+		Short: "Show what waits, by day; or what was sent",
 		Example: `  vext list
   vext list --committer kib
   vext list --due             only what is due
   vext list --failed          what was set aside, and why
+  vext list --sent --repository src --branch main
   vext list --json | jq -r '.[].subject'`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -40,30 +41,35 @@ func newList(a *app) *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&opts.committer, "committer", "", "only what is for `NAME`: a login, an address, or a part of the name")
+	opts.addFlags(flags)
 	flags.BoolVar(&opts.due, "due", false, "only what is due")
 	flags.BoolVar(&opts.failed, "failed", false, "what was set aside, with the reasons")
+	flags.BoolVar(&opts.sent, "sent", false, "what was sent, by the day on which it was, the newest last")
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
+	c.MarkFlagsMutuallyExclusive("due", "failed", "sent")
 	return c
 }
 
 func list(a *app, q *queue.Queue, opts listOptions) error {
 	get := q.Waiting
-	if opts.failed {
+	switch {
+	case opts.failed:
 		get = q.Failed
+	case opts.sent:
+		get = q.Sent
 	}
 	items, err := get()
 	if err != nil {
 		return err
 	}
-	if !opts.failed && !opts.due {
+	if !opts.failed && !opts.due && !opts.sent {
 		spooled, err := q.Spooled()
 		if err != nil {
 			return err
 		}
 		items = append(items, spooled...)
 	}
-	items = choose(items, opts, q.Today())
+	items = choose(items, opts, q)
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
 	switch {
 	case opts.json:
@@ -71,7 +77,7 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 	case opts.failed:
 		printFailed(w, styleFor(a.stdout), items)
 	default:
-		printDays(w, styleFor(a.stdout), width(a.stdout), items, q)
+		printDays(w, styleFor(a.stdout), width(a.stdout), items, q, opts.sent)
 	}
 	if err != nil {
 		return err
@@ -79,21 +85,14 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 	return w.Flush()
 }
 
-func choose(items []queue.Item, opts listOptions, today calendar.Day) []queue.Item {
+func choose(items []queue.Item, opts listOptions, q *queue.Queue) []queue.Item {
 	chosen := items[:0]
 	for _, item := range items {
-		if (opts.committer == "" || isCommitter(&item, opts.committer)) && (!opts.due || !today.Before(item.Day)) {
+		if opts.takes(&q.Policy, item.Event) && (!opts.due || !q.Today().Before(item.Day)) {
 			chosen = append(chosen, item)
 		}
 	}
 	return chosen
-}
-
-func isCommitter(item *queue.Item, who string) bool {
-	if strings.EqualFold(item.Address, who) || strings.EqualFold(commit.Login(item.Address), who) {
-		return true
-	}
-	return strings.Contains(strings.ToLower(item.Committer), strings.ToLower(who))
 }
 
 // printItems prints a JSON array, an item at a time: a hundred thousand of
@@ -123,10 +122,10 @@ const (
 	subjectWidth  = 1000 // where there is no terminal nothing is cut
 )
 
-func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Queue) {
+func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Queue, sent bool) {
 	today := q.Today()
 	if len(items) == 0 {
-		fmt.Fprintln(w, "nothing waits")
+		fmt.Fprintln(w, map[bool]string{false: "nothing waits", true: "nothing was sent"}[sent])
 		return
 	}
 	subject := subjectWidth
@@ -136,16 +135,7 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 	var last string
 	for i := range items {
 		item := &items[i]
-		heading := "in the spool, to be given its day by the next run"
-		if item.Held {
-			heading = "in the spool, held for another way to bring them"
-		}
-		if item.Place == queue.InQueue {
-			heading = item.Day.Short(today) + ", " + item.Day.Distance(today)
-			if item.Day.Before(today) {
-				heading += ", overdue"
-			}
-		}
+		heading := headingOf(item, q)
 		if heading != last {
 			if last != "" {
 				fmt.Fprintln(w)
@@ -172,6 +162,23 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 			remark("waits for IRC: " + strings.Join(item.IRC, ", "))
 		}
 	}
+}
+
+// headingOf says when an item is due, or was sent, or else where it is.
+func headingOf(item *queue.Item, q *queue.Queue) string {
+	today := q.Today()
+	switch {
+	case item.Place == queue.InSent:
+		day := calendar.Of(item.Sent, q.Zone)
+		return day.Short(today) + ", " + day.Distance(today)
+	case item.Place == queue.InQueue && item.Day.Before(today):
+		return item.Day.Short(today) + ", " + item.Day.Distance(today) + ", overdue"
+	case item.Place == queue.InQueue:
+		return item.Day.Short(today) + ", " + item.Day.Distance(today)
+	case item.Held:
+		return "in the spool, held for another way to bring them"
+	}
+	return "in the spool, to be given its day by the next run"
 }
 
 // shortID is what names a reminder to a person: the short revision, or the

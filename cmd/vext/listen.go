@@ -53,7 +53,7 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 	irkerToo := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
 		return a.openIrker(c, q, client, log, irkerLine(words))
 	}
-	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){notices, a.openLMTP, a.openHTTP, irkerToo} {
+	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){notices, a.openLMTP, a.openHTTP, irkerToo, a.openControl} {
 		t, err := open(c, q, log)
 		if err != nil {
 			return nil, nil, err

@@ -136,6 +136,8 @@ func hintFor(err error) string {
 		return h.hint
 	case errors.As(err, &usage):
 		return "see vext --help, or vext COMMAND --help"
+	case errors.As(err, new(*queue.ServingError)):
+		return "one is enough for a state directory; end that one first, or name another directory with --state"
 	case errors.Is(err, queue.ErrLocked):
 		return "try again when it has ended"
 	case errors.Is(err, history.ErrLost):
@@ -192,19 +194,17 @@ commits on IRC as they arrive, and takes the place of irkerd.`,
 	flags.StringVar(&a.nowFlag, "now", "", "act as if it were `TIME`: 2026-12-04, \"2026-12-04 15:00\" or RFC 3339")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
 	root.AddCommand(
-		newRun(a), newList(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
-		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a),
+		newRun(a), newList(a), newLog(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
+		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a), newVersion(a),
 	)
+	root.SetHelpCommand(newHelp())
 	markUsage(root)
+	a.completeFlags(root)
 	root.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
-		err := usageError{fmt.Errorf("unknown command %q", args[0])}
-		if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
-			return hinted{err, "did you mean vext " + strings.Join(similar, ", or vext ") + "?"}
-		}
-		return err
+		return unknownCommand(c, args[0])
 	}
 	return root
 }

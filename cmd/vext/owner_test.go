@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,5 +88,61 @@ func TestRootBecomesOwner(t *testing.T) {
 	})
 	if n < 8 {
 		t.Errorf("only %d files", n)
+	}
+}
+
+// Root's check has the rights of the service: what only root can read is said.
+func TestRootChecksAsOwner(t *testing.T) {
+	h := newHost(t)
+	check := func(want string, status int) {
+		t.Helper()
+		cmd := h.command("root", nil, "vext", "--state", h.state, "check")
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != status || !strings.Contains(string(out), want) {
+			t.Errorf("status %d and\n%s\nwant %d and %s", got, out, status, want)
+		}
+	}
+	check("ok      configuration    "+h.conf+"\n", 1) // there was no run yet
+	if err := os.Chown(h.conf, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	check("broken  configuration    open "+h.conf+": permission denied for user bin, which owns the state directory and runs the service\n"+
+		"                         give it to the group of that user: chgrp bin "+h.conf+" && chmod 640 "+h.conf+"\n", 2)
+	for what, line := range map[string]string{
+		"templates": "templates = %q", "maildir:": "[mail]\nfrom = \"a@example.org\"\nvia = \"maildir:%[1]s/dir\"",
+		"password": "[mail]\nuser = \"a\"\npassword_file = \"%[1]s/reminder.txt\"",
+		"webhook":  "[[hook]]\nname = \"x\"\nsecret_file = \"%[1]s/reminder.txt\"",
+	} {
+		private := filepath.Join(h.dir, "private")
+		if err := os.MkdirAll(private, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(private, "reminder.txt"), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(h.conf, fmt.Appendf(nil, line, private), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(h.conf, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(what)
+		check("permission denied", 2)
+	}
+}
+
+// A service has all groups of its user, and so has what root does in its place.
+func TestGroupsOf(t *testing.T) {
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	if got := groupsOf(uid); !slices.Contains(got, gid) {
+		t.Errorf("%v without the first, %d", got, gid)
+	}
+	if got := groupsOf(1 << 30); got != nil {
+		t.Errorf("nobody has %v", got)
 	}
 }

@@ -42,6 +42,11 @@ once, when it starts; the log goes to standard error, one line an event.`,
 			if err != nil {
 				return err
 			}
+			serving, err := queue.AcquireServing(q.State)
+			if err != nil {
+				return err
+			}
+			defer serving.Release()
 			if _, err := a.serviceFor(q, c); err != nil { // to fail at the start, not at midnight
 				return err
 			}

@@ -25,13 +25,13 @@ func newShow(a *app) *cobra.Command {
 		Example: `  vext show 0123456789ab
   vext show --raw 0123456789ab | less    the mail as it came`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeIDs(1, waiting, failed, done),
-		RunE: func(_ *cobra.Command, args []string) error {
+		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
+		RunE: a.orControl(toRead, func(_ *cobra.Command, args []string) error {
 			q, _, err := a.openQueue()
 			if err != nil {
 				return err
 			}
-			item, err := find(q, args[0])
+			item, err := a.find(q, args[0])
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func newShow(a *app) *cobra.Command {
 			}
 			_, err = io.WriteString(a.stdout, text)
 			return err
-		},
+		}),
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "print the message as it lies on disk")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

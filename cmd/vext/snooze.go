@@ -28,8 +28,8 @@ was sent is sent again then.`,
   vext snooze 0123456789ab monday
   vext snooze 0123456789ab 2026-12-24`,
 		Args:              cobra.MinimumNArgs(2),
-		ValidArgsFunction: a.completeIDs(1, waiting, done),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
+		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
 			words := strings.Join(args[1:], " ")
 			err := a.change(cmd, args[0], func(q *queue.Queue, item *queue.Item) error {
 				today := q.Today()
@@ -51,6 +51,6 @@ was sent is sent again then.`,
 				a.takeBack(cmd.Context())
 			}
 			return err
-		},
+		}),
 	}
 }

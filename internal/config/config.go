@@ -45,6 +45,10 @@ type Config struct {
 	Notices    []Notice    `toml:"notice"`
 	Recipients []Recipient `toml:"recipient"`
 
+	Control    Control        `toml:"control"`
+	UsersTable map[string]any `toml:"users"`
+	Users      Users          `toml:"-"` // what UsersTable says
+
 	Path string         `toml:"-"` // the file it was read from, "" for the defaults
 	Zone *time.Location `toml:"-"`
 }
@@ -187,7 +191,7 @@ var places = map[string]string{
 	"max_silence": "[[hook]], [[repository]], [mail-in] or [lmtp]",
 	"secret":      "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
 	"url": "[[repository]] or [[network]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
-	"first_parent": "[[repository]]", "committers": "[[repository]] or [[recipient]]", "domain": "[[repository]]",
+	"first_parent": "[[repository]]", "committers": "[[repository]] or [[recipient]]", "domain": "[[repository]] or [control]", "socket": "[control]",
 	"nick": ircTables, "realname": ircTables, "command": ircTables, "burst": ircTables, "rate": ircTables,
 	"backlog_lines": ircTables, "backlog_age": ircTables, "connections": ircTables, "proxy": ircTables,
 	"ca": ircTables, "certificate": ircTables, "key": ircTables, "sasl": ircTables, "account": ircTables,
@@ -247,6 +251,9 @@ func (c *Config) check() error {
 		return errors.New("mail.from is missing: reminders must come from somebody, such as \"MFC reminders <mfc@example.org>\"")
 	}
 	if err := c.checkIRC(); err != nil {
+		return err
+	}
+	if err := c.checkControl(); err != nil {
 		return err
 	}
 	return c.checkWays()

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+// A choice says which reminders a list or a log shows. What is empty does not
+// choose.
+type choice struct{ committer, repository, branch string }
+
+func (c *choice) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.committer, "committer", "", "only what is for `NAME`: a login, an address, or a part of the name")
+	flags.StringVar(&c.repository, "repository", "", "only what is of the repository `NAME`, or of those that match a pattern")
+	flags.StringVar(&c.branch, "branch", "", "only what is on the branch `NAME`, or on those that match a pattern")
+}
+
+// takes reports whether a reminder, as an event knows it, is one of those.
+func (c *choice) takes(p *queue.Policy, e *history.Event) bool {
+	return (c.committer == "" || isCommitter(e, c.committer)) &&
+		(c.repository == "" || p.HasRepository([]string{c.repository}, e.Repository)) &&
+		(c.branch == "" || queue.MatchBranch([]string{c.branch}, e.Branch))
+}
+
+func isCommitter(e *history.Event, who string) bool {
+	if strings.EqualFold(e.Address, who) || strings.EqualFold(commit.Login(e.Address), who) {
+		return true
+	}
+	return strings.Contains(strings.ToLower(e.Committer), strings.ToLower(who))
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/history"
+	"vext/queue"
+	"vext/source/follow"
+)
+
+// Completions are asked for at every TAB: they say nothing when something is
+// wrong, such as no state directory, and read the history at most twice.
+
+// maxCompletions bounds how many a shell is given.
+const maxCompletions = 1000
+
+// completion returns the values that begin with what was typed. A value may have
+// a description behind a TAB.
+func completion(values []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var chosen []string
+	seen := map[string]bool{}
+	for _, value := range values {
+		name, _, _ := strings.Cut(value, "\t")
+		if strings.HasPrefix(name, typed) && !seen[name] && len(chosen) < maxCompletions {
+			seen[name] = true
+			chosen = append(chosen, value)
+		}
+	}
+	return chosen, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeIDs completes the IDs of what lists return, for at most so many
+// arguments; 0 is any number.
+func (a *app) completeIDs(most int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		q, _, err := a.openQueue()
+		if err != nil || (most > 0 && len(args) >= most) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, list := range lists {
+			items, _ := list(q)
+			for i := range items {
+				if id := safeID(&items[i]); !slices.Contains(args, id) {
+					ids = append(ids, cobra.CompletionWithDesc(id, printable(items[i].Subject)))
+				}
+			}
+		}
+		return completion(ids, typed)
+	}
+}
+
+// safeID returns an ID that is safe to type: a revision of a version control
+// system, or the name.
+func safeID(item *queue.Item) string {
+	id := commit.ShortRevision(item.Revision)
+	if !commit.IsHex(strings.TrimPrefix(id, "r")) {
+		return item.Name
+	}
+	return id
+}
+
+// completeFlags completes the values of flags that name something which the
+// state or the configuration knows, in every command that has them.
+func (a *app) completeFlags(c *cobra.Command) {
+	for name, complete := range map[string]cobra.CompletionFunc{
+		"repository": a.completeNames(func(e *history.Event) string { return e.Repository }, repositoryNames),
+		"committer":  a.completeNames(func(e *history.Event) string { return commit.Login(e.Address) }, nil),
+		"branch":     a.completeNames(func(e *history.Event) string { return e.Branch }, nil),
+	} {
+		if c.Flags().Lookup(name) != nil {
+			c.RegisterFlagCompletionFunc(name, complete)
+		}
+	}
+	for _, sub := range c.Commands() {
+		a.completeFlags(sub)
+	}
+}
+
+// completeNames completes what stands in the events of the history, and what
+// more returns unless it is nil.
+func (a *app) completeNames(of func(*history.Event) string, more func(*queue.Queue, *config.Config) []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		q, c, err := a.openQueue()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names := map[string]bool{}
+		q.History.Scan(func(e *history.Event) { names[of(e)] = true })
+		if more != nil {
+			for _, name := range more(q, c) {
+				names[name] = true
+			}
+		}
+		odd := func(name string) bool {
+			return name == "" || printable(name) != name || strings.ContainsAny(name, " \"'`$\\;&|<>()")
+		}
+		return completion(slices.DeleteFunc(slices.Sorted(maps.Keys(names)), odd), typed)
+	}
+}
+
+// repositoryNames returns the names of the repositories that are configured, or
+// have a hook.
+func repositoryNames(q *queue.Queue, c *config.Config) []string {
+	var names []string
+	for i := range c.Repositories {
+		names = append(names, commit.RepositoryName(c.Repositories[i].Name))
+	}
+	states, _ := follow.Hooked(q.State).All()
+	for _, s := range states {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// completeHooked completes the paths of the repositories that have a hook, else
+// directories.
+func (a *app) completeHooked(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var paths []string
+	if _, store, err := a.hooks(); err == nil {
+		states, _ := store.All()
+		for _, s := range states {
+			paths = append(paths, s.Where)
+		}
+	}
+	if paths, directive := completion(paths, typed); len(paths) > 0 {
+		return paths, directive
+	}
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"vext/control"
+	"vext/internal/config"
+	"vext/internal/socket"
+	"vext/queue"
+)
+
+// controlCommands are what users may do by the control socket. A flag of one of
+// these must not name a file: vext serve, and not the user, would open it.
+var controlCommands = map[string]func(*app) *cobra.Command{"show": newShow, "snooze": newSnooze, "cancel": newCancel}
+
+// Rights on the state directory that a command takes, as access(2) has them.
+const (
+	toRead   = unix.R_OK | unix.X_OK
+	toChange = unix.R_OK | unix.W_OK | unix.X_OK
+)
+
+// orControl returns run for those who have the rights on the state directory.
+// For all others it returns what has vext serve do the same by the control
+// socket.
+func (a *app) orControl(rights uint32, run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if a.caller != nil || a.hasRights(rights) {
+			return run(cmd, args)
+		}
+		path := a.controlSocket()
+		if path == "" {
+			return noRights(run(cmd, args))
+		}
+		if a.nowFlag != "" {
+			return usageError{errors.New("--now: vext serve, which does this for you, goes by the clock")}
+		}
+		return a.callControl(cmd, path, args)
+	}
+}
+
+// hasRights reports whether a command can do its work on the state directory by
+// itself. A state directory that was named with --state is not exchanged for
+// that of another process.
+func (a *app) hasRights(rights uint32) bool {
+	if os.Geteuid() == 0 || a.state != "" {
+		return true
+	}
+	if os.Getenv("VEXT_CONTROL") != "" {
+		return false
+	}
+	c, err := a.load()
+	if err != nil {
+		return !errors.Is(err, fs.ErrPermission)
+	}
+	state, err := a.stateDir(c)
+	return err == nil && unix.Access(state, rights) == nil
+}
+
+// controlSocket returns the path of the socket: the one that $VEXT_CONTROL
+// names, or the configuration, or one at a usual place. It is "" when there is
+// none.
+func (a *app) controlSocket() string {
+	if path := os.Getenv("VEXT_CONTROL"); path != "" {
+		return path
+	}
+	if c, err := a.load(); err == nil && c.Control.Socket != "" {
+		return c.Control.Socket
+	}
+	for _, path := range control.Paths {
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// noRights adds to an error for want of rights what a committer can do.
+func noRights(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return hinted{err, "run vext as the user that owns the state directory, or ask the operator of vext for [control], see vext.toml(5)"}
+	}
+	return err
+}
+
+// callControl has vext serve run a command.
+func (a *app) callControl(cmd *cobra.Command, path string, args []string) error {
+	request := &control.Request{Command: cmd.Name(), Args: args, Flags: map[string]string{}}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if cmd.InheritedFlags().Lookup(f.Name) == nil { // vext serve has its own configuration
+			request.Flags[f.Name] = f.Value.String()
+		}
+	})
+	answer, err := control.Call(cmd.Context(), path, request)
+	if err != nil {
+		return hinted{fmt.Errorf("control socket: %w", err), "is vext serve running? else ask the operator of vext"}
+	}
+	if _, err := a.stdout.Write(answer.Output); err != nil {
+		return err
+	}
+	if answer.Error == "" {
+		return nil
+	}
+	err = errors.New(answer.Error)
+	if answer.Usage {
+		err = usageError{err}
+	}
+	if answer.Hint != "" {
+		err = hinted{err, answer.Hint}
+	}
+	return err
+}
+
+// openControl returns what answers at the control socket, nil when that is not
+// configured.
+func (a *app) openControl(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
+	path := c.Control.Socket
+	if path == "" {
+		return nil, nil
+	}
+	l, err := control.Listen(path)
+	if err != nil {
+		return nil, hinted{fmt.Errorf("control socket: %w", err), listenHint(err, path)}
+	}
+	log.Info("taking commands of users", "socket", path)
+	server := &control.Server{Users: controlUsers(c), Log: log, Do: func(ctx context.Context, caller *control.Caller, r *control.Request) *control.Answer {
+		var out bytes.Buffer
+		b := &app{stdin: strings.NewReader(""), stdout: &out, stderr: a.stderr, state: q.State, stateID: a.stateID, user: caller.Login, loaded: c, caller: caller}
+		err := b.controlled(ctx, r)
+		answer := &control.Answer{Output: out.Bytes(), Usage: errors.As(err, new(usageError))}
+		if err != nil {
+			answer.Error, answer.Hint = err.Error(), hintFor(err)
+		}
+		return answer
+	}}
+	return func(ctx context.Context) error { return server.Serve(ctx, l) }, nil
+}
+
+// listenHint says what to do where the control socket can't be made.
+func listenHint(err error, path string) string {
+	dir := filepath.Dir(path)
+	switch {
+	case errors.Is(err, socket.ErrUsersHidden):
+		return "set PrivateUsers=no in the unit of systemd, or run vext serve without a user namespace"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("make its directory for the user that runs vext serve: install -d -o %s -m 755 %s; systemd does it with RuntimeDirectory=%s", currentUser(), dir, filepath.Base(dir))
+	}
+	return "see [control] in vext.toml(5)"
+}
+
+func controlUsers(c *config.Config) *control.Users {
+	return &control.Users{Table: c.Users, Domain: c.Control.Domain}
+}
+
+// controlled runs a command for the user who asked for it.
+func (a *app) controlled(ctx context.Context, r *control.Request) error {
+	newCommand, known := controlCommands[r.Command]
+	if !known {
+		return usageError{fmt.Errorf("%q is no command for the control socket", r.Command)}
+	}
+	if len(a.caller.Addresses) == 0 {
+		hint := "vext knows no address of yours; ask the operator of vext"
+		if operator := a.loaded.Operator; operator != "" {
+			hint += ", " + operator
+		}
+		return hinted{fmt.Errorf("user %s is no committer here", a.caller.Login), hint}
+	}
+	cmd := newCommand(a)
+	cmd.SetContext(ctx)
+	for name, value := range r.Flags {
+		if err := cmd.Flags().Set(name, value); err != nil {
+			return usageError{err}
+		}
+	}
+	if err := cmd.ValidateFlagGroups(); err != nil {
+		return usageError{err}
+	}
+	if err := cmd.Args(cmd, r.Args); err != nil {
+		return usageError{err}
+	}
+	return cmd.RunE(cmd, r.Args)
+}
+
+// worksFor returns what tells whether the commands in a reminder work for its
+// recipient on this machine: by the control socket, or because vext is that
+// person's own.
+func worksFor(c *config.Config) func(address string) bool {
+	users := controlUsers(c)
+	return func(address string) bool {
+		if c.Control.Socket != "" && users.Has(address) {
+			return true
+		}
+		return isOwn(c.Path) && len(c.Reminders.Allow) == 1 && strings.EqualFold(c.Reminders.Allow[0], address)
+	}
+}

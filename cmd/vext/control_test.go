@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"vext/control"
+	"vext/internal/config"
+	"vext/internal/socket"
+	"vext/internal/testkit"
+)
+
+// A host is a machine with a vext serve and users.
+type host struct {
+	t                   *testing.T
+	dir, bin            string
+	state, conf, socket string
+}
+
+const hostConfig = `operator = "ops@example.org"
+[reminders]
+allow = ["*@example.org"]
+[mail]
+from = "mfc@example.org"
+via = "stdout:"
+[control]
+socket = "%SOCKET%"
+domain = "example.org"
+[users]
+daemon = ["jane.miller@example.org", "jane@example.org"]
+nobody = "ida@example.org"
+www-data = []
+`
+
+// newHost returns a host whose service is the user bin. Nobody else can read its
+// state or its configuration.
+func newHost(t *testing.T) *host {
+	testkit.Root(t)
+	if !socket.PeerKnown {
+		t.Skip(socket.ErrNoPeer)
+	}
+	if err := socket.SeesUsers(); err != nil {
+		t.Skip(err)
+	}
+	dir, err := os.MkdirTemp("", "vext-host-") // t.TempDir is for its owner alone
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	h := &host{t: t, dir: dir, bin: testkit.Programs(t), state: filepath.Join(dir, "state"), conf: filepath.Join(dir, "vext.toml"), socket: filepath.Join(dir, "run", "control")}
+	check(t, os.Chmod(dir, 0o755))
+	check(t, os.Chmod(h.bin, 0o755))
+	check(t, os.WriteFile(h.conf, []byte(strings.ReplaceAll(hostConfig, "%SOCKET%", h.socket)), 0o640))
+	uid, gid := h.user("bin")
+	for _, dir := range []string{h.state, filepath.Dir(h.socket)} {
+		check(t, os.Mkdir(dir, 0o750))
+		check(t, os.Chown(dir, int(uid), int(gid)))
+	}
+	check(t, os.Chmod(filepath.Dir(h.socket), 0o755))
+	check(t, os.Chown(h.conf, int(uid), int(gid)))
+	return h
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// user returns the IDs of a user that the test needs.
+func (h *host) user(name string) (uid, gid uint32) {
+	h.t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		testkit.Missing(h.t, "there is no user "+name)
+	}
+	n, _ := strconv.ParseUint(u.Uid, 10, 32)
+	m, _ := strconv.ParseUint(u.Gid, 10, 32)
+	return uint32(n), uint32(m)
+}
+
+// command is a program run by a user, with these variables beside the usual ones.
+func (h *host) command(name string, env []string, args ...string) *exec.Cmd {
+	uid, gid := h.user(name)
+	cmd := exec.Command(filepath.Join(h.bin, args[0]), args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "VEXT_CONFIG=" + h.conf}, env...)
+	cmd.Dir = h.dir
+	return cmd
+}
+
+// want runs a command as a user and wants its exit status and a part of what it
+// prints.
+func (h *host) want(name string, status int, want string, args ...string) {
+	h.t.Helper()
+	var env []string
+	for strings.Contains(args[0], "=") {
+		env, args = append(env, args[0]), args[1:]
+	}
+	cmd := h.command(name, env, append([]string{"vext"}, args...)...)
+	out, _ := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != status || !strings.Contains(string(out), want) {
+		h.t.Errorf("%s: vext %s: status %d and\n%s\nwant %d and %s", name, strings.Join(args, " "), got, out, status, want)
+	}
+}
+
+var after = regexp.MustCompile(`MFC after:.*`)
+
+// spool puts mails of testdata into the state, due on a day that no clock is
+// near, and gives them that day.
+func (h *host) spool(files ...string) {
+	for _, file := range files {
+		data, err := os.ReadFile(filepath.Join("../../testdata/mails", file))
+		check(h.t, err)
+		data = after.ReplaceAll(data, []byte("MFC after: 2035-12-04"))
+		filter := h.command("bin", nil, "vext-filter", "-state", h.state)
+		filter.Stdin = bytes.NewReader(data)
+		if out, err := filter.CombinedOutput(); err != nil {
+			h.t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if out, err := h.command("bin", nil, "vext", "--state", h.state, "--now", "2026-11-20", "run").CombinedOutput(); err != nil {
+		h.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// serve runs vext serve until the function that it returns is called.
+func (h *host) serve() (stop func()) {
+	serve := h.command("bin", nil, "vext", "--state", h.state, "serve")
+	var log bytes.Buffer
+	serve.Stderr = &log
+	check(h.t, serve.Start())
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial("unix", h.socket); err == nil {
+			conn.Close()
+			break
+		}
+		if time.Now().After(until) {
+			serve.Process.Kill()
+			serve.Wait()
+			h.t.Fatalf("vext serve does not listen:\n%s", log.String())
+		}
+	}
+	return func() {
+		serve.Process.Signal(syscall.SIGTERM)
+		if err := serve.Wait(); err != nil {
+			h.t.Errorf("vext serve: %v\n%s", err, log.String())
+		}
+	}
+}
+
+// Committers use their mails' commands without any right on the state: each sees
+// and changes what goes to them, and can't tell what goes to others from what is
+// not there. The history says who it was.
+func TestControlSocket(t *testing.T) {
+	h := newHost(t)
+	h.spool("git-freebsd.eml", "plain.eml")
+	by := "VEXT_CONTROL=" + h.socket
+	h.want("daemon", 1, "vext: hint: is vext serve running?", by, "show", "0a1b")
+
+	stop := h.serve()
+	defer stop()
+	h.want("daemon", 0, "foo: fix bar\n  state      due Tue 4 Dec 2035", by, "show", "0a1b")
+	h.want("daemon", 0, "\"address\": \"jane@example.org\"", by, "show", "--json", "0a1b")
+	h.want("daemon", 0, "\nSubject: git: 0a1b2c3d4e5f", by, "show", "--raw", "0a1b")
+	h.want("daemon", 2, "none of the others can be", by, "show", "--raw", "--json", "0a1b")
+	h.want("daemon", 2, "vext: error: requires at least 2 arg", by, "snooze", "0a1b")
+	h.want("daemon", 2, "vext: error: \"soon\": not a period", by, "snooze", "0a1b", "soon")
+	h.want("daemon", 2, "vext: error: --now: ", by, "show", "0a1b", "--now", "2026-11-20")
+	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "--state", h.state, "show", "0a1b")
+	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "list")
+	h.want("daemon", 0, "snoozed until Thu 20 Dec 2035, in ", by, "snooze", "0a1b", "2035-12-20")
+	h.want("daemon", 0, "snoozed for Thu 20 Dec 2035 by daemon\n", by, "show", "0a1b")
+
+	const none = "vext: error: no such reminder: "
+	for _, id := range []string{"0a1b", "202611200930.A1@git.example.org", "0000", "plain-2@example.org"} {
+		h.want("nobody", 1, none+id+"\nvext: hint: an ID stands in the reminder", by, "show", id)
+		h.want("nobody", 1, none+id+"\n", by, "snooze", id, "1 week")
+		h.want("nobody", 1, none+id+"\n", by, "cancel", id)
+	}
+	h.want("nobody", 0, "committer  Ida Koch <ida@example.org>", by, "show", "plain-1@example.org")
+	h.want("www-data", 1, "vext: error: user www-data is no committer here\nvext: hint: vext knows no address of yours; ask the operator of vext, ops@example.org", by, "show", "0a1b")
+	h.want("games", 1, none, by, "show", "0a1b") // who is games@example.org
+
+	h.want("daemon", 1, none+"0000\n", by, "cancel", "0000", "0a1b")
+	h.want("root", 0, "cancelled by daemon\n", "--state", h.state, "show", "0a1b")
+	h.want("bin", 0, "foo: fix bar", "--state", h.state, "show", "0a1b") // needs no socket
+
+	// Where the configuration can be read, it says where the socket is.
+	check(t, os.Chmod(h.conf, 0o644))
+	h.want("daemon", 0, "foo: fix bar", "show", "0a1b")
+	h.want("root", 1, "vext: error: another vext serve", "--state", h.state, "serve")
+}
+
+// The socket is found at its usual place.
+func TestControlSocketPath(t *testing.T) {
+	usual := control.Paths
+	defer func() { control.Paths = usual }()
+	there := filepath.Join(t.TempDir(), "control")
+	check(t, os.WriteFile(there, nil, 0o600))
+	control.Paths = []string{filepath.Join(t.TempDir(), "none"), there}
+	t.Setenv("VEXT_CONFIG", os.DevNull)
+	t.Setenv("VEXT_CONTROL", "")
+	if got := new(app).controlSocket(); got != there {
+		t.Errorf("%q, want %q", got, there)
+	}
+	t.Setenv("VEXT_CONTROL", "/x")
+	if got := new(app).controlSocket(); got != "/x" {
+		t.Errorf("%q, want what VEXT_CONTROL says", got)
+	}
+	t.Setenv("VEXT_CONTROL", "")
+	control.Paths = control.Paths[:1]
+	if got := new(app).controlSocket(); got != "" {
+		t.Errorf("%q where there is none", got)
+	}
+}
+
+// A reminder says that the commands work here to users whose address it is, where
+// there is a control socket; and to who runs vext alone.
+func TestWorksFor(t *testing.T) {
+	h := newHost(t)
+	c, err := config.Load(h.conf, nil)
+	check(t, err)
+	for address, want := range map[string]bool{
+		"jane@example.org": true, "ida@example.org": true, "games@example.org": true,
+		"nobody@example.org": false, "tom.nobody.has.heard.of@example.org": false, "games@example.net": false,
+	} {
+		if got := worksFor(c)(address); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+	c.Control.Socket = ""
+	if worksFor(c)("jane@example.org") {
+		t.Error("without a socket")
+	}
+	t.Setenv("HOME", h.dir) // of the configuration
+	for allow, want := range map[string]bool{"jane@example.org": true, "JANE@example.org": true, "*@example.org": false, "tom@example.org": false} {
+		c.Reminders.Allow = []string{allow}
+		if got := worksFor(c)("jane@example.org"); got != want {
+			t.Errorf("one's own, which may write to %s: %v", allow, got)
+		}
+	}
+}

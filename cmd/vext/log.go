@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"vext/internal/calendar"
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+type logOptions struct {
+	choice
+	since, until string
+	all, json    bool
+	ids          []string
+}
+
+func newLog(a *app) *cobra.Command {
+	var opts logOptions
+	c := &cobra.Command{
+		Use:   "log [ID...]",
+		Short: "Show what was sent, snoozed, cancelled and quarantined",
+		Long: `Shows what was done with reminders, by day, the newest last: what was sent,
+snoozed, cancelled and put back, by whom, and what was quarantined, and why. With
+IDs it shows these reminders alone.`,
+		Example: `  vext log --since 2026-12-01
+  vext log --committer kib --repository src
+  vext log --all 0123456789ab            every event of one reminder
+  vext log --json | jq -r 'select(.event == "cancelled").subject'`,
+		ValidArgsFunction: a.completeIDs(0, waiting, failed, sentLately),
+		RunE: func(_ *cobra.Command, args []string) error {
+			opts.ids = args
+			return showLog(a, &opts)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&opts.since, "since", "", "from the `DAY` on (2026-01-01)")
+	flags.StringVar(&opts.until, "until", "", "up to and with the `DAY`")
+	opts.addFlags(flags)
+	flags.BoolVar(&opts.all, "all", false, "every event, also what was queued, tried again, ignored, ...")
+	flags.BoolVar(&opts.json, "json", false, "print JSON, one object a line")
+	return c
+}
+
+// logged are the events that are shown without --all.
+var logged = []string{history.Sent, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
+
+func showLog(a *app, opts *logOptions) error {
+	q, c, err := a.openQueue()
+	if err != nil {
+		return err
+	}
+	since, err := parseDay(opts.since, "--since", c.Zone)
+	if err != nil {
+		return err
+	}
+	until, err := parseDay(opts.until, "--until", c.Zone)
+	if err != nil {
+		return err
+	}
+	names, err := namesOf(q, opts.ids)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(a.stdout, 64<<10)
+	p := logPrinter{w: w, style: styleFor(a.stdout), columns: width(a.stdout), q: q}
+	_, err = q.History.Scan(func(e *history.Event) {
+		day := calendar.Of(e.Time, q.Zone)
+		switch {
+		case !opts.all && !slices.Contains(logged, e.Kind),
+			!since.IsZero() && day.Before(since), !until.IsZero() && until.Before(day),
+			names != nil && !names[e.Name], !opts.takes(&q.Policy, e):
+		case opts.json:
+			p.json(e)
+		default:
+			p.print(e, day)
+		}
+	})
+	if err == nil && !p.any && !opts.json {
+		fmt.Fprintln(w, "nothing was done")
+	}
+	if err == nil {
+		err = p.err
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// namesOf returns the names of the messages that IDs mean, nil for all.
+func namesOf(q *queue.Queue, ids []string) (map[string]bool, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	names, found := map[string]bool{}, map[string]bool{}
+	_, err := q.History.Scan(func(e *history.Event) {
+		item := queue.Item{Event: e, Name: e.Name}
+		for _, id := range ids {
+			if item.Is(id) {
+				names[e.Name], found[id] = true, true
+			}
+		}
+	})
+	for _, id := range ids {
+		if err == nil && !found[id] {
+			err = hinted{fmt.Errorf("%w: %s", queue.ErrNotFound, id), "the history knows of none with that ID; vext list shows what is in the spool"}
+		}
+	}
+	return names, err
+}
+
+// A logPrinter prints events, by day.
+type logPrinter struct {
+	w       io.Writer
+	style   style
+	columns int // 0 where nothing is cut
+	q       *queue.Queue
+	any     bool
+	last    calendar.Day
+	err     error // of printing
+}
+
+func (p *logPrinter) json(e *history.Event) {
+	line, err := json.Marshal(e)
+	if err == nil {
+		_, err = fmt.Fprintf(p.w, "%s\n", line)
+	}
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// Widths of the columns of a log that a list has not, in cells.
+const (
+	timeWidth = 5
+	kindWidth = 11
+)
+
+func (p *logPrinter) print(e *history.Event, day calendar.Day) {
+	if !p.any || day != p.last {
+		if p.any {
+			fmt.Fprintln(p.w)
+		}
+		today := p.q.Today()
+		fmt.Fprintln(p.w, p.style.bold(day.Short(today)+", "+day.Distance(today)))
+	}
+	p.any, p.last = true, day
+	subject := subjectWidth
+	if p.columns > 0 {
+		subject = max(20, p.columns-timeWidth-kindWidth-whoWidth-revisionWidth-11)
+	}
+	kind := e.Kind
+	if kind == history.Failed {
+		kind = "quarantined"
+	}
+	mark := column(kind, kindWidth)
+	if e.Kind == history.Failed {
+		mark = p.style.red(mark)
+	}
+	line := "  " + p.style.dim(e.Time.In(p.q.Zone).Format("15:04")) + "  " + mark + "  " + column(commit.Login(e.Address), whoWidth) + "  " +
+		p.style.yellow(column(shortID(&queue.Item{Event: e, Name: e.Name}), revisionWidth)) + "  " + column(e.Subject, subject)
+	fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+	if remark := p.remark(e); remark != "" {
+		const indent = timeWidth + kindWidth + 6
+		if p.columns > 0 {
+			remark = runewidth.Truncate(remark, max(40, p.columns-indent-1), "…")
+		}
+		fmt.Fprintf(p.w, "%*s%s\n", indent, "", p.style.dim(printable(remark)))
+	}
+}
+
+// remark says what the line of an event has no column for.
+func (p *logPrinter) remark(e *history.Event) string {
+	var parts []string
+	add := func(before, value string) {
+		if value != "" {
+			parts = append(parts, before+value)
+		}
+	}
+	if due, err := calendar.Parse(e.Due); err == nil {
+		when := due.Short(p.q.Today()) + ", " + due.Distance(p.q.Today())
+		switch e.Kind {
+		case history.Snoozed:
+			add("until ", when)
+		case history.Queued:
+			add("due ", when)
+		}
+	}
+	if e.Kind == history.Also {
+		add("on ", e.Branch)
+	}
+	if strings.HasPrefix(e.Via, "irc") {
+		add("on ", e.Via)
+	}
+	add("by ", e.By)
+	add("", strings.Join(strings.Fields(e.Reason), " "))
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,121 @@
+// Package control is the socket by which the users of this machine reach a
+// running vext serve: to look at, put off and take out the reminders that go to
+// them. The system says who connects; a user needs no rights on the state
+// directory.
+//
+// A connection carries one request and one answer, each one line of JSON.
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vext/internal/socket"
+)
+
+// Paths are where the socket is looked for when nothing says where it is.
+var Paths = []string{"/run/vext/control", "/var/run/vext/control"}
+
+// A Request is one command of vext, without its name of the program.
+type Request struct {
+	Command string            `json:"command"`
+	Args    []string          `json:"args,omitempty"`
+	Flags   map[string]string `json:"flags,omitempty"` // by their long names
+}
+
+// An Answer is what the command printed, and its error.
+type Answer struct {
+	Output []byte `json:"output,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Hint   string `json:"hint,omitempty"`  // what to do about the error
+	Usage  bool   `json:"usage,omitempty"` // the request itself is wrong
+}
+
+// Bounds of a request and its answer, in bytes, and how long each step may take.
+const (
+	maxRequest = 16 << 10
+	maxAnswer  = 64 << 20
+	readTime   = 5 * time.Second
+	writeTime  = 5 * time.Second
+	callTime   = time.Minute // more than a command waits for the lock of the state
+)
+
+// socketMode lets every user of the machine connect; who that is decides.
+const socketMode = 0o666
+
+// Listen listens at path. It makes the directory above it where it can. It is an
+// error where the system does not say who connects.
+func Listen(path string) (*net.UnixListener, error) {
+	if !socket.PeerKnown {
+		return nil, socket.ErrNoPeer
+	}
+	if err := socket.SeesUsers(); err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(path)
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // whatever the umask
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return socket.Listen(path, socketMode)
+}
+
+// Call asks the vext serve that listens at path. The error is fs.ErrNotExist
+// where there is no socket.
+func Call(ctx context.Context, path string, r *Request) (*Answer, error) {
+	request, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(request) >= maxRequest {
+		return nil, errors.New("the command line is too long")
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	// One that is busy answers without reading: what it says counts, and not that
+	// it did not read.
+	_, writeErr := conn.Write(append(request, '\n'))
+	answer := new(Answer)
+	if err := json.NewDecoder(io.LimitReader(conn, maxAnswer)).Decode(answer); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, fmt.Errorf("%s: vext serve does not answer: %w", path, errors.Join(writeErr, err))
+	}
+	return answer, nil
+}
+
+// readRequest reads one line, of at most maxRequest bytes.
+func readRequest(from io.Reader) (*Request, error) {
+	line, err := bufio.NewReaderSize(from, maxRequest).ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return nil, errors.New("the request is too long")
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := new(Request)
+	if err := json.Unmarshal(line, r); err != nil {
+		return nil, fmt.Errorf("not a request: %w", err)
+	}
+	return r, nil
+}

@@ -1,0 +1,147 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"vext/internal/socket"
+)
+
+// A Caller is the user at the other end of a connection.
+type Caller struct {
+	Login     string
+	Addresses []string // the reminders for these are the caller's
+}
+
+// A Server answers the requests that come by the socket.
+type Server struct {
+	Users *Users
+	// Do does what a caller asks for. It is called by several goroutines.
+	Do  func(context.Context, *Caller, *Request) *Answer
+	Log *slog.Logger
+
+	mu   sync.Mutex
+	open map[uint32]int // connections, by user
+	all  int
+}
+
+// Connections at once: of all users, and of one. Further ones are told to come
+// again.
+const (
+	maxConns   = 32
+	maxPerUser = 4
+)
+
+// Serve answers until ctx ends, and returns when what was asked by then is
+// answered. It closes the listener.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer cancel()
+	closed := context.AfterFunc(ctx, func() { l.Close() })
+	defer closed()
+	for {
+		conn, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("control socket: %w", err)
+		}
+		uid, err := socket.Peer(conn)
+		if err != nil {
+			s.Log.Error("control socket", "err", err)
+			conn.Close()
+			continue
+		}
+		if !s.enter(uid) {
+			s.answer(conn, &Answer{Error: "vext serve is busy with other requests", Hint: "try again"})
+			conn.Close()
+			continue
+		}
+		conns.Go(func() {
+			defer s.leave(uid)
+			defer conn.Close()
+			ended := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+			defer ended()
+			s.serve(ctx, conn, uid)
+		})
+	}
+}
+
+// enter takes a place for a connection of a user, where there is one.
+func (s *Server) enter(uid uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == maxConns || s.open[uid] == maxPerUser {
+		return false
+	}
+	if s.open == nil {
+		s.open = map[uint32]int{}
+	}
+	s.all++
+	s.open[uid]++
+	return true
+}
+
+func (s *Server) leave(uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.open[uid]--; s.open[uid] == 0 {
+		delete(s.open, uid)
+	}
+}
+
+// serve reads one request and answers it.
+func (s *Server) serve(ctx context.Context, conn net.Conn, uid uint32) {
+	conn.SetReadDeadline(time.Now().Add(readTime))
+	if ctx.Err() != nil {
+		return
+	}
+	request, err := readRequest(conn)
+	if err != nil {
+		s.answer(conn, &Answer{Error: err.Error(), Usage: true})
+		return
+	}
+	if request.Command == "" { // whether anybody answers
+		s.answer(conn, &Answer{})
+		return
+	}
+	login, err := s.Users.login(uid)
+	if err != nil {
+		s.Log.Warn("control socket: a user without a name", "uid", uid, "err", err)
+		s.answer(conn, &Answer{Error: fmt.Sprintf("user %d has no login on this machine", uid)})
+		return
+	}
+	caller := &Caller{login, s.Users.Addresses(login)}
+	answer := s.do(ctx, caller, request)
+	s.Log.Info("control socket", "user", login, "command", request.Command, "args", request.Args, "err", answer.Error)
+	s.answer(conn, answer)
+}
+
+// do is s.Do, and turns a panic into an error: no request ends the service.
+func (s *Server) do(ctx context.Context, caller *Caller, r *Request) (answer *Answer) {
+	defer func() {
+		if r := recover(); r != nil {
+			answer = &Answer{Error: fmt.Sprintf("panic: %v", r), Hint: "this is a fault of vext; please report it"}
+		}
+	}()
+	return s.Do(ctx, caller, r)
+}
+
+func (s *Server) answer(conn net.Conn, a *Answer) {
+	conn.SetWriteDeadline(time.Now().Add(writeTime))
+	if err := json.NewEncoder(conn).Encode(a); err != nil {
+		s.Log.Debug("control socket", "err", err)
+	}
+}

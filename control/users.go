@@ -1,0 +1,98 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Users says which addresses are those of a user of this machine.
+type Users struct {
+	// Table has the addresses of some users, by their logins.
+	Table map[string][]string
+	// Domain makes login@Domain the address of every user who is not in the
+	// table; "" makes none.
+	Domain string
+}
+
+// Addresses returns the addresses of a user, none for one who is no committer.
+func (u *Users) Addresses(login string) []string {
+	if own, listed := u.Table[login]; listed {
+		return own
+	}
+	if u.Domain == "" {
+		return nil
+	}
+	return []string{login + "@" + u.Domain}
+}
+
+// Has reports whether the address is that of a user whom this machine knows.
+func (u *Users) Has(address string) bool {
+	for login, own := range u.Table {
+		if Contains(own, address) && exists(login) {
+			return true
+		}
+	}
+	local, domain, _ := strings.Cut(address, "@")
+	if u.Domain == "" || !strings.EqualFold(domain, u.Domain) {
+		return false
+	}
+	for _, login := range []string{local, strings.ToLower(local)} {
+		if _, listed := u.Table[login]; !listed && exists(login) {
+			return true
+		}
+	}
+	return false
+}
+
+// Contains reports whether an address is among others. Case does not matter.
+func Contains(addresses []string, address string) bool {
+	for _, a := range addresses {
+		if strings.EqualFold(a, address) {
+			return true
+		}
+	}
+	return false
+}
+
+// login returns the name of a user.
+func (u *Users) login(uid uint32) (string, error) {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if known, err := user.LookupId(id); err == nil {
+		return known.Username, nil
+	}
+	return askSystem("-un", id)
+}
+
+// exists reports whether the machine has a user of that name.
+func exists(login string) bool {
+	if login == "" || strings.HasPrefix(login, "-") {
+		return false
+	}
+	if _, err := user.Lookup(login); err == nil {
+		return true
+	}
+	_, err := askSystem("-u", login)
+	return err == nil
+}
+
+// lookupTime bounds how long a directory service may take.
+const lookupTime = 5 * time.Second
+
+// askSystem asks id(1), which knows the users that are not in /etc/passwd but in
+// a directory such as LDAP; Go knows them only with cgo, which vext is built
+// without.
+func askSystem(option, who string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "id", option, who).Output()
+	name := strings.TrimSpace(string(out))
+	if err != nil || name == "" || name == who { // a number says nothing of itself
+		return "", fmt.Errorf("id %s %s: no such user", option, who)
+	}
+	return name, nil
+}

@@ -1,0 +1,61 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"vext/internal/disk"
+)
+
+// A ServingError says that a vext serve runs with the state directory.
+type ServingError struct{ PID int } // 0 when it is not known
+
+func (e *ServingError) Error() string {
+	if e.PID == 0 {
+		return "another vext serve is running"
+	}
+	return fmt.Sprintf("another vext serve (pid %d) is running", e.PID)
+}
+
+// Serving is the lock that a vext serve holds for as long as it runs, on a file
+// that says which process it is. The kernel releases it when the process ends,
+// so what a crash has left there counts for nothing. It is not the Lock of those
+// who change the queue.
+type Serving struct{ f *os.File }
+
+// AcquireServing takes the lock of the vext serve of a state directory. It does
+// not wait; the error is a ServingError while another process holds the lock.
+func AcquireServing(state string) (*Serving, error) {
+	f, err := os.OpenFile(filepath.Join(state, "serving"), os.O_RDWR|os.O_CREATE, disk.FileMode)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		defer f.Close()
+		text := make([]byte, 20)
+		n, _ := f.Read(text)
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+		return nil, &ServingError{pid}
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return &Serving{f}, nil
+}
+
+// Release releases the lock.
+func (s *Serving) Release() error { return s.f.Close() }
