@@ -533,8 +533,8 @@ func TestGitWorkTree(t *testing.T) {
 	theirs("theirs")
 	w.git("git pull --quiet --rebase")
 	w.run(committed)
-	w.wantWaiting(append(want, "main mine", "main theirs")...)
-	contains(t, w.try(committed, "list").ok(t), "  mine\n                a forced update took it off main\n")
+	w.wantWaiting(append(want, "main theirs")...) // the reminder of mine moved to what it was rebased to
+	contains(t, w.try(committed, "show", strings.TrimSpace(w.git("git rev-parse HEAD"))).ok(t), "was amended or rebased to it")
 }
 
 // What can't be done is refused, with what to do about it, and changes nothing.

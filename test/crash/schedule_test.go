@@ -11,6 +11,7 @@ import (
 const (
 	beforeDue = "2021-01-07"
 	due       = "2021-01-14"
+	dayAfter  = "2021-01-15"
 	afterDue  = "2021-03-15" // when everything is due
 )
 

@@ -71,7 +71,7 @@ func checkSend(w *world, f fault, r result) {
 	w.reminders() // has come in, and is whole
 	recorded := w.names("sent")
 	w.runs(due)
-	w.runs(due)
+	w.runs(dayAfter) // what a server took without an answer is not sent again at once
 	w.holds("tmp")
 	w.holds("spool")
 	w.holds("queue", "20210306", "20210306/"+flange.id)
