@@ -32,7 +32,7 @@ func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	if s.known, err = q.History.Know(nil, keys); err != nil {
+	if s.known, err = q.History.KnowSources(nil, keys); err != nil {
 		return nil, err
 	}
 	if s.waiting, err = q.waiting(); err != nil {

@@ -58,7 +58,7 @@ func (s *Service) markVanished(ctx context.Context) error {
 		for i := range events {
 			keys[i] = events[i].Key
 		}
-		known, err := s.Queue.History.Know(nil, keys)
+		known, err := s.Queue.History.KnowSources(nil, keys)
 		if err != nil {
 			return events, err
 		}

@@ -126,7 +126,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 		keys = append(keys, item.event.Key)
 		items = append(items, item)
 	}
-	if known, err = s.Queue.History.Know(nil, keys); err != nil {
+	if known, err = s.Queue.History.KnowSources(nil, keys); err != nil {
 		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
 	for _, item := range items {

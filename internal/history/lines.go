@@ -112,7 +112,8 @@ func (l *Lines) Take(e *Event) {
 		s = new(Standing)
 		l.Names[e.Name] = s
 	}
-	if s.take(e); e.Time.Before(l.since) && !s.HasOpen() {
+	event := *e
+	if s.take(&event); e.Time.Before(l.since) && !s.HasOpen() {
 		delete(l.Names, e.Name)
 	}
 }

@@ -32,16 +32,15 @@ type Deferrals struct {
 }
 
 // Take brings the standing up to date with an event that was appended since it
-// was read.
+// was read. It keeps the event.
 func (s *Standing) Take(e *Event) { s.take(e) }
 
-// take brings the standing up to date with the next event.
+// take brings the standing up to date with the next event, and keeps it.
 func (s *Standing) take(e *Event) {
 	s.takeLines(e)
 	switch e.Kind {
 	case Queued:
-		queued := *e
-		s.Queued, s.Vanished, s.Failed = &queued, nil, false
+		s.Queued, s.Vanished, s.Failed = e, nil, false
 		if s.Moved { // it was brought back
 			s.Done, s.Moved, s.Ended = false, false, nil
 		}
@@ -52,30 +51,25 @@ func (s *Standing) take(e *Event) {
 			s.Vanished = nil // the repository has it again
 		}
 	case Vanished:
-		vanished := *e
-		s.Vanished = &vanished
+		s.Vanished = e
 	case Failed:
 		s.Failed = true
 	case Sent, Cancelled, Passed, Replaced: // the last has no key: its commit waits under another name
 		if s.wasSnoozedSince(e) {
 			return
 		}
-		ended := *e
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, e.Kind == Sent, false, &ended, "", nil, nil
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, e.Kind == Sent, false, e, "", nil, nil
 	case Superseded:
-		ended := *e
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, false, e.Successor != "", &ended, "", nil, nil
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, false, e.Successor != "", e, "", nil, nil
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
-			snoozed := *e
-			s.Queued = &snoozed
+			s.Queued = e
 		}
 		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited, s.Failed = false, false, false, nil, e.Due, nil, nil, false
 	case Retried:
 		s.Tried, s.Limited, s.Failed = nil, nil, false
 	case Limited:
-		limited := *e
-		s.Limited = &limited
+		s.Limited = e
 	case Deferred, Unconfirmed:
 		s.takeDeferral(e)
 	}
@@ -129,11 +123,11 @@ func (k *Knowledge) Name(name string) *Standing { return standing(k.names, name)
 func (k *Knowledge) Key(key string) *Standing { return standing(k.keys, key) }
 
 // Trusted returns the standing of the commit with that key by those events alone
-// that stand for what nobody can have forged.
+// that stand for what nobody can have forged. KnowSources must have been asked.
 func (k *Knowledge) Trusted(key string) *Standing { return standing(k.trusted, key) }
 
 // Claimed returns the standing of the commit with that key by all other events:
-// by what anybody can have written.
+// by what anybody can have written. KnowSources must have been asked.
 func (k *Knowledge) Claimed(key string) *Standing { return standing(k.claimed, key) }
 
 func standing(m map[string]*Standing, key string) *Standing {
@@ -143,10 +137,10 @@ func standing(m map[string]*Standing, key string) *Standing {
 	return new(Standing)
 }
 
-// take tells the standing of key, if that was asked for, of an event.
+// take tells the standing of key of an event.
 func take(m map[string]*Standing, key string, e *Event) {
-	s, asked := m[key]
-	if !asked || key == "" {
+	s := m[key]
+	if key == "" {
 		return
 	}
 	if s == nil {
@@ -160,14 +154,27 @@ func take(m map[string]*Standing, key string, e *Event) {
 // commits asked for. What it remembers grows with those, not with the history.
 // Every event is shown to also, too.
 func (h History) Know(names, keys []string, also ...func(*Event)) (*Knowledge, error) {
-	k := &Knowledge{map[string]*Standing{}, map[string]*Standing{}, map[string]*Standing{}, map[string]*Standing{}}
+	return h.know(names, keys, false, also)
+}
+
+// KnowSources is Know, and tells for Trusted and Claimed what it says of each
+// commit by where it has that from. It remembers twice as much.
+func (h History) KnowSources(names, keys []string) (*Knowledge, error) {
+	return h.know(names, keys, true, nil)
+}
+
+func (h History) know(names, keys []string, sources bool, also []func(*Event)) (*Knowledge, error) {
+	k := &Knowledge{names: map[string]*Standing{}, keys: map[string]*Standing{}}
+	if sources {
+		k.trusted, k.claimed = map[string]*Standing{}, map[string]*Standing{}
+	}
 	for _, name := range names {
 		k.names[name] = nil
 	}
 	var asked commit.Index[string] // for the keys
 	for _, key := range keys {
 		if _, twice := k.keys[key]; key != "" && !twice {
-			k.keys[key], k.trusted[key], k.claimed[key] = nil, nil, nil
+			k.keys[key] = nil
 			asked.Add(key, key)
 		}
 	}
@@ -175,14 +182,26 @@ func (h History) Know(names, keys []string, also ...func(*Event)) (*Knowledge, e
 		for _, fn := range also {
 			fn(e)
 		}
-		take(k.names, e.Name, e)
+		var kept *Event // one copy, for all that keep it
+		keep := func() *Event {
+			if kept == nil {
+				event := *e
+				kept = &event
+			}
+			return kept
+		}
+		if _, asked := k.names[e.Name]; asked {
+			take(k.names, e.Name, keep())
+		}
 		if e.Key != "" && len(keys) > 0 {
 			asked.Find(h.Known(e.Key), func(key string) bool {
-				take(k.keys, key, e)
-				if commit.Forgeable(e.Source) {
-					take(k.claimed, key, e)
-				} else {
-					take(k.trusted, key, e)
+				take(k.keys, key, keep())
+				switch {
+				case !sources:
+				case commit.Forgeable(e.Source):
+					take(k.claimed, key, keep())
+				default:
+					take(k.trusted, key, keep())
 				}
 				return true
 			})
