@@ -95,6 +95,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path}
 		standing := known.Name(e.Name)
 		item.fill(q, standing.Queued)
+		item.Event.Name = item.Name // the same, and so not kept twice
 		item.Tried = standing.Tried
 		if limited := standing.Limited; limited != nil {
 			if until, err := time.Parse(time.RFC3339, limited.Until); err == nil && until.After(q.Now) {

@@ -59,7 +59,8 @@ type Entry struct {
 }
 
 func (q *Queue) entry(day calendar.Day, name string) Entry {
-	return Entry{Name: name, Day: day, Path: filepath.Join(q.dayDir(day), name)}
+	path := filepath.Join(q.dayDir(day), name)
+	return Entry{Name: path[len(path)-len(name):], Day: day, Path: path} // of one string: a queue can be long
 }
 
 // prepare makes the directories that the processor writes to.

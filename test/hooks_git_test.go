@@ -446,7 +446,7 @@ done`, i, n, asking(fmt.Sprintf("own %d %d", i, n)), asking(fmt.Sprintf("shared 
 	if list := w.try(committed, "list").ok(t); strings.Contains(list, "forced") {
 		t.Errorf("taken for forced:\n%s", list)
 	}
-	if note := read(t, filepath.Join(w.state, "hooks", "widget.json")); strings.Contains(note, "forced") {
+	if note := read(t, filepath.Join(w.state, "hooks", "widget.positions")); strings.Contains(note, "forced") {
 		t.Errorf("taken for forced:\n%s", note)
 	}
 }

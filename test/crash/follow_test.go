@@ -90,7 +90,7 @@ func (p *pushed) check(w *world, f fault, r result) {
 		w.errorf("it ends with %d:\n%s", r.exit, r.stderr)
 	}
 	var state struct{ Positions map[string]string }
-	data, err := os.ReadFile(filepath.Join(w.state, "hooks", "src.json"))
+	data, err := os.ReadFile(filepath.Join(w.state, "hooks", "src.positions"))
 	if err == nil {
 		err = json.Unmarshal(data, &state)
 	}

@@ -214,7 +214,7 @@ func (w *world) waitForHook() {
 	}
 	defer f.Close()
 	for range 500 {
-		state, err := os.ReadFile(filepath.Join(w.state, "hooks", "src.json"))
+		state, err := os.ReadFile(filepath.Join(w.state, "hooks", "src.positions"))
 		if err == nil && strings.Contains(string(state), w.git("rev-parse", "main")) && syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			return
 		}
