@@ -128,7 +128,7 @@ func (d *Decision) isCopy(known *history.Knowledge, planned *plannedIndex) bool 
 	cameItself := slices.ContainsFunc(d.copyOf, func(key string) bool {
 		s, isPlanned := known.Key(key), false
 		if d.isTrusted() {
-			s = known.Trusted(key)
+			s = known.Believed(key)
 		}
 		planned.Find(key, func(original *Decision) bool {
 			isPlanned = original != d && len(original.copyOf) == 0 && (original.isTrusted() || !d.isTrusted())

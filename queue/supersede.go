@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"errors"
+	"strings"
 	"time"
 
 	"vext/internal/calendar"
@@ -61,20 +62,48 @@ type supersession struct {
 	moves     []func() error
 }
 
+// standing returns what is to be believed of a commit, with what is to be
+// recorded.
 func (s *supersession) standing(key string) *history.Standing {
 	if s.standings[key] == nil {
-		s.standings[key] = s.known.Key(key)
-		if trusted := s.known.Trusted(key); trusted.IsKnown() {
-			s.standings[key] = trusted // whatever a forged mail may have said
-		}
+		s.standings[key] = s.known.Believed(key)
 	}
 	return s.standings[key]
+}
+
+// pair returns the standings of a commit that is gone and of its successor. Of
+// one that only mails have brought they count where nothing else is known of the
+// two, or where they do the other no harm: a forged mail of the one must not
+// silence the other.
+func (s *supersession) pair(oldKey, newKey string) (was, is *history.Standing) {
+	was, is = s.standing(oldKey), s.standing(newKey)
+	oldClaim, newClaim := s.known.Claimed(oldKey), s.known.Claimed(newKey)
+	switch isFailed := s.known.Trusted(newKey).Failed; {
+	case was.IsKnown() && !is.IsKnown() && !isFailed && isFor(newClaim, was):
+		is = newClaim
+	case !was.IsKnown() && is.IsKnown() && (!oldClaim.Done || isFor(oldClaim, is)):
+		was = oldClaim
+	case !was.IsKnown() && !is.IsKnown() && !isFailed && oldClaim.IsKnown() && newClaim.IsKnown():
+		was, is = oldClaim, newClaim
+	}
+	s.standings[oldKey], s.standings[newKey] = was, is
+	return was, is
+}
+
+// isFor reports whether what mails have said of one commit is for the recipient
+// of another; and when it was sent, not before the day of that one.
+func isFor(claim, other *history.Standing) bool {
+	if !claim.IsKnown() || other.Queued == nil {
+		return false
+	}
+	said := saidBy(claim)
+	return strings.EqualFold(said.address, other.Queued.Address) && !(claim.Sent && said.due.String() < other.Queued.Due)
 }
 
 // decide decides about one commit that is gone, and reports whether it could.
 func (s *supersession) decide(e *history.Event) bool {
 	newKey := successorKey(e)
-	was, is := s.standing(e.Key), s.standing(newKey)
+	was, is := s.pair(e.Key, newKey)
 	if is.Moved && !was.Done { // it was amended, and the repository has it again
 		s.restore(is, e, newKey)
 	}

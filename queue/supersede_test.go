@@ -94,7 +94,7 @@ func (s *story) send() {
 		}
 		if byName := known.Name(item.Name); !byName.Done && (!known.Key(item.Key).Done || byName.Snoozed != "") {
 			s.sent = append(s.sent, map[string]string{wasHash: "was", isHash: "is"}[item.Revision])
-			if err := s.q.record(item, history.Sent, "", ""); err != nil {
+			if err := s.q.record(item, history.Sent, "", item.Day.String()); err != nil {
 				s.t.Fatal(err)
 			}
 		}
@@ -266,5 +266,62 @@ func TestSupersedeFailed(t *testing.T) {
 	s.do("later")
 	if s.do("send"); !slices.Equal(s.sent, []string{"is"}) {
 		t.Errorf("sent %q", s.sent)
+	}
+}
+
+// A forged mail of the one commit of a pair never keeps the reminder of the other
+// from going out: neither of the one that is gone nor of its successor.
+func TestForgedPair(t *testing.T) {
+	const mallory = "mallory@example.org"
+	put := func(s *story, id, source, revision, who, asks string) {
+		c := commit.Commit{
+			ID: id, Source: source, Repository: "src", Refname: "refs/heads/main", Revision: revision, Subject: "s",
+			Message: "s\n\nMFC after: " + asks + "\n", Committer: commit.Person{Name: "X", Email: who}, Date: s.q.Now,
+		}
+		if _, err := s.q.Spool.Put(id, c.Mail()); err != nil {
+			t.Fatal(err)
+		}
+		plan(t, s.q)
+	}
+	for name, test := range map[string]struct {
+		story func(s *story)
+		sent  string
+	}{
+		"the one that is gone was not understood": {func(s *story) {
+			put(s, "a", commit.FromFollow, wasHash, "ida@example.org", "soon")
+			put(s, "forged", "", wasHash, mallory, "0 days")
+			s.do("send")
+			s.do("gone")
+			put(s, "b", commit.FromFollow, isHash, "ida@example.org", "1 week")
+		}, "was is"},
+		"the one that is gone was there before": {func(s *story) {
+			put(s, "forged", "", wasHash, mallory, "0 days")
+			s.do("send")
+			s.do("gone")
+			put(s, "b", commit.FromFollow, isHash, "ida@example.org", "1 week")
+		}, "was is"},
+		"the successor is not understood": {func(s *story) {
+			put(s, "a", commit.FromFollow, wasHash, "ida@example.org", "2 weeks")
+			put(s, "forged", "", isHash, mallory, "0 days")
+			s.do("gone")
+			put(s, "b", commit.FromFollow, isHash, "ida@example.org", "soon")
+		}, "is was"},
+		"a mail that was confirmed": {func(s *story) {
+			put(s, "a", "", wasHash, "ida@example.org", "2 weeks")
+			put(s, "b", commit.FromFollow, wasHash, "ida@example.org", "2 weeks")
+			s.do("gone")
+			put(s, "c", commit.FromFollow, isHash, "ida@example.org", "2 weeks")
+		}, "is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			test.story(s)
+			for _, step := range []string{"run", "send", "later", "send"} {
+				s.do(step)
+			}
+			if sent := strings.Join(s.sent, " "); sent != test.sent {
+				t.Errorf("sent %q, want %q", sent, test.sent)
+			}
+		})
 	}
 }

@@ -37,7 +37,8 @@ func (c *dayCount) take(e *history.Event) {
 		return
 	}
 	address := strings.ToLower(e.Address)
-	if c.digests && c.last[address].Equal(e.Time) {
+	isReminder := e.Kind != history.Explained && e.Cause != history.CausePeriod // which a digest is made of
+	if c.digests && isReminder && c.last[address].Equal(e.Time) {
 		return
 	}
 	c.last[address] = e.Time

@@ -137,3 +137,30 @@ func TestTomorrow(t *testing.T) {
 		}
 	}
 }
+
+// A mail that explains a trailer counts by itself: it is never part of a digest.
+func TestMaxPerDayExplains(t *testing.T) {
+	s, out := newService(t)
+	s.MaxPerDay, s.Digest, s.Explain = 3, true, true
+	n := 0
+	for run := range 3 {
+		for range 5 {
+			n++
+			id := fmt.Sprintf("m%d@x", n)
+			c := commit.Commit{
+				ID: id, Repository: "src", Refname: "refs/heads/main", Revision: fmt.Sprintf("%040x", n),
+				Message: fmt.Sprintf("s\n\nMFC after: soon%d\n", n), Committer: commit.Person{Email: "jane@example.org"}, Date: now,
+			}
+			if _, err := s.Queue.Spool.Put(id, c.Mail()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Queue.Now = now.Add(time.Duration(run) * time.Minute)
+		if _, err := s.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(out.mails) != 3 {
+		t.Errorf("%d mails", len(out.mails))
+	}
+}

@@ -44,7 +44,7 @@ func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) erro
 		}
 		sum.Deferred++
 		events = append(events, history.Event{
-			Time: now, Kind: history.Unconfirmed, Name: item.entry.Name, Source: item.event.Source,
+			Time: now, Kind: history.Unconfirmed, Name: item.entry.Name, Key: item.event.Key, Source: item.event.Source, Cause: item.cause(),
 			Address: s.Queue.Policy.Recipient(&item.message.Commit).Email, Via: s.Mail.String(),
 			Reason: cleanCause(cause), Until: now.Add(unconfirmedPauses[taken]).Format(time.RFC3339),
 		})
@@ -64,6 +64,15 @@ func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) erro
 		err = errors.Join(s.sent(assumed, sum), err)
 	}
 	return err
+}
+
+// cause returns the Cause of an event about a mail for the item: whether it is
+// one that explains a trailer.
+func (d *dueItem) cause() string {
+	if d.why != nil {
+		return history.CausePeriod
+	}
+	return ""
 }
 
 // isForgeable reports whether anybody can have written what an item is about.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"vext/internal/disk"
@@ -42,7 +41,7 @@ const maxID = 100
 
 // ID returns the identity of the state directory, "" where it has none yet.
 func (s Spool) ID() (string, error) {
-	f, err := os.Open(s.idPath())
+	f, err := disk.Open(s.idPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

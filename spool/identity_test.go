@@ -1,9 +1,13 @@
 package spool
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+
+	"vext/internal/disk"
 )
 
 // The first who writes makes the identity, and it stays.
@@ -100,4 +104,23 @@ func TestExpecting(t *testing.T) {
 	if isNew, err := s.Put("a@b", []byte("x")); !isNew || err != nil {
 		t.Errorf("once it is back: %v, %v", isNew, err)
 	}
+}
+
+// Nothing that somebody put in the place of vext's own files is waited for.
+func TestFIFOs(t *testing.T) {
+	state := newState(t)
+	s := New(state)
+	if err := os.MkdirAll(filepath.Join(state, "history"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"id", "history/seen", "history/incomplete"} {
+		if err := syscall.Mkfifo(filepath.Join(state, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.ID(); !errors.Is(err, disk.ErrNotRegular) {
+		t.Errorf("ID: %v", err)
+	}
+	s.Seen("")
+	s.Incomplete(IncompletePush{Repository: "src"})
 }

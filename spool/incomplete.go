@@ -45,9 +45,9 @@ func (s Spool) Incomplete(e IncompletePush) {
 	if info, err := os.Stat(s.incomplete()); err == nil && info.Size()+int64(len(line)) >= largestNotes {
 		os.Rename(s.incomplete(), s.olderIncomplete())
 	}
-	f, err := os.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, disk.FileMode)
+	f, err := disk.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY)
 	if errors.Is(err, fs.ErrNotExist) && disk.MakeDir(s.history()) == nil {
-		f, err = os.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, disk.FileMode)
+		f, err = disk.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY)
 	}
 	if err != nil {
 		return

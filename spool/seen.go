@@ -55,7 +55,7 @@ func (s Spool) Seen(way string) {
 	if now.Size() >= maxDays {
 		s.shortenDays(path)
 	}
-	if f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0); err == nil {
+	if f, err := disk.OpenFile(path, os.O_APPEND|os.O_WRONLY); err == nil {
 		f.WriteString(days) // in one piece: others may be writing
 		f.Close()
 	}
@@ -71,7 +71,7 @@ func touch(path string) bool {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err == nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, disk.FileMode)
+	f, err := disk.OpenFile(path, os.O_CREATE|os.O_WRONLY)
 	if err == nil {
 		f.Close()
 	}

@@ -93,3 +93,16 @@ func TestRemove(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A FIFO is waited for neither by a reader nor by a writer.
+func TestOpenFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []int{os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREATE | os.O_APPEND} {
+		if f, err := OpenFile(path, flag); !errors.Is(err, ErrNotRegular) {
+			t.Errorf("%#x: %v, %v", flag, f, err)
+		}
+	}
+}

@@ -13,10 +13,17 @@ import (
 // should be.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Open opens a regular file for reading. It does not wait for the writer of a
-// FIFO that somebody put there: the error is ErrNotRegular then.
-func Open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+// Open opens a regular file for reading, see OpenFile.
+func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY) }
+
+// OpenFile is os.OpenFile for a regular file of vext's own. It does not wait for
+// who is at the other end of a FIFO that somebody put there: the error is
+// ErrNotRegular then.
+func OpenFile(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, FileMode)
+	if errors.Is(err, unix.ENXIO) { // a FIFO that nobody reads
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type Standing struct {
 	Tried    *Deferrals // nil when it was not tried to be sent
 	Limited  *Event     // its recipient has had the day's maximum; nil when it has not
 	Failed   bool       // it was set aside, and not put back since
+	Repeated bool       // it came again, and said the same
 	Lines    []Line     // for IRC, of all days
 }
 
@@ -45,8 +46,10 @@ func (s *Standing) take(e *Event) {
 			s.Done, s.Moved, s.Ended = false, false, nil
 		}
 	case Also:
+		s.Repeated = true
 		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil
 	case Duplicate:
+		s.Repeated = true
 		if e.Source == commit.FromHook || e.Source == commit.FromFollow {
 			s.Vanished = nil // the repository has it again
 		}
@@ -125,6 +128,16 @@ func (k *Knowledge) Key(key string) *Standing { return standing(k.keys, key) }
 // Trusted returns the standing of the commit with that key by those events alone
 // that stand for what nobody can have forged. KnowSources must have been asked.
 func (k *Knowledge) Trusted(key string) *Standing { return standing(k.trusted, key) }
+
+// Believed returns the standing of the commit with that key as far as it can be
+// believed: by what nobody can have forged, and by all else only where such a
+// source has brought the same. KnowSources must have been asked.
+func (k *Knowledge) Believed(key string) *Standing {
+	if trusted := k.Trusted(key); trusted.IsKnown() || !trusted.Repeated {
+		return trusted
+	}
+	return k.Key(key)
+}
 
 // Claimed returns the standing of the commit with that key by all other events:
 // by what anybody can have written. KnowSources must have been asked.

@@ -71,7 +71,7 @@ func (h History) writeSum(all sums, f *os.File, name string) {
 	for _, s := range all.with(f, name) {
 		text = fmt.Appendf(text, sumFormat, s.name, s.size, s.digest)
 	}
-	to, err := os.OpenFile(h.sum, os.O_WRONLY|os.O_CREATE, disk.FileMode)
+	to, err := disk.OpenFile(h.sum, os.O_WRONLY|os.O_CREATE)
 	if err != nil {
 		return
 	}

@@ -87,7 +87,7 @@ func (in *Inflow) vanished(ctx context.Context, store Store, found *State, recor
 	var events []history.Event
 	for _, gone := range s.Vanished {
 		events = append(events, history.Event{
-			Time: gone.Time, Successor: gone.Successor, Kind: history.Vanished, Repository: called, Branch: gone.Branch, Revision: gone.Revision,
+			Time: gone.Time, Successor: gone.Successor, Kind: history.Vanished, Source: commit.FromFollow, Repository: called, Branch: gone.Branch, Revision: gone.Revision,
 			Key:    commit.MakeKey(called, gone.Revision),
 			Reason: "a forced update took it off " + gone.Branch,
 		})

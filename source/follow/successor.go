@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vext/internal/commit"
+	"vext/internal/history"
 	"vext/internal/vcs"
 )
 
@@ -107,11 +108,12 @@ func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]
 	after := r.After
 	isWaiting := func(i int) bool { return true }
 	if !after.IsZero() {
-		known, err := p.Queue.History.Know(nil, keys)
+		known, err := p.Queue.History.KnowSources(nil, keys)
 		if err != nil {
 			return nil, err
 		}
-		isWaiting = func(i int) bool { s := known.Key(keys[i]); return s.Queued != nil && !s.Done }
+		waits := func(s *history.Standing) bool { return s.Queued != nil && !s.Done }
+		isWaiting = func(i int) bool { return waits(known.Believed(keys[i])) || waits(known.Claimed(keys[i])) }
 	}
 	r.After = time.Time{}
 	var pairs []pair
