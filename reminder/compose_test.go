@@ -257,8 +257,8 @@ func TestWhereTheCommandsWork(t *testing.T) {
 	}{
 		{"", "jane@example.org", "or no more, on host.example.org:\n\n    vext snooze", "The commands are for host.example.org.\n"},
 		{"ops@example.org", "jane@example.org", "or no more, on host.example.org (or ask ops@example.org):\n\n    vext snooze", "The commands are for host.example.org; or ask ops@example.org.\n"},
-		{"ops@example.org", "tom@example.org", "or no more, write to ops@example.org\nand quote one of these lines:\n\n    vext snooze", "\nWrite to ops@example.org and quote the line that is to be done.\n"},
-		{"", "tom@example.org", "or no more, ask whoever runs vext\non host.example.org for one of these:\n\n    vext snooze", "\nAsk whoever runs vext on host.example.org for what is to be done.\n"},
+		{"ops@example.org", "tom@example.org", "or no more, write to ops@example.org\nand quote one of these lines:\n\n    vext snooze", "\nWrite to ops@example.org and quote the command that you want.\n"},
+		{"", "tom@example.org", "or no more, ask whoever runs vext\non host.example.org for one of these:\n\n    vext snooze", "\nAsk whoever runs vext on host.example.org to run the command that you want.\n"},
 	} {
 		for _, digest := range []bool{false, true} {
 			s, out := newService(t)

@@ -26,9 +26,9 @@ const (
 	SetAside    = "setaside.txt"     // to the operator: what was set aside
 	Month       = "month.txt"        // to the operator: the month's numbers
 	Trouble     = "trouble.txt"      // to the operator: what fails
-	Limit       = "limit.txt"        // to the operator: for whom more is due than may be sent a day
+	Limit       = "limit.txt"        // to the operator: recipients with more reminders than the daily limit
 
-	NotUnderstood = "not-understood.txt" // to a committer whose trailer can't be understood; reminder.Words and .Why
+	NotUnderstood = "not-understood.txt" // to a committer whose trailer is not understood; has reminder.Words and .Why
 )
 
 // A Set is the templates as one installation has them.

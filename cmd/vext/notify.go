@@ -32,9 +32,10 @@ func newNotify(a *app) *cobra.Command {
 
 Where "vext serve" runs it is told over the connection that this keeps; else this
 command connects, tells it, and leaves. It waits until the server has confirmed
-it. What could not be told in time is kept, and told by the next vext that is
-there to do it; what the server rejects for good is not. A TEXT of several lines is told line by line; - reads it from
-standard input.`,
+it. A line that could not be delivered in time is kept, and the next vext that
+speaks on IRC delivers it. A line that the server rejects permanently is not
+kept. A TEXT of several lines is sent line by line; - reads it from standard
+input.`,
 		Example: `  vext notify ircs://irc.example.org/ops "the backup has failed"
   make test 2>&1 | tail -n 3 | vext notify irc://127.0.0.1/builds -`,
 		Args: cobra.MinimumNArgs(2),
@@ -169,7 +170,7 @@ type saying struct {
 	keys  []string
 
 	unsure bool // an outlet may have the lines
-	kept   bool // one has them
+	kept   bool // an outlet has the lines
 	awaited
 }
 
@@ -221,12 +222,12 @@ func (s *saying) say(ctx context.Context, o notify.Outlet) error {
 // forgetTime is how long the outlet may take to forget.
 const forgetTime = time.Second
 
-// rejected returns an error that says what the server has rejected for good, and
-// whether the rest waits.
+// rejected returns an error that says what the server has rejected permanently,
+// and whether the rest is kept.
 func (s *saying) rejected() error {
-	what := "it is not kept: change it, or say it elsewhere"
+	what := "it is not kept; change the text, or send it to another target"
 	if s.open > 0 {
-		what = "it is not kept; the other lines are, and told by vext serve, or with the next vext notify"
+		what = "it is not kept; the other lines are kept, and vext serve or the next vext notify delivers them"
 	}
 	return hinted{fmt.Errorf("rejected by %s: %s", withoutSecrets(s.to), s.rejection), what}
 }
@@ -251,7 +252,7 @@ const (
 	longestAwait = 500 * time.Millisecond
 )
 
-// An awaited is what has become of lines.
+// An awaited is the state of the lines that a command waits for.
 type awaited struct {
 	told      bool   // all of them are
 	open      int    // neither told nor rejected
@@ -259,8 +260,8 @@ type awaited struct {
 	trouble   string // why one is not told yet
 }
 
-// await waits until all lines with these keys are told or rejected, and returns
-// how they stand then, or when it has waited for long enough.
+// await waits until all lines with these keys are told or rejected, or until it
+// has waited for long enough, and returns their state.
 func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []string) (a awaited, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -284,7 +285,7 @@ func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []stri
 	}
 }
 
-// standing returns what has become of the lines with these keys.
+// standing returns the state of the lines with these keys.
 func standing(outcomes map[string]notify.Outcome, keys []string) (a awaited) {
 	for _, key := range keys {
 		one, known := outcomes[key]

@@ -10,13 +10,13 @@ import (
 type verdict int
 
 const (
-	temporary verdict = iota // it is tried again, for as long as it takes
-	permanent                // the server will never take it: it is rejected
-	unclear                  // tried again, and rejected when it is the answer maxUnclear times in a row
-	alone                    // tried again at once, and alone: not known whether it or another is rejected
+	temporary verdict = iota // it is retried without end
+	permanent                // the server will never accept it: it is rejected
+	unclear                  // it is retried, and rejected after maxUnclear such answers in a row
+	alone                    // it is retried at once, by itself: the answer was to it or to another line
 )
 
-// ofSeveral returns the verdict on each of several lines, of which one got v.
+// ofSeveral returns the verdict on each of several lines when one of them got v.
 func (v verdict) ofSeveral() verdict {
 	if v == permanent {
 		return alone
@@ -24,8 +24,8 @@ func (v verdict) ofSeveral() verdict {
 	return temporary
 }
 
-// maxUnclear is how often a line gets an answer that vext does not know before
-// it counts as rejected: with the pauses of a room that takes 85 minutes.
+// maxUnclear is how many answers in a row that vext does not know make a line
+// count as rejected. With the backoff of a room that takes 85 minutes.
 const maxUnclear = 10
 
 // A rejection is why a line was not delivered. The zero value stands for none.
@@ -34,7 +34,7 @@ type rejection struct {
 	verdict verdict
 }
 
-// and returns what two rejections of one line come to: what may change counts.
+// and combines two rejections of one line. A temporary one wins.
 func (r rejection) and(other rejection) rejection {
 	if r.text != "" && r.verdict == temporary || other.text == "" {
 		return r
@@ -61,9 +61,9 @@ const (
 
 // answers are the errors that servers send in answer to PRIVMSG, NOTICE and
 // JOIN, numerics and codes of FAIL, as ngIRCd, InspIRCd, UnrealIRCd, Solanum,
-// Hybrid and Ergo use them. One that depends on the channel, the person, the
-// pace or our account is temporary, for it can change; one that is about the
-// message itself is permanent. What is not in here is unclear.
+// Hybrid and Ergo use them. An answer about the channel, the person, the rate or
+// our account is temporary, because these can change. An answer about the message
+// itself is permanent. An answer that is not in this table is unclear.
 var answers = map[string]answer{
 	"263":              {"the server is too busy", temporary},
 	"400":              {"the server could not do it", temporary}, // among others a bouncer without its network
@@ -72,7 +72,7 @@ var answers = map[string]answer{
 	"404":              {"the channel does not let us speak", temporary},
 	errTooManyChannels: {"no connection has room for another channel", temporary},
 	"406":              {"nobody of this nick is there", temporary},
-	"407":              {"the server takes the target for several", permanent},
+	"407":              {"the server takes the target for several targets", permanent},
 	"408":              {"the channel wants no colours", temporary},
 	"411":              {"the server sees no recipient", permanent},
 	"412":              {"the server sees no text", permanent},
@@ -81,10 +81,10 @@ var answers = map[string]answer{
 	"415":              {"the server takes the target for a mask", permanent},
 	"417":              {"the line is too long for the server", permanent},
 	"421":              {"the server does not know the command", permanent},
-	"437":              {"the channel can't be had for now", temporary},
+	"437":              {"the channel is unavailable for now", temporary},
 	"439":              {"the server takes no other targets for now", temporary},
 	errNotOnChannel:    {"we are not in the channel", temporary},
-	"461":              {"the server misses something in the message", permanent},
+	"461":              {"the server misses a parameter of the message", permanent},
 	"470":              {"the channel forwards to another", temporary},
 	"471":              {"the channel is full", temporary},
 	"473":              {"the channel is for invited only", temporary},
@@ -109,7 +109,7 @@ var answers = map[string]answer{
 	"ACCOUNT_REQUIRED":        {"the server wants a registered nick", temporary},
 	"INVALID_UTF8":            {"the text is not UTF-8 for the server", permanent},
 	"INVALID_PARAMS":          {"the server does not understand the message", permanent},
-	"NEED_MORE_PARAMS":        {"the server misses something in the message", permanent},
+	"NEED_MORE_PARAMS":        {"the server misses a parameter of the message", permanent},
 	"RATE_LIMITED":            {"the server takes no more for now", temporary},
 	"TEMPORARILY_UNAVAILABLE": {"the server can't do it for now", temporary},
 	"UNKNOWN_COMMAND":         {"the server does not know the command", permanent},
@@ -128,9 +128,9 @@ func answerTo(code, said string) rejection {
 	return rejection{fmt.Sprintf("%s (%s %s)", a.words, code, said), a.verdict}
 }
 
-// unasked are the numerics among those of errors that servers send without being
-// asked, or together with an error, and that are none: RPL_TARGNOTIFY,
-// RPL_UMODEGMSG, RPL_KNOCK, those of MONITOR and of logging in.
+// unasked are numerics in the range of errors that are none. Servers send them
+// unprompted, or together with an error: RPL_TARGNOTIFY, RPL_UMODEGMSG,
+// RPL_KNOCK, and the numerics of MONITOR and of logging in.
 var unasked = map[string]bool{
 	"710": true, "711": true, "717": true, "718": true, "730": true, "731": true, "732": true, "733": true,
 	"900": true, "901": true, "903": true, "908": true,
@@ -159,8 +159,8 @@ func isNumeric(command string) bool {
 	return len(command) == 3 && command[0] >= '0' && command[0] <= '9'
 }
 
-// isAboutJoin reports whether an error can be the answer to a JOIN when there are
-// messages for the channel on the wire, too.
+// isAboutJoin reports whether an error can be the answer to a JOIN while messages
+// to the channel are in flight as well.
 func isAboutJoin(command string) bool {
 	switch command {
 	case errNoSuchChannel, errTooManyChannels, "437", "470", "471", "473", errBanned, errBadKey, "476", "489":

@@ -8,16 +8,16 @@ import (
 	"github.com/lrstanley/girc"
 )
 
-// Commands of ours, beside JOIN, which may be answered with an error that does
-// not say what it is about.
+// Commands that we send, other than JOIN, to which a server may answer with an
+// error that does not name the command.
 const (
 	askedNick     = "NICK"
 	askedPart     = "PART"
 	askedNickServ = "NickServ" // a PRIVMSG to it
 )
 
-// asks notes that a command is on its way. Its answer has come when a PING that
-// went out behind it is answered, at the latest.
+// asks notes that a command is in flight. Its answer comes before the answer to
+// the next PING that is sent.
 func (l *link) asks(what string) {
 	if l.asked == nil {
 		l.asked = map[string]uint64{}
@@ -30,7 +30,7 @@ func (l *link) isAsked(what string) bool {
 	return is
 }
 
-// answered forgets the commands that went out before a PING of this number.
+// answered forgets the commands that were sent before the PING with this number.
 func (l *link) answered(number uint64) {
 	for what, at := range l.asked {
 		if at < number {
@@ -39,7 +39,7 @@ func (l *link) answered(number uint64) {
 	}
 }
 
-// A complaint is an error, read.
+// A complaint is a parsed error of a server.
 type complaint struct {
 	rejection
 	command string // the numeric, or FAIL
@@ -75,10 +75,10 @@ func (l *link) complaint(e *girc.Event) *complaint {
 	return c
 }
 
-// complained is an error that comes without a label. Where it can't be the answer
-// to another command of ours it is about messages: those to the channel or
-// person that it names, else all that the server can mean. A complaint too many
-// tells a line twice, one too few loses it.
+// complained handles an error without a label. When the error can't be the
+// answer to another command of ours, it is about messages: those to the channel
+// or person that it names, or else all messages that the server can mean. A
+// complaint too many repeats a line, one too few loses it.
 func (l *link) complained(e *girc.Event) {
 	c := l.complaint(e)
 	switch {
@@ -102,8 +102,8 @@ func (l *link) complained(e *girc.Event) {
 	}
 }
 
-// complainedOf is an error about a room: one to a JOIN, or about its messages on
-// the wire, or possibly either.
+// complainedOf handles an error about a room. It is the answer to a JOIN, or
+// about the room's messages in flight, or possibly either.
 func (l *link) complainedOf(r *room, c *complaint) {
 	isOpen := r.open > 0 && !l.labels
 	if r.state == joining && (!isOpen || isAboutJoin(c.command)) {
@@ -116,8 +116,8 @@ func (l *link) complainedOf(r *room, c *complaint) {
 	l.isOutside(r, c.command)
 }
 
-// complainedOfAny is an error that does not say what it is about: every message
-// that the server can mean counts as not delivered.
+// complainedOfAny handles an error that does not say what it is about. Every
+// message that the server can mean counts as not delivered.
 func (l *link) complainedOfAny(c *complaint) {
 	if l.labels {
 		return // no message is confirmed by silence
@@ -136,8 +136,8 @@ func (l *link) complainedOfAny(c *complaint) {
 	}
 }
 
-// meant returns the rooms of the messages that an error can be about which comes
-// now: those behind a PING are answered behind its PONG.
+// meant returns the rooms of the messages that an error arriving now can be
+// about. Messages that were sent after a PING are answered after its PONG.
 func (l *link) meant() []*room {
 	var all []*room
 	for _, w := range l.wires {
@@ -151,23 +151,23 @@ func (l *link) meant() []*room {
 	return all
 }
 
-// dropped is what servers say in a NOTICE of their own about a message that they
-// have not delivered: that it is throttled, was not sent, or was blocked.
+// dropped matches the NOTICE by which a server itself says that it did not
+// deliver a message: it was throttled, not sent, or blocked.
 var dropped = regexp.MustCompile(`(?i)throttled|flood|rate.?limit|too (fast|quickly|many messages)|slow down` +
 	`|(\bnot|n't|\bcannot)( be| been)? (sen[dt]|deliver(ed)?|processed)\b` +
 	`|\bmessages?\b.*\b` + undone + `|` + undone + `.*\bmessages?\b`)
 
 const undone = `(dropped|blocked|rejected|discarded|refused|denied|ignored|filtered|suppressed)\b`
 
-// isDropped reports whether e is such a NOTICE: not one of a user's, nor one to a
-// channel.
+// isDropped reports whether e is such a NOTICE. One from a user, or to a channel,
+// is not.
 func (l *link) isDropped(e *girc.Event) bool {
 	isServer := e.Source == nil || e.Source.Ident == "" && e.Source.Host == ""
 	return isServer && len(e.Params) > 1 && slices.Contains([]string{l.fold(l.nick), "*", "auth"}, l.fold(e.Params[0])) && dropped.MatchString(e.Last())
 }
 
-// noticed is a NOTICE of the server's: one that says that a message was dropped
-// is an error.
+// noticed handles a NOTICE. One by which the server says that a message was
+// dropped counts as an error.
 func (l *link) noticed(e *girc.Event) {
 	if !l.isDropped(e) {
 		return
