@@ -1,7 +1,6 @@
-// Package control is the socket by which the users of this machine reach a
-// running vext serve: to look at, put off and take out the reminders that go to
-// them. The system says who connects; a user needs no rights on the state
-// directory.
+// Package control is the control socket, through which users of this machine ask a
+// running vext serve to show, snooze and cancel the reminders that go to them. The
+// system says who connects, so a user needs no rights on the state directory.
 //
 // A connection carries one request and one answer, each one line of JSON.
 package control
@@ -22,10 +21,10 @@ import (
 	"vext/internal/socket"
 )
 
-// Paths are where the socket is looked for when nothing says where it is.
+// Paths are the default paths of the socket.
 var Paths = []string{"/run/vext/control", "/var/run/vext/control"}
 
-// A Request is one command of vext, without its name of the program.
+// A Request is one command of vext, without the name of the program.
 type Request struct {
 	Command string            `json:"command"`
 	Args    []string          `json:"args,omitempty"`
@@ -49,11 +48,12 @@ const (
 	callTime   = time.Minute // more than a command waits for the lock of the state
 )
 
-// socketMode lets every user of the machine connect; who that is decides.
+// socketMode lets every user of the machine connect. What a user may do depends on
+// who connects.
 const socketMode = 0o666
 
-// Listen listens at path. It makes the directory above it where it can. It is an
-// error where the system does not say who connects.
+// Listen listens at path, and creates the directory above it if it can. It returns
+// an error on a system that does not say who connects.
 func Listen(path string) (*net.UnixListener, error) {
 	if !socket.PeerKnown {
 		return nil, socket.ErrNoPeer
@@ -72,8 +72,8 @@ func Listen(path string) (*net.UnixListener, error) {
 	return socket.Listen(path, socketMode)
 }
 
-// Call asks the vext serve that listens at path. The error is fs.ErrNotExist
-// where there is no socket.
+// Call sends a request to the vext serve that listens at path. The error is
+// fs.ErrNotExist when there is no socket.
 func Call(ctx context.Context, path string, r *Request) (*Answer, error) {
 	request, err := json.Marshal(r)
 	if err != nil {
@@ -91,8 +91,8 @@ func Call(ctx context.Context, path string, r *Request) (*Answer, error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	// One that is busy answers without reading: what it says counts, and not that
-	// it did not read.
+	// A busy server answers without reading the request. Its answer counts, and
+	// not the write error.
 	_, writeErr := conn.Write(append(request, '\n'))
 	answer := new(Answer)
 	if err := json.NewDecoder(io.LimitReader(conn, maxAnswer)).Decode(answer); err != nil {

@@ -18,7 +18,7 @@ type Caller struct {
 	Addresses []string // the reminders for these are the caller's
 }
 
-// A Server answers the requests that come by the socket.
+// A Server answers the requests that arrive at the socket.
 type Server struct {
 	Users *Users
 	// Do does what a caller asks for. It is called by several goroutines.
@@ -30,15 +30,15 @@ type Server struct {
 	all  int
 }
 
-// Connections at once: of all users, and of one. Further ones are told to come
-// again.
+// Maximum numbers of simultaneous connections: of all users, and of one. Further
+// connections get an answer that says to try again.
 const (
 	maxConns   = 32
 	maxPerUser = 4
 )
 
-// Serve answers until ctx ends, and returns when what was asked by then is
-// answered. It closes the listener.
+// Serve answers requests until ctx ends, and returns when all requests that came
+// by then are answered. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var conns sync.WaitGroup
@@ -78,7 +78,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	}
 }
 
-// enter takes a place for a connection of a user, where there is one.
+// enter counts a connection of a user, and reports whether the limits allow it.
 func (s *Server) enter(uid uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,8 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, uid uint32) {
 	s.answer(conn, answer)
 }
 
-// do is s.Do, and turns a panic into an error: no request ends the service.
+// do calls s.Do, and turns a panic into an error, so that no request ends the
+// service.
 func (s *Server) do(ctx context.Context, caller *Caller, r *Request) (answer *Answer) {
 	defer func() {
 		if r := recover(); r != nil {

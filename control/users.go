@@ -19,7 +19,8 @@ type Users struct {
 	Domain string
 }
 
-// Addresses returns the addresses of a user, none for one who is no committer.
+// Addresses returns the addresses of a user, none for a user who is not a
+// committer.
 func (u *Users) Addresses(login string) []string {
 	if own, listed := u.Table[login]; listed {
 		return own
@@ -49,7 +50,7 @@ func (u *Users) Has(address string) bool {
 	return false
 }
 
-// Contains reports whether an address is among others. Case does not matter.
+// Contains reports whether a list has an address. Case does not matter.
 func Contains(addresses []string, address string) bool {
 	for _, a := range addresses {
 		if strings.EqualFold(a, address) {
@@ -83,9 +84,8 @@ func exists(login string) bool {
 // lookupTime bounds how long a directory service may take.
 const lookupTime = 5 * time.Second
 
-// askSystem asks id(1), which knows the users that are not in /etc/passwd but in
-// a directory such as LDAP; Go knows them only with cgo, which vext is built
-// without.
+// askSystem asks id(1). It also knows users in a directory such as LDAP, which Go
+// finds only with cgo, and vext is built without cgo.
 func askSystem(option, who string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
 	defer cancel()

@@ -49,7 +49,7 @@ func (e *Closed) Unwrap() error { return e.Err }
 // it may be a *Closed.
 type Unknown struct{ Err error }
 
-func (e *Unknown) Error() string { return e.Err.Error() + "; whether the mail was taken is not known" }
+func (e *Unknown) Error() string { return e.Err.Error() + "; it is unknown whether the mail was accepted" }
 func (e *Unknown) Unwrap() error { return e.Err }
 
 // IsUnknown reports whether err leaves open whether the mail was taken.

@@ -155,19 +155,19 @@ var developmentBranches = append([]string{"develop", "devel", "development"}, De
 func (p *Policy) Refuses(to commit.Person) string {
 	switch {
 	case to.Email == "":
-		return "no recipient: the message gives no address for its committer (one that the mail was sent to, a mailing list's or a program's does not count)\n" +
-			"let the mailer name the committer in the message or in Reply-To, or the commits come by a webhook or a hook; a login needs domain under [[repository]]\n" +
+		return "no recipient: the message gives no address for its committer (addresses that the mail was sent to, and those of mailing lists and programs, do not count)\n" +
+			"have the mailer name the committer in the message or in Reply-To, or use a webhook or a hook; a login needs domain under [[repository]]\n" +
 			"to drop this one: vext cancel ID"
 	case to.IsRobot():
 		return fmt.Sprintf("no recipient: %s is a program's address, or stands for one that a forge keeps private; nobody reads what is sent there\n"+
-			"let the committer commit with an address of their own, or the mailer, webhook or hook name it\n"+
+			"the committer must commit with an address of their own, or the mailer, webhook or hook must send it\n"+
 			"to drop this one: vext cancel ID", text.OneLine(to.Email))
 	case !isAddress(to.Email):
 		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
 	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
 		return fmt.Sprintf("%s may not be written to: no pattern of allow, under [reminders], matches this address\n"+
-			"a forged commit mail can name anybody, and makes vext write to whoever allow names: see allow in vext.toml(5)\n"+
-			"to drop this one: vext cancel ID; to have allow looked at again: vext retry ID", to.Email)
+			"a forged commit mail can name anybody, so do not allow an address only because this message names it: see allow in vext.toml(5)\n"+
+			"to drop this one: vext cancel ID; after a change of allow: vext retry ID", to.Email)
 	}
 	return ""
 }

@@ -130,7 +130,7 @@ func (q *Queue) Read(path string) (*Message, error) {
 	case mail.Bad || mail.LetGo != "":
 		return nil, errNotUnderstood{mail.LetGo}
 	case len(mail.Commits) > 1:
-		return nil, errNotUnderstood{"more than one commit in one message\nto have a message made of each: vext-filter -state STATE, with the file in failed/ on its standard input; then: vext cancel ID"}
+		return nil, errNotUnderstood{"more than one commit in one message\nto split it: run vext-filter -state STATE with the file in failed/ on its standard input, then vext cancel ID"}
 	}
 	m := &Message{Commit: mail.Commits[0], Received: info.ModTime()}
 	m.Repository = q.Policy.Repository(m.Repository)

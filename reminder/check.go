@@ -165,8 +165,8 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 
 // lostHint says what to do about a history that has lost records.
 func lostHint(state string) string {
-	return "nothing is sent, because it could be for the second time: restore it from a backup; or, to go on with what there is, remove " +
-		filepath.Join(state, "history.sum")
+	return "nothing is sent, because a reminder could be sent twice: restore the history from a backup, or remove " +
+		filepath.Join(state, "history.sum") + " to continue without the lost records"
 }
 
 // A clockCheck finds out whether the clock was ahead.
@@ -247,7 +247,7 @@ func (s *Service) checkWaiting(lines *history.Lines, held map[string]*history.Ev
 	for _, address := range slices.Sorted(maps.Keys(counts)) {
 		findings = append(findings, Finding{
 			LookAt, "held", fmt.Sprintf("%s for %s until tomorrow", calendar.Plural(counts[address], "reminder"), address),
-			"commit mails, which anybody can have written, asked for more than max_per_day; see senders and max_per_day in vext.toml(5)",
+			"commit mails, which anybody can forge, asked for more than max_per_day; see senders and max_per_day in vext.toml(5)",
 		})
 	}
 	return findings

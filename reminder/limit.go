@@ -78,7 +78,7 @@ func (s *Service) hold(item *dueItem, sum *Summary) {
 	s.held = append(s.held, history.Event{
 		Time: history.Stamp(s.Queue.Now), Kind: history.Limited, Name: item.entry.Name,
 		Address: s.recipient(item), Source: e.Source, Until: s.tomorrow().UTC().Format(time.RFC3339),
-		Reason: fmt.Sprintf("%s for this recipient today already, by mails that anybody can have written (max_per_day)", calendar.Plural(s.MaxPerDay, "reminder")),
+		Reason: fmt.Sprintf("%s for this recipient today already, for commit mails that anybody can forge (max_per_day)", calendar.Plural(s.MaxPerDay, "reminder")),
 	})
 	sum.Held++
 }

@@ -73,7 +73,7 @@ func (s *Service) previewNews(steps []Step) ([]Step, error) {
 		told = append(told, Step{"tell", s.Operator, "the numbers of " + n.month.Month})
 	}
 	if len(n.floods) > 0 {
-		told = append(told, Step{"tell", s.Operator, "for whom more is due than may be sent"})
+		told = append(told, Step{"tell", s.Operator, "recipients with more reminders than max_per_day"})
 	}
 	troubles, err := s.newTroubles()
 	if len(troubles) > 0 {
@@ -107,7 +107,7 @@ func (s *Service) previewItem(item *dueItem) Step {
 	case item.isDone():
 		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
 	case item.isSnoozed():
-		return Step{"wait", to(e), "it was put off"}
+		return Step{"wait", to(e), "it was snoozed"}
 	case isHeld(item.byName.Limited, s.Queue.Now):
 		return Step{"wait", to(e), item.byName.Limited.Reason}
 	case s.isPaused(item):

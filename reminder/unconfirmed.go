@@ -24,7 +24,7 @@ func (d *dueItem) reason() string {
 		reasons = append(reasons, d.instead)
 	}
 	if d.assumed {
-		reasons = append(reasons, fmt.Sprintf("taken for sent: it was handed over %d times, and each time no answer came", len(unconfirmedPauses)+1))
+		reasons = append(reasons, fmt.Sprintf("counts as sent: sent %d times, and no answer came", len(unconfirmedPauses)+1))
 	}
 	return strings.Join(reasons, "; ")
 }

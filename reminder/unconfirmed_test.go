@@ -60,7 +60,7 @@ func TestNeverConfirmed(t *testing.T) {
 			t.Errorf("closed %v: handed over after %v", closed, tries)
 		}
 		sent := eventsOf(t, s, history.Sent)
-		if len(sent) != 1 || !strings.Contains(sent[0].Reason, "taken for sent") || sent[0].Address != "ida@example.org" {
+		if len(sent) != 1 || !strings.Contains(sent[0].Reason, "counts as sent") || sent[0].Address != "ida@example.org" {
 			t.Errorf("closed %v: sent %+v", closed, sent)
 		}
 		if entries, _ := s.Queue.Entries(s.Queue.Today()); len(entries) > 0 {
@@ -79,7 +79,7 @@ func TestSometimesConfirmed(t *testing.T) {
 		sent    string // the reason, "-" for none that was sent
 	}{
 		{"confirmed at the second try", []error{unknown, nil}, 1, ""},
-		{"busy in between", []error{unknown, errors.New("later"), errors.New("later"), unknown, errors.New("later"), unknown}, 2, "taken for sent"},
+		{"busy in between", []error{unknown, errors.New("later"), errors.New("later"), unknown, errors.New("later"), unknown}, 2, "counts as sent"},
 		{"rejected at last", []error{unknown, &notify.Refused{Err: errors.New("550")}}, 1, "-"},
 	} {
 		s, out := newService(t)

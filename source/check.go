@@ -110,7 +110,7 @@ func (k *checker) listeners() []reminder.Finding {
 		if lost := k.q.Spool.LastLost(Irker); k.q.Now.Sub(lost) < lostLooks {
 			findings = append(findings, reminder.Finding{
 				Level: reminder.LookAt, What: Irker, Text: "requests by UDP were lost " + reminder.Ago(lost, k.q.Now, k.q.Zone),
-				Hint: "they came faster than they could be kept: vext serve logs how many; let the clients use TCP",
+				Hint: "they arrived faster than they could be stored; vext serve logs how many; let the clients use TCP",
 			})
 		}
 	}
@@ -147,8 +147,8 @@ func answers(what, network, address, text string) reminder.Finding {
 			f.Hint = "does allow under [irker] leave out this machine? else vext serve is stuck, or something else is there"
 		}
 	case what == "http" && strings.Contains(said, " 503 "), what == "lmtp" && strings.Contains(said, "\n451 "):
-		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: nothing is taken in: the state directory is not the one with which vext serve began", address)
-		f.Hint = "is its file system mounted? once the directory is back, all goes on by itself; if another one is meant, restart vext serve"
+		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: nothing is accepted: the state directory is not the one with which vext serve began", address)
+		f.Hint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve"
 	default:
 		return reminder.Finding{What: what, Text: address + ": " + text}
 	}

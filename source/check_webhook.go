@@ -42,14 +42,14 @@ func (k *checker) webhook(h *config.Hook) reminder.Finding {
 	refused := k.refused(way)
 	switch {
 	case err != nil:
-		f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "it is not there without its secret"
+		f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "the hook is disabled without its secret"
 	case key == "":
-		f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, or an empty one, and so is not there", "set secret_file under [[hook]]"
+		f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, or an empty one, and is disabled", "set secret_file under [[hook]]"
 	case k.isUnknown(h):
 		f.Level, f.Text, f.Hint = reminder.LookAt, "vext serve does not know it", "vext serve reads the configuration when it starts: restart it"
 	case refused != "":
 		f.Level, f.Text = reminder.LookAt, f.Text+"; "+refused
-		f.Hint = "has the forge the same secret? vext serve logs who it was"
+		f.Hint = "does the forge have the same secret? vext serve logs the clients"
 	default:
 		k.addSilence(&f, k.seenBy(way), h.MaxSilence, "[[hook]]")
 	}
@@ -69,9 +69,9 @@ func (k *checker) refused(way string) string {
 	switch {
 	case last.IsZero() || since(last) >= recently:
 	case good.IsZero():
-		return "a request with a wrong signature or none was refused " + ago(last) + ", and none with the right one has come yet"
+		return "a request with a wrong signature or none was rejected " + ago(last) + ", and none with the right one has come yet"
 	case since(g.Burst) < burstRecently, g.Burst.After(good) && since(g.Burst) < recently:
-		return "many requests with a wrong signature or none were refused, the last of them " + ago(last)
+		return "many requests with a wrong signature or none were rejected, the last of them " + ago(last)
 	}
 	return ""
 }
@@ -98,7 +98,7 @@ func (k *checker) refusedRepositories(h *config.Hook) []reminder.Finding {
 			Level: reminder.LookAt, What: "webhook " + h.Name,
 			Text: fmt.Sprintf("%s that named the repository %q had a wrong signature or none, the last %s; %s",
 				calendar.Plural(r.Count, "request"), name, reminder.Ago(r.Refused, k.q.Now, k.q.Zone), text),
-			Hint: "has the forge the secret of this hook for that repository? if the repository is none of yours, a stranger has named it",
+			Hint: "does the forge use the secret of this hook for that repository? if the repository is not yours, a stranger made up the name",
 		})
 	}
 	return findings

@@ -115,12 +115,12 @@ func (k *checker) addSilence(f *reminder.Finding, h heardSource, set *config.Sil
 		if set.Duration > 0 && k.q.Now.Sub(since) > set.Duration {
 			f.Level = reminder.LookAt
 			f.Text += fmt.Sprintf("; silent for %s, and max_silence is %s", calendar.Plural(silent, "day"), set)
-			f.Hint = "do its commits still come? see max_silence under " + table
+			f.Hint = "do its commits still arrive? see max_silence under " + table
 		}
 	case most > 0 && silent > most:
 		f.Level = reminder.LookAt
-		f.Text += fmt.Sprintf("; silent for %s, of a source that was never so for more than %s", calendar.Plural(silent, "day"), calendar.Plural(longestGap(h.days), "day"))
-		f.Hint = `do its commits still come? if it rests, say how long it may: max_silence = "365d" under ` + table + `, "0" for ever`
+		f.Text += fmt.Sprintf("; silent for %s, and never before for more than %s", calendar.Plural(silent, "day"), calendar.Plural(longestGap(h.days), "day"))
+		f.Hint = `do its commits still arrive? if the project is quiet, set a longer limit: max_silence = "365d" under ` + table + `, or "0" for none`
 	}
 }
 

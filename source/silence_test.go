@@ -150,7 +150,7 @@ func TestCheckSilence(t *testing.T) {
 	c.seen("webhook-a", 300)
 	c.seen("webhook-b", 2)
 	c.seen("", 300)
-	c.want("webhook a", reminder.LookAt, "silent for 300 days, of a source that was never so for more than 1 day")
+	c.want("webhook a", reminder.LookAt, "silent for 300 days, and never before for more than 1 day")
 	c.want("webhook b", reminder.Well, "last commit")
 	c.want("vext-filter", reminder.LookAt, "silent for 300 days")
 	silence := func(text string) *config.Silence {

@@ -119,8 +119,9 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 	return q, nil
 }
 
-// adopt gives the state directory of the queue an identity where it has none,
-// which it reports, and makes the queue accept only while it has that one.
+// adopt gives the queue's state directory an identity if it has none, and reports
+// whether it did. From then on the queue accepts messages only while the
+// directory has that identity.
 func adopt(q *queue.Queue) (id string, isNew bool, err error) {
 	if id, isNew, err = q.Spool.Adopt(); err == nil {
 		q.Spool = q.Spool.Expecting(id)
@@ -128,8 +129,8 @@ func adopt(q *queue.Queue) (id string, isNew bool, err error) {
 	return id, isNew, err
 }
 
-// becomeOwner is spool.BecomeOwner, with the home and the groups of the user that
-// it makes of root: a service of that user has these as well.
+// becomeOwner is spool.BecomeOwner. It also sets the home directory and the groups
+// of the user that root becomes, as they are in a service of that user.
 func becomeOwner(state string) error {
 	before := os.Geteuid()
 	if err := spool.BecomeOwner(state, groupsOf); err != nil || os.Geteuid() == before {
@@ -141,7 +142,7 @@ func becomeOwner(state string) error {
 	return os.Unsetenv("HOME")
 }
 
-// groupsOf returns the groups of a user, none of one that is not known.
+// groupsOf returns the groups of a user, none for an unknown user.
 func groupsOf(uid int) []int {
 	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {
@@ -308,8 +309,8 @@ func who() string {
 	return currentUser()
 }
 
-// currentUser returns the name of the user that the process runs as, after
-// becomeOwner, too: user.Current remembers who it was at first.
+// currentUser returns the name of the user that the process runs as, also after
+// becomeOwner. user.Current remembers the user at the start of the process.
 func currentUser() string {
 	id := strconv.Itoa(os.Geteuid())
 	if u, err := user.LookupId(id); err == nil {

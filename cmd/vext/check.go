@@ -76,9 +76,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 	return c
 }
 
-// checkConfig looks whether the user that the checks are made as, which is the
-// service's where root runs them, can read the configuration: root has read it
-// before.
+// checkConfig checks that the current user can read the configuration. When root
+// runs the check, root has read the configuration, and the current user is that
+// of the service.
 func checkConfig(c *config.Config) reminder.Finding {
 	f := reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")}
 	if c.Path == "" {

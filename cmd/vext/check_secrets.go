@@ -7,8 +7,8 @@ import (
 	"vext/reminder"
 )
 
-// checkSecrets looks for secrets that every user of the machine can read. A file
-// that can't be found is said by whoever needs it.
+// checkSecrets looks for secrets that every user of the machine can read. It does
+// not report a missing file: the check that needs the file does.
 func checkSecrets(c *config.Config) []reminder.Finding {
 	var findings []reminder.Finding
 	for _, f := range c.SecretFiles() {

@@ -10,8 +10,8 @@ import (
 	"vext/queue"
 )
 
-// A choice says which reminders a list or a log shows. What is empty does not
-// choose.
+// A choice says which reminders a list or a log shows. An empty field selects
+// all of them.
 type choice struct{ committer, repository, branch string }
 
 func (c *choice) addFlags(flags *pflag.FlagSet) {
@@ -20,7 +20,7 @@ func (c *choice) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.branch, "branch", "", "only what is on the branch `NAME`, or on those that match a pattern")
 }
 
-// takes reports whether a reminder, as an event knows it, is one of those.
+// takes reports whether the choice includes the reminder of an event.
 func (c *choice) takes(p *queue.Policy, e *history.Event) bool {
 	return (c.committer == "" || isCommitter(e, c.committer)) &&
 		(c.repository == "" || p.HasRepository([]string{c.repository}, e.Repository)) &&

@@ -14,10 +14,10 @@ import (
 	"vext/source/follow"
 )
 
-// Completions are asked for at every TAB: they say nothing when something is
-// wrong, such as no state directory, and read the history at most twice.
+// Completions run at every TAB. On an error, such as a missing state directory,
+// they print nothing, and they read the history at most twice.
 
-// maxCompletions bounds how many a shell is given.
+// maxCompletions bounds the completions that a shell gets.
 const maxCompletions = 1000
 
 // completion returns the values that begin with what was typed. A value may have
@@ -83,8 +83,8 @@ func (a *app) completeFlags(c *cobra.Command) {
 	}
 }
 
-// completeNames completes what stands in the events of the history, and what
-// more returns unless it is nil.
+// completeNames completes names from the events of the history, and those that
+// more returns, unless it is nil.
 func (a *app) completeNames(of func(*history.Event) string, more func(*queue.Queue, *config.Config) []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		q, c, err := a.openQueue()

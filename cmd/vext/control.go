@@ -21,8 +21,8 @@ import (
 	"vext/queue"
 )
 
-// controlCommands are what users may do by the control socket. A flag of one of
-// these must not name a file: vext serve, and not the user, would open it.
+// controlCommands are the commands that users may run through the control socket.
+// None of their flags may name a file: vext serve, not the user, would open it.
 var controlCommands = map[string]func(*app) *cobra.Command{"show": newShow, "snooze": newSnooze, "cancel": newCancel}
 
 // Rights on the state directory that a command takes, as access(2) has them.
@@ -31,9 +31,9 @@ const (
 	toChange = unix.R_OK | unix.W_OK | unix.X_OK
 )
 
-// orControl returns run for those who have the rights on the state directory.
-// For all others it returns what has vext serve do the same by the control
-// socket.
+// orControl returns run for a user who has the rights on the state directory. For
+// any other user it returns a function that has vext serve do the same, through
+// the control socket.
 func (a *app) orControl(rights uint32, run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if a.caller != nil || a.hasRights(rights) {
@@ -44,15 +44,14 @@ func (a *app) orControl(rights uint32, run func(*cobra.Command, []string) error)
 			return noRights(run(cmd, args))
 		}
 		if a.nowFlag != "" {
-			return usageError{errors.New("--now: vext serve, which does this for you, goes by the clock")}
+			return usageError{errors.New("--now can't be used through the control socket: vext serve goes by the clock")}
 		}
 		return a.callControl(cmd, path, args)
 	}
 }
 
-// hasRights reports whether a command can do its work on the state directory by
-// itself. A state directory that was named with --state is not exchanged for
-// that of another process.
+// hasRights reports whether a command can work on the state directory directly.
+// A command with --state always does: vext serve may have another directory.
 func (a *app) hasRights(rights uint32) bool {
 	if os.Geteuid() == 0 || a.state != "" {
 		return true
@@ -68,9 +67,8 @@ func (a *app) hasRights(rights uint32) bool {
 	return err == nil && unix.Access(state, rights) == nil
 }
 
-// controlSocket returns the path of the socket: the one that $VEXT_CONTROL
-// names, or the configuration, or one at a usual place. It is "" when there is
-// none.
+// controlSocket returns the path of the socket: from $VEXT_CONTROL, from the
+// configuration, or one at a default path. It is "" when there is none.
 func (a *app) controlSocket() string {
 	if path := os.Getenv("VEXT_CONTROL"); path != "" {
 		return path
@@ -86,7 +84,7 @@ func (a *app) controlSocket() string {
 	return ""
 }
 
-// noRights adds to an error for want of rights what a committer can do.
+// noRights adds to a permission error a hint for committers.
 func noRights(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return hinted{err, "run vext as the user that owns the state directory, or ask the operator of vext for [control], see vext.toml(5)"}
@@ -104,7 +102,7 @@ func (a *app) callControl(cmd *cobra.Command, path string, args []string) error 
 	})
 	answer, err := control.Call(cmd.Context(), path, request)
 	if err != nil {
-		return hinted{fmt.Errorf("control socket: %w", err), "is vext serve running? else ask the operator of vext"}
+		return hinted{fmt.Errorf("control socket: %w", err), "is vext serve running? ask the operator of vext"}
 	}
 	if _, err := a.stdout.Write(answer.Output); err != nil {
 		return err
@@ -122,8 +120,8 @@ func (a *app) callControl(cmd *cobra.Command, path string, args []string) error 
 	return err
 }
 
-// openControl returns what answers at the control socket, nil when that is not
-// configured.
+// openControl returns the server of the control socket, nil when the socket is
+// not configured.
 func (a *app) openControl(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
 	path := c.Control.Socket
 	if path == "" {
@@ -147,7 +145,7 @@ func (a *app) openControl(c *config.Config, q *queue.Queue, log *slog.Logger) (t
 	return func(ctx context.Context) error { return server.Serve(ctx, l) }, nil
 }
 
-// listenHint says what to do where the control socket can't be made.
+// listenHint says what to do when the control socket can't be created.
 func listenHint(err error, path string) string {
 	dir := filepath.Dir(path)
 	switch {
@@ -192,9 +190,9 @@ func (a *app) controlled(ctx context.Context, r *control.Request) error {
 	return cmd.RunE(cmd, r.Args)
 }
 
-// worksFor returns what tells whether the commands in a reminder work for its
-// recipient on this machine: by the control socket, or because vext is that
-// person's own.
+// worksFor returns a function that reports whether the commands in a reminder
+// work for its recipient on this machine: through the control socket, or because
+// this vext belongs to the recipient.
 func worksFor(c *config.Config) func(address string) bool {
 	users := controlUsers(c)
 	return func(address string) bool {

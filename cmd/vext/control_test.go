@@ -175,7 +175,7 @@ func TestControlSocket(t *testing.T) {
 	h.want("daemon", 2, "none of the others can be", by, "show", "--raw", "--json", "0a1b")
 	h.want("daemon", 2, "vext: error: requires at least 2 arg", by, "snooze", "0a1b")
 	h.want("daemon", 2, "vext: error: \"soon\": not a period", by, "snooze", "0a1b", "soon")
-	h.want("daemon", 2, "vext: error: --now: ", by, "show", "0a1b", "--now", "2026-11-20")
+	h.want("daemon", 2, "vext: error: --now can't be used through the control socket: ", by, "show", "0a1b", "--now", "2026-11-20")
 	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "--state", h.state, "show", "0a1b")
 	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "list")
 	h.want("daemon", 0, "snoozed until Thu 20 Dec 2035, in ", by, "snooze", "0a1b", "2035-12-20")

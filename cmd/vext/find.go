@@ -17,7 +17,7 @@ import (
 	"vext/queue"
 )
 
-// find returns the one reminder that an ID names, of those that the user may
+// find returns the one reminder that an ID names among those that the user may
 // see.
 func (a *app) find(q *queue.Queue, id string) (*queue.Item, error) {
 	hint := "an ID is the first digits of a commit's hash, at least four, or of a name, as vext list shows them"
@@ -83,11 +83,11 @@ func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue
 func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }
 func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Failed() }
 
-// keptDays is for how many days a message is kept that was sent.
+// keptDays is for how many days a sent message is kept.
 const keptDays = 60
 
-// sentLately returns what was sent and can be shown or snoozed. To read the
-// messages themselves takes too long for a completion.
+// sentLately returns the sent reminders that can still be shown or snoozed.
+// Reading the messages themselves would take too long for a completion.
 func sentLately(q *queue.Queue) ([]queue.Item, error) {
 	items, err := q.Sent()
 	i := slices.IndexFunc(items, func(item queue.Item) bool { return q.Today().Sub(calendar.Of(item.Sent, q.Zone)) <= keptDays })

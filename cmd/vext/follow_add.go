@@ -36,8 +36,8 @@ committed from now on is found. With --mine only your own commits count, by the
 address that git knows you by; you may be written to there, and vext follow sends
 what is due as well: a line in your crontab is all that it then needs.
 
-A repository that cannot be read just now is added when you say so, or with
---force; what is committed from now on is found once it can be read.`,
+A repository that cannot be read now is added only when you confirm it, or with
+--force. Commits that are made from now on are found once it can be read.`,
 		Example: `  vext follow add https://git.example.org/widget.git --mine
   vext follow add --name src --branch main --from 2026-01-01 https://git.example.org/src.git`,
 		Args: cobra.ExactArgs(1),
@@ -120,9 +120,9 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	}
 	switch err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); {
 	case err != nil && !opts.force:
-		return hinted{err, "it was added to " + file + " all the same, and vext follow tries it again; if it is wrong: vext follow remove " + added.Name}
+		return hinted{err, "it was added to " + file + " all the same, and vext follow retries it; to undo this: vext follow remove " + added.Name}
 	case err != nil:
-		hints = append(hints, printable(err.Error()), "vext follow tries it again; what is committed from now on counts")
+		hints = append(hints, printable(err.Error()), "vext follow retries it; commits that are made from now on count")
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
 	for _, hint := range hints {
@@ -131,19 +131,19 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	return nil
 }
 
-// mayKeep reports whether a URL may be written to a configuration file: one with
-// a password only where others can't read it. A file that is new is for its
-// owner alone then, see config.Edit.
+// mayKeep reports whether a URL may be written to a configuration file. A URL with
+// a password may be written only to a file that others can't read. A new file is
+// then private to its owner, see config.Edit.
 func mayKeep(file string, url weburl.URL) error {
 	info, err := os.Stat(file)
 	if _, _, hasPassword := url.Login(); !hasPassword || err != nil || info.Mode().Perm()&0o007 == 0 {
 		return nil
 	}
 	return hinted{fmt.Errorf("%s: the URL has a password, and everybody can read %s", url, file),
-		"chmod o-rwx " + file + ", with the group of the user that vext runs as; or leave the password to git's credential store"}
+		"chmod o-rwx " + file + ", and give it the group of the user that vext runs as; or keep the password in git's credential store"}
 }
 
-// tryToAdd returns the text of the configuration, and what it says, when a
+// tryToAdd returns the text of the configuration and the parsed configuration if a
 // repository can be added to it.
 func tryToAdd(file string, r *config.Repository) (*config.Edit, *config.Config, error) {
 	edit, err := config.Read(file)

@@ -170,7 +170,7 @@ func lookedAt(t time.Time, q *queue.Queue) string {
 	return t.In(q.Zone).Format("Mon 2 Jan 15:04")
 }
 
-// lookNext says when the next look is due by the schedule of [follow].
+// lookNext says when the next look is due according to the schedule of [follow].
 func lookNext(one *followed, q *queue.Queue) string {
 	switch {
 	case !one.Configured:

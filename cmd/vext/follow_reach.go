@@ -18,9 +18,9 @@ import (
 	"vext/internal/weburl"
 )
 
-// reach finds out whether a repository can be read, by the user that is to
-// follow it, and what keeps it. Of one that can't be, it asks whoever sits there
-// whether to add it all the same, and returns whether it is to be.
+// reach finds out which version control system a repository has, and whether the
+// user that will follow it can read it. When that user can't, reach asks at the
+// terminal whether to add the repository all the same, and returns the answer.
 func reach(a *app, ctx context.Context, c *config.Config, r *config.Repository, force bool) (bool, error) {
 	kind, err := a.probe(ctx, c, vcs.Kind(r.VCS), r.URL)
 	if kind != "" { // else it is to be found out later
@@ -36,13 +36,13 @@ func reach(a *app, ctx context.Context, c *config.Config, r *config.Repository, 
 	}
 	hint := "nothing was changed; to add it all the same, say --force"
 	if kind == "" {
-		hint += "; to name what keeps it, --vcs git, hg or svn"
+		hint += "; to name the version control system: --vcs git, hg or svn"
 	}
 	return false, hinted{err, hint}
 }
 
-// probe asks a repository as the user that owns the state directory, who may
-// have another key for it than root.
+// probe reads from a repository as the user that owns the state directory, whose
+// credentials may differ from root's.
 func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url weburl.URL) (vcs.Kind, error) {
 	state, err := a.stateDir(c)
 	info, statErr := os.Stat(state)
@@ -67,8 +67,8 @@ func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url we
 	return found, err
 }
 
-// probe asks a repository, and returns what keeps it, "" when nothing can read
-// it.
+// probe reads from a repository, and returns its version control system, "" when
+// none can read it.
 func probe(ctx context.Context, kind vcs.Kind, url weburl.URL) (vcs.Kind, error) {
 	if kind == "" {
 		var err error
@@ -79,7 +79,8 @@ func probe(ctx context.Context, kind vcs.Kind, url weburl.URL) (vcs.Kind, error)
 	return kind, vcs.Reach(ctx, kind, url)
 }
 
-// newFollowReach is probe as the owner of the state directory, for root.
+// newFollowReach returns the hidden command by which root runs probe as the owner
+// of the state directory.
 func newFollowReach(a *app) *cobra.Command {
 	var kind string
 	c := &cobra.Command{

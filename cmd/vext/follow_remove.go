@@ -17,11 +17,11 @@ import (
 func newFollowRemove(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
-		Short: "Follow a repository no longer",
+		Short: "Stop following a repository",
 		Long: `Takes the table of the repository out of the configuration, its aliases too, and
 removes its copy and its position. The rest of the file stays as it is, comments
-too. Reminders that wait are sent all the same. To add the repository again is
-to begin anew: what is committed in between does not count then.`,
+too. Queued reminders are sent all the same. When the repository is added again,
+commits that were made in between do not count.`,
 		Example:           "  vext follow remove widget",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeFollowed(1),
@@ -101,6 +101,6 @@ func followRemove(a *app, ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "%s is no longer followed: it is taken out of %s, and its copy and its position are removed\n", name, file)
-	fmt.Fprintf(a.stderr, "vext: hint: what waits of it is sent all the same; vext serve, where it runs, follows it until it is started again\n")
+	fmt.Fprintf(a.stderr, "vext: hint: its queued reminders are sent all the same; a running vext serve follows it until it is restarted\n")
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newHelp returns the command help. That of cobra ends with 0 when it does not
-// know a command.
+// newHelp returns the command help. Cobra's own exits with 0 for an unknown
+// command.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

@@ -170,7 +170,7 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 	}
 	if owner, err := os.Stat(q.State); err == nil {
 		if stat, ok := owner.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() && os.Geteuid() != 0 {
-			fmt.Fprintf(a.stderr, "vext: hint: %s: vext run does not trust what another user than the owner of %s has installed, and does not look for what the hook misses: "+
+			fmt.Fprintf(a.stderr, "vext: hint: %s: vext run ignores a hook that a user other than the owner of %s has installed, and does not look for commits that this hook misses: "+
 				"run vext hook install again as root\n", name, q.State)
 		}
 	}

@@ -53,8 +53,8 @@ func newHookStatus(a *app) *cobra.Command {
 	return c
 }
 
-// hookStates returns what is known of the repository that was named, or of all
-// that have a hook.
+// hookStates returns the status of the hook of the named repository, or of all
+// hooks.
 func (a *app) hookStates(ctx context.Context, args []string, kind string) (*config.Config, []*follow.State, error) {
 	c, store, err := a.hooks()
 	if err != nil {
@@ -88,7 +88,7 @@ func hookParts(ctx context.Context, s *follow.State) ([]hook.Part, error) {
 	return h.Parts()
 }
 
-// A hookStatus is how one hook stands.
+// A hookStatus is the status of one hook.
 type hookStatus struct {
 	Name       string     `json:"name"`
 	Repository string     `json:"repository"`

@@ -180,7 +180,7 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 		{b.Spooled, verb + " queued"},
 		{b.Known, "known already"},
 		{b.Copies, "don't count: copies of others, or not on a branch that counts"},
-		{b.Unclear, "can't be read, or are for somebody who may not be written to: " + verb + " set aside"},
+		{b.Unclear, "are not understood, or have a recipient that allow does not list: " + verb + " set aside"},
 	} {
 		if line.n > 0 && err == nil {
 			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)
@@ -189,7 +189,7 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 	return errors.Join(err, printFailures(a.stdout, b.Failures))
 }
 
-// printFailures says of each request that is set aside which it is, and why.
+// printFailures prints each request that is quarantined, and why.
 func printFailures(w io.Writer, failures []follow.BackfillFailure) error {
 	var b strings.Builder
 	for _, f := range failures {

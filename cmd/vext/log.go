@@ -51,7 +51,7 @@ IDs it shows these reminders alone.`,
 	return c
 }
 
-// logged are the events that are shown without --all.
+// logged are the kinds of events that are shown without --all.
 var logged = []string{history.Sent, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
 
 func showLog(a *app, opts *logOptions) error {
@@ -179,7 +179,7 @@ func (p *logPrinter) print(e *history.Event, day calendar.Day) {
 	}
 }
 
-// remark says what the line of an event has no column for.
+// remark returns the facts of an event that have no column of their own.
 func (p *logPrinter) remark(e *history.Event) string {
 	var parts []string
 	add := func(before, value string) {

@@ -125,8 +125,8 @@ func report(w io.Writer, err error) {
 	}
 }
 
-// replacedHint is for a state directory that is not the one that it was.
-const replacedHint = "is its file system mounted? once the directory is back, all goes on by itself; if another one is meant, restart vext serve, and correct state_id where it is set"
+// replacedHint is the hint for a state directory that was replaced by another.
+const replacedHint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve, and correct state_id if it is set"
 
 func hintFor(err error) string {
 	var h hinted
@@ -141,7 +141,7 @@ func hintFor(err error) string {
 	case errors.Is(err, queue.ErrLocked):
 		return "try again when it has ended"
 	case errors.Is(err, history.ErrLost):
-		return "nothing is sent, because it could be for the second time; restore the history from a backup, or, to go on with what there is, remove history.sum in the state directory: vext-queue(7)"
+		return "nothing is sent, because a reminder could be sent twice; restore the history from a backup, or remove history.sum in the state directory to continue without the lost records: vext-queue(7)"
 	case spool.IsReplaced(err):
 		return replacedHint
 	case errors.Is(err, context.Canceled):

@@ -68,15 +68,15 @@ once, when it starts; the log goes to standard error, one line an event.`,
 	}
 }
 
-// keepState makes all that is opened from now on accept only while the state
-// directory is the one that it is now.
+// keepState makes everything that is opened from now on accept only while the
+// state directory keeps its present identity.
 func (a *app) keepState(q *queue.Queue, log *slog.Logger) error {
 	id, isNew, err := adopt(q)
 	if err != nil {
 		return err
 	}
 	if last, _ := queue.Runs(q.State); isNew && last.IsZero() {
-		log.Warn("the state directory is new; was it to be mounted?", "state", q.State)
+		log.Warn("the state directory is new; is its file system mounted?", "state", q.State)
 	}
 	a.stateID = id
 	return nil
@@ -151,7 +151,7 @@ type wallClock struct{ woken chan struct{} }
 
 func newWallClock() wallClock { return wallClock{make(chan struct{}, 1)} }
 
-// wake ends a sleep before its time, or else the next one.
+// wake ends the current sleep early, or else the next one.
 func (c wallClock) wake() {
 	select {
 	case c.woken <- struct{}{}:

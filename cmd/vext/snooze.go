@@ -21,8 +21,8 @@ A period such as "1 week" counts from today when the reminder is due or past, an
 else from the day on which it is due. "in 1 week", "tomorrow" and "monday" count
 from today, and a date stands for itself.
 
-The last word of a day counts: "1 week" said twice is one week. A reminder that
-was sent is sent again then.`,
+A snooze replaces an earlier one of the same day: "1 week" given twice is one
+week. A reminder that was sent is sent again then.`,
 		Example: `  vext snooze 0123456789ab 1 week
   vext snooze 0123456789ab in 2 weeks
   vext snooze 0123456789ab monday

@@ -82,8 +82,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// confirm asks a person who sits at a terminal, and takes anything but a yes for
-// a no. Where nobody sits there it asks nothing.
+// confirm asks a question at the terminal; any answer but yes counts as no. Without
+// a terminal it does not ask, and the answer is no.
 func (a *app) confirm(question string) bool {
 	in, isFile := a.stdin.(*os.File)
 	if _, isTerminal := terminal(a.stderr); !isFile || !isTerminal || !term.IsTerminal(int(in.Fd())) {

@@ -12,8 +12,8 @@ var layouts = []string{time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", ti
 // ParseTime reads a time as people give it to commands and to the
 // configuration: a day such as 2026-12-04, which is its first instant; a day
 // and a time, 2026-12-04 15:00 or 2026-12-04T15:00:00, by the wall clock in
-// zone; or a time of RFC 3339 with its offset. A time that the wall clock leaves
-// out is the next that it shows.
+// zone; or a time of RFC 3339 with its offset. A time that the wall clock skips
+// means the next one that it shows.
 func ParseTime(s string, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.In(zone), nil
@@ -31,9 +31,9 @@ func ParseTime(s string, zone *time.Location) (time.Time, error) {
 func (d Day) Start(loc *time.Location) time.Time { return firstAt(d.midnight, loc) }
 
 // firstAt returns the first instant at which the wall clock in loc shows wall,
-// which is given as a time of UTC. When the clock leaves it out, that is the
-// instant at which it leaps. time.Date does not say which side of a leap it
-// returns.
+// which is given as a time of UTC. When the clock skips wall, that is the instant
+// of the change. time.Date does not specify on which side of a change its result
+// is.
 func firstAt(wall time.Time, loc *time.Location) time.Time {
 	// Offsets of two instants that are surely before and behind, of a place
 	// anywhere on earth.

@@ -117,7 +117,7 @@ func (m *Mail) read(r io.Reader) *Mail {
 	case m.inner != nil && m.inner.LetGo != "":
 		m.LetGo = m.inner.LetGo
 	case m.hasHTML:
-		m.LetGo = "the commit is described in HTML only, which is not read; let the mailer write plain text, alone or beside it"
+		m.LetGo = "the commit is only in HTML, which is not read; have the mailer send plain text, alone or as well"
 	case !m.hasText:
 		m.LetGo = "it has no plain text"
 	default:

@@ -59,7 +59,7 @@ func (c *Config) checkControl() (err error) {
 	case path == "" && len(c.Users) > 0:
 		return errors.New("there is a table [users], and control.socket is not set: nobody can connect")
 	case path != "" && domain == "" && len(c.Users) == 0:
-		return errors.New("control.socket is set, and nothing says whose addresses the users have: domain, or a table [users]")
+		return errors.New("control.socket is set, but neither domain nor a table [users] says which addresses the users have")
 	}
 	return nil
 }

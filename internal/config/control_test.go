@@ -30,7 +30,7 @@ root = []
 func TestControlErrors(t *testing.T) {
 	const socket = "[control]\nsocket = \"/s\"\n"
 	for _, test := range []struct{ text, want string }{
-		{socket, "nothing says whose addresses"},
+		{socket, "which addresses the users have"},
 		{"[control]\ndomain = \"example.org\"", "control.domain is set, and control.socket is not"},
 		{"[users]\njane = \"jane@example.org\"", "control.socket is not set"},
 		{"[control]\nsocket = \"s\"\ndomain = \"example.org\"", "control.socket: needs the whole path"},

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// RemoveRepository takes the table of a repository out of the text, by its name
-// in the table. Comments on lines of their own stay, those in the table too. It
-// changes nothing where the text would not say of everything else what it says
-// now.
+// RemoveRepository removes the table of a repository from the text, by its name in
+// the table. Comments on lines of their own stay, even those in the table. It
+// changes nothing if the rest of the configuration would have another meaning
+// afterwards.
 func (e *Edit) RemoveRepository(name string) error {
 	before, err := e.Parse(nil)
 	if err != nil {

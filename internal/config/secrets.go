@@ -15,8 +15,9 @@ type SecretFile struct {
 	Keys []string // "hook github: secret_file"
 }
 
-// SecretFiles returns the files that the configuration keeps secrets in, itself
-// too where one stands there, in the order in which they are named.
+// SecretFiles returns the files that hold secrets, in the order in which the
+// configuration names them. The configuration file is one of them when it has a
+// secret itself.
 func (c *Config) SecretFiles() []SecretFile {
 	var files []SecretFile
 	add := func(path, key string) {
@@ -90,7 +91,7 @@ func hasPassword(s string) bool {
 }
 
 // ForOthers reports whether every user of the machine may read or change the
-// file, and returns the path that it has without symbolic links.
+// file. It also returns the file's path with symbolic links resolved.
 func (f *SecretFile) ForOthers() (path string, open bool, err error) {
 	path, err = filepath.EvalSymlinks(f.Path)
 	if err != nil {

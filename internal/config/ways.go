@@ -85,8 +85,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A Silence is how long a source may bring no commit before vext check warns,
-// 0 for as long as it likes; a nil one is learnt from what the source brought.
+// A Silence is how long a source may bring no commit before vext check warns, 0 for
+// no limit. When it is nil, the limit is learnt from the source's earlier commits.
 type Silence struct{ time.Duration }
 
 // UnmarshalText reads a duration, or a number of days: "30d".

@@ -1,7 +1,7 @@
 // Package conns bounds the connections of a server so that clients that stall
 // cannot keep others out. When all places are taken, the next client gets the
-// place of one that the server only waits for; a client whose request is being
-// handled keeps its own.
+// place of a client from which the server is still waiting for input. A client
+// whose request is being handled keeps its place.
 package conns
 
 import (
@@ -37,9 +37,9 @@ const (
 	fileShare = 3
 )
 
-// New returns a limit of so many connections, or of fewer where the process may
-// not open so many files. A client that has sent something within the time
-// silence keeps its place.
+// New returns a limit of places connections, or of fewer when the process may not
+// open that many files. A client keeps its place if it has sent something within
+// the time silence.
 func New(places int, silence time.Duration, cut func(net.Addr)) *Limit {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
@@ -115,9 +115,9 @@ func (l *Limit) enter(c *Conn) bool {
 	return !l.closed
 }
 
-// Cut closes one connection, other than spared, that the server waits for and
-// for which it holds at least that many bytes, see Conn.Hold. It reports false
-// when there is none.
+// Cut closes one connection from which the server is waiting for input and for
+// which it holds at least that many bytes, see Conn.Hold. It never closes spared.
+// It reports false when there is no such connection.
 func (l *Limit) Cut(atLeast int64, spared *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,8 +140,9 @@ func (l *Limit) cutOne(atLeast int64, spared *Conn) bool {
 	return true
 }
 
-// slowest returns the one of the connections that may be cut that is: of the
-// origin that has most of them, the one that has sent nothing for longest.
+// slowest returns the connection to cut. Among the connections that may be cut it
+// chooses the origin that has the most, and of that origin the connection that
+// has been silent for longest.
 func (l *Limit) slowest(mayCut func(*Conn) bool) *Conn {
 	waiting := map[netip.Prefix]int{}
 	for c := range l.all {
@@ -167,8 +168,9 @@ func (l *Limit) read(c *Conn) {
 	c.turn, c.last = l.reads, time.Now()
 }
 
-// origin returns what a client can't change at will: its address, of IPv6 the
-// network; the zero prefix for one on this machine by a Unix socket.
+// origin returns the part of a client's address that the client can't change at
+// will: the IPv4 address, or the network of an IPv6 address. For a Unix socket it
+// is the zero prefix.
 func origin(a net.Addr) netip.Prefix {
 	from, err := netip.ParseAddrPort(a.String())
 	if err != nil {

@@ -9,16 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRegular is returned for a directory, a FIFO or a device where a file
-// should be.
+// ErrNotRegular is returned when a path names a directory, a FIFO or a device
+// instead of a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
 // Open opens a regular file for reading, see OpenFile.
 func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY) }
 
-// OpenFile is os.OpenFile for a regular file of vext's own. It does not wait for
-// who is at the other end of a FIFO that somebody put there: the error is
-// ErrNotRegular then.
+// OpenFile is os.OpenFile for a regular file. When path is a FIFO it does not wait
+// for the other end, but returns ErrNotRegular.
 func OpenFile(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, FileMode)
 	if errors.Is(err, unix.ENXIO) { // a FIFO that nobody reads

@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// ErrUntrusted says that somebody else may have written a file.
+// ErrUntrusted says that another user may have written a file.
 var ErrUntrusted = errors.New("not trusted")
 
-// ReadTrusted reads a file from which paths or commands are taken. It must be a
-// regular file that belongs to the user of the process, to the owner of the
-// directory home, or to root, and that nobody else may write to; else the error
-// is ErrUntrusted and says why.
+// ReadTrusted reads a file from which paths or commands are taken. The file must
+// be regular, must belong to the user of the process, to the owner of the
+// directory home, or to root, and must not be writable by anybody else. Otherwise
+// the error is ErrUntrusted and says why.
 func ReadTrusted(path, home string) ([]byte, error) {
 	f, info, err := openRegular(path)
 	if err != nil {
@@ -31,8 +31,8 @@ func ReadTrusted(path, home string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// ReadRegular reads a file that others may have written: one that is a link, or
-// no regular file, is ErrUntrusted.
+// ReadRegular reads a file that others may have written. The error is ErrUntrusted
+// when the file is a link or not regular.
 func ReadRegular(path string) ([]byte, error) {
 	f, _, err := openRegular(path)
 	if err != nil {
@@ -42,8 +42,8 @@ func ReadRegular(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// openRegular opens a file for reading. It follows no link, and waits for
-// nobody who might write into a FIFO.
+// openRegular opens a file for reading. It follows no link, and does not wait for
+// the writer of a FIFO.
 func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) || errors.Is(err, syscall.ENXIO) { // a link; a socket
@@ -63,8 +63,8 @@ func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// TrustedDir reports whether a directory and some files in it belong to whom
-// ReadTrusted trusts. What is not there is no error.
+// TrustedDir checks that a directory and some files in it belong to a user whom
+// ReadTrusted trusts. A missing file is no error.
 func TrustedDir(path, home string, files ...string) error {
 	for _, name := range append([]string{""}, files...) {
 		at := filepath.Join(path, name)

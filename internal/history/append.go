@@ -18,15 +18,15 @@ import (
 // writes all events of a year at once, so that a crash leaves all of them or a
 // last line that is cut off and is passed over.
 //
-// The newest file takes the events of earlier years, too. The first event
-// after the clock was set back says so in its Clock. Append refuses with an
-// ErrLost to continue a file that has lost records.
+// Events of earlier years go into the newest file, too. The first event after the
+// clock was set back has its Clock set. Append returns an ErrLost instead of
+// continuing a file that has lost records.
 func (h History) Append(events ...Event) error {
 	return h.appendAll(events, true)
 }
 
-// AppendPast is Append for events of a time before vext kept a history: that
-// their times are old says nothing about the clock.
+// AppendPast is Append for events from before vext kept a history. Their old times
+// do not mean that the clock was set back.
 func (h History) AppendPast(events ...Event) error {
 	return h.appendAll(events, false)
 }
@@ -107,12 +107,12 @@ func (h History) appendYear(year int, events []Event, mark bool) error {
 	return nil
 }
 
-// clockSlack is by how much times may be out of order without a word: runs
-// overlap, and clocks are adjusted.
+// clockSlack is by how much times may be out of order without counting as a clock
+// that was set back: runs overlap, and clocks are adjusted.
 const clockSlack = time.Hour
 
-// open opens the file of a year for appending. One that is not known is made
-// where it is missing.
+// open opens the file of a year for appending. It creates a missing file only if no
+// sum of it is known.
 func (h History) open(year int, isKnown bool) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
 	if isKnown && !isRegular(h.path(year)) {

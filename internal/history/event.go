@@ -23,21 +23,22 @@ const (
 	Passed    = "passed"   // it was due before its past was imported: not sent
 	Replaced  = "replaced" // a mail's word, by what a way said that nobody can forge
 	Vanished  = "vanished" // a forced update took the commit off its branch
-	// Superseded says that the reminder of a commit is that of another, because
-	// it was amended or rebased: of Successor, or, where that is empty, of the one
-	// before it, which was sent or cancelled. Supersedes is said of Successor.
+	// Superseded says that a commit has no reminder of its own, because it was
+	// amended or rebased. Its reminder is that of Successor or, when Successor is
+	// empty, that of its predecessor, which was sent or cancelled. Supersedes is
+	// the event of the commit that is Successor.
 	Superseded = "superseded"
 	Supersedes = "supersedes"
 	Handed     = "handed" // a line of it is to go into the outbox for IRC
 	Said       = "said"   // that line was told
 	Unsaid     = "unsaid" // that line will not be told
 
-	Explained   = "explained"   // the committer was told that the trailer can't be understood
-	Unconfirmed = "unconfirmed" // the server took it and gave no answer: it may have been sent
+	Explained   = "explained"   // the committer got a mail that the trailer is not understood
+	Unconfirmed = "unconfirmed" // the server received it and did not answer: it may have been sent
 	Limited     = "limited"     // its recipient has had the day's maximum: not before Until
 )
 
-// CausePeriod is the Cause of Failed when what the commit asks for can't be
+// CausePeriod is the Cause of Failed when the period in the trailer is not
 // understood.
 const CausePeriod = "period"
 

@@ -2,9 +2,9 @@
 // object a line, only ever appended to. By it a commit that was reminded of is
 // known for ever, and the statistics are made from it.
 //
-// The order of events is the order of appending, not that of their times: the
-// clock can have been wrong. So an event is never appended to a file that is
-// older than the newest one.
+// The order of events is the order in which they were appended, not that of their
+// times, because the clock can have been wrong. So events are only ever appended
+// to the newest file.
 package history
 
 import (
@@ -35,14 +35,14 @@ func (h History) Dir() string { return h.dir }
 
 var yearFile = regexp.MustCompile(`^\d{4}\.jsonl$`)
 
-// files returns the paths of the history's files, oldest year first. What has
-// a year's name and is no regular file is left out, see Strays.
+// files returns the paths of the history's files, oldest year first. It leaves out
+// what has a year's name but is not a regular file, see Strays.
 func (h History) files() ([]string, error) {
 	paths, _, err := h.list()
 	return paths, err
 }
 
-// Strays returns the paths of what has a year's name and is no regular file.
+// Strays returns the paths of whatever has a year's name but is not a regular file.
 func (h History) Strays() ([]string, error) {
 	_, strays, err := h.list()
 	return strays, err
@@ -68,8 +68,8 @@ func (h History) list() (paths, strays []string, err error) {
 	return paths, strays, nil
 }
 
-// isRegular reports whether a path, of a symbolic link perhaps, leads to a
-// regular file.
+// isRegular reports whether a path leads to a regular file, possibly by a symbolic
+// link.
 func isRegular(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()

@@ -32,8 +32,8 @@ type Deferrals struct {
 	Why   string    // the last failed
 }
 
-// Take brings the standing up to date with an event that was appended since it
-// was read. It keeps the event.
+// Take updates the standing with an event that was appended after it was read. It
+// keeps the event.
 func (s *Standing) Take(e *Event) { s.take(e) }
 
 // take brings the standing up to date with the next event, and keeps it.
@@ -78,10 +78,10 @@ func (s *Standing) take(e *Event) {
 	}
 }
 
-// wasSnoozedSince reports whether a reminder was sent on its day before it was
-// snoozed to another, although the history tells of it later. An earlier
-// version wrote by years: what a clock that was ahead had recorded stands
-// behind all that came after it.
+// wasSnoozedSince reports whether a reminder was sent and then snoozed, although
+// the two events stand in the opposite order. An earlier version put each event
+// into the file of its own year, so that events recorded with a clock that was
+// ahead stand behind later ones.
 func (s *Standing) wasSnoozedSince(sent *Event) bool {
 	return sent.Kind == Sent && s.Snoozed != "" && sent.Due != "" && sent.Due < s.Snoozed && s.Queued != nil && s.Queued.Name == sent.Name
 }
@@ -110,7 +110,7 @@ func (s *Standing) Deferrals() Deferrals {
 	return *s.Tried
 }
 
-// IsKnown reports whether it was given a day, or done with.
+// IsKnown reports whether the commit was given a day, or is done.
 func (s *Standing) IsKnown() bool { return s.Queued != nil || s.Done }
 
 // A Knowledge is what the history says about the names and keys asked for.
@@ -125,13 +125,13 @@ func (k *Knowledge) Name(name string) *Standing { return standing(k.names, name)
 // it came.
 func (k *Knowledge) Key(key string) *Standing { return standing(k.keys, key) }
 
-// Trusted returns the standing of the commit with that key by those events alone
-// that stand for what nobody can have forged. KnowSources must have been asked.
+// Trusted returns the standing of the commit with that key, from only those events
+// that are about messages that nobody can have forged. Only KnowSources reads it.
 func (k *Knowledge) Trusted(key string) *Standing { return standing(k.trusted, key) }
 
-// Believed returns the standing of the commit with that key as far as it can be
-// believed: by what nobody can have forged, and by all else only where such a
-// source has brought the same. KnowSources must have been asked.
+// Believed returns the standing of the commit with that key that can be believed:
+// Trusted, or Key where a trusted source has confirmed what a mail said. Only
+// KnowSources reads it.
 func (k *Knowledge) Believed(key string) *Standing {
 	if trusted := k.Trusted(key); trusted.IsKnown() || !trusted.Repeated {
 		return trusted
@@ -139,8 +139,8 @@ func (k *Knowledge) Believed(key string) *Standing {
 	return k.Key(key)
 }
 
-// Claimed returns the standing of the commit with that key by all other events:
-// by what anybody can have written. KnowSources must have been asked.
+// Claimed returns the standing of the commit with that key from all other events,
+// which are about messages that anybody can have written. Only KnowSources reads it.
 func (k *Knowledge) Claimed(key string) *Standing { return standing(k.claimed, key) }
 
 func standing(m map[string]*Standing, key string) *Standing {
@@ -165,13 +165,13 @@ func take(m map[string]*Standing, key string, e *Event) {
 
 // Know reads the history and returns what it says about the messages and
 // commits asked for. What it remembers grows with those, not with the history.
-// Every event is shown to also, too.
+// It also calls also with every event.
 func (h History) Know(names, keys []string, also ...func(*Event)) (*Knowledge, error) {
 	return h.know(names, keys, false, also)
 }
 
-// KnowSources is Know, and tells for Trusted and Claimed what it says of each
-// commit by where it has that from. It remembers twice as much.
+// KnowSources is Know that also keeps apart what is trusted and what is claimed of
+// each commit. It needs twice the memory.
 func (h History) KnowSources(names, keys []string) (*Knowledge, error) {
 	return h.know(names, keys, true, nil)
 }

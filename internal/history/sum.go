@@ -16,13 +16,13 @@ import (
 	"vext/internal/disk"
 )
 
-// ErrLost says that a file of the history is missing or no longer has what was
-// in it: a commit that was reminded of may look new.
+// ErrLost says that a file of the history is missing or has lost records. A commit
+// whose reminder was sent may then look new.
 var ErrLost = errors.New("lost records")
 
-// A sum is what a file must at least have: so many bytes, which end with what
-// has this digest. A file may have more: a crash came between the record and
-// the sum, or an earlier version has appended, which knows no sums.
+// A sum is what a file must have at least: a number of bytes, and the digest of the
+// last of these. A file may be longer, because a crash came between the record and
+// the sum, or because an earlier version, which has no sums, appended to it.
 type sum struct {
 	name   string
 	size   int64
@@ -30,13 +30,13 @@ type sum struct {
 }
 
 // sums are the sums of all files, oldest year first. STATE/history.sum holds
-// them, one a line. It is not synced: one that is behind is right as well, and
-// one that can't be read says nothing.
+// them, one a line. It is not synced: an outdated file is still valid, and an
+// unreadable one is ignored.
 type sums []sum
 
 const sumFormat = "%s %012d %s\n"
 
-// ForgetSums makes the history as it is the right one.
+// ForgetSums makes the present state of the history count as complete.
 func (h History) ForgetSums() error { return disk.Remove(h.sum) }
 
 func (h History) readSums() sums {
@@ -55,8 +55,8 @@ func (h History) readSums() sums {
 	return all
 }
 
-// writeSum notes what a file has now, and what those have that no sum was
-// written of. That it can't be noted is no reason to refuse a record.
+// writeSum updates the sum of a file, and adds those of files that have none. It
+// reports no error: a record must not fail because its sum can't be written.
 func (h History) writeSum(all sums, f *os.File, name string) {
 	if len(all) == 0 {
 		paths, _ := h.files()
@@ -80,7 +80,7 @@ func (h History) writeSum(all sums, f *os.File, name string) {
 	to.Truncate(int64(len(text)))
 }
 
-// with returns the sums with that of a file.
+// with returns the sums with the sum of a file replaced or added.
 func (all sums) with(f *os.File, name string) sums {
 	end, err := readTail(f)
 	if err != nil {
@@ -99,7 +99,7 @@ func (all sums) has(name string) bool {
 	return slices.ContainsFunc(all, func(s sum) bool { return s.name == name })
 }
 
-// check returns an ErrLost when a file has not what its sum says.
+// check returns an ErrLost when a file does not match its sum.
 func (all sums) check(f *os.File, name string) error {
 	i := slices.IndexFunc(all, func(s sum) bool { return s.name == name })
 	if i < 0 {
@@ -117,8 +117,8 @@ func (all sums) check(f *os.File, name string) error {
 	return nil
 }
 
-// Verify looks whether all files are there with what was recorded in them. It
-// reads the end of each.
+// Verify checks that all files exist and match their sums. It reads only the end of
+// each.
 func (h History) Verify() error {
 	all := h.readSums()
 	for _, s := range all {
@@ -141,7 +141,7 @@ func errMissing(path string) error {
 	return fmt.Errorf("the history has %w: %s is missing", ErrLost, path)
 }
 
-// tailSize is how much of the end of a file is looked at.
+// tailSize is how much of the end of a file is read.
 const tailSize = 4 << 10
 
 // A tail is the end of a file.
@@ -178,11 +178,11 @@ func (t *tail) digest() string {
 	return hex.EncodeToString(digest[:])[:digestSize]
 }
 
-// isCut reports whether the last line has no end.
+// isCut reports whether the last line is incomplete.
 func (t *tail) isCut() bool { return len(t.data) > 0 && t.data[len(t.data)-1] != '\n' }
 
-// lastTime returns the time of the last event, where it stands in the tail and
-// can be read.
+// lastTime returns the time of the last event, if the event is in the tail and can
+// be read.
 func (t *tail) lastTime() (time.Time, bool) {
 	rest, ok := bytes.CutSuffix(t.data, []byte("\n"))
 	line := rest[bytes.LastIndexByte(rest, '\n')+1:]

@@ -21,8 +21,8 @@ func peer(fd int) (uint32, error) {
 	return cred.Uid, nil
 }
 
-// minUsers is how many users a namespace must have to be one that others come
-// from. systemd's PrivateUsers= leaves two: root and the service's own.
+// minUsers is the number of users from which on a namespace counts as not hiding
+// the others. systemd's PrivateUsers= leaves two: root and the service's own.
 const minUsers = 1000
 
 // SeesUsers returns ErrUsersHidden in a user namespace that hides the other users

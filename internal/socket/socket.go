@@ -15,10 +15,9 @@ import (
 // (sockaddr_un).
 const MaxPath = 100
 
-// Listen listens at path and gives the socket that mode, whatever the umask. A
-// socket at which nobody listens, which a crash left behind, is replaced;
-// anything else at path is an error. The listener removes the socket when it is
-// closed.
+// Listen listens at path and gives the socket that mode, whatever the umask. It
+// replaces a stale socket, which a crash left behind; anything else at path is an
+// error. The listener removes the socket when it is closed.
 func Listen(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func removeStale(path string) error {
 var ErrNoPeer = errors.New("this system does not tell vext which user connects to a socket")
 
 // ErrUsersHidden says that the process is in a user namespace that hides the other
-// users of the machine: each of them looks like nobody there.
+// users of the machine: there each of them has the user ID of nobody.
 var ErrUsersHidden = errors.New("the service runs in a user namespace, where it can't see who connects")
 
 // Peer returns the effective user ID that the process at the other end had when

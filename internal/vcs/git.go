@@ -175,8 +175,8 @@ func (g *gitRepository) prune(ctx context.Context, ours, theirs map[string]strin
 	return err
 }
 
-// fetch brings refs in, or objects by their hashes. Without blobs that are not
-// asked for: what vext reads are commits.
+// fetch fetches refs, or objects by their hashes. It fetches no blobs that are not
+// asked for, because vext reads only commits.
 func (g *gitRepository) fetch(ctx context.Context, what []string, options ...string) error {
 	args := append([]string{
 		"--git-dir=" + g.dir, "-c", "core.hooksPath=/dev/null", "-c", "gc.autoDetach=false", "-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60",

@@ -12,13 +12,13 @@ import (
 // A Patcher is a repository that can tell whether two commits make the same
 // change.
 type Patcher interface {
-	// Patches returns by what the change of each commit is known, by its hash:
-	// git-patch-id(1), which a rebase keeps as long as the lines around the
+	// Patches returns the identity of each commit's change by the commit's hash:
+	// git-patch-id(1), which a rebase preserves as long as the lines around the
 	// change are the same. A merge, and a commit that changes nothing, have none.
 	Patches(ctx context.Context, revisions []string) (map[string]string, error)
 }
 
-// Patches implements Patcher. What a clone without blobs lacks for it is fetched.
+// Patches implements Patcher. It fetches the blobs that a clone without blobs lacks.
 func (g *gitRepository) Patches(ctx context.Context, revisions []string) (map[string]string, error) {
 	patches, err := g.patches(ctx, revisions)
 	if err == nil || g.url.IsZero() || ctx.Err() != nil {
@@ -72,5 +72,6 @@ func (g *gitRepository) fetchBlobs(ctx context.Context, revisions []string) erro
 	return g.fetch(ctx, slices.Compact(blobs), "-c", "fetch.negotiationAlgorithm=noop")
 }
 
-// submodule is the mode of what is no blob but a commit of another repository.
+// submodule is the mode of an entry that is not a blob but a commit of another
+// repository.
 const submodule = "160000"

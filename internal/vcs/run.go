@@ -18,8 +18,8 @@ import (
 )
 
 // command prepares a program that is to run in dir, and that reads a repository
-// which may be somebody else's: whatever that one's own configuration and files
-// say, the program starts no other and reaches no server. It gets nothing of the
+// which may belong to another user. Whatever the configuration and the files of
+// that repository say, the program starts no other and reaches no server. It gets nothing of the
 // environment that a hook was started with, nobody to ask for a password, and
 // messages in English.
 //
@@ -34,9 +34,9 @@ func command(ctx context.Context, kind Kind, dir string, args ...string) *exec.C
 	return cmd
 }
 
-// remote prepares a program that is to reach the repository at a URL. args have
-// the URL without its password, as at.String() gives it; the password goes by
-// the environment or by standard input, which ps(1) does not show.
+// remote prepares a program that is to reach the repository at a URL. args contain
+// the URL without its password, as at.String() returns it. The program gets the
+// password in its environment or on its standard input, which ps(1) does not show.
 func remote(ctx context.Context, kind Kind, dir string, at weburl.URL, args ...string) *exec.Cmd {
 	user, password, hasLogin := at.Login()
 	switch kind {
@@ -75,13 +75,13 @@ func remote(ctx context.Context, kind Kind, dir string, at weburl.URL, args ...s
 	return cmd
 }
 
-// credentialHelper answers git, and nothing else is asked or told the password
-// (gitcredentials(7)).
+// credentialHelper is the only credential helper that git may use, both to get a
+// password and to store one (gitcredentials(7)).
 const credentialHelper = `!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$VEXT_USER" "$VEXT_PASSWORD"; }; f`
 
-// gitOff returns the options that switch off what a repository's configuration
-// could have git run, and more that are given. Git's own check of who owns a
-// repository is for what remains without them.
+// gitOff returns the options that switch off every setting by which a repository's
+// configuration could have git run a program, followed by further settings. They
+// replace git's own check of who owns a repository.
 func gitOff(more ...string) []string {
 	options := []string{"--no-pager"}
 	for _, setting := range append([]string{
@@ -93,8 +93,8 @@ func gitOff(more ...string) []string {
 	return options
 }
 
-// uploadPack is what git runs to read a repository on this machine, which may be
-// somebody else's: git takes none of its own options along for that.
+// uploadPack is the command that git runs to read a repository on this machine,
+// which may belong to another user. Git does not pass its own options on to it.
 func uploadPack() string {
 	return "GIT_ALLOW_PROTOCOL= git '" + strings.Join(gitOff("credential.helper="), "' '") + "' upload-pack"
 }
@@ -180,8 +180,9 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 // noise are the lines that say nothing, by how they begin.
 var noise = []string{"hint: ", "Please make sure you have", "and the repository exists.", "warning: W", "svn: warning: W"}
 
-// ownerAdvice puts right what a git before 2.38 advises, which takes
-// safe.directory from no command line: the user of a service has no home.
+// ownerAdvice corrects the advice that git prints before 2.38, which does not read
+// safe.directory from the command line. The user of a service has no home
+// directory, so --global does not help.
 var ownerAdvice = strings.NewReplacer("To add an exception for this directory, call:\n\n\tgit config --global", "as root: git config --system")
 
 // summary returns on one line what a program said of its failure.

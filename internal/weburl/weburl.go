@@ -1,5 +1,5 @@
-// Package weburl holds the URL of a repository, of which a password must not be
-// seen: neither in what is printed, logged or stored, nor by ps(1).
+// Package weburl holds the URL of a repository, and hides the password in it: it
+// must appear neither in what is printed, logged or stored, nor in ps(1).
 package weburl
 
 import (
@@ -10,8 +10,8 @@ import (
 )
 
 // A URL is where a repository is, as git, hg and svn take it: a URL, the form of
-// ssh (user@host:path) or a path. Whatever prints or encodes it gets it without
-// its password; Reveal alone returns that. The zero value is no URL.
+// ssh (user@host:path) or a path. When it is printed or encoded, the password is
+// left out; only Reveal returns it. The zero value is no URL.
 type URL struct {
 	plain  string
 	secret func() secret // nil for none; package fmt can't look into a function
@@ -19,9 +19,9 @@ type URL struct {
 
 type secret struct{ whole, user, password string }
 
-// Parse takes a URL apart. Everything is a URL; what has no password stays as
-// it is written. The name of a user who has no password, but is a forge's token,
-// counts as a password.
+// Parse parses a URL. Every text is a URL; one without a password stays as it is
+// written. A user name without a password that is a forge's token counts as a
+// password.
 func Parse(s string) URL {
 	scheme, rest, ok := strings.Cut(s, "://")
 	at := -1
@@ -67,7 +67,7 @@ func unescape(s string) string {
 	return s
 }
 
-// longestName is from which length on a name is taken for a token.
+// longestName is the length from which on a name is taken for a token.
 const longestName = 32
 
 // isToken reports whether a user's name is one of the tokens of GitHub and
@@ -144,8 +144,8 @@ func (u *URL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Hide returns a text without the passwords of the URLs in it: what a program
-// says of its failure may have one from a configuration of its own.
+// Hide returns a text without the passwords of the URLs in it. The error message of
+// a program may contain a URL from the program's own configuration.
 func Hide(text string) string {
 	var b strings.Builder
 	for {

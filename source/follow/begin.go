@@ -121,7 +121,7 @@ func (p *pass) byDate(r vcs.Range, after time.Time, why string) vcs.Range {
 	if p.why == nil {
 		p.why = map[string]string{}
 	}
-	p.why[r.Refname] = why + "; taken up with what was committed since " + p.date(after)
+	p.why[r.Refname] = why + "; counting its commits since " + p.date(after)
 	return r
 }
 

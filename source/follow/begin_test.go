@@ -311,7 +311,7 @@ func TestLateSubversion(t *testing.T) {
 		w.svnCommit("trunk/a", what)
 		date(numbers, w.now.Format(time.DateOnly))
 		w.now = w.now.AddDate(0, 0, 5)
-		said(t, w.follow(), "taken up with what was committed since", "1 commit, 1 ask")
+		said(t, w.follow(), "counting its commits since", "1 commit, 1 ask")
 		w.expect(what, "trunk "+what)
 		if s := w.load(); s.Positions[""] != fmt.Sprint("r", numbers) {
 			t.Errorf("%s: %+v", what, s)

@@ -40,7 +40,7 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 	case begun && s.ID != "" && s.ID != id:
 		r = p.byDate(vcs.Range{New: tip}, p.since(), "another repository is at "+s.Where+" now")
 	case begun && done > last:
-		why := fmt.Sprintf("the newest revision was r%d and is r%d: was the repository restored? What comes under a number that was used before is taken for known", done, last)
+		why := fmt.Sprintf("the newest revision was r%d and is r%d: was the repository restored? Revisions with a number that was used before count as known", done, last)
 		r = p.byDate(vcs.Range{New: tip}, p.since(), why)
 	case !begun && s.Begun: // another system kept it
 		r = p.byDate(vcs.Range{New: tip}, p.since(), "it is kept by Subversion now")

@@ -65,7 +65,7 @@ func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range
 	case err != nil && (ctx.Err() != nil || p.state.Failures < patience):
 		return found, err
 	case err != nil:
-		p.note("which commits were amended or rebased can't be told: %v", err)
+		p.note("can't tell which commits were amended or rebased: %v", err)
 		return found, nil
 	}
 	taken := map[string]bool{}

@@ -124,7 +124,7 @@ func (s Store) Untrusted() []error {
 func (s Store) checkCopy(dir string) error {
 	err := disk.TrustedDir(dir, filepath.Dir(s.dir), "config", "hooks", "objects", ".hg", filepath.Join(".hg", "hgrc"))
 	if errors.Is(err, disk.ErrUntrusted) {
-		return fmt.Errorf("the copy is not vext's: %w; remove it, and it is made anew", err)
+		return fmt.Errorf("the copy does not belong to vext: %w; remove it, and vext makes it anew", err)
 	}
 	return err
 }
