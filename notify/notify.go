@@ -44,15 +44,17 @@ type Closed struct{ Err error }
 func (e *Closed) Error() string { return e.Err.Error() }
 func (e *Closed) Unwrap() error { return e.Err }
 
-// Unknown says that all of a mail was handed over, and no answer came: it may
-// have been taken, or not (RFC 5321, section 4.5.3.2.6; RFC 1047). The error in
-// it may be a *Closed.
+// Unknown says that all of a mail was sent and no answer came: the server may or may
+// not have accepted it (RFC 5321, section 4.5.3.2.6; RFC 1047). The error in it may be
+// a *Closed.
 type Unknown struct{ Err error }
 
-func (e *Unknown) Error() string { return e.Err.Error() + "; it is unknown whether the mail was accepted" }
+func (e *Unknown) Error() string {
+	return e.Err.Error() + "; it is unknown whether the mail was accepted"
+}
 func (e *Unknown) Unwrap() error { return e.Err }
 
-// IsUnknown reports whether err leaves open whether the mail was taken.
+// IsUnknown reports whether err leaves open whether the mail was accepted.
 func IsUnknown(err error) bool { return errors.As(err, new(*Unknown)) }
 
 // IsRefused reports whether err is a refusal for good.

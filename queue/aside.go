@@ -81,8 +81,8 @@ func (q *Queue) failedName(name, path string) (string, error) {
 	return "foreign-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }
 
-// FailedEntries returns the messages that were set aside, by name, as entries
-// without a day.
+// FailedEntries returns the quarantined messages, by name, as entries without a
+// day.
 func (q *Queue) FailedEntries() ([]Entry, error) {
 	files, err := readDir(q.failed())
 	var entries []Entry

@@ -69,9 +69,9 @@ func (q *Queue) knownOf(plan []Decision, kind string) (*history.Knowledge, error
 }
 
 // undecided returns whether a decision is about a commit that is in the spool or
-// was set aside: what becomes of that is for others to say. A message that
-// anybody can have written stands for the commit only when it was set aside,
-// and says the same.
+// quarantined, so that its fate is decided elsewhere. A message that anybody can
+// have written stands for the commit only when it is quarantined and says the
+// same.
 func (q *Queue) undecided() (func(*Decision) bool, error) {
 	spooled, err := q.Spooled()
 	failed, failedErr := q.Failed()

@@ -14,8 +14,8 @@ import (
 
 // Snooze puts a reminder off by a period: from the day on which it is due, or
 // from today when it is due or past; or until a date. What was snoozed before on
-// the same day does not count: the last word does, and to say it twice changes
-// nothing. Snooze brings a reminder that was sent back into the queue. It
+// the same day does not count, so that the same call twice changes nothing.
+// Snooze brings a reminder that was sent back into the queue. It
 // returns the new day; by is the user who asked.
 func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Day, error) {
 	from, err := q.snoozedFrom(item)

@@ -10,17 +10,18 @@ import (
 	"vext/spool"
 )
 
-// A claim is what the history knows of a commit from a mail, or a hook's JSON
-// on standard input. Anybody can have written it, before the commit was pushed
-// even: its hash is in a pull request. So a claim never stands in the way of
-// the commit when it comes by a way that nobody can forge, unless it said the
-// same: usually the mail is genuine, and comes first.
+// A claim is what the history knows of a commit from a mail, or from a hook's JSON
+// on standard input. Anybody can have written it, even before the commit was
+// pushed, because a pull request shows its hash. So when the commit itself comes
+// from a source that nobody can forge, a claim does not make it a duplicate unless
+// the claim said the same. Usually it did: the mail is genuine, and comes first.
 
-// isTrusted reports whether nobody can have forged what the decision is about.
+// isTrusted reports whether the decision is about a message that nobody can have
+// forged.
 func (d *Decision) isTrusted() bool { return !commit.Forgeable(d.Event.Source) }
 
-// avoidName gives the message another name when the history knows its own as
-// one of a claim: what became of that one must not be taken for its.
+// avoidName gives the message another name when a claim in the history has the
+// same name: the state of the claim must not be taken for that of the message.
 func (d *Decision) avoidName(byName *history.Standing) {
 	isClaim := func(e *history.Event) bool { return e != nil && commit.Forgeable(e.Source) }
 	if d.isTrusted() && (isClaim(byName.Queued) || isClaim(byName.Ended)) {
@@ -30,9 +31,9 @@ func (d *Decision) avoidName(byName *history.Standing) {
 	}
 }
 
-// isClaimed decides about a commit by what claims have said of it, and reports
-// whether it did. One that is not to be believed is replaced while it waits; if
-// it was sent or cancelled, the history says that it was another.
+// isClaimed decides about a commit by the claims about it, and reports whether it
+// did. A claim that said something else is replaced while it is in the queue. When
+// it was sent or cancelled, the history says that it was for another reminder.
 func (d *Decision) isClaimed(claim *history.Standing, waiting map[string]calendar.Day) bool {
 	switch {
 	case claim.Done && claim.Ended.Kind == history.Cancelled:
@@ -75,29 +76,29 @@ func saidBy(claim *history.Standing) said {
 
 func (d *Decision) isTo(s said) bool { return strings.EqualFold(d.Event.Address, s.address) }
 
-// isOnDay reports whether the claim was due on the decision's day. A mail may
-// know its own date only, which can be that of the day before or after.
+// isOnDay reports whether the claim was due on the decision's day. A mail may have
+// no date but its own, which can be a day earlier or later.
 func (d *Decision) isOnDay(s said) bool {
 	days := d.Day.Sub(s.due)
 	return !s.due.IsZero() && -1 <= days && days <= 1
 }
 
-// isSameAs reports whether a claim said in all what the decision says.
+// isSameAs reports whether a claim said exactly what the decision says.
 func (d *Decision) isSameAs(claim *history.Standing) bool {
 	s := saidBy(claim)
 	return d.isTo(s) && s.asked == d.Event.Asked && d.isOnDay(s)
 }
 
-// looksLike reports whether a person who has put a claim off, or cancelled it,
-// can have meant this commit: it was for the same recipient, and asked for the
-// same or was due on the same day.
+// looksLike reports whether a person who snoozed or cancelled a claim can have meant
+// this commit. That is so when the claim was for the same recipient, and asked for
+// the same or was due on the same day.
 func (d *Decision) looksLike(claim *history.Standing) bool {
 	s := saidBy(claim)
 	return d.isTo(s) && (s.asked == d.Event.Asked || d.isOnDay(s))
 }
 
-// wasReminded reports whether the recipient got the reminder when a claim was
-// sent: not before the day on which this commit is due.
+// wasReminded reports whether a claim that was sent reminded the recipient of this
+// commit, not before the day on which this commit is due.
 func (d *Decision) wasReminded(claim *history.Standing) bool {
 	s := saidBy(claim)
 	return d.isTo(s) && !s.due.IsZero() && (!s.due.Before(d.Day) || d.isOnDay(s))

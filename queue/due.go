@@ -90,16 +90,15 @@ func (q *Queue) Foreigners() ([]Foreign, error) {
 }
 
 // isMovable reports whether something can be moved to another directory. A
-// directory of somebody else can't: it is left where it is, since to report it
-// at every run would help nobody.
+// directory of another user can't. It is left where it is, and reported only once.
 func isMovable(path string) bool {
 	info, err := os.Lstat(path)
 	return err != nil || !info.IsDir() || unix.Access(path, unix.W_OK) == nil
 }
 
 // SetForeignersAside moves what is no message out of the queue, and returns
-// what it moved. What stands in the place of a year's file is moved before that
-// is recorded: the record may belong there.
+// what it moved. A stray in the place of a year's file is moved before the move is
+// recorded, because the record may belong into that file.
 func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error) {
 	if len(found) == 0 {
 		return nil, nil
@@ -151,8 +150,8 @@ func (q *Queue) Finish(e Entry) error {
 	return err
 }
 
-// Postpone moves an entry to a later day, YYYYMMDD: it was put off, and a crash
-// came before the move.
+// Postpone moves an entry to a later day, YYYYMMDD: it was snoozed, and a crash came
+// before the move.
 func (q *Queue) Postpone(e Entry, to string) error {
 	day, err := calendar.Parse(to)
 	if err != nil {
@@ -193,8 +192,8 @@ func (q *Queue) SweepDays() error {
 // keepDone is how many days a message is kept for which nothing waits.
 const keepDone = 60
 
-// maxGap is how long ago the last run may be for old things to be removed. After
-// a longer silence the clock may be ahead: if it is not, the next run removes
+// maxGap is how long ago the last run may be if this run is to remove old messages.
+// After a longer gap the clock may be ahead. If it is not, the next run removes
 // them.
 const maxGap = 7 * 24 * time.Hour
 

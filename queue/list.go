@@ -197,9 +197,9 @@ func (q *Queue) Done() ([]Item, error) {
 	return items, err
 }
 
-// Sent returns the reminders that were sent, in the order in which they were. One
-// that was snoozed and sent again is there twice. All is taken from the history:
-// most of the messages are no longer kept.
+// Sent returns the reminders that were sent, in the order of sending. A reminder
+// that was snoozed and sent again is in the list twice. The list comes from the
+// history, because most of the messages are no longer kept.
 func (q *Queue) Sent() ([]Item, error) {
 	var items []Item
 	_, err := q.History.Scan(func(e *history.Event) {
@@ -233,7 +233,8 @@ func (q *Queue) Find(id string) ([]Item, error) {
 	return q.FindAmong(id, func(*Item) bool { return true })
 }
 
-// FindAmong is Find among some items alone; of the others it tells nothing.
+// FindAmong is Find among the given items only. Its result does not depend on any
+// others.
 func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
 	for _, list := range []func() ([]Item, error){q.Waiting, q.Spooled, q.Failed, q.Done} {
 		items, err := list()

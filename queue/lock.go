@@ -78,7 +78,8 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 	}
 }
 
-// openLock opens the lock's file, and nothing else that somebody put there.
+// openLock opens the lock's file. It is an error when the path names anything but a
+// regular file.
 func openLock(state string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(lockPath(state), flags|unix.O_NONBLOCK, disk.FileMode)
 	if err != nil {
@@ -108,8 +109,8 @@ const (
 	holderPrefix = "held by   "
 )
 
-// sign writes down who holds the lock. It is for information only: an error
-// does not matter.
+// sign writes into the file who holds the lock. This is only information, so an
+// error is ignored.
 func (l *Lock) sign() {
 	if info, err := l.f.Stat(); err != nil || info.Size() < int64(len(noRuns)) {
 		l.f.WriteAt([]byte(noRuns), 0)
@@ -119,8 +120,8 @@ func (l *Lock) sign() {
 	l.f.WriteAt([]byte(line), int64(len(noRuns)))
 }
 
-// program returns the names of a program and its subcommand, without arguments,
-// in which there can be a password.
+// program returns the names of a program and its subcommand. It leaves out the
+// arguments, because they can contain a password.
 func program(args []string) string {
 	name := "vext"
 	if len(args) > 0 {

@@ -70,9 +70,9 @@ func (p *Policy) trailers(more string) []string {
 	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
 }
 
-// Recipient returns the person who is reminded of c: the committer, and the
-// author where a program has committed, such as GitHub for what is merged on its
-// pages.
+// Recipient returns the person who is reminded of c: the committer, or the author
+// when the committer is a program, such as GitHub for commits that are merged on
+// its pages.
 func (p *Policy) Recipient(c *commit.Commit) commit.Person {
 	if p.ToAuthor || c.Committer.IsRobot() {
 		return c.Author
@@ -149,9 +149,9 @@ func (p *Policy) HasRepository(patterns []string, name string) bool {
 var developmentBranches = append([]string{"develop", "devel", "development"}, DefaultBranches...)
 
 // Refuses returns why the person must not be written to, with what to do about
-// it, and "" for one who may. A program is never written to, whoever says that
-// it is a committer. To be allowed is no small thing: whoever can have a commit
-// mail taken that names an address makes vext write to it.
+// it, and "" for one who may. vext never writes to a program, even when a commit
+// names it as its committer. An allowed address can be abused: whoever can submit a
+// commit mail that names it makes vext write to it.
 func (p *Policy) Refuses(to commit.Person) string {
 	switch {
 	case to.Email == "":

@@ -24,9 +24,9 @@ func (e *ServingError) Error() string {
 }
 
 // Serving is the lock that a vext serve holds for as long as it runs, on a file
-// that says which process it is. The kernel releases it when the process ends,
-// so what a crash has left there counts for nothing. It is not the Lock of those
-// who change the queue.
+// that says which process it is. The kernel releases it when the process ends, so
+// a file that a crash has left has no meaning. It is not the Lock for changes of
+// the queue.
 type Serving struct{ f *os.File }
 
 // AcquireServing takes the lock of the vext serve of a state directory. It does

@@ -11,17 +11,17 @@ import (
 	"vext/internal/history"
 )
 
-// waitForSuccessor is for how long a commit that is gone waits for its successor
-// to be given a day.
+// waitForSuccessor is how long the commit that is gone waits until its successor
+// has a day.
 const waitForSuccessor = 60 * 24 * time.Hour
 
-// Supersede makes the reminders of commits that are gone those of their
-// successors, so that there is one for both, whichever came first and whatever
-// became of it: what waits is taken out when the successor waits, which stays
-// snoozed if that was; what was sent or cancelled is so for the successor as
-// well. gone has the key of each commit, and in Successor the revision that has
-// its place; those without one are passed over. It returns those that can't be
-// decided yet: the successor is not known.
+// Supersede merges the reminders of commits that are gone with those of their
+// successors, so that there is one reminder for both, whichever came first. When
+// both are in the queue, the one of the old commit is removed, and its snooze is
+// kept. When that of the old commit was sent or cancelled, this counts for the
+// successor as well. gone has the key of each commit, and in Successor the revision
+// that replaced it; commits without a Successor are ignored. Supersede returns those
+// that can't be decided yet, because the successor is not known.
 func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error) {
 	s := supersession{queue: q, standings: map[string]*history.Standing{}}
 	var keys []string
@@ -146,8 +146,8 @@ func (s *supersession) decide(e *history.Event) bool {
 	return true
 }
 
-// restore brings back what was taken out of the queue for another commit. Where
-// its message is no longer kept, nothing happens: the other one stays.
+// restore puts back a reminder that was removed from the queue in favour of another
+// commit. When its message is no longer kept, nothing happens: the other one stays.
 func (s *supersession) restore(standing *history.Standing, e *history.Event, key string) {
 	items, _ := s.queue.Done() // one that can't be read is not there
 	for i := range items {
@@ -165,8 +165,8 @@ func (s *supersession) restore(standing *history.Standing, e *history.Event, key
 	}
 }
 
-// finishFailed takes out what was quarantined of a commit, and returns its name,
-// "" where there is nothing.
+// finishFailed removes the quarantined message of a commit, and returns its name, ""
+// when there is none.
 func (s *supersession) finishFailed(key string) (name string) {
 	items, _ := s.queue.Failed() // one that can't be read stays there
 	for i := range items {
@@ -182,8 +182,8 @@ func (s *supersession) finishFailed(key string) (name string) {
 	return name
 }
 
-// waits returns the name under which a commit waits in the queue, "" when it
-// does not.
+// waits returns the name of a commit's message in the queue, "" when there is
+// none.
 func (s *supersession) waits(standing *history.Standing) string {
 	if standing.Queued != nil && !standing.Done && isIn(s.waiting, standing.Queued.Name) {
 		return standing.Queued.Name
@@ -203,7 +203,7 @@ func (s *supersession) record(standing *history.Standing, e history.Event, gone 
 	s.events = append(s.events, all)
 }
 
-// finish takes what waits under a name out of the queue.
+// finish removes the message with a name from the queue.
 func (s *supersession) finish(name string) {
 	day, ok := s.waiting[name]
 	if !ok {
@@ -215,7 +215,7 @@ func (s *supersession) finish(name string) {
 	})
 }
 
-// move gives what waits under a name another day.
+// move gives the message with a name in the queue another day.
 func (s *supersession) move(name string, day calendar.Day) {
 	old := s.waiting[name]
 	if s.waiting[name] = day; old == day {
@@ -227,8 +227,8 @@ func (s *supersession) move(name string, day calendar.Day) {
 	})
 }
 
-// apply records all of it, and then moves the messages: after a crash in between
-// nothing is sent that was superseded.
+// apply records all events, and then moves the messages. After a crash in between,
+// no superseded reminder is sent.
 func (s *supersession) apply() error {
 	if len(s.events) == 0 {
 		return nil

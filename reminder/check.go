@@ -188,7 +188,7 @@ func (c *clockCheck) take(e *history.Event) {
 	}
 }
 
-// clockMemory is for how long a clock that was set back is worth a word.
+// clockMemory is for how long a clock that was set back is reported.
 const clockMemory = 7 * 24 * time.Hour
 
 func (c *clockCheck) findings(zone *time.Location) []Finding {
@@ -226,7 +226,8 @@ func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding 
 	return Finding{Well, what, s.ago(seen), ""}
 }
 
-// checkWaiting looks at what waits, and at what of it is held back for a day.
+// checkWaiting checks the pending reminders, and those of them that are held until
+// the next day.
 func (s *Service) checkWaiting(lines *history.Lines, held map[string]*history.Event) []Finding {
 	entries, err := s.Queue.Entries(calendar.Day{})
 	if err != nil {

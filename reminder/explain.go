@@ -12,17 +12,17 @@ import (
 	"vext/templates"
 )
 
-// A commit whose trailer can't be understood gets no day. Its message is set
-// aside, and its committer is told of it at once, by a mail that goes the way of
-// a reminder: to whom a reminder may go, once, recorded, and tried again when it
-// can't be sent.
+// A commit whose trailer is not understood gets no day. Its message is quarantined,
+// and its committer gets a mail at once that explains why. This mail follows the
+// rules of a reminder: it goes only to an address that a reminder may go to, is
+// sent once, is recorded, and is retried when it can't be sent.
 
-// errUnclear stands for why a trailer can't be understood, until its message is
-// read.
+// errUnclear stands for the reason why a trailer is not understood, until its
+// message is read.
 var errUnclear = errors.New("not understood")
 
-// unexplained returns what was set aside because its trailer can't be
-// understood, and of which its committer was not told.
+// unexplained returns the messages that are quarantined because their trailer is
+// not understood, and whose committers did not get a mail about it yet.
 func (s *Service) unexplained() ([]*dueItem, error) {
 	if !s.Explain {
 		return nil, nil
@@ -73,9 +73,10 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	return items, err
 }
 
-// isExplained reports whether the person was told of the message, or of the same
-// line of the same commit that came otherwise. Another line, or another person,
-// is another thing: a forgery keeps nobody from being told of the true commit.
+// isExplained reports whether the person got a mail about the message, or about the
+// same line of the same commit from another source. A mail about another line, or
+// to another person, does not count, so that a forged message does not suppress
+// the mail about the true commit.
 func (s *Service) isExplained(e *history.Event, told []history.Event) bool {
 	for i := range told {
 		t := &told[i]
@@ -90,9 +91,9 @@ func (s *Service) isExplained(e *history.Event, told []history.Event) bool {
 	return false
 }
 
-// prepareExplanation reads the message of an item and decides whether it is to
-// be explained. What can be understood today, and what nobody may be told of any
-// more, is left to the operator.
+// prepareExplanation reads the message of an item and decides whether it is to be
+// explained. It is left to the operator when this version understands it, or when
+// allow no longer lists the recipient.
 func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
 	m, err := s.Queue.Read(item.entry.Path)
 	if queue.IsNotUnderstood(err) {
@@ -115,8 +116,8 @@ type notUnderstoodData struct {
 	Why string // what the line is: not a period such as "2 weeks"
 }
 
-// explanation composes the mail that tells a committer that a trailer can't be
-// understood. An answer to it goes to the operator.
+// explanation composes the mail to a committer whose trailer is not understood. An
+// answer to it goes to the operator.
 func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
 	w.Asked = text.Shorten(w.Asked, longestText)
 	words, err := s.Templates.Text(templates.NotUnderstood, notUnderstoodData{w, item.why.Error()})
@@ -134,8 +135,8 @@ func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
 	})
 }
 
-// notExplained records that a committer can't be told, so that it is not tried
-// for ever. The message is in failed/ all the same.
+// notExplained records that the mail to a committer can't be sent, so that it is
+// not retried without end. The message is in failed/ all the same.
 func (s *Service) notExplained(item *dueItem, reason string) error {
 	e := item.event
 	e.Time, e.Kind, e.Cause, e.Reason = history.Stamp(s.Queue.Now), history.Explained, "", "not sent: "+reason

@@ -16,9 +16,9 @@ import (
 	"vext/templates"
 )
 
-// A dayCount counts what each recipient got on one day by mails that anybody
-// can have caused. It is counted from the history, so that a crash, or many
-// runs a day, change nothing.
+// A dayCount counts the mails to each recipient on one day that forged commits can
+// have caused. It counts the history's events, so that a crash, or many runs a day,
+// make no difference.
 type dayCount struct {
 	now     time.Time
 	zone    *time.Location
@@ -45,8 +45,8 @@ func (c *dayCount) take(e *history.Event) {
 	c.mails[address]++
 }
 
-// counts reports whether an event says that a mail went out today, or may have,
-// which anybody can have caused. What goes to IRC is no mail.
+// counts reports whether an event says that a mail was sent today, or may have been,
+// that a forged commit can have caused. A line to IRC is not a mail.
 func (c *dayCount) counts(e *history.Event) bool {
 	isMail := e.Kind == history.Sent || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
 	return isMail && e.Address != "" && commit.Forgeable(e.Source) && !strings.HasPrefix(e.Via, "irc") &&
@@ -66,8 +66,8 @@ func (s *Service) recipient(item *dueItem) string {
 	return strings.ToLower(s.Queue.Policy.Recipient(&item.message.Commit).Email)
 }
 
-// isOverLimit reports whether the recipient of an item that anybody can have
-// caused has had the day's maximum.
+// isOverLimit reports whether an item can be forged and its recipient has received
+// the day's maximum.
 func (s *Service) isOverLimit(item *dueItem) bool {
 	return s.MaxPerDay > 0 && item.isForgeable() && s.today.mails[s.recipient(item)] >= s.MaxPerDay
 }
@@ -101,8 +101,8 @@ func (s *Service) recordHeld() error {
 	return nil
 }
 
-// isHeld reports whether a reminder waits for its recipient's next day. Of an
-// event of the future by more than that a clock was wrong.
+// isHeld reports whether a reminder is held until its recipient's next day. An event
+// that is further in the future was recorded by a wrong clock, and is ignored.
 func isHeld(limited *history.Event, now time.Time) bool {
 	if limited == nil {
 		return false
@@ -118,10 +118,10 @@ type flood struct {
 	since, last time.Time
 }
 
-// quiet is after how long a flood that begins is another one.
+// quiet is the time without held reminders after which a new flood begins.
 const quiet = 2 * day
 
-// floods gathers floods from the history, and which of them the operator knows.
+// floods collects the floods in the history, and which of them the operator knows.
 type floods struct {
 	byAddress map[string]*flood
 	told      map[string]bool // by address and since
@@ -162,8 +162,8 @@ type limitData struct {
 	Recipients []flood
 }
 
-// tellFloods writes to the operator once about recipients for whom more is due
-// than may be sent.
+// tellFloods writes to the operator, once, about recipients with more reminders than
+// the daily limit.
 func (s *Service) tellFloods(ctx context.Context, news []flood) error {
 	if len(news) == 0 {
 		return nil

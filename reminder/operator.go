@@ -102,8 +102,8 @@ func (s *Service) news() (*news, error) {
 	return n, err
 }
 
-// isFuture reports whether an event was recorded by a clock that was ahead.
-// What an earlier version recorded so stands behind what came after it.
+// isFuture reports whether an event was recorded with a clock that was ahead. In the
+// history of an earlier version such events stand behind later ones.
 func isFuture(t, now time.Time) bool { return t.Sub(now) > time.Hour }
 
 func (n *Numbers) count(e *history.Event, day calendar.Day) {

@@ -27,7 +27,8 @@ func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
 	return errors.Join(cause, err)
 }
 
-// deferAll postpones the groups that were not tried because the way is closed.
+// deferAll postpones the groups that were not tried because the route is
+// unavailable.
 func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error {
 	if isHistoryError(cause) || !notify.IsClosed(cause) {
 		return nil
@@ -43,8 +44,8 @@ func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error
 	return s.postpone(rest, cause, sum)
 }
 
-// For how long, and at least how often, sending is tried. The count is for a
-// clock that was wrong.
+// For how long, and at least how often, sending is tried. The count protects against
+// a wrong clock.
 const (
 	giveUp      = 20 * 24 * time.Hour
 	giveUpCount = 10
@@ -94,9 +95,8 @@ const (
 // pause returns how long to wait after the n-th failure.
 func pause(n int) time.Duration { return Pause(n, longestPause) }
 
-// Pause returns how long to wait after the n-th failure in a row of anything
-// that is tried again: after the first not at all, then five minutes, doubling
-// up to the longest.
+// Pause returns the backoff after the n-th failure in a row: none after the first,
+// then five minutes, doubling up to the longest.
 func Pause(n int, longest time.Duration) time.Duration {
 	if n <= 1 {
 		return 0

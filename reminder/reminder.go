@@ -78,7 +78,7 @@ const lockWait = 30 * time.Second
 // and whoever waits for the lock has a turn before.
 const MaxRun = time.Hour
 
-// errMaxRun is why a run has ended that took too long.
+// errMaxRun is the reason for ending a run that took too long.
 var errMaxRun = fmt.Errorf("the run took %s and leaves the rest to the next, so that others have a turn", MaxRun)
 
 // Run schedules the spool and sends all that is due. Everything that can be
@@ -185,9 +185,9 @@ func (s *Service) schedule(sum *Summary) error {
 	return planErr
 }
 
-// setStraysAside moves out of the way what lies where only vext puts files. It
-// comes first: something in the place of a day, or of a year's file, would keep
-// messages from being moved and recorded.
+// setStraysAside quarantines stray files. It comes first, because a stray file in
+// the place of a day, or of a year's file, would prevent messages from being moved
+// and recorded.
 func (s *Service) setStraysAside(sum *Summary) error {
 	found, err := s.Queue.Foreigners()
 	moved, moveErr := s.Queue.SetForeignersAside(found)

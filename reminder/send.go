@@ -187,9 +187,9 @@ func (s *Service) address(item *dueItem) string {
 	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
 }
 
-// isPaused reports whether an item was tried lately, or waits for its
-// recipient's next day. A pause that ends later than any pause can was written
-// by a clock that was wrong.
+// isPaused reports whether an item is in backoff, or is held until its recipient's
+// next day. A pause longer than any that vext makes was written with a wrong clock,
+// and is ignored.
 func (s *Service) isPaused(item *dueItem) bool {
 	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
 	return left > 0 && left <= longestPause || isHeld(item.byName.Limited, s.Queue.Now)
@@ -201,8 +201,8 @@ func (d *dueItem) isSnoozed() bool { return d.entry.Day.String() < d.byName.Snoo
 
 // isDone reports whether nothing is to be sent any more: a crash came between
 // the record and the removal, or the same commit was reminded of under another
-// name. For a commit that nobody can have forged, the queue has looked at what
-// others have said of it.
+// name. For a commit that nobody can have forged, the queue has already compared the
+// claims about it.
 func (d *dueItem) isDone() bool {
 	if d.why != nil { // see unexplained
 		return false

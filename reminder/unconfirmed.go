@@ -11,13 +11,12 @@ import (
 	"vext/notify"
 )
 
-// unconfirmedPauses are how long to wait after a mail server has taken a mail
-// and not said so, before it is given the mail once more. After the last it is
-// taken for sent.
+// unconfirmedPauses are how long to wait, after a mail server received a mail and did
+// not answer, before the mail is sent again. After the last it counts as sent.
 var unconfirmedPauses = [...]time.Duration{time.Hour, longestPause}
 
-// reason says in the history what was out of the ordinary about a reminder that
-// was sent.
+// reason returns what the history says about a sent reminder when something about
+// it was unusual.
 func (d *dueItem) reason() string {
 	var reasons []string
 	if d.instead != "" {
@@ -29,8 +28,8 @@ func (d *dueItem) reason() string {
 	return strings.Join(reasons, "; ")
 }
 
-// notConfirmed decides what becomes of items whose mail was handed over without
-// an answer: they are sent again a few times, and then taken for sent.
+// notConfirmed decides about items whose mail was sent without getting an answer:
+// they are sent again a few times, and then count as sent.
 func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) error {
 	now := history.Stamp(s.Queue.Now)
 	var events []history.Event
@@ -75,5 +74,5 @@ func (d *dueItem) cause() string {
 	return ""
 }
 
-// isForgeable reports whether anybody can have written what an item is about.
+// isForgeable reports whether anybody can have written the message of an item.
 func (d *dueItem) isForgeable() bool { return commit.Forgeable(d.event.Source) }

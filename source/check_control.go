@@ -8,8 +8,8 @@ import (
 	"vext/reminder"
 )
 
-// control looks whether the users of the machine reach vext serve by the control
-// socket.
+// control checks that the users of the machine can reach vext serve through the
+// control socket.
 func (k *checker) control() []reminder.Finding {
 	path := k.c.Control.Socket
 	if path == "" {
@@ -23,8 +23,8 @@ func (k *checker) control() []reminder.Finding {
 	return []reminder.Finding{f}
 }
 
-// closedDir returns the first directory, from dir upwards, that not every user
-// may go through, "" when there is none.
+// closedDir returns the first directory, from dir upwards, that some users can't pass
+// through, "" when there is none.
 func closedDir(dir string) string {
 	for {
 		info, err := os.Stat(dir)

@@ -6,11 +6,11 @@ import (
 	"vext/reminder"
 )
 
-// maxPeriod is how far away the next time of a schedule may be: one that means
-// the 31st of a month does not mean once in four years.
+// maxPeriod is how far away the next time of a schedule may be. A schedule that runs
+// more rarely, such as once in four years, is probably a mistake.
 const maxPeriod = 35 * 24 * time.Hour
 
-// schedules is about times that hardly ever come.
+// schedules checks for schedules that hardly ever run.
 func (k *checker) schedules() []reminder.Finding {
 	var findings []reminder.Finding
 	for _, s := range []struct{ what, spec string }{{"schedule", k.c.Schedule}, {"follow.schedule", k.c.Follow.Schedule}} {
@@ -28,8 +28,8 @@ func (k *checker) schedules() []reminder.Finding {
 	return findings
 }
 
-// followPatience returns how long ago the last look at a followed repository may
-// be: a day, or two periods of a schedule that is slower.
+// followPatience returns how old the last look at a followed repository may be: a
+// day, or two periods of a slower schedule.
 func (k *checker) followPatience() time.Duration {
 	schedule, err := reminder.ParseSchedule(k.c.Follow.Schedule, k.q.Zone)
 	if err != nil {

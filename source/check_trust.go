@@ -2,8 +2,8 @@ package source
 
 import "vext/reminder"
 
-// untrusted is about files that name repositories, and that somebody else than
-// vext's user may have written.
+// untrusted checks for files that name repositories and that a user other than
+// vext's may have written.
 func untrusted(errs []error) []reminder.Finding {
 	var findings []reminder.Finding
 	for _, err := range errs {

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// recently is for how long a refused request is worth a look when none with
-	// the right signature has come since, and burstRecently for how long many at
-	// once are, whatever has come since.
+	// recently is for how long rejected requests are reported when no request with
+	// the right signature has come since. burstRecently is for how long a burst of
+	// them is reported even when one has.
 	recently      = 7 * 24 * time.Hour
 	burstRecently = 24 * time.Hour
-	// fewRefused is how many of a repository must have been refused after one
-	// that was not: a stray one says nothing.
+	// fewRefused is how many requests of a repository must have been rejected after
+	// its last accepted one before they are reported. A single one means nothing.
 	fewRefused = 3
 )
 
-// webhooks is about the [[hook]]s, each by itself, and about the repositories
-// whose forge has the wrong secret.
+// webhooks checks each [[hook]], and the repositories whose forge has the wrong
+// secret.
 func (k *checker) webhooks() []reminder.Finding {
 	var findings []reminder.Finding
 	for i := range k.c.Hooks {
@@ -56,8 +56,8 @@ func (k *checker) webhook(h *config.Hook) reminder.Finding {
 	return f
 }
 
-// refused says what is worth a look about the requests that a hook has refused,
-// "" when nothing is.
+// refused says what is to be reported about the requests that a hook rejected, "" for
+// nothing.
 func (k *checker) refused(way string) string {
 	g := k.q.Spool.Signatures(way)
 	last, good := g.LastRefused(), g.Good
@@ -76,8 +76,8 @@ func (k *checker) refused(way string) string {
 	return ""
 }
 
-// refusedRepositories returns a finding for each repository that is named by
-// requests with a wrong signature alone. Anybody can have named it.
+// refusedRepositories returns a finding for each repository that only requests with
+// a wrong signature name. Anybody can have sent these.
 func (k *checker) refusedRepositories(h *config.Hook) []reminder.Finding {
 	var findings []reminder.Finding
 	g := k.q.Spool.Signatures("webhook-" + h.Name)
@@ -104,8 +104,8 @@ func (k *checker) refusedRepositories(h *config.Hook) []reminder.Finding {
 	return findings
 }
 
-// isUnknown reports whether vext serve answers, and not for this hook: it was
-// added to the configuration after the start.
+// isUnknown reports whether vext serve answers but does not know this hook, because
+// the hook was added to the configuration after the start.
 func (k *checker) isUnknown(h *config.Hook) bool {
 	address, err := k.c.HTTP.Address()
 	if err != nil || address == "" {

@@ -12,33 +12,33 @@ import (
 	"vext/source/follow"
 )
 
-// A source that has become silent is no error of anybody's: its repository may
-// rest. So how long one may be silent is learnt from its own rhythm, unless
-// max_silence says it.
+// A source that is silent need not have failed: its project may be quiet. So the
+// limit of its silence is learnt from the days on which it brought commits, unless
+// max_silence sets it.
 
 const (
 	// minSilence is how long any source may be silent: a week off is no fault.
 	minSilence = 7
-	// learnFrom is of how many days what was brought is looked at.
+	// learnFrom is how many days back the commits of a source are considered.
 	learnFrom = 365
-	// busyDays and busySpan are on how many days, and over how many, a source
-	// must have brought commits to have a rhythm; steadyDays is how many make one
-	// silence among them an exception. rareSilence is how many days a source may
-	// be silent that has no rhythm, but did bring commits on more than one day.
+	// A source has a rhythm when it brought commits on busyDays days within a span
+	// of busySpan days or more. With steadyDays days, one long silence counts as an
+	// exception. A source without a rhythm, but with commits on more than one day,
+	// may be silent for rareSilence days.
 	busyDays    = 6
 	busySpan    = 28
 	steadyDays  = 100
 	rareSilence = 180
 )
 
-// allowed returns for how many days a source may be silent that brought commits
-// on those days, oldest first; 0 for as long as it likes.
+// allowed returns for how many days a source that brought commits on those days,
+// oldest first, may be silent; 0 for no limit.
 //
-// That is twice its longest silence of the last year. Of a source that is heard
-// from on most days it is no more than four times the second longest: one outage
-// must not make the next go unnoticed. A source without a rhythm may be silent
-// for half a year, and for four times its longest silence; of one that ever
-// brought commits on one day only nothing is expected.
+// The limit is twice its longest silence of the last year. For a source that is
+// heard from on many days it is at most four times the second longest silence, so
+// that one outage does not hide the next. A source without a rhythm may be silent
+// for half a year, or for four times its longest silence if that is more. For a
+// source with commits on one day only there is no limit.
 func allowed(days []calendar.Day) int {
 	if len(days) < 2 {
 		return 0
@@ -98,8 +98,8 @@ func (k *checker) silenceOf(s *follow.State) *config.Silence {
 	return nil
 }
 
-// addSilence makes a finding that is well one to look at when its source has
-// been silent for too long. table is where max_silence belongs.
+// addSilence turns a finding that is well into a warning when its source has been
+// silent for too long. table is the table of max_silence in the configuration.
 func (k *checker) addSilence(f *reminder.Finding, h heardSource, set *config.Silence, table string) {
 	if f.Level != reminder.Well || len(h.days) == 0 {
 		return

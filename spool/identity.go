@@ -13,12 +13,12 @@ import (
 )
 
 // A state directory has an identity: a random word in STATE/id, which the first
-// who writes there makes. By it a process that runs for long, or a configuration
-// that names it, knows the directory again: an empty one in its place, as when
-// its file system is not mounted, must take nothing in.
+// process that writes there creates. By the identity a long-running process, or a
+// configuration that names it, recognises the directory. An empty directory in its
+// place, as when its file system is not mounted, must accept nothing.
 
-// A ReplacedError says that the state directory is not the one that it was, or
-// that the configuration names.
+// A ReplacedError says that the state directory has another identity than before, or
+// than the configuration requires.
 type ReplacedError struct {
 	State     string
 	Want, Got string // identities; Got is "" where there is none
@@ -85,7 +85,7 @@ func (s Spool) makeID() (isNew bool, err error) {
 	return err == nil, err
 }
 
-// Expecting returns the spool that only accepts while its state directory has
+// Expecting returns the spool restricted to accept only while its state directory has
 // that identity; "" for any.
 func (s Spool) Expecting(id string) Spool {
 	s.id = id

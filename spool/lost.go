@@ -7,8 +7,8 @@ import (
 	"vext/internal/disk"
 )
 
-// Lost notes that something which came by a way in was lost before it could be
-// kept, as a datagram can be.
+// Lost records that something from a source was lost before it could be stored, as a
+// datagram can be.
 func (s Spool) Lost(way string) {
 	if disk.MakeDir(s.history()) == nil { // of a service that has not had a commit yet
 		touch(s.lostPath(way))

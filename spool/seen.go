@@ -25,7 +25,7 @@ const seen = "seen"
 // dayLayout is how a day is written there.
 const dayLayout = "20060102"
 
-// maxDays is how large the file gets, in bytes, before its older half goes: some
+// maxDays is the size of the file, in bytes, at which its older half is removed: some
 // three years of daily commits.
 const maxDays = 8 << 10
 
@@ -64,8 +64,8 @@ func (s Spool) Seen(way string) {
 // dayOf returns the line of the day on which a file was last written.
 func dayOf(info fs.FileInfo) string { return info.ModTime().UTC().Format(dayLayout) + "\n" }
 
-// touch sets a file's time, and makes it where it is missing. It reports whether
-// that could be done.
+// touch sets a file's time, and creates a missing file. It reports whether it
+// succeeded.
 func touch(path string) bool {
 	err := unix.Utimes(path, nil)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -88,9 +88,9 @@ func (s Spool) shortenDays(path string) {
 	disk.Replace(s.tmp(), path, half[bytes.IndexByte(half, '\n')+1:])
 }
 
-// DaysSeen returns the days, in UTC, on which commits came by one way and that
-// are not after now, oldest first and each once; of a file of an earlier version
-// only the last.
+// DaysSeen returns the days, in UTC and up to now, on which commits came from one
+// source, oldest first and each once. From a file of an earlier version it returns
+// only the last day.
 func (s Spool) DaysSeen(way string, now time.Time) []calendar.Day {
 	data, err := os.ReadFile(s.seenPath(way))
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"vext/internal/disk"
 )
 
-// Signatures are what is known of the requests to one webhook: which had the
-// right signature, and which were refused. What a refused request says of itself
-// anybody can have written, so that its repository is no more than a label.
+// Signatures is the record of the requests to one webhook: which had the right
+// signature, and which were rejected. Anybody can have written a rejected request,
+// so the repository that it names is no more than a label.
 type Signatures struct {
 	Good    time.Time   `json:"good,omitzero"`     // when the last had the right one
 	Refused []time.Time `json:"refused,omitempty"` // the last few, oldest first
@@ -97,9 +97,9 @@ func (g *Signatures) repository(name string, proven bool) *RepositorySignatures 
 	return r
 }
 
-// makeRoom removes one of the repositories that counts chooses when there are as
-// many as the limit: the one that was refused least often, and then longest ago.
-// Names that are made up come once.
+// makeRoom removes one of the repositories that counts selects when there are as many
+// as the limit: the one that was rejected least often or, among several, longest ago.
+// Made-up names usually come only once.
 func (g *Signatures) makeRoom(limit int, counts func(*RepositorySignatures) bool) {
 	n, least := 0, ""
 	for name, r := range g.Repositories {
@@ -142,8 +142,9 @@ func (s Spool) Signatures(way string) *Signatures {
 	return g
 }
 
-// NoteSignatures stores what is known of a webhook. It is not synced: any
-// stranger can cause it. That it can't be stored is no reason to refuse a push.
+// NoteSignatures stores the record of a webhook. It does not sync, because any
+// stranger can cause it, and returns no error, because a push must not fail when the
+// record can't be stored.
 func (s Spool) NoteSignatures(way string, g *Signatures) {
 	data, err := json.Marshal(g)
 	if err != nil || s.Check() != nil {

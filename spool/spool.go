@@ -95,9 +95,9 @@ func (s Spool) make() error {
 // behind. No mail system keeps a delivery open for so long.
 const sweepAge = 36 * time.Hour
 
-// Sweep removes what crashes left in tmp/. What a living process writes stays,
-// however old the clock makes it; and so does what somebody else has put there
-// and we may not remove.
+// Sweep removes files that crashes left in tmp/. It leaves the files of living
+// processes, however old they are by the clock, and files of other users that it may
+// not remove.
 func (s Spool) Sweep(now time.Time) error {
 	entries, err := os.ReadDir(s.tmp())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,8 +115,8 @@ func (s Spool) Sweep(now time.Time) error {
 	return err
 }
 
-// isBeingWritten reports whether the process lives that has given a file in tmp/
-// its name.
+// isBeingWritten reports whether the process that named a file in tmp/ is still
+// alive.
 func isBeingWritten(name string) bool {
 	before, _, _ := strings.Cut(name, ".")
 	pid, err := strconv.Atoi(before)

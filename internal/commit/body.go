@@ -41,8 +41,8 @@ type facts struct {
 	others                             bool   // who wrote the mail is not who made the commit
 }
 
-// read reads the commits of the text into the mail. Of a text in which there is
-// no mailer's shape it returns what would be the message of a plain mail.
+// read reads the commits of the text into the mail. When the text has no mailer's
+// shape, it returns the message that the text would be in a plain mail.
 func (b *body) read() (plain string) {
 	h := &b.mail.Header
 	subject := strings.ToLower(h.Get("Subject"))
@@ -179,8 +179,8 @@ func (b *body) gitLog(revision string) {
 	b.finish(c, false)
 }
 
-// centralLog reads the message of a centralised system's mailer, whose first line
-// may stand behind its name.
+// centralLog reads the message of a centralised system's mailer. Its first line may
+// be on the line of the field's name.
 func (b *body) centralLog(first string) {
 	c := Commit{Revision: b.facts.revision}
 	ruled := first == "" && b.skipToLog()
@@ -199,9 +199,9 @@ func (b *body) centralLog(first string) {
 	b.finish(c, false)
 }
 
-// changesets reads the message of a Mercurial changeset, and the changesets of
-// the same push behind it: hg's template decides whether there are any, and
-// whether `user:` says who made each. From is for the first.
+// changesets reads the message of a Mercurial changeset, and further changesets of
+// the same push. hg's template decides whether there are any, and whether `user:`
+// names the committer of each. From names the committer of the first.
 func (b *body) changesets() {
 	b.facts.indented = true
 	b.centralLog("")

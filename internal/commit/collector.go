@@ -35,8 +35,8 @@ func (c *collector) add(line []byte) {
 	c.write(line)
 }
 
-// keeps reports whether a line behind the bound is kept: one that holds a
-// period, or one on which a value goes on.
+// keeps reports whether a line beyond the bound is kept: a line with a period, or one
+// on which a value continues.
 func (c *collector) keeps(line []byte) bool {
 	isFolded := len(line) > 0 && len(line) <= 200 && (line[0] == ' ' || line[0] == '\t')
 	switch {

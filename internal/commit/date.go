@@ -53,8 +53,8 @@ func parseISO(s string) time.Time {
 		s = s[:17] + "59" + s[19:]
 	}
 	for _, layout := range []string{time.RFC3339, logDate, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04 -0700", "2006-01-02 15:04:05"} {
-		// In a fixed zone: the local one would have to be read from its file,
-		// and the answer must not depend on it.
+		// In a fixed zone: the result must not depend on the local one, which would
+		// have to be read from its file.
 		if t, err := time.ParseInLocation(layout, s, time.UTC); err == nil {
 			return t
 		}
@@ -116,8 +116,8 @@ func month(name string) int {
 	return i/3 + 1
 }
 
-// A dateReader takes the tokens off a date, with the blanks behind each. What is
-// not there is -1 or empty, and takes nothing.
+// A dateReader takes the tokens off a date, with the blanks after each. A missing
+// token is -1 or empty, and leaves the date as it is.
 type dateReader struct{ rest string }
 
 func (d *dateReader) isDigit() bool { return d.rest != "" && isDigit(d.rest[0]) }
@@ -127,7 +127,7 @@ func (d *dateReader) isLetter() bool { return d.rest != "" && isLetter(d.rest[0]
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// span takes the longest start whose bytes are all of a kind.
+// span takes the longest prefix whose bytes are all of one kind.
 func (d *dateReader) span(is func(byte) bool) string {
 	n := 0
 	for n < len(d.rest) && is(d.rest[n]) {

@@ -107,8 +107,8 @@ func (f *facts) field(line []byte) {
 	}
 }
 
-// maxKept bounds the messages that are kept of one mail: a push without end is
-// cut off. commitSize is what a commit takes besides its message, roughly.
+// maxKept bounds the messages that are kept of one mail; the rest of a larger push is
+// dropped. commitSize is roughly what a commit needs besides its message.
 const (
 	maxKept    = 8 << 20
 	commitSize = 512
@@ -162,7 +162,8 @@ func (b *body) finish(c Commit, plain bool) {
 	b.mail.Commits = append(b.mail.Commits, c)
 }
 
-// people completes who made a commit. A mailing list never did.
+// people completes the author and committer of a commit. A mailing list is never one
+// of them.
 func (b *body) people(c *Commit, plain bool) {
 	m, h, f := b.mail, &b.mail.Header, &b.facts
 	for _, p := range []*Person{&c.Committer, &c.Author} {

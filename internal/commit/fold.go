@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// A trailer's value may be folded: it goes on in the lines below that begin
-// with white space, as `git interpret-trailers --unfold` reads them. Messages
-// that arrive indented are read as well, so the lines of a value are those that
-// are indented deeper than its trailer is. An empty line ends it.
+// A trailer's value may be folded: it continues in the following lines that begin
+// with white space, as `git interpret-trailers --unfold` reads them. Messages may
+// arrive indented, so the lines of a value are those with a deeper indentation than
+// its trailer. An empty line ends the value.
 
-// What is looked at below a trailer. A period has no more.
+// Bounds of the text that is read below a trailer. No period is longer.
 const (
 	maxFolded = 1 << 10 // bytes
 	maxFolds  = 8       // lines
@@ -23,8 +23,8 @@ var besideTrailers = []string{"mfc-to", "mfc-with"}
 
 func isBeside(name string) bool { return slices.Contains(besideTrailers, name) }
 
-// trailerLines goes through the lines of a message that are not empty, each
-// with what stands below it.
+// trailerLines iterates over the lines of a message that are not empty, each with the
+// text below it.
 func trailerLines(message string) iter.Seq2[string, string] {
 	return func(yield func(line, below string) bool) {
 		for len(message) > 0 {
@@ -37,10 +37,10 @@ func trailerLines(message string) iter.Seq2[string, string] {
 	}
 }
 
-// unfold returns a value as it stands on its own line, and then with one line
-// more each, as far as it goes on in the lines below. indent is what stands
-// before the trailer's name. A line that is itself a trailer of a name that
-// isName knows ends the value.
+// unfold returns the possible values: the text on the trailer's own line, and then
+// that text with one, two and more of the lines on which it continues. indent is the
+// indentation of the trailer's name. A line that is itself a trailer known to isName
+// ends the value.
 func unfold(value, indent, below string, isName func(string) bool) []string {
 	values := []string{value}
 	for line := range strings.Lines(below) {
@@ -57,10 +57,10 @@ func unfold(value, indent, below string, isName func(string) bool) []string {
 	return values
 }
 
-// readFolded reads the longest of the values that unfold returned that holds a
-// period. What stands below a value that is complete, such as "2 weeks", may be
-// a remark. A bare number is not complete: what stands below may be its unit,
-// and when that can't be read, the whole can't.
+// readFolded reads the longest of the values of unfold that holds a period. Text below
+// a complete value, such as "2 weeks", may be a remark. A bare number is not complete:
+// the text below may be its unit, and when that can't be read, neither can the whole
+// value.
 func readFolded(values []string) (value string, p Period, err error) {
 	last := len(values) - 1
 	p, err = ParsePeriod(values[last])

@@ -44,7 +44,7 @@ func cutPreface(s string) (rest string, between bool) {
 	}
 }
 
-// cutAddition takes off the words behind a period that change nothing.
+// cutAddition takes off words after a period that do not change it.
 func cutAddition(s string) string {
 	s = strings.TrimLeft(s, " ,")
 	for _, words := range []string{"or so", "or more", "or longer", "or later", "at least", "minimum", "min", "from now", "from today", "later", "+"} {
@@ -55,7 +55,7 @@ func cutAddition(s string) string {
 	return s
 }
 
-// cutNow takes off what means at once.
+// cutNow takes off words that mean "at once".
 func cutNow(s string) (p Period, rest string, ok bool) {
 	for _, words := range []string{"now", "immediately", "immediate", "right away", "right now", "at once", "straight away", "today"} {
 		if rest, ok := strings.CutPrefix(s, words); ok {
@@ -123,7 +123,7 @@ type amount struct {
 type sum []amount
 
 // cutRange takes off one sum, or two of which the longer counts: "2-3 weeks",
-// "2 weeks to a month", "a week or two". One of both must have a unit.
+// "2 weeks to a month", "a week or two". At least one of the two must have a unit.
 func cutRange(s string, between bool) (p Period, rest string, ok bool) {
 	first, rest, ok := cutSum(s)
 	if !ok {
@@ -165,8 +165,8 @@ func cutSecond(s string, between bool) (second sum, rest string, ok bool) {
 	return nil, s, false
 }
 
-// cutSum takes off amounts. Only the first may be without a unit, and is then the
-// only one; hours come last, because "1h30m" are no months.
+// cutSum takes off amounts. An amount without a unit must be the only one. Hours must
+// be the last, because the m of "1h30m" does not mean months.
 func cutSum(s string) (amounts sum, rest string, ok bool) {
 	for {
 		one, behind, ok := cutAmount(s)
@@ -192,7 +192,7 @@ func cutSum(s string) (amounts sum, rest string, ok bool) {
 // maxAmounts is how many amounts a sum may have: years, months, weeks, days, hours.
 const maxAmounts = 5
 
-// cutJoint takes off what joins two amounts.
+// cutJoint takes off the word or sign that joins two amounts.
 func cutJoint(s string) string {
 	s = strings.TrimLeft(s, " ")
 	s = strings.TrimLeft(strings.TrimPrefix(s, ","), " ")
@@ -273,7 +273,7 @@ func hasUnitOrDate(value string) bool {
 	return first[0].unit != "" || isRange && second[0].unit != ""
 }
 
-// isComplete reports whether a value that holds a period is more than a number.
+// isComplete reports whether a value with a period is more than a bare number.
 func isComplete(value string) bool {
 	s, _ := cutPreface(tidy(value))
 	_, _, isNow := cutNow(s)

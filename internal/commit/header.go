@@ -76,8 +76,8 @@ func (h *Header) raw(name string) ([]byte, bool) {
 // Date returns the value of `Date:`, the zero time when it can't be read.
 func (h *Header) Date() time.Time { return ParseDate(h.Get("Date")) }
 
-// stamps returns what vext itself has put into the header of a spooled message:
-// a trailer's name, and the way that the commit came unless it was a mail.
+// stamps returns the fields that vext itself has put into the header of a spooled
+// message: a trailer's name and, unless it was a mail, the commit's source.
 func (h *Header) stamps() (trailer, source string) {
 	if source = h.Get(SourceHeader); source == FromMail {
 		source = ""

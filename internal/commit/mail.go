@@ -18,9 +18,9 @@ const TrailerHeader = "X-Vext-Trailer"
 // does not believe it of a mail.
 const SourceHeader = "X-Vext-Source"
 
-// SenderHeader holds the address in From of a mail with several commits, of
-// which each is spooled as a mail of its committer. The filter does not believe
-// it of a mail.
+// SenderHeader holds the From address of a mail with several commits, each of which is
+// spooled as a mail from its committer. The filter does not trust this field in an
+// incoming mail.
 const SenderHeader = "X-Vext-Sender"
 
 // The ways in, as SourceHeader, the history and vext check name them.
@@ -51,8 +51,8 @@ type Mail struct {
 	Dropped int      // commits that were wanted, of a push too large to keep
 	LetGo   string   // why it is none of our business; "" for a commit
 	Bad     bool     // it is no mail at all
-	// OnlyHTML says that a commit mailer's mail asks for a reminder, and that only
-	// HTML says so, which is not read: LetGo says what to do.
+	// OnlyHTML says that a commit mail asks for a reminder only in its HTML, which is
+	// not read. LetGo then says what to do.
 	OnlyHTML bool
 	Plain    bool // no mailer's shape is known in it: all of its text is taken for the message
 
@@ -126,8 +126,8 @@ func (m *Mail) read(r io.Reader) *Mail {
 	return m
 }
 
-// part reads the text of a part, and reports whether there was anything in it. A
-// text without a mailer's shape is kept for takePlain: another part may have one.
+// part reads the text of a part, and reports whether it was not empty. It keeps a text
+// without a mailer's shape for takePlain, because another part may have one.
 func (m *Mail) part(lines *lineReader) (useful bool) {
 	m.hasText = true
 	m.text, m.textEnd = collector{}, 0
@@ -146,7 +146,7 @@ func (m *Mail) part(lines *lineReader) (useful bool) {
 	return true
 }
 
-// takePlain takes all texts of the mail together for the message of a commit.
+// takePlain makes all texts of the mail together the message of a commit.
 func (m *Mail) takePlain() {
 	if m.joined.Len() > 0 {
 		m.plain = messageText(m.joined.String())

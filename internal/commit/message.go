@@ -71,8 +71,8 @@ func isDiffLine(line []byte) bool {
 	return line[0] == 'd' || line[0] == 'I' || line[0] == '@'
 }
 
-// skipToLog passes over what stands between a centralised system's `Log:` and
-// the message: empty lines, and the rule of svnnotify, which it reports.
+// skipToLog skips the lines between a centralised system's `Log:` and the message:
+// empty lines, and the rule of svnnotify. It reports whether there was a rule.
 func (b *body) skipToLog() (ruled bool) {
 	for {
 		line, ok := b.lines.peek()
@@ -85,10 +85,10 @@ func (b *body) skipToLog() (ruled bool) {
 	}
 }
 
-// wholeLog reads a message that is not marked by an indentation, and may hold
-// what looks like its end. It ends where its mailer's lists of paths begin: the
-// last ones before the diff, or before the end of the mail. Where there are none,
-// it ends at the first diff. The lists are the files.
+// wholeLog reads a message that is not indented and may contain lines that look like
+// its end. The message ends where the mailer's lists of paths begin: the last lists
+// before the diff, or before the end of the mail. Without lists it ends at the first
+// diff. The files are those in the lists.
 func (b *body) wholeLog(first string, ruled bool) (message string, files Files) {
 	var c collector
 	if first != "" {
@@ -141,8 +141,8 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 	return withoutIndent(messageText(strings.Join(lines[:begin], "\n") + "\n")), files
 }
 
-// lastLines returns the last lines of a text, of which there are enough to tell
-// whether a list stands there.
+// lastLines returns enough of the last lines of a text to tell whether they are a
+// list.
 func lastLines(text string) []string {
 	text = strings.TrimRight(text, "\n")
 	if far := len(text) - smallText; far > 0 {
@@ -163,14 +163,14 @@ func listsOf(lines []string, ruled, empty bool) (begin, end int) {
 // cutMark begins the line that Cut puts behind what it leaves.
 const cutMark = "--- vext left out the rest of this message, which had "
 
-// mayEndLog reports whether a line can be the first behind a message, but for
-// lists of paths. Most lines can't.
+// mayEndLog reports whether a line can be the first after a message. It does not look
+// for lists of paths. Most lines can't.
 func mayEndLog(line []byte) bool {
 	return len(line) > 5 && bytes.IndexByte([]byte("MADCRIPd#_T-"), line[0]) >= 0
 }
 
-// endsLog reports whether a diff, or what a mailing list puts below a mail,
-// begins with the line and the one behind it.
+// endsLog reports whether a diff, or a mailing list's footer, begins with the line and
+// the next one.
 func endsLog(line, ahead string, more bool) bool {
 	cut := strings.HasPrefix(ahead, cutMark) // and the line was known for an end before that
 	word, path, _ := strings.Cut(line, ": ")

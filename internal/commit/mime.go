@@ -59,8 +59,8 @@ func (m *Mail) parts(lines *lineReader, mediaType, boundary string, depth int) (
 	return useful
 }
 
-// html looks whether the commit's mail asks for a reminder in HTML. More is not
-// made out of it: a person is to see that the mailer must write plain text.
+// html finds out whether the mail asks for a reminder in HTML. The HTML is not read
+// any further: a person must see to it that the mailer writes plain text.
 func (m *Mail) html(lines *lineReader) {
 	m.hasHTML = true
 	for line, ok := lines.next(); ok && m.wanted != nil && !m.OnlyHTML; line, ok = lines.next() {
@@ -87,8 +87,8 @@ func withoutTags(line []byte) []byte {
 	return bytes.ReplaceAll(text, []byte("&nbsp;"), []byte(" "))
 }
 
-// wrapped reads a mail that a mailing list has sent on as a part of its own, so
-// that the fields of the one who wrote it stay as they were.
+// wrapped reads a mail that a mailing list has forwarded as a part of a mail of its
+// own, which preserves the header of the original.
 func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	if m.inner != nil || m.isInner {
 		return false
@@ -104,8 +104,8 @@ func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	return len(m.Commits)+m.Others > 0
 }
 
-// mediaTypeOf returns the media type of an entity and its parameters, and of one
-// whose field is malformed what can be made out.
+// mediaTypeOf returns the media type of an entity and its parameters. From a malformed
+// field it returns as much as can be read.
 func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string) {
 	mediaType, params, err := h.ContentType()
 	if err != nil || !strings.Contains(mediaType, "/") {

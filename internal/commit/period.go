@@ -52,10 +52,10 @@ var (
 
 // ParsePeriod reads the value of a trailer: a period such as "2 weeks", "2-3
 // wks", "1 month and 2 days" or "about a fortnight", a date, or "now". The
-// grammar is told in vext-filter(1): what nobody can doubt is understood. A full
-// stop, a remark in brackets and what is left of the commit template may
-// follow. The error is ErrNoPeriod, ErrTooLong or says that the value can't be
-// read.
+// grammar is described in vext-filter(1): values with only one meaning are
+// understood. A full stop, a remark in brackets and the rest of the commit template's
+// text may follow. The error is ErrNoPeriod, ErrTooLong or says that the value can't
+// be read.
 func ParsePeriod(value string) (Period, error) {
 	s := tidy(value)
 	if asksNothing(s) {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Who made a commit is said in the body of most commit mails. Where it is not,
-// it is the one who wrote the mail; From names that person, unless a program
-// sends the mails, or a mailing list has put its own address there, because
-// DMARC (RFC 7489) would have the mail refused.
+// The body of most commit mails names the committer. Where it does not, the committer
+// is the person who wrote the mail. From names that person, unless a program sends the
+// mails, or a mailing list has put its own address there because receivers would
+// reject the mail by DMARC (RFC 7489).
 
 // listFields are those whose addresses are a mailing list's.
 var listFields = []string{"To", "List-Post", "X-BeenThere", "X-Mailing-List", "Mailing-List"}
@@ -16,8 +16,8 @@ var listFields = []string{"To", "List-Post", "X-BeenThere", "X-Mailing-List", "M
 // originFields are those in which lists keep what From was (RFC 9057, RFC 5703).
 var originFields = []string{"X-Original-From", "Original-From", "Author"}
 
-// author returns the person who wrote the mail, by its header. Without an
-// address of a person it is the name alone.
+// author returns the person who wrote the mail, according to its header. When the
+// header has no address of a person, author returns only the name.
 func (h *Header) author() Person {
 	for _, name := range originFields {
 		for _, p := range people(h.Get(name)) {
@@ -51,8 +51,8 @@ func (h *Header) author() Person {
 	return Person{Name: from.Name}
 }
 
-// isReplyTo reports whether a person of Reply-To is the one whose name From has,
-// and no second list that answers go to.
+// isReplyTo reports whether a person of Reply-To is the one that From names, and not a
+// second list to which answers go.
 func isReplyTo(p, from Person) bool {
 	if p.Name != "" && from.Name != "" {
 		return strings.EqualFold(withoutVia(p.Name), from.Name)

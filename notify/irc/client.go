@@ -261,8 +261,8 @@ func (c *Client) Drop(ctx context.Context, to string) (int, error) {
 	return c.outbox.drop(ctx, urlOf(&t))
 }
 
-// Settled has something in it when reminders have been told or rejected, whose
-// outcomes are to be asked for.
+// Settled receives a value when reminders have been told or rejected. The receiver
+// should then ask for their outcomes.
 func (c *Client) Settled() <-chan struct{} { return c.outbox.settled }
 
 // Status returns how things stand, by network: of all targets that the outbox
@@ -305,8 +305,8 @@ func (c *Client) idle(t *target.Target, url string) ChannelStatus {
 	return s
 }
 
-// fill says in a status what the outbox knows of a target. What can't be read is
-// not shown.
+// fill adds to a status what the outbox knows of a target. It leaves out what can't be
+// read.
 func (c *Client) fill(s *ChannelStatus, url string) {
 	b, oldest, _ := c.outbox.backlog(url)
 	s.Backlog, s.Oldest, s.Told = b.Count, oldest, b.Told

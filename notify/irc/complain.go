@@ -188,8 +188,8 @@ func droppedBy(e *girc.Event) rejection {
 	return rejection{"the server did not deliver it (" + e.Last() + ")", unclear}
 }
 
-// isOutside notes of a message that was refused when we are not in the channel,
-// whatever we thought.
+// isOutside records that we are not in a channel, when that is why the server rejected
+// a message, whatever our own state says.
 func (l *link) isOutside(r *room, command string) {
 	switch command {
 	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:

@@ -295,7 +295,7 @@ func (b *backlog) update(more int, key string) {
 	}
 }
 
-// end takes the end of a line in.
+// end records the end of a line.
 func (b *backlog) end(d *done) {
 	if b.Count--; d.rejection == "" {
 		b.Told = d.at

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// A boundedConn fails when the server answers endlessly, and knows whether all
-// that was to be sent was.
+// A boundedConn fails when the server's answer does not end. It also knows whether all
+// data was sent.
 type boundedConn struct {
 	net.Conn
 	n      int         // bytes read since something was written
@@ -37,7 +37,7 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// A greetedConn says the server's greeting, which was read already, again.
+// A greetedConn replays the server's greeting, which was already read.
 type greetedConn struct {
 	net.Conn
 	said bool

@@ -40,9 +40,9 @@ const sendmailDelay = 2 * time.Second
 // has for a mail.
 const sendmailLimit = dataTimeout
 
-// Send implements notify.Sender. A program that takes too long is killed with
-// all that it has started. One that was killed after it had read the mail to
-// its end may have sent it.
+// Send implements notify.Sender. A program that takes too long is killed together with
+// its child processes. A program that was killed after it had read the whole mail may
+// have sent it.
 func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()

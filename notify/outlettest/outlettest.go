@@ -1,5 +1,5 @@
-// Package outlettest holds what takes lines for IRC to the promises of
-// notify.Outlet, and has one that keeps them in memory for the tests of others.
+// Package outlettest tests that implementations of notify.Outlet keep its contract. It
+// also has an Outlet in memory, for the tests of other packages.
 package outlettest
 
 import (
@@ -89,8 +89,8 @@ func (s *suite) wantBack(want []string, keys ...string) {
 	}
 }
 
-// What is put waits; what is known is passed over; with a target that is none
-// nothing is taken.
+// A line that is put is pending; a known line is ignored; a call with an invalid target
+// accepts nothing.
 func (s *suite) put() {
 	s.wantWaiting()
 	s.take("a", "b", "a")
@@ -176,7 +176,7 @@ func (s *suite) withoutKey() {
 	s.wantBack(nil, "")
 }
 
-// A call that has no time left fails, or has been fast.
+// A call whose context has ended fails, unless it was done before.
 func (s *suite) ended() {
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()

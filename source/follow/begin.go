@@ -12,13 +12,14 @@ import (
 	"vext/internal/vcs"
 )
 
-// What counts of a repository is what was committed since it was added: by
-// vext follow add, by vext hook install, or by the first start with its
-// [[repository]]. That time is on disk before the first look, whatever becomes
-// of that. A first look at once finds the positions at that time, which is
-// exact; a later one has only the dates of the commits to go by.
+// The commits of a repository that count are those made after it was added, by vext
+// follow add, by vext hook install, or by the first start with its [[repository]].
+// This time is on disk before the first look, whether or not the look succeeds. A
+// first look at that time finds the positions of the branches, which is exact. A
+// later first look has to go by the dates of the commits.
 
-// start notes when the repository was added. isNew says that it is now.
+// start records when the repository was added, if it is not recorded yet. Then isNew
+// is set.
 func (f *Follower) start(s *State) (isNew bool, err error) {
 	if s.Begun || !s.Start.IsZero() {
 		return false, nil
@@ -30,12 +31,12 @@ func (f *Follower) start(s *State) (isNew bool, err error) {
 	return true, f.Store.Save(s)
 }
 
-// overlap is by how much the time goes back from which on commits count by their
-// dates: clocks differ.
+// overlap is how much earlier than necessary the range of commits begins that count
+// by their dates, because clocks differ.
 const overlap = 24 * time.Hour
 
-// since returns the time from which on commits count of which nothing but the
-// date says that they are new: a little before the last look that went well.
+// since returns the time from which on commits count when only their dates say that
+// they are new: a little before the last successful look.
 func (p *pass) since() time.Time {
 	for _, t := range []time.Time{p.state.LastOK, p.state.Start} {
 		if !t.IsZero() {
@@ -45,8 +46,8 @@ func (p *pass) since() time.Time {
 	return p.Queue.Now.Add(-overlap)
 }
 
-// lateStart returns the time from which on commits count at a first look that
-// comes after the repository was added, and what is to be said of it.
+// lateStart returns the time from which on commits count at a first look that was
+// delayed after the repository was added, and the note about it.
 func (p *pass) lateStart() (after time.Time, why string) {
 	return p.since(), "it was added at " + p.date(p.state.Start) + " and could not be read before now"
 }
@@ -79,10 +80,11 @@ func (p *pass) firstRange(ctx context.Context, refname, tip string) (r vcs.Range
 	return r, true, err
 }
 
-// mostBase bounds how many tips are remembered as what there was.
+// mostBase bounds the tips that are remembered as the state before the first look.
 const mostBase = 20000
 
-// begin remembers, at the first look, what there was before.
+// begin records the state of the repository at the first look, as what does not
+// count.
 func (p *pass) begin(tips map[string]string) {
 	if p.state.Begun {
 		return
@@ -92,8 +94,8 @@ func (p *pass) begin(tips map[string]string) {
 	p.state.Base = base[:min(len(base), mostBase)]
 }
 
-// beginBefore is the first look at a repository that was not looked at before a
-// push came: what there was before is what there is, without what was pushed.
+// beginBefore is begin for a repository whose first look is caused by a push: the
+// state before the push is the present state without the pushed commits.
 func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
 	if p.state.Begun {
 		return nil
@@ -114,8 +116,8 @@ func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
 	return err
 }
 
-// byDate makes a range one of which the commits count by their dates. Once it
-// was walked, it is noted why, and how many there were.
+// byDate makes the commits of a range count by their dates. When the range has been
+// walked, a note says why, and how many commits there were.
 func (p *pass) byDate(r vcs.Range, after time.Time, why string) vcs.Range {
 	r.After = after
 	if p.why == nil {
@@ -125,8 +127,8 @@ func (p *pass) byDate(r vcs.Range, after time.Time, why string) vcs.Range {
 	return r
 }
 
-// noteByDate notes how many commits counted by their dates, and how many of them
-// ask.
+// noteByDate adds a note of how many commits counted by their dates, and how many of
+// these ask for a reminder.
 func (p *pass) noteByDate(why string, commits, asking int) {
 	if why != "" {
 		p.note("%s: %s, %d ask for a reminder", why, calendar.Plural(commits, "commit"), asking)

@@ -85,10 +85,10 @@ func (s *State) note(now time.Time, format string, args ...any) string {
 	return text
 }
 
-// maxArrivals bounds the days that are remembered.
+// maxArrivals bounds the number of days that are kept.
 const maxArrivals = 100
 
-// arrived notes that commits have come.
+// arrived records that commits have come.
 func (s *State) arrived(now time.Time) {
 	now = now.UTC().Truncate(time.Second)
 	isLater := func(t time.Time) bool { return !t.Before(now.Truncate(24 * time.Hour)) } // or the clock was wrong

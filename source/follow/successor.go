@@ -10,12 +10,12 @@ import (
 	"vext/internal/vcs"
 )
 
-// A commit that was amended in its message or rebased has a successor: one with
-// the same subject, author, author date and change. The reminder is then that
-// one's. Where the change is another, the commit is another.
+// A commit that was rebased, or of which only the message was amended, has a
+// successor: a commit with the same subject, author, author date and change. There
+// is then one reminder, for the successor. A commit with another change is a
+// different commit.
 
-// identity is what a commit keeps when it is amended or rebased, but for its
-// change.
+// identity is what a commit keeps when it is amended or rebased, except its change.
 type identity struct {
 	subject string
 	author  commit.Person
@@ -30,8 +30,9 @@ func identityOf(c *commit.Commit) identity {
 // update.
 const maxPairs = 1000
 
-// patience is how often a look fails because changes can't be compared: the
-// server may not answer just now, or not give what is gone at all.
+// patience is how many looks in a row may fail because changes can't be compared.
+// After that the look goes on without: the server may never provide the commits
+// that are gone.
 const patience = 3
 
 // A pair is a commit that is gone, and what may be its successor.
@@ -40,9 +41,9 @@ type pair struct {
 	by   commit.Commit
 }
 
-// successors returns what is gone, each with its successor among what a range
-// holds, if it has one. A commit without a successor is reminded of as one that
-// is gone.
+// successors returns the commits that are gone, each with its successor in a range,
+// if there is one. The reminder of a commit without a successor is sent as that of
+// a commit that is gone.
 func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]Gone, error) {
 	found := make([]Gone, len(gone))
 	for i := range gone {
@@ -94,9 +95,9 @@ func amended(gone []Gone) (n int) {
 
 func isBefore(c *commit.Commit, t time.Time) bool { return c.Date.Before(t) }
 
-// pairs returns what may be the successors of commits that are gone. Of those
-// that a range leaves out by their dates, because a history was written anew,
-// only those count whose reminder waits.
+// pairs returns the possible successors of commits that are gone. When a range leaves
+// commits out by their dates, because a history was rewritten, a pair counts only if
+// the reminder of the commit that is gone is in the queue.
 func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]pair, error) {
 	wanted := map[identity][]int{}
 	keys := make([]string, len(gone))

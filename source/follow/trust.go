@@ -17,14 +17,14 @@ import (
 )
 
 // The group of the state directory may write to hooks, so that the user of a git
-// server can note there what its hook has brought. So what is known of such a
-// repository is in two files:
+// server can record there which commits its hook has brought. Therefore the state of
+// such a repository is in two files:
 //
 //	NAME.json       which repository it is, where it lies, how its hook is called;
 //	                it counts only when nobody but vext's user can have written it
 //	NAME.positions  up to where its branches are done; from anybody of the group
 //
-// A Store of followed repositories, which no group writes to, has it all in
+// A Store of followed repositories, to which no group writes, has all of it in
 // NAME.json.
 
 // positions returns the path of a hook's file of positions.
@@ -39,7 +39,7 @@ func (s Store) readTrusted(path string) (*State, error) {
 	return parseState(path, data)
 }
 
-// seen returns the state with what NAME.positions says, where there is one.
+// seen returns the state with the positions of NAME.positions, if that exists.
 func (s Store) seen(state *State) (*State, error) {
 	if !s.shared {
 		return state, nil
@@ -61,7 +61,8 @@ func (s Store) seen(state *State) (*State, error) {
 	return seen, nil
 }
 
-// dropInvalid removes what is no position: they are arguments of git and hg.
+// dropInvalid removes invalid positions, because positions become arguments of git
+// and hg.
 func (s *State) dropInvalid() {
 	isInvalid := func(position string) bool {
 		return vcs.SvnNumber(position) == 0 && position != "r0" &&
@@ -88,10 +89,10 @@ func (s Store) register(state *State) error {
 	return s.write(s.path(state.Name, ".json"), &State{Name: state.Name, Kind: state.Kind, Where: state.Where, Options: state.Options})
 }
 
-// registered returns the state of a repository that is to be registered at a
-// path. A file that is not trusted gives way: of it, when it is about the same
-// repository, the positions are kept, so that nothing is lost of what an earlier
-// version had the user of a git server write.
+// registered returns the state of a repository that is to be registered at a path.
+// A file that is not trusted is replaced. If it is about the same repository its
+// positions are kept, because an earlier version had the user of a git server write
+// the file.
 func (s Store) registered(name, path string) (*State, error) {
 	state, err := s.Load(name)
 	if !errors.Is(err, disk.ErrUntrusted) {
@@ -119,8 +120,8 @@ func (s Store) Untrusted() []error {
 	return untrusted
 }
 
-// checkCopy reports whether the copy of a followed repository is vext's own:
-// what its configuration says is done.
+// checkCopy checks that the copy of a followed repository belongs to vext, because
+// git and hg obey the configuration in it.
 func (s Store) checkCopy(dir string) error {
 	err := disk.TrustedDir(dir, filepath.Dir(s.dir), "config", "hooks", "objects", ".hg", filepath.Join(".hg", "hgrc"))
 	if errors.Is(err, disk.ErrUntrusted) {
@@ -129,7 +130,7 @@ func (s Store) checkCopy(dir string) error {
 	return err
 }
 
-// openLock opens a file to be locked, and no link to one.
+// openLock opens a file to be locked. It does not follow links.
 func openLock(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, disk.FileMode)
 }

@@ -2,15 +2,15 @@ package irker
 
 import "net"
 
-// Bounds of the receive buffer to ask the system for, in bytes. It keeps what
-// comes while datagrams are read, and what it has no room for it drops.
+// Bounds of the receive buffer to ask the system for, in bytes. The buffer holds the
+// datagrams that have not been read yet; the system drops those that do not fit.
 const (
 	mostBuffer  = 8 << 20
 	leastBuffer = 256 << 10
 )
 
-// A socket reads datagrams, and knows how many the system has dropped before it
-// was to read them, where the system says so: Linux does.
+// A socket reads datagrams. On Linux it also counts the datagrams that the system
+// dropped before they could be read.
 type socket struct {
 	net.PacketConn
 	udp  *net.UDPConn // the same, nil for one that is none
@@ -30,8 +30,8 @@ func newSocket(p net.PacketConn) *socket {
 	return s
 }
 
-// read reads a datagram, and returns how many the system has dropped before it
-// since the last.
+// read reads a datagram, and returns how many the system has dropped since the
+// previous one.
 func (s *socket) read(buf []byte) (n int, from net.Addr, dropped int, err error) {
 	if len(s.oob) == 0 {
 		n, from, err = s.ReadFrom(buf)

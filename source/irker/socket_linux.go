@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setBuffer sets the size of the receive buffer, with the right to (socket(7),
-// CAP_NET_ADMIN) beyond net.core.rmem_max.
+// setBuffer sets the size of the receive buffer. With CAP_NET_ADMIN, it can exceed
+// net.core.rmem_max (socket(7)).
 func setBuffer(c *net.UDPConn, size int) bool {
 	forced := false
 	control(c, func(fd int) { forced = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) == nil })
 	return forced || c.SetReadBuffer(size) == nil
 }
 
-// countDropped asks for the count of dropped datagrams beside each that is read
-// (SO_RXQ_OVFL, socket(7)), and returns the room for it, none where there is no
-// such thing.
+// countDropped asks the system to attach the count of dropped datagrams to each that
+// is read (SO_RXQ_OVFL, socket(7)). It returns a buffer for the count, none where the
+// system does not support this.
 func countDropped(c *net.UDPConn) (oob []byte) {
 	control(c, func(fd int) {
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1) == nil {
@@ -33,8 +33,8 @@ func control(c *net.UDPConn, do func(fd int)) {
 	}
 }
 
-// droppedIn returns the count that came beside a datagram. The system leaves it
-// out as long as it is zero.
+// droppedIn returns the count that came with a datagram. The system leaves it out as
+// long as it is zero.
 func droppedIn(oob []byte) (count uint32, ok bool) {
 	all, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {

@@ -21,9 +21,9 @@ func Listen(network, address string) (net.Listener, error) {
 	return socket.Listen(address, socketMode)
 }
 
-// A listener accepts no more connections at once than mostConns. With all of
-// them taken, the client that has sent nothing for longest makes room; its mail
-// comes again.
+// A listener accepts at most mostConns connections at once. When all are in use, it
+// disconnects the client that has been silent for longest; that client sends its mail
+// again later.
 type listener struct {
 	net.Listener
 	ctx context.Context

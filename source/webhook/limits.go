@@ -23,9 +23,9 @@ const (
 var errNoRoom = errors.New("too much at once")
 
 const (
-	// maxUnproven bounds the body of a request without any proof, which is read
-	// only to learn which repository it names, and unprovenTime how long that
-	// takes.
+	// maxUnproven bounds the body of a request without a signature, and
+	// unprovenTime the time to read it. It is read only to learn which repository it
+	// names.
 	maxUnproven  = 256 << 10
 	unprovenTime = 2 * time.Second
 	// bodyTime bounds how long a body takes, and bodyPause how long the client
@@ -35,16 +35,16 @@ const (
 	bodyRate  = 4 << 10
 	// headerTime bounds how long a header takes.
 	headerTime = 5 * time.Second
-	// cutHeld is how many bytes must be held for a client that is cut off when
-	// there is no room for those of another, roomWait how long that other waits
-	// for them to be free, and roomTries how often.
+	// When there is no room for the bytes of a client, another client for which at
+	// least cutHeld bytes are held is cut off. roomWait is how long the first then
+	// waits for the room, and roomTries how often.
 	cutHeld   = 64 << 10
 	roomWait  = 5 * time.Millisecond
 	roomTries = 100
 )
 
-// hold counts n more bytes as held for a request, until they are released.
-// Where there is no room for them, clients that do not go on sending make it.
+// hold counts n more bytes as held for a request, until they are released. When there
+// is no room for them, clients that have stopped sending are cut off.
 func (h *Handler) hold(r *http.Request, n int) error {
 	conn := connOf(r)
 	for range roomTries {
@@ -70,9 +70,8 @@ func (h *Handler) release(r *http.Request, n int) {
 	}
 }
 
-// body reads the body of a request, of at most so many bytes, within a time.
-// The caller releases its bytes: as many as it has room for, also when there is
-// an error.
+// body reads the body of a request, within a limit of size and time. The caller
+// releases the capacity of the result, also when there is an error.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request, largest int, within time.Duration) ([]byte, error) {
 	if r.ContentLength > int64(largest) {
 		return nil, &http.MaxBytesError{Limit: int64(largest)}

@@ -9,7 +9,7 @@ import (
 	"vext/spool"
 )
 
-// senders are what is known of the signatures of each hook, by its way.
+// senders records the outcomes of signature checks of each hook, by its way.
 type senders struct {
 	mu      sync.Mutex
 	hooks   map[string]*spool.Signatures
@@ -19,11 +19,11 @@ type senders struct {
 	parsing sync.Mutex // of requests without the right one: one at a time
 }
 
-// noteInterval is how often what is known is stored at most: any stranger can
-// change it.
+// noteInterval is the shortest time between two writes of the record, because any
+// stranger can change it.
 const noteInterval = 20 * time.Millisecond
 
-// note changes what is known of the signatures of a hook, and stores it soon.
+// note changes the record of a hook, and has it stored soon.
 func (h *Handler) note(hook *Hook, change func(*spool.Signatures)) {
 	s, way := &h.senders, "webhook-"+hook.Name
 	s.mu.Lock()
@@ -44,8 +44,7 @@ func (h *Handler) note(hook *Hook, change func(*spool.Signatures)) {
 	}
 }
 
-// Flush stores what is known of the signatures, which is done soon after each
-// request; it is to be called at the end.
+// Flush stores the records that are not stored yet. Call it before the process ends.
 func (h *Handler) Flush() {
 	s := &h.senders
 	s.mu.Lock()
@@ -68,9 +67,9 @@ func (h *Handler) refusedOne(hook *Hook, label string) {
 	h.note(hook, func(g *spool.Signatures) { g.Refuse(label, h.Now()) })
 }
 
-// label returns the repository that a request without the right signature names,
-// "" when that is not found out: anybody can have written it, so that little
-// is done to know it.
+// label returns the repository that a request without the right signature names, ""
+// when it can't be found cheaply. Anybody can have sent the request, so little work
+// is spent on it.
 func (h *Handler) label(header http.Header, body []byte) string {
 	if len(body) > maxUnproven || !h.senders.parsing.TryLock() {
 		return ""
