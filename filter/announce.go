@@ -111,7 +111,7 @@ func ofMail(mail *commit.Mail) *Arrivals {
 		if mail.Plain && c.Key() == "" || c.Repository == "" && c.Refname == "" && !mail.NamesCommit() {
 			continue
 		}
-		c.Source, c.Sender = "", mail.Sender() // whatever the mail says of it
+		c.Source, c.Sender = "", mail.Sender() // fields of the mail itself do not count
 		a.Add(commit.Arrival{Commit: c})
 	}
 	return &a

@@ -162,7 +162,7 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 	if in.overflow {
 		data = mail.Cut(in.size)
 	}
-	// What only vext itself may say.
+	// Fields that only vext itself may set.
 	if mail.Header.Has(commit.SourceHeader) {
 		data = stamp(data, commit.SourceHeader, commit.FromMail)
 	}
@@ -172,8 +172,8 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 	return f.put(&asking[0], data)
 }
 
-// letGo ends with a mail that can't be taken for a commit's. One that asks all
-// the same is spooled, for the processor to quarantine.
+// letGo handles a mail that is not a commit mail. If it asks for a reminder all the
+// same it is spooled, and the processor quarantines it.
 func (f *Filter) letGo(in *input, m *commit.Mail) (Result, error) {
 	switch {
 	case m.Bad:
@@ -204,7 +204,7 @@ func (f *Filter) push(in *input, mail *commit.Mail, asking []commit.Commit) (Res
 	}
 	for i := range asking {
 		c := &asking[i]
-		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // whatever the mail says of them
+		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // fields of the mail itself do not count
 		c.ID = c.MadeID()
 	}
 	result, err := f.take(asking...)

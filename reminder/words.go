@@ -22,7 +22,7 @@ type Words struct {
 	You        string // what the recipient did: "you committed this"
 	Subject    string // of the commit
 	Asked      string // the trailer as it was written: MFC after: 2 weeks
-	Others     string // the trailers that say otherwise and do not count, may be empty
+	Others     string // the trailers that ask for something else and do not count, may be empty
 	Word       string // MFC, Merge, Backport or empty
 	IsMerge    bool   // the trailer is about merging: any but Remind after
 	Period     string // 2 weeks
@@ -36,12 +36,12 @@ type Words struct {
 	Branches   []string
 	To         []string // values of `MFC to:`
 	With       []string // values of `MFC with:`
-	Merge      string   // the command that merges it; empty where there is none, and for one that is gone
+	Merge      string   // the command that merges the commit; empty where there is none, and when the commit is gone
 	Gone       string   // that a forced update took it away, and when; else empty
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
 	Host       string   // where vext runs
-	OnHost     bool     // whether vext snooze and vext cancel work there for the recipient
+	OnHost     bool     // whether vext snooze and vext cancel work on Host for the recipient
 	Operator   string   // who looks after it, may be empty
 	Message    string   // the commit message
 }
@@ -88,9 +88,8 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 	return w
 }
 
-// firstName returns what a person is called in a salutation: the first word of
-// the name, or of what stands behind the comma in "Miller, Jane", else the
-// login.
+// firstName returns what to call a person in a salutation: the first word of the
+// name, or of the part after the comma in "Miller, Jane", or else the login.
 func firstName(name, login string) string {
 	first, rest, _ := strings.Cut(name, " ")
 	switch {

@@ -36,7 +36,7 @@ func IsReplaced(err error) bool { return errors.As(err, new(*ReplacedError)) }
 
 func (s Spool) idPath() string { return filepath.Join(s.state, "id") }
 
-// maxID bounds what is read of an identity, in bytes.
+// maxID bounds how much of the file is read, in bytes.
 const maxID = 100
 
 // ID returns the identity of the state directory, "" where it has none yet.
@@ -57,8 +57,9 @@ func (s Spool) ID() (string, error) {
 	return string(bytes.TrimSpace(id[:n])), nil
 }
 
-// Adopt returns the identity of the state directory. Where it has none it gets
-// one, and isNew is set: it is new, or was last used by a version that made none.
+// Adopt returns the identity of the state directory. If the directory has none, Adopt
+// creates one and sets isNew: the directory is new, or was last used by a version
+// without identities.
 func (s Spool) Adopt() (id string, isNew bool, err error) {
 	if err := s.Check(); err != nil {
 		return "", false, err

@@ -65,8 +65,8 @@ func newFollowList(a *app) *cobra.Command {
 	return c
 }
 
-// followedBy returns the repositories of the configuration, in its order, and
-// then those of which only the state is left.
+// followedBy returns the repositories of the configuration, in its order, followed by
+// those that have only a state left.
 func followedBy(q *queue.Queue, c *config.Config) ([]followed, error) {
 	schedule, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone)
 	if err != nil {
@@ -101,7 +101,7 @@ func followedBy(q *queue.Queue, c *config.Config) ([]followed, error) {
 	return all, nil
 }
 
-// describe returns what the state of a repository says.
+// describe returns a repository with the facts from its state.
 func describe(s *follow.State) followed {
 	one := followed{
 		Name: s.Name, URL: s.Where, VCS: string(s.Kind), Start: s.Start, LastLook: s.LastTry, LastOK: s.LastOK,

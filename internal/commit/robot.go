@@ -15,7 +15,7 @@ var robots = []string{
 // IsRobot reports whether the person's address is a program's, or one that
 // delivers to nobody: noreply@, a forge's own, the address that a forge shows in
 // place of one that is kept private (ID+login@users.noreply.github.com). Nobody
-// reads what is sent there.
+// reads mail to such an address.
 func (p Person) IsRobot() bool {
 	local, domain, ok := strings.Cut(strings.ToLower(p.Email), "@")
 	if !ok {

@@ -96,7 +96,8 @@ func (h History) appendYear(year int, events []Event, mark bool) error {
 		err = f.Sync()
 	}
 	if err == nil && !sums.has(name) {
-		// The file is new, or whoever made it did not live to sync its name.
+		// The file is new, or the process that made it crashed before it synced
+		// the name.
 		err = disk.SyncDir(h.dir)
 	}
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 type verdict int
 
 const (
-	temporary verdict = iota // it is retried without end
-	permanent                // the server will never accept it: it is rejected
+	temporary verdict = iota // the line is retried without end
+	permanent                // the server will never accept the line: it is rejected
 	unclear                  // it is retried, and rejected after maxUnclear such answers in a row
 	alone                    // it is retried at once, by itself: the answer was to it or to another line
 )
@@ -24,8 +24,8 @@ func (v verdict) ofSeveral() verdict {
 	return temporary
 }
 
-// maxUnclear is how many answers in a row that vext does not know make a line
-// count as rejected. With the backoff of a room that takes 85 minutes.
+// maxUnclear is the number of unknown answers in a row after which a line counts as
+// rejected. With the backoff of a room that takes 85 minutes.
 const maxUnclear = 10
 
 // A rejection is why a line was not delivered. The zero value stands for none.
@@ -115,8 +115,8 @@ var answers = map[string]answer{
 	"UNKNOWN_COMMAND":         {"the server does not know the command", permanent},
 }
 
-// answerTo returns what an error means: code is a numeric or a code of FAIL,
-// said the server's own words.
+// answerTo returns what an error means. code is a numeric or a code of FAIL, and said
+// the server's text.
 func answerTo(code, said string) rejection {
 	a, known := answers[code]
 	if !known {
@@ -136,9 +136,9 @@ var unasked = map[string]bool{
 	"900": true, "901": true, "903": true, "908": true,
 }
 
-// isError reports whether a command says that something was not done: FAIL of
-// IRCv3 (WARN and NOTE do not), "try again", and the numerics of errors, those
-// beyond RFC 2812 among them.
+// isError reports whether a command says that something was not done. These are
+// IRCv3's FAIL (not WARN and NOTE), "try again", and the numerics of errors, including
+// those beyond RFC 2812.
 func isError(command string) bool {
 	if command == standardReply || command == "263" {
 		return true

@@ -148,8 +148,8 @@ func (l *link) settle(w *wire, no rejection) {
 	}
 }
 
-// notDelivered is the end of a flight of which the server has refused something:
-// it is rejected, or tried again after a pause.
+// notDelivered ends a flight in which the server rejected something: the line is
+// rejected, or retried after a backoff.
 func (l *link) notDelivered(f *flight, now time.Time) {
 	r := f.room
 	if f.rejection.verdict == unclear {

@@ -44,7 +44,7 @@ type session struct {
 	since   time.Time // of the connection
 	heard   time.Time // the last that the server said
 	pinged  time.Time // when the PING went out to which there is no answer yet
-	careful time.Time // until when one message at a time is on the wire
+	careful time.Time // until then only one message at a time is in flight
 	control []string  // lines that go before messages
 	turn    int       // of the rooms
 	limit   int       // channels that the server has let us have; 0 for not known
@@ -303,7 +303,7 @@ func (l *link) alive(now time.Time) (time.Duration, error) {
 	return answerTime, l.keepAlive(now)
 }
 
-// keepAlive asks whether the server is there.
+// keepAlive sends a PING to find out whether the server is still there.
 func (l *link) keepAlive(now time.Time) error {
 	l.numbered++
 	l.pinged, l.pingedNumber = now, l.numbered

@@ -61,11 +61,11 @@ func scan(tx *bbolt.Tx, target string, after uint64, f func(record) (bool, error
 // tell notes that a line was told.
 func (o *Outbox) tell(p place, now time.Time) { o.end(done{p, now, ""}) }
 
-// reject notes that a line will never be told, and why.
+// reject records that a line will never be delivered, and why.
 func (o *Outbox) reject(p place, why string, now time.Time) { o.end(done{p, now, why}) }
 
-// end notes the end of a line. It is written to disk with what else is being
-// written, soon; until then the line is held.
+// end records the end of a line. The record is written to disk soon, together with
+// other changes; until then the line is held.
 func (o *Outbox) end(d done) {
 	o.mu.Lock()
 	o.done = append(o.done, d)

@@ -11,7 +11,7 @@ import (
 	"vext/notify"
 )
 
-// A done line was told or rejected; that is not on disk yet.
+// A done line was told or rejected, and this is not on disk yet.
 type done struct {
 	place
 	at        time.Time
@@ -59,7 +59,8 @@ func (o *Outbox) write() {
 	}
 }
 
-// tellAgain is how long to wait when it could not be written what has ended.
+// tellAgain is how long to wait before ended lines that could not be written to disk
+// are written again.
 const tellAgain = 5 * time.Second
 
 // apply applies changes, and what was told or rejected meanwhile, in one

@@ -35,7 +35,7 @@ type registration struct {
 // NickServ, are waited for.
 const settleTime = 5 * time.Second
 
-// nickServ is the service that accounts are logged in to.
+// nickServ is the service to which vext logs in.
 const nickServ = "NickServ"
 
 // mostOffered bounds how many capabilities of a server are kept.
@@ -218,7 +218,7 @@ func (l *link) nickMost() int {
 // welcome is the server's word that we are in.
 func (l *link) welcome(e *girc.Event) error {
 	now := l.client.Now()
-	if len(e.Params) > 0 && e.Params[0] != "*" { // of one that has not read our NICK yet
+	if len(e.Params) > 0 && e.Params[0] != "*" { // * until the server has read our NICK
 		l.nick = e.Params[0]
 	}
 	l.welcomed, l.nickTried, l.nickServ = now, now, true

@@ -164,12 +164,12 @@ func (r *room) leave(now time.Time) {
 	r.show()
 }
 
-// forgive forgets what the server said about what was on the wire.
+// forgive forgets the server's errors about messages in flight.
 func (r *room) forgive() {
 	r.errors, r.isOut, r.isVague, r.rejection = 0, false, false, rejection{}
 }
 
-// refused notes an error about what is on the wire.
+// refused records an error about messages in flight.
 func (r *room) refused(no rejection) {
 	r.errors++
 	r.rejection = r.rejection.and(no)

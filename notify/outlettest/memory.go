@@ -10,8 +10,8 @@ import (
 	"vext/notify"
 )
 
-// A Memory is an Outlet that keeps lines in memory, and tells nobody. The zero
-// value is ready; it is safe for use by many goroutines.
+// A Memory is an Outlet that keeps lines in memory, and delivers none. The zero value
+// is ready for use; it is safe for use by many goroutines.
 type Memory struct {
 	mu    sync.Mutex
 	lines []held
@@ -26,10 +26,10 @@ type held struct {
 
 func (h *held) isOpen() bool { return h.Told.IsZero() && h.Refused == "" }
 
-// taken is when a Memory says that it took a line, or told it.
+// taken is the time at which a Memory says that it accepted or delivered a line.
 var taken = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// index returns where a line with a key is, -1 for nowhere.
+// index returns the index of the line with a key, -1 when there is none.
 func (m *Memory) index(key string) int {
 	return slices.IndexFunc(m.lines, func(h held) bool { return key != "" && h.Key == key })
 }

@@ -58,8 +58,8 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 			return err
 		}
 	}
-	_, s.Begun = s.Positions[""] // not where from is still to come
-	s.ID = id                    // when it is done, or the next look would not know
+	_, s.Begun = s.Positions[""] // false while the revision of from does not exist yet
+	s.ID = id                    // only at the end: if this look fails, the next must notice the change, too
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	asking := p.report.Asking
 	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{r}), func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
-		isOld := c.Date.Before(r.After) // what is missing before it will never come
+		isOld := c.Date.Before(r.After) // gaps before it will never be filled
 		if number > done+1 && !isOld && !p.isSparse() && !p.passOver(done+1, number-1) {
 			return errGap
 		}

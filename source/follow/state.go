@@ -160,8 +160,8 @@ func parseState(path string, data []byte) (*State, error) {
 	return state, nil
 }
 
-// All returns the states of all repositories, by name. Files that do not count
-// are left out, see Untrusted.
+// All returns the states of all repositories, by name. It leaves out files that do not
+// count, see Untrusted.
 func (s Store) All() ([]*State, error) {
 	states, _, err := s.all()
 	return states, err

@@ -23,9 +23,9 @@ const (
 var errNoRoom = errors.New("too much at once")
 
 const (
-	// maxUnproven bounds the body of a request without a signature, and
-	// unprovenTime the time to read it. It is read only to learn which repository it
-	// names.
+	// maxUnproven bounds the body of a request with neither a signature nor a token,
+	// and unprovenTime the time to read it. Such a body is read only to learn which
+	// repository it names.
 	maxUnproven  = 256 << 10
 	unprovenTime = 2 * time.Second
 	// bodyTime bounds how long a body takes, and bodyPause how long the client

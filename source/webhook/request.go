@@ -45,7 +45,7 @@ func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, a
 
 // inForm returns the JSON in the form that is a body.
 func inForm(body []byte) []byte {
-	form, _ := url.ParseQuery(string(body)) // as far as it goes
+	form, _ := url.ParseQuery(string(body)) // as much as can be parsed
 	return []byte(form.Get("payload"))
 }
 

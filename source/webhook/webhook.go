@@ -60,7 +60,7 @@ type Handler struct {
 	cut       throttle      // clients that are cut off
 	unread    throttle      // bodies that did not come to their end
 	replaced  throttle      // requests while the state directory is another
-	bodyPause time.Duration // instead of the constant, for tests
+	bodyPause time.Duration // replaces the constant in tests
 
 	senders senders
 }
@@ -89,8 +89,8 @@ const (
 	slowAfter = 20 * time.Millisecond
 )
 
-// NewServer returns a server for h whose clients can't keep it waiting. It is to
-// serve the listener that Listener returns.
+// NewServer returns a server for h with time limits for its clients. It must serve the
+// listener that Listener returns.
 func NewServer(h *Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
