@@ -147,7 +147,7 @@ func answers(what, network, address, text string) reminder.Finding {
 			f.Hint = "does allow under [irker] leave out this machine? else vext serve is stuck, or something else is there"
 		}
 	case what == "http" && strings.Contains(said, " 503 "), what == "lmtp" && strings.Contains(said, "\n451 "):
-		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: nothing is accepted: the state directory is not the one with which vext serve began", address)
+		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: nothing is taken in: the state directory is not the one with which vext serve began", address)
 		f.Hint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve"
 	default:
 		return reminder.Finding{What: what, Text: address + ": " + text}

@@ -115,7 +115,7 @@ func TestCheckServe(t *testing.T) {
 	c.want("webhook old", reminder.Well, "")
 	c.want("webhook new", reminder.LookAt, "vext serve does not know it")
 	status = 503
-	c.want("http", reminder.Broken, "nothing is accepted")
+	c.want("http", reminder.Broken, "nothing is taken in")
 	server.Close()
 	c.want("http", reminder.LookAt, "refused")
 	c.want("webhook new", reminder.Well, "")
@@ -146,5 +146,5 @@ func TestCheckLMTPReplaced(t *testing.T) {
 	replies <- "220 x\r\n250 x\r\n250 2.0.0 ok\r\n221 bye\r\n"
 	c.want("lmtp", reminder.Well, "no commit yet")
 	replies <- "220 x\r\n250 x\r\n451 4.3.0 error\r\n221 bye\r\n"
-	c.want("lmtp", reminder.Broken, "nothing is accepted")
+	c.want("lmtp", reminder.Broken, "nothing is taken in")
 }
