@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -12,13 +13,17 @@ import (
 	"vext/internal/history"
 )
 
+// ErrUnchanged is returned for what is already as it is to be: nothing is recorded.
+var ErrUnchanged = errors.New("nothing has changed")
+
 // Snooze puts a reminder off by a period: from the day on which it is due, or
 // from today when it is due or past; or until a date. What was snoozed before on
-// the same day does not count, so that the same call twice changes nothing.
-// Snooze brings a reminder that was sent back into the queue. It
-// returns the new day; by is the user who asked.
+// the same day does not count: the last word does, and to say it twice changes
+// nothing. Snooze brings a reminder that was sent back into the queue. It
+// returns the new day; by is the user who asked. The error is ErrUnchanged, beside
+// the day, when the reminder was due then before.
 func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Day, error) {
-	from, err := q.snoozedFrom(item)
+	from, byName, err := q.snoozedFrom(item)
 	if err != nil {
 		return from, err
 	}
@@ -32,6 +37,9 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	if item.Place == InFailed && !item.readable() {
 		return day, fmt.Errorf("%s can't be queued: %s", item.Name, item.Reason)
 	}
+	if item.Place == InQueue && day == item.Day && !byName.Done && byName.Tried == nil && byName.Limited == nil {
+		return day, ErrUnchanged // it ends no pause either
+	}
 	if err := q.record(item, history.Snoozed, by, day.String()); err != nil {
 		return day, err
 	}
@@ -42,12 +50,13 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 }
 
 // snoozedFrom returns the day from which a period counts: that on which the
-// reminder was due this morning, or today when that is past.
-func (q *Queue) snoozedFrom(item *Item) (calendar.Day, error) {
+// reminder was due this morning, or today when that is past, and what the history
+// says of its message.
+func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.Standing, error) {
 	var due calendar.Day
 	today := q.Today()
 	isSnoozed := false // since this morning
-	_, err := q.History.Scan(func(e *history.Event) {
+	byName, moved, err := q.know(item, func(e *history.Event) {
 		switch {
 		case e.Name != item.Name:
 		case e.Kind == history.Snoozed && calendar.Of(e.Time, q.Zone) == today:
@@ -55,7 +64,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, error) {
 		case e.Kind == history.Queued || e.Kind == history.Snoozed:
 			due, _ = calendar.Parse(e.Due)
 			isSnoozed = false
-		case e.Kind == history.Sent || e.Kind == history.Cancelled || e.Kind == history.Failed:
+		case slices.Contains([]string{history.Sent, history.Cancelled, history.Superseded, history.Failed}, e.Kind):
 			due = calendar.Day{}
 		}
 	})
@@ -65,7 +74,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, error) {
 	if due.Before(today) {
 		due = today
 	}
-	return due, err
+	return due, byName, errors.Join(err, moved)
 }
 
 // readable reports whether the message says which commit it is.
@@ -111,17 +120,20 @@ func (q *Queue) tidy(item *Item) error {
 }
 
 // Cancel takes a reminder out for good. The message is kept for a while, as
-// one that was sent is.
+// one that was sent is. The error is ErrUnchanged when it was cancelled before.
 func (q *Queue) Cancel(item *Item, by string) error {
-	if item.Place == InFailed {
-		known, err := q.History.Know([]string{item.Name}, nil)
-		if err != nil {
-			return err
-		}
-		if known.Name(item.Name).Queued == nil {
-			// It may be a forgery, and must not stand for the true commit.
-			item.Key = ""
-		}
+	byName, moved, err := q.know(item)
+	switch {
+	case err != nil:
+		return err
+	case moved != nil && item.Place != InFailed:
+		return moved
+	case item.Place == InDone && byName.Ended != nil && byName.Ended.Kind == history.Cancelled:
+		return ErrUnchanged
+	case item.Place == InFailed && (byName.Queued == nil || moved != nil):
+		// It may be a forgery, and must not stand for the true commit; nor does it
+		// stand for one that was amended.
+		item.Key = ""
 	}
 	if err := q.record(item, history.Cancelled, by, ""); err != nil {
 		return err

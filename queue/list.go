@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -38,7 +39,12 @@ type Item struct {
 	Held   bool               // it waits in the spool for another way to bring its commit
 	IRC    []string           // the targets that were not yet told of it
 	Sent   time.Time          // when it was sent, for InSent
+
+	SupersededBy string // the revision that it was amended or rebased to, see Successor
 }
+
+// Short names the commit of the item: its revision, else the message's name.
+func (i *Item) Short() string { return cmp.Or(commit.ShortRevision(i.Revision), i.Name) }
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
@@ -68,9 +74,10 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		HeldWhy    string   `json:"held_why,omitempty"`
 		Sent       string   `json:"sent,omitempty"`
 		Path       string   `json:"path,omitempty"`
+		Superseded string   `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, sent, i.Path,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, sent, i.Path, i.SupersededBy,
 	})
 }
 
@@ -233,10 +240,16 @@ func (q *Queue) Find(id string) ([]Item, error) {
 	return q.FindAmong(id, func(*Item) bool { return true })
 }
 
-// FindAmong is Find among the given items only. Its result does not depend on any
-// others.
+// places returns the lists of what is kept, in the order in which an ID means it.
+func (q *Queue) places() []func() ([]Item, error) {
+	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Failed, q.Done}
+}
+
+// FindAmong is Find among some items alone; of the others it tells nothing. What
+// it finds without a Path is a commit that was amended or rebased, of which no
+// message is kept: see Successor.
 func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
-	for _, list := range []func() ([]Item, error){q.Waiting, q.Spooled, q.Failed, q.Done} {
+	for _, list := range append(q.places(), q.superseded) {
 		items, err := list()
 		if err != nil {
 			return nil, err

@@ -249,9 +249,12 @@ func TestSnooze(t *testing.T) {
 		{"later", "1 month", "20270104"}, {"later", "2026-12-24", "20261224"},
 	} {
 		day, err := q.Snooze(one(t, q, test.id), period(t, test.period), "ops")
-		if err != nil || day.String() != test.want {
+		if err != nil && !errors.Is(err, ErrUnchanged) || day.String() != test.want {
 			t.Errorf("%s by %s: %s, %v; want %s", test.id, test.period, day, err, test.want)
 		}
+	}
+	if n := countEvents(q, history.Snoozed); n != 5 { // what changes nothing is not recorded
+		t.Errorf("%d records", n)
 	}
 	if got, want := tree(t, q), "queue/20261123/sent\nqueue/20261127/past\nqueue/20261224/later"; got != want {
 		t.Errorf("files:\n%s\nwant:\n%s", got, want)
@@ -276,13 +279,22 @@ func TestSnoozeAgain(t *testing.T) {
 	} {
 		q.Now = now.AddDate(0, 0, test.days)
 		day, err := q.Snooze(one(t, q, "a"), period(t, test.period), "ops")
-		if err != nil || day.String() != test.want {
+		if err != nil && !errors.Is(err, ErrUnchanged) || day.String() != test.want {
 			t.Errorf("%s on day %d: %s, %v; want %s", test.period, test.days, day, err, test.want)
 		}
 	}
 	if got := tree(t, q); got != "queue/20261227/a" {
 		t.Errorf("files:\n%s", got)
 	}
+}
+
+func countEvents(q *Queue, kind string) (n int) {
+	q.History.Scan(func(e *history.Event) {
+		if e.Kind == kind {
+			n++
+		}
+	})
+	return n
 }
 
 func TestCancel(t *testing.T) {
@@ -294,6 +306,9 @@ func TestCancel(t *testing.T) {
 	}
 	if items, _ := q.Waiting(); len(items) > 0 {
 		t.Errorf("still waiting: %+v", items)
+	}
+	if err := q.Cancel(one(t, q, "a"), "ops"); !errors.Is(err, ErrUnchanged) {
+		t.Errorf("cancelled twice: %v", err)
 	}
 	put(t, q, mail{id: "a"})
 	if got := schedule(t, q)["a"]; got != "duplicate" {

@@ -71,7 +71,9 @@ func (s *Service) markVanished(ctx context.Context) error {
 			if standing.Queued == nil || standing.Done || standing.Vanished != nil {
 				continue
 			}
-			e.Time, e.Name = history.Stamp(s.Queue.Now), standing.Queued.Name
+			queued := standing.Queued
+			e.Time, e.Name = history.Stamp(s.Queue.Now), queued.Name
+			e.Address, e.Committer, e.Subject, e.Asked = queued.Address, queued.Committer, queued.Subject, queued.Asked
 			waiting = append(waiting, e)
 			s.Log.Warn("its commit vanished", "name", e.Name, "branch", e.Branch)
 		}

@@ -30,13 +30,17 @@ func newCancel(a *app) *cobra.Command {
 }
 
 func cancel(a *app, q *queue.Queue, item *queue.Item) error {
-	if err := q.Cancel(item, a.user); err != nil {
-		return err
-	}
 	what := "cancelled"
 	if item.Place == queue.InDone {
 		what = "nothing waits for it; there will be no other"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
+	err := q.Cancel(item, a.user)
+	if errors.Is(err, queue.ErrUnchanged) {
+		what, err = "it was cancelled before; nothing is changed", nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
 	return err
 }

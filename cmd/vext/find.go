@@ -17,9 +17,10 @@ import (
 	"vext/queue"
 )
 
-// find returns the one reminder that an ID names among those that the user may
-// see.
-func (a *app) find(q *queue.Queue, id string) (*queue.Item, error) {
+// find returns the one reminder that an ID names, of those that the user may
+// see; and where its commit was amended or rebased, also the reminder that has its
+// place, nil where there is none.
+func (a *app) find(q *queue.Queue, id string) (item, successor *queue.Item, err error) {
 	hint := "an ID is the first digits of a commit's hash, at least four, or of a name, as vext list shows them"
 	sees := func(*queue.Item) bool { return true }
 	if a.caller != nil {
@@ -27,9 +28,16 @@ func (a *app) find(q *queue.Queue, id string) (*queue.Item, error) {
 		sees = func(item *queue.Item) bool { return control.Contains(a.caller.Addresses, item.Address) }
 	}
 	items, err := q.FindAmong(id, sees)
+	if err == nil {
+		item = &items[0]
+		successor, err = q.Successor(item, sees)
+	}
+	if err == nil && successor == nil && item.Path == "" { // and none of its message
+		err = queue.ErrNotFound
+	}
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
-		return nil, hinted{fmt.Errorf("%w: %s", err, id), hint}
+		return nil, nil, hinted{fmt.Errorf("%w: %s", err, id), hint}
 	case errors.Is(err, queue.ErrAmbiguous):
 		var names []string
 		for i := range items[:min(len(items), 5)] {
@@ -38,11 +46,16 @@ func (a *app) find(q *queue.Queue, id string) (*queue.Item, error) {
 		if more := len(items) - len(names); more > 0 {
 			names = append(names, fmt.Sprintf("and %d more", more))
 		}
-		return nil, hinted{fmt.Errorf("%w begins with %s", err, id), "name one of them: " + strings.Join(names, ", ")}
+		return nil, nil, hinted{fmt.Errorf("%w begins with %s", err, id), "name one of them: " + strings.Join(names, ", ")}
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
-	return &items[0], nil
+	return item, successor, nil
+}
+
+// amended says which reminder has the place of another.
+func amended(item, successor *queue.Item) string {
+	return printable(item.Short() + " was amended or rebased to " + successor.Short())
 }
 
 // changeWait is how long a person waits for a run to end.
@@ -69,12 +82,17 @@ func (a *app) unlocked(_ *cobra.Command, fn func(*queue.Queue, *config.Config) e
 	return fn(q, c)
 }
 
-// change finds a reminder and does something to it.
+// change finds a reminder and does something to it, or to the one that has its
+// place.
 func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue.Item) error) error {
 	return a.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
-		item, err := a.find(q, id)
+		item, successor, err := a.find(q, id)
 		if err != nil {
 			return err
+		}
+		if successor != nil {
+			fmt.Fprintln(a.stdout, amended(item, successor))
+			item = successor
 		}
 		return fn(q, item)
 	})

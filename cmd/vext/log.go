@@ -51,7 +51,8 @@ IDs it shows these reminders alone.`,
 	return c
 }
 
-// logged are the kinds of events that are shown without --all.
+// logged are the events that are shown without --all; of a reminder with an ID,
+// also that it is another's.
 var logged = []string{history.Sent, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
 
 func showLog(a *app, opts *logOptions) error {
@@ -71,12 +72,16 @@ func showLog(a *app, opts *logOptions) error {
 	if err != nil {
 		return err
 	}
+	kinds := logged
+	if names != nil {
+		kinds = append(slices.Clone(logged), history.Superseded, history.Supersedes)
+	}
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
 	p := logPrinter{w: w, style: styleFor(a.stdout), columns: width(a.stdout), q: q}
 	_, err = q.History.Scan(func(e *history.Event) {
 		day := calendar.Of(e.Time, q.Zone)
 		switch {
-		case !opts.all && !slices.Contains(logged, e.Kind),
+		case !opts.all && !slices.Contains(kinds, e.Kind),
 			!since.IsZero() && day.Before(since), !until.IsZero() && until.Before(day),
 			names != nil && !names[e.Name], !opts.takes(&q.Policy, e):
 		case opts.json:

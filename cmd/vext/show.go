@@ -31,24 +31,30 @@ func newShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			item, err := a.find(q, args[0])
+			item, successor, err := a.find(q, args[0])
 			if err != nil {
 				return err
+			}
+			if raw && item.Path == "" {
+				return fmt.Errorf("%s; its own message is no longer kept", amended(item, successor))
 			}
 			if raw {
 				return copyFile(a.stdout, item.Path)
 			}
-			events, err := eventsOf(q, item.Name)
+			shown, err := read(q, item)
+			if err == nil && successor != nil {
+				shown.Successor, err = read(q, successor)
+			}
 			if err != nil {
 				return err
 			}
-			m, readErr := q.Read(item.Path)
 			if asJSON {
-				return showJSON(a.stdout, item, events, m)
+				return printJSON(a.stdout, shown)
 			}
-			text := show(styleFor(a.stdout), q, item, events)
-			if readErr == nil {
-				text += "\n" + indented(m.Message)
+			s := styleFor(a.stdout)
+			text := shown.text(s, q)
+			if successor != nil {
+				text += "\n" + amended(item, successor) + ":\n\n" + shown.Successor.text(s, q)
 			}
 			_, err = io.WriteString(a.stdout, text)
 			return err
@@ -73,23 +79,38 @@ func copyFile(w io.Writer, path string) error {
 func eventsOf(q *queue.Queue, name string) ([]history.Event, error) {
 	var events []history.Event
 	_, err := q.History.Scan(func(e *history.Event) {
-		if e.Name == name {
+		if e.Name == name && name != "" {
 			events = append(events, *e)
 		}
 	})
 	return events, err
 }
 
-func showJSON(w io.Writer, item *queue.Item, events []history.Event, m *queue.Message) error {
-	message := ""
-	if m != nil {
-		message = m.Message
+// shown is what is shown of one reminder, and of the one that has its place.
+type shown struct {
+	Reminder  *queue.Item     `json:"reminder"`
+	Events    []history.Event `json:"events"`
+	Message   string          `json:"message,omitempty"`
+	Successor *shown          `json:"successor,omitempty"`
+}
+
+// read reads what is to be shown of a reminder. Its message may be no longer
+// kept, or can't be read.
+func read(q *queue.Queue, item *queue.Item) (*shown, error) {
+	events, err := eventsOf(q, item.Name)
+	s := &shown{Reminder: item, Events: events}
+	if m, readErr := q.Read(item.Path); readErr == nil {
+		s.Message = m.Message
 	}
-	return printJSON(w, struct {
-		Reminder *queue.Item     `json:"reminder"`
-		Events   []history.Event `json:"events"`
-		Message  string          `json:"message,omitempty"`
-	}{item, events, message})
+	return s, err
+}
+
+func (s *shown) text(in style, q *queue.Queue) string {
+	text := show(in, q, s.Reminder, s.Events)
+	if s.Message != "" {
+		text += "\n" + indented(s.Message)
+	}
+	return text
 }
 
 func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) string {
@@ -108,7 +129,9 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	if item.Held {
 		state = "in the spool, held for another way to bring it"
 	}
-	if item.Place == queue.InQueue {
+	if item.SupersededBy != "" {
+		state = "superseded by " + commit.ShortRevision(item.SupersededBy)
+	} else if item.Place == queue.InQueue {
 		state = "due " + item.Day.Short(today) + ", " + item.Day.Distance(today)
 	}
 	fact("state", state)

@@ -41,10 +41,14 @@ week. A reminder that was sent is sent again then.`,
 					return usageError{fmt.Errorf("%q: %w", words, err)}
 				}
 				day, err := q.Snooze(item, period, a.user)
-				if err != nil {
+				isSame := errors.Is(err, queue.ErrUnchanged)
+				if err != nil && !isSame {
 					return err
 				}
 				_, err = fmt.Fprintf(a.stdout, "snoozed until %s, %s: %s\n", day.Short(today), day.Distance(today), title(item))
+				if isSame {
+					fmt.Fprintln(a.stdout, "it was due on that day before; nothing is changed")
+				}
 				return err
 			})
 			if err == nil {

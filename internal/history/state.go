@@ -13,6 +13,7 @@ type Standing struct {
 	Moved    bool   // or its reminder is that of its successor, unless it comes back
 	Queued   *Event // the last time it was given a day; nil if never
 	Snoozed  string // the day it was snoozed to, if that was the last word
+	PutOff   *Event // by which it was snoozed to that day
 	Branches []string
 	Ended    *Event     // by which it was Done; nil when it is not
 	Vanished *Event     // the commit is no longer on its branch; nil when it is
@@ -61,14 +62,14 @@ func (s *Standing) take(e *Event) {
 		if s.wasSnoozedSince(e) {
 			return
 		}
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, e.Kind == Sent, false, e, "", nil, nil
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, e.Kind == Sent, false, e, "", nil, nil, nil
 	case Superseded:
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited = true, false, e.Successor != "", e, "", nil, nil
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, false, e.Successor != "", e, "", nil, nil, nil
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
 			s.Queued = e
 		}
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.Tried, s.Limited, s.Failed = false, false, false, nil, e.Due, nil, nil, false
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited, s.Failed = false, false, false, nil, e.Due, e, nil, nil, false
 	case Retried:
 		s.Tried, s.Limited, s.Failed = nil, nil, false
 	case Limited:
@@ -172,8 +173,8 @@ func (h History) Know(names, keys []string, also ...func(*Event)) (*Knowledge, e
 
 // KnowSources is Know that also keeps apart what is trusted and what is claimed of
 // each commit. It needs twice the memory.
-func (h History) KnowSources(names, keys []string) (*Knowledge, error) {
-	return h.know(names, keys, true, nil)
+func (h History) KnowSources(names, keys []string, also ...func(*Event)) (*Knowledge, error) {
+	return h.know(names, keys, true, also)
 }
 
 func (h History) know(names, keys []string, sources bool, also []func(*Event)) (*Knowledge, error) {
