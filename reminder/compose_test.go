@@ -87,6 +87,30 @@ func TestReminderWords(t *testing.T) {
 	}
 }
 
+// A reminder says that it was snoozed, and by whom; one of a commit that is gone
+// begins with what that means.
+func TestReminderOfLate(t *testing.T) {
+	for _, test := range []struct{ name, by string }{{"snoozed", "jane"}, {"snoozed-by-other", "ops"}, {"gone", ""}} {
+		s, out := newService(t)
+		put(t, s, "a", "Jane Miller <jane@example.org>", "MFC after: 1 week")
+		mustRun(t, s, 0, "1 queued")
+		if test.by != "" {
+			if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "1 week"), test.by); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			s.Inflow = &inflow{vanished: []history.Event{{
+				Time: s.Queue.Now, Kind: history.Vanished, Key: find(t, s, "a").Key, Branch: "main", Reason: "a forced update took it off main",
+			}}}
+			mustRun(t, s, 1, "nothing to do")
+		}
+		if sum, err := at(t, s, 15); err != nil || len(out.mails) != 1 {
+			t.Fatalf("%s: %s, %v", test.name, sum, err)
+		}
+		golden(t, "reminder-"+test.name, out.mails[0].Data)
+	}
+}
+
 // An author who is reminded of what somebody else committed.
 func TestReminderOfAuthor(t *testing.T) {
 	s, _ := newService(t)

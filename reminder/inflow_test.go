@@ -47,6 +47,13 @@ func TestVanished(t *testing.T) {
 	if len(in.vanished) > 0 {
 		t.Error("it was not recorded")
 	}
+	if _, err := s.Queue.History.Scan(func(e *history.Event) {
+		if e.Kind == history.Vanished && (e.Address != "ida@example.org" || e.Subject != "subject of gone@x") {
+			t.Errorf("of whom and what: %+v", e)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
 	waiting, err := s.Queue.Waiting()
 	if err != nil {
 		t.Fatal(err)

@@ -319,7 +319,9 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 	if key != "" {
 		s.sentKeys[key] = true
 	}
-	return s.words(m, item.entry.Name, item.byKey, s.Queue.Today()), true, nil
+	w := s.words(m, item.entry.Name, item.byKey, s.Queue.Today())
+	w.Snoozed = s.snoozed(item.byName, w.Login)
+	return w, true, nil
 }
 
 // readDue reads the message of an item, or says why that is to be set aside. A

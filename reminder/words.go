@@ -36,7 +36,8 @@ type Words struct {
 	Branches   []string
 	To         []string // values of `MFC to:`
 	With       []string // values of `MFC with:`
-	Merge      string   // the command that merges the commit; empty where there is none, and when the commit is gone
+	Merge      string   // the command that merges it; empty where there is none, and for one that is gone
+	Snoozed    string   // that it was snoozed, by whom and when: You put this off on Fri 4 Dec; else empty
 	Gone       string   // that a forced update took it away, and when; else empty
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
@@ -88,8 +89,25 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 	return w
 }
 
-// firstName returns what to call a person in a salutation: the first word of the
-// name, or of the part after the comma in "Miller, Jane", or else the login.
+// snoozed says who has put a reminder off, and when; nothing where nobody has.
+func (s *Service) snoozed(standing *history.Standing, login string) string {
+	e := standing.PutOff
+	if e == nil {
+		return ""
+	}
+	who := "This was put off"
+	switch by := text.OneLine(e.By); {
+	case by != "" && strings.EqualFold(by, login):
+		who = "You put this off"
+	case by != "":
+		who = by + " put this off"
+	}
+	return who + " on " + calendar.Of(e.Time, s.Queue.Zone).Short(s.Queue.Today())
+}
+
+// firstName returns what a person is called in a salutation: the first word of
+// the name, or of what stands behind the comma in "Miller, Jane", else the
+// login.
 func firstName(name, login string) string {
 	first, rest, _ := strings.Cut(name, " ")
 	switch {
