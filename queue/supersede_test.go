@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -266,6 +267,114 @@ func TestSupersedeFailed(t *testing.T) {
 	s.do("later")
 	if s.do("send"); !slices.Equal(s.sent, []string{"is"}) {
 		t.Errorf("sent %q", s.sent)
+	}
+}
+
+// What a person does with the first of a pair is done with the one that has its
+// place, as the command does; the queue itself brings the first never back.
+func TestSuccessor(t *testing.T) {
+	last := strings.Repeat("3", 40)
+	everyone := func(*Item) bool { return true }
+	for _, test := range []struct{ steps, want string }{
+		{"was hook", ""},
+		{"was hook, is hook", ""},
+		{"was hook, is hook, gone", isHash},
+		{"was hook, is hook, gone, later, send", isHash},
+		{"was hook, is hook, gone, cancel is", isHash},
+		{"was hook, is hook, gone, last", last},
+		{"was hook, is hook, gone, back", ""},
+		{"was hook, send, is hook, gone", ""},
+	} {
+		s := newStory(t)
+		for step := range strings.SplitSeq(test.steps, ", ") {
+			if step == "last" {
+				came(t, s.q, last+"+main@src", commit.FromHook, "src", last, 0)
+				s.pending = append(s.pending, s.event(isHash, last))
+			}
+			s.do(step)
+		}
+		items, err := s.q.Find(wasHash[:12])
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := &items[0]
+		is, err := s.q.Successor(was, everyone)
+		if err != nil || was.SupersededBy != test.want || (is != nil) != (test.want != "") || is != nil && is.Revision != test.want {
+			t.Errorf("%s: %v, by %q: %+v", test.steps, err, was.SupersededBy, is)
+		}
+		if none, err := s.q.Successor(was, func(*Item) bool { return false }); err != nil || none != nil {
+			t.Errorf("%s: what is not to be seen: %v, %+v", test.steps, err, none)
+		}
+		if test.want == "" {
+			continue
+		}
+		before := tree(t, s.q)
+		_, err = s.q.Snooze(was, period(t, "1 week"), "ida")
+		if cancelErr := s.q.Cancel(was, "ida"); err == nil || cancelErr == nil || tree(t, s.q) != before {
+			t.Errorf("%s: %v, %v: it came back:\n%s", test.steps, err, cancelErr, tree(t, s.q))
+		}
+		if err := os.Remove(was.Path); err != nil {
+			t.Fatal(err)
+		}
+		items, err = s.q.Find(wasHash[:12]) // by the history alone
+		if err != nil || len(items) != 1 || items[0].Path != "" {
+			t.Fatalf("%s: %v, %+v", test.steps, err, items)
+		}
+		if is, err := s.q.Successor(&items[0], everyone); err != nil || is == nil || is.Revision != test.want {
+			t.Errorf("%s: no longer kept: %v, %+v", test.steps, err, is)
+		}
+	}
+}
+
+// One that has no reminder because that of the commit before it was sent has one
+// when a person wants it, a period from today.
+func TestSnoozeSuperseded(t *testing.T) {
+	s := newStory(t)
+	for _, step := range []string{"was hook", "send", "is hook", "gone", "snooze is", "snooze is"} {
+		if step == "snooze is" {
+			items, err := s.q.Find(isHash[:12])
+			if err != nil {
+				t.Fatal(err)
+			}
+			day, err := s.q.Snooze(&items[0], period(t, "1 week"), "ida")
+			if err != nil && !errors.Is(err, ErrUnchanged) || day.String() != "20261127" {
+				t.Errorf("%s, %v", day, err)
+			}
+			continue
+		}
+		s.do(step)
+	}
+	for range 3 {
+		s.do("later")
+		s.do("send")
+	}
+	if !slices.Equal(s.sent, []string{"was", "is"}) {
+		t.Errorf("sent %q", s.sent)
+	}
+}
+
+// A message of an amended commit that was set aside is cancelled for itself.
+func TestCancelFailedOfAmended(t *testing.T) {
+	s := newStory(t)
+	for _, step := range []string{"was hook", "is hook", "gone"} {
+		s.do(step)
+	}
+	put(t, s.q, mail{id: "late@x", from: "x@elsewhere.example"})
+	schedule(t, s.q)
+	item := one(t, s.q, "late@x")
+	item.Key = "src@" + wasHash
+	if is, err := s.q.Successor(item, func(*Item) bool { return true }); err != nil || is != nil {
+		t.Errorf("%v, %+v", err, is)
+	}
+	if err := s.q.Cancel(item, "ida"); err != nil {
+		t.Error(err)
+	}
+	items, err := s.q.Find(wasHash[:12])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is, err := s.q.Successor(&items[0], func(*Item) bool { return true }); err != nil || is == nil || is.Place != InQueue {
+		t.Errorf("%v, %+v", err, is)
 	}
 }
 
