@@ -12,7 +12,7 @@ import (
 // or rebased: the last, where that was amended or rebased again. It is nil where
 // the commit was not, and where there is none for which counts is true. In either
 // case it says in SupersededBy of the item to what its commit was amended. A
-// message that was set aside stands for itself.
+// message that was quarantined stands for itself.
 func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 	if item.Place == InFailed {
 		return nil, nil

@@ -353,7 +353,7 @@ func TestSnoozeSuperseded(t *testing.T) {
 	}
 }
 
-// A message of an amended commit that was set aside is cancelled for itself.
+// A message of an amended commit that was quarantined is cancelled for itself.
 func TestCancelFailedOfAmended(t *testing.T) {
 	s := newStory(t)
 	for _, step := range []string{"was hook", "is hook", "gone"} {

@@ -10,10 +10,10 @@ import (
 	"vext/internal/vcs"
 )
 
-// A commit that was rebased, or of which only the message was amended, has a
+// A commit that was rebased, or amended in its message below the subject, has a
 // successor: a commit with the same subject, author, author date and change. There
-// is then one reminder, for the successor. A commit with another change is a
-// different commit.
+// is then one reminder, for the successor. A commit with another subject or change
+// is a different commit.
 
 // identity is what a commit keeps when it is amended or rebased, except its change.
 type identity struct {
