@@ -147,6 +147,26 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	return q.tidy(item)
 }
 
+// IsUnclear reports whether what is quarantined would be so again because what
+// its commit asks for can't be understood.
+func (q *Queue) IsUnclear(item *Item) (bool, error) {
+	if item.Place != InFailed {
+		return false, nil
+	}
+	m, err := q.Read(item.Path)
+	if err != nil {
+		return false, nil // of which a retry tells
+	}
+	d := Decision{Name: item.Name, Event: history.Event{Time: history.Stamp(q.Now), Name: item.Name, Kind: history.Failed}}
+	q.judge(&d, m)
+	if d.Event.Kind != history.Failed || d.Event.Cause != history.CausePeriod {
+		return false, nil
+	}
+	plan := []Decision{d}
+	err = q.compare(&plan) // a person may have given it a day since
+	return err == nil && len(plan) == 1 && plan[0].Event.Kind == history.Failed, err
+}
+
 // Retry puts what was set aside back into the spool, where the next run
 // decides about it again; for a reminder in the queue that could not be sent
 // it ends the pause before the next attempt.

@@ -148,11 +148,12 @@ func (p *Policy) HasRepository(patterns []string, name string) bool {
 // that comes of a commit.
 var developmentBranches = append([]string{"develop", "devel", "development"}, DefaultBranches...)
 
-// Refuses returns why the person must not be written to, with what to do about
-// it, and "" for one who may. vext never writes to a program, even when a commit
-// names it as its committer. An allowed address can be abused: whoever can submit a
-// commit mail that names it makes vext write to it.
-func (p *Policy) Refuses(to commit.Person) string {
+// Refuses returns why the person must not be written to about a commit from a
+// source (see commit.FromMail), with what to do about it, and "" for one who may. In
+// what to do, ID stands for the ID of the message, see WithID. vext never writes to a
+// program, even when a commit names it as its committer. An allowed address can be
+// abused: whoever can submit a commit mail that names it makes vext write to it.
+func (p *Policy) Refuses(to commit.Person, source string) string {
 	switch {
 	case to.Email == "":
 		return "no recipient: the message gives no address for its committer (addresses that the mail was sent to, and those of mailing lists and programs, do not count)\n" +
@@ -166,10 +167,21 @@ func (p *Policy) Refuses(to commit.Person) string {
 		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
 	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
 		return fmt.Sprintf("%s may not be written to: no pattern of allow, under [reminders], matches this address\n"+
-			"a forged commit mail can name anybody, so do not allow an address only because this message names it: see allow in vext.toml(5)\n"+
-			"to drop this one: vext cancel ID; after a change of allow: vext retry ID", to.Email)
+			"%s\n"+
+			"to drop this one: vext cancel ID; after a change of allow: vext retry ID", to.Email, allowAdvice(source))
 	}
 	return ""
+}
+
+// allowAdvice says what to consider before an address is allowed.
+func allowAdvice(source string) string {
+	switch source {
+	case commit.FromWebhook:
+		return "to have reminders sent to it, add it to allow"
+	case commit.FromHook, commit.FromFollow, commit.FromImport:
+		return "to have reminders sent to it, add it to allow; to take only the commits of some people: committers = [...] under [[repository]]"
+	}
+	return "a forged commit mail can name anybody, so do not allow an address only because this message names it: see allow in vext.toml(5)"
 }
 
 // isAddress reports whether s can be the address of one person in an SMTP

@@ -474,7 +474,7 @@ func TestLock(t *testing.T) {
 // Addresses are compared without case.
 func TestAllowFoldsCase(t *testing.T) {
 	p := Policy{Allow: []string{"*@FreeBSD.org"}}
-	if p.Refuses(commit.Person{Email: "KIB@freebsd.ORG"}) != "" {
+	if p.Refuses(commit.Person{Email: "KIB@freebsd.ORG"}, "") != "" {
 		t.Error("addresses are compared with case")
 	}
 }

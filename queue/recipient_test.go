@@ -84,8 +84,14 @@ func TestRobots(t *testing.T) {
 // out the line that does.
 func TestAdviceForStranger(t *testing.T) {
 	p := Policy{Allow: []string{"*@example.org"}}
-	reason := p.Refuses(commit.Person{Email: "victim@elsewhere.example"})
+	reason := p.Refuses(commit.Person{Email: "victim@elsewhere.example"}, commit.FromMail)
 	if strings.Contains(reason, "allow =") || strings.Count(reason, "victim@elsewhere.example") != 1 || !strings.Contains(reason, "forged") {
 		t.Error(reason)
+	}
+	for source, isPatterns := range map[string]bool{commit.FromWebhook: false, commit.FromHook: true, commit.FromFollow: true, commit.FromImport: true} {
+		reason := p.Refuses(commit.Person{Email: "tom@elsewhere.example"}, source)
+		if strings.Contains(reason, "mail") || strings.Contains(reason, "committers = ") != isPatterns {
+			t.Errorf("%s: %s", source, reason)
+		}
 	}
 }

@@ -151,9 +151,7 @@ func (q *Queue) judge(d *Decision, m *Message) {
 	var err error
 	if d.Day, err = q.DayOf(m); err != nil {
 		d.Event.Reason = "\"" + d.Event.Asked + "\": " + err.Error() + "\nto give it a day: vext snooze ID 2 weeks"
-		if m.Source != commit.FromImport { // whose commits are of the past
-			d.Event.Cause = history.CausePeriod
-		}
+		d.Event.Cause = history.CausePeriod
 		d.needsDay = q.Policy.refuses(&m.Commit) == ""
 		return
 	}

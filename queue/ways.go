@@ -51,7 +51,7 @@ func (p *Policy) refuses(c *commit.Commit) string {
 	if !p.WayOf(c).Mail {
 		return ""
 	}
-	return p.Refuses(p.Recipient(c))
+	return p.Refuses(p.Recipient(c), c.Source)
 }
 
 // Entry returns the entry of that day and name, and whether it waits.

@@ -133,10 +133,18 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	var queued, sent time.Time
 	lines := history.NewLines(s.Queue.Now)
 	held := map[string]*history.Event{}
+	failures, failErr := s.Queue.Failures()
+	unclear := map[string]bool{} // the names of those that are not understood
+	for i := range failures {
+		unclear[failures[i].Name] = false
+	}
 	clock := &clockCheck{now: s.Queue.Now}
 	damaged, err := s.Queue.History.Scan(func(e *history.Event) {
 		lines.Take(e)
 		clock.take(e)
+		if _, isThere := unclear[e.Name]; isThere && e.Kind == history.Failed {
+			unclear[e.Name] = e.Cause == history.CausePeriod
+		}
 		switch {
 		case e.Kind == history.Limited:
 			limited := *e
@@ -153,7 +161,7 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	}
 	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}}
 	findings = append(findings, s.checkWaiting(lines, held)...)
-	findings = append(findings, s.checkFailed())
+	findings = append(findings, checkFailed(unclear, failErr))
 	if err := s.Queue.History.Verify(); err != nil {
 		findings = append(findings, Finding{Broken, "history", err.Error(), lostHint(s.Queue.State)})
 	}
@@ -305,16 +313,40 @@ func (s *Service) overdue(entries []queue.Entry) int {
 	return n
 }
 
-func (s *Service) checkFailed() Finding {
+// checkFailed is about what is set aside, by name, and whether it is not
+// understood.
+func checkFailed(unclear map[string]bool, err error) Finding {
 	const what = "set aside"
-	failures, err := s.Queue.Failures()
+	n := 0
+	for _, is := range unclear {
+		if is {
+			n++
+		}
+	}
 	switch {
 	case err != nil:
 		return Finding{Broken, what, err.Error(), ""}
-	case len(failures) > 0:
-		return Finding{LookAt, what, calendar.Plural(len(failures), "message"), "see vext list --failed; once mended, vext retry --all"}
+	case len(unclear) > 0:
+		f := Finding{LookAt, what, calendar.Plural(len(unclear), "message"), "see vext list --failed; " + FailedAdvice(n, len(unclear))}
+		if n > 0 {
+			f.Text += fmt.Sprintf(", %d not understood", n)
+		}
+		return f
 	}
 	return Finding{Well, what, "nothing", ""}
+}
+
+// FailedAdvice says what to do about messages that are set aside, of which so
+// many are not understood. To try these again changes nothing.
+func FailedAdvice(unclear, all int) string {
+	const give, mend = "give what is not understood a day (vext snooze ID 2 weeks), or drop it (vext cancel ID)", "vext retry --all"
+	switch unclear {
+	case 0:
+		return "once the cause is mended, " + mend
+	case all:
+		return give
+	}
+	return give + "; the rest, once its cause is mended: " + mend
 }
 
 // ago says when t was: the day, the time, and how long ago.

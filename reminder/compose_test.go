@@ -76,6 +76,7 @@ func TestReminderWords(t *testing.T) {
 	for _, test := range []struct{ name, asks, to string }{
 		{"remind", "Remind after: 2026-12-01", "Jane Miller <jane@example.org>"},
 		{"several", "MFC after: 4 weeks\n    MFC in: never\n    MFC after:\n      ~1 week\n    MFC to: 15", "<jane@example.org>"},
+		{"past", "MFC after: 2020-01-01", "Jane Miller <jane@example.org>"},
 		{"now", "Backport after: now", "Miller, Jane <jane@example.org>"},
 	} {
 		s, out := newService(t)

@@ -53,7 +53,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	var names, keys []string
 	for _, entry := range entries {
 		e := failed[entry.Name]
-		if e == nil || e.Cause != history.CausePeriod || s.Queue.Policy.Refuses(commit.Person{Email: e.Address}) != "" || s.isExplained(e, told) {
+		if e == nil || !s.explains(e) || s.isExplained(e, told) {
 			continue
 		}
 		told = append(told, *e) // the same commit may have come twice
@@ -71,6 +71,12 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 		item.byName, item.byKey = known.Name(item.entry.Name), known.Key(item.event.Key)
 	}
 	return items, err
+}
+
+// explains reports whether the person may get a mail about a message that is not
+// understood. Commits that are imported are of the past.
+func (s *Service) explains(e *history.Event) bool {
+	return e.Cause == history.CausePeriod && e.Source != commit.FromImport && s.Queue.Policy.Refuses(commit.Person{Email: e.Address}, e.Source) == ""
 }
 
 // isExplained reports whether the person got a mail about the message, or about the
@@ -103,7 +109,7 @@ func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
 		return Words{}, false, err
 	}
 	_, why := s.Queue.DayOf(m)
-	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" || s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)) != "" {
+	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" || s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit), m.Source) != "" {
 		return Words{}, false, nil
 	}
 	item.message, item.why = m, why

@@ -63,6 +63,7 @@ func TestExplain(t *testing.T) {
 func TestExplainTooLong(t *testing.T) {
 	s, out := explaining(t)
 	s.Operator = ""
+	s.Vext = "vext --config '/home/ida koch/vext.toml'"
 	put(t, s, "a", "<ida@example.org>", "Remind after: 11 years")
 	mustRun(t, s, 0, "1 set aside, 1 explained")
 	golden(t, "not-understood-too-long", out.mails[0].Data)

@@ -146,19 +146,49 @@ func (s *Service) when(t time.Time) string {
 }
 
 type setAsideData struct {
-	Host, State string
-	Items       []history.Event
-	Total, More int
+	Vext, Host, State string
+	Items             []setAsideItem
+	Total, More       int
+	Unclear           int // of Total, what the commit asks for is not understood
+}
+
+// A setAsideItem is a message in setaside.txt.
+type setAsideItem struct {
+	history.Event
+	ID    string // for vext snooze and vext cancel
+	Short string // the revision, a hash cut to twelve digits
+	// Reason in two parts: Why, and what to do, which the last item says for all
+	// those before it that have the same.
+	Why, Advice string
+	IsLast      bool
 }
 
 func (s *Service) setAsideData(events []history.Event) setAsideData {
-	d := setAsideData{Host: s.Host, State: s.Queue.State, Items: events, Total: len(events)}
-	if len(events) > mostItems {
-		d.Items, d.More = events[:mostItems], len(events)-mostItems
+	d := setAsideData{Vext: s.command(), Host: s.Host, State: s.Queue.State, Total: len(events)}
+	for i := range events {
+		if events[i].Cause == history.CausePeriod {
+			d.Unclear++
+		}
 	}
-	for i := range d.Items {
-		d.Items[i].Reason = text.Clean(d.Items[i].Reason)
-		d.Items[i].Name, d.Items[i].Subject = text.OneLine(d.Items[i].Name), text.OneLine(d.Items[i].Subject)
+	if len(events) > mostItems {
+		events, d.More = events[:mostItems], len(events)-mostItems
+	}
+	for _, group := range queue.ByAdvice(events, func(e *history.Event) string { return e.Reason }) {
+		for i, e := range group {
+			item := setAsideItem{Event: *e, ID: text.OneLine(queue.ID(e)), Short: text.OneLine(commit.ShortRevision(e.Revision))}
+			why, advice := queue.SplitReason(e.Reason)
+			item.Why = text.OneLine(why)
+			if item.IsLast = i == len(group)-1; item.IsLast {
+				id := item.ID
+				if len(group) > 1 {
+					id = "ID"
+				}
+				item.Advice = text.Clean(queue.WithID(advice, d.Vext, id))
+			}
+			item.Reason = text.Clean(queue.WithID(e.Reason, d.Vext, item.ID))
+			item.Name, item.Subject, item.Repository = text.OneLine(e.Name), text.OneLine(e.Subject), text.OneLine(e.Repository)
+			d.Items = append(d.Items, item)
+		}
 	}
 	return d
 }

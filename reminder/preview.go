@@ -35,7 +35,7 @@ func (s *Service) Preview() ([]Step, error) {
 		switch {
 		case d.Event.Kind == history.Queued && !today.Before(d.Day):
 			later = append(later, Step{"send", to(&d.Event), d.Event.Subject})
-		case s.Explain && d.Event.Cause == history.CausePeriod && s.Queue.Policy.Refuses(commit.Person{Email: d.Event.Address}) == "":
+		case s.Explain && s.explains(&d.Event):
 			later = append(later, previewExplanation(&d.Event))
 		}
 	}

@@ -27,6 +27,7 @@ type Service struct {
 	From        *mail.Address
 	Envelope    string                    // the envelope sender
 	Operator    string                    // address, may be empty
+	Vext        string                    // how a command begins that the reader of a mail is to type, for sh(1); "" for vext
 	Host        string                    // the name of this machine
 	OnHost      func(address string) bool // whether the commands work there for a recipient; nil for nobody
 	Digest      bool
@@ -56,6 +57,7 @@ type Service struct {
 type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, SetAside    int
+	Unclear                     int // of those set aside: what the commit asks for is not understood
 	Paused                      int // due, but tried lately, or held
 	Held                        int // their recipient has had the day's maximum
 	Waiting                     int // due, and in the outbox for IRC alone
@@ -173,6 +175,9 @@ func (s *Service) schedule(sum *Summary) error {
 			s.Log.Info("queued", "name", e.Name, "due", e.Due, "for", e.Address)
 		case history.Failed:
 			sum.SetAside++
+			if e.Cause == history.CausePeriod {
+				sum.Unclear++
+			}
 			s.Log.Warn("set aside", "name", e.Name, "reason", e.Reason)
 		case history.Ignored:
 			sum.Ignored++

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -344,6 +345,25 @@ func TestTwoBranches(t *testing.T) {
 	mustRun(t, s, 1, "1 sent")
 	if len(out.mails) != 1 || !bytes.Contains(out.mails[0].Data, []byte("main and trunk of src")) && !bytes.Contains(out.mails[0].Data, []byte("trunk and main of src")) {
 		t.Errorf("%s", out.mails[0].Data)
+	}
+}
+
+// What to do is said once for all that have it in common, with the whole command.
+func TestSetAsideGroups(t *testing.T) {
+	s, _ := newService(t)
+	s.Vext = "vext --state /srv/vext"
+	advice := "\nto drop this one: vext cancel ID"
+	d := s.setAsideData([]history.Event{
+		{Name: "a", Reason: "a may not" + advice}, {Name: "b", Reason: "it is a directory"}, {Name: "c", Key: "k", Revision: strings.Repeat("ab", 20), Reason: "c may not" + advice},
+		{Name: "d", Key: "k", Revision: "r7", Cause: history.CausePeriod, Reason: "soon\nto give it a day: vext snooze ID 2 weeks"},
+	})
+	var got []string
+	for _, item := range d.Items {
+		got = append(got, item.ID+": "+item.Why+": "+item.Advice)
+	}
+	want := []string{"a: a may not: ", "abababababab: c may not: to drop this one: vext --state /srv/vext cancel ID", "b: it is a directory: ", "r7: soon: to give it a day: vext --state /srv/vext snooze r7 2 weeks"}
+	if !slices.Equal(got, want) || d.Unclear != 1 || !strings.HasSuffix(d.Items[1].Reason, "vext --state /srv/vext cancel abababababab") {
+		t.Errorf("got %q, %d unclear, want %q", got, d.Unclear, want)
 	}
 }
 

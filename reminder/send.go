@@ -335,7 +335,7 @@ func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err e
 	case err != nil:
 		return nil, "", err
 	}
-	return m, s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit)), nil
+	return m, s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit), m.Source), nil
 }
 
 func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {

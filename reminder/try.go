@@ -13,14 +13,14 @@ func TryTemplates(set *templates.Set) error {
 		Asked: "MFC after: 2 weeks", Others: "MFC after: 1 week", Word: "MFC", IsMerge: true, Period: "2 weeks", Wish: "after 2 weeks",
 		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
 		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick", Gone: "no longer on main",
-		ID: "0123456789ab", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
+		ID: "0123456789ab", Vext: "vext", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
 	}
 	w.Facts = w.facts("Fri 20 Nov 2026, 2 weeks ago")
 	for name, data := range map[string]any{
 		templates.Reminder:      w,
 		templates.ReminderIRC:   w,
 		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost},
-		templates.SetAside:      setAsideData{Host: w.Host, State: "/", Total: 1, Items: []history.Event{{Name: "a", Address: "b", Reason: "c"}}},
+		templates.SetAside:      setAsideData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []setAsideItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &Numbers{Host: w.Host},
 		templates.Trouble:       troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},

@@ -27,6 +27,7 @@ type Words struct {
 	IsMerge    bool   // the trailer is about merging: any but Remind after
 	Period     string // 2 weeks
 	Wish       string // after 2 weeks, on Thu 24 Dec 2026, at once; empty for a period that can't be read
+	Past       bool   // the day of the wish was past when the commit was made
 	Made       string // the day of the commit: Fri 20 Nov 2026
 	Age        string // how long that is ago: 2 weeks
 	Short      string // the revision, a hash cut to twelve digits
@@ -41,6 +42,7 @@ type Words struct {
 	Gone       string   // that a forced update took it away, and when; else empty
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
+	Vext       string   // how a command begins, for sh(1): vext, or vext --config FILE
 	Host       string   // where vext runs
 	OnHost     bool     // whether vext snooze and vext cancel work on Host for the recipient
 	Operator   string   // who looks after it, may be empty
@@ -63,8 +65,11 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
 		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
 		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
-		ID: name, Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
+		ID: name, Vext: s.command(), Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
 		Message: text.Clean(m.Message),
+	}
+	if day := m.Request.Period.Date; !day.IsZero() {
+		w.Past = day.Before(made)
 	}
 	if m.Branch() != "" {
 		w.Branches = append(w.Branches, text.OneLine(m.Branch()))
@@ -104,6 +109,9 @@ func (s *Service) snoozed(standing *history.Standing, login string) string {
 	}
 	return who + " on " + calendar.Of(e.Time, s.Queue.Zone).Short(s.Queue.Today())
 }
+
+// command returns how a command begins that the reader of a mail is to type.
+func (s *Service) command() string { return cmp.Or(s.Vext, "vext") }
 
 // firstName returns what a person is called in a salutation: the first word of
 // the name, or of what stands behind the comma in "Miller, Jane", else the

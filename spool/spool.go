@@ -204,6 +204,12 @@ func DefaultState() (string, error) {
 	if dir := os.Getenv("VEXT_STATE"); dir != "" {
 		return dir, nil
 	}
+	return UsualState()
+}
+
+// UsualState returns the state directory where neither the configuration nor the
+// environment names one.
+func UsualState() (string, error) {
 	if unix.Access(SystemState, unix.W_OK) == nil {
 		return SystemState, nil
 	}

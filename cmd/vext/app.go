@@ -27,6 +27,7 @@ import (
 	"vext/notify/mail"
 	"vext/queue"
 	"vext/reminder"
+	"vext/source/hook"
 	"vext/spool"
 	"vext/templates"
 )
@@ -212,6 +213,32 @@ func command(config, state string) ([]string, error) {
 	return command, nil
 }
 
+// begins returns how a command begins, for sh(1), that the reader of a mail is
+// to type: with the configuration and the state directory where a plain vext
+// would find others. The reader's environment is not that of this process, so
+// VEXT_CONFIG and VEXT_STATE do not count. By the control socket the state
+// directory is that of vext serve, and --state would keep a user from it.
+func (a *app) begins(state string, c *config.Config) string {
+	words := []string{"vext"}
+	add := func(flag, path string) {
+		if whole, err := filepath.Abs(path); err == nil {
+			path = whole
+		}
+		words = append(words, flag, path)
+	}
+	if c.Path != "" && c.Path != config.Usual() {
+		add("--config", c.Path)
+	}
+	usual := c.State
+	if usual == "" {
+		usual, _ = spool.UsualState()
+	}
+	if state != usual && c.Control.Socket == "" {
+		add("--state", state)
+	}
+	return hook.Line(words)
+}
+
 func policy(c *config.Config) queue.Policy {
 	r := &c.Reminders
 	return queue.Policy{
@@ -277,7 +304,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 	return &reminder.Service{
 		Queue: q, Inflow: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Notices) > 0),
-		Operator:    c.Operator, Host: host, OnHost: worksFor(c), Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
+		Operator:    c.Operator, Host: host, Vext: a.begins(q.State, c), OnHost: worksFor(c), Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Log: log, Progress: a.progress,
 	}, nil
 }

@@ -189,12 +189,21 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 	return errors.Join(err, printFailures(a.stdout, b.Failures))
 }
 
-// printFailures prints each request that is quarantined, and why.
+// printFailures prints each request that is quarantined, and why. Advice that
+// several have in common is printed once.
 func printFailures(w io.Writer, failures []follow.BackfillFailure) error {
 	var b strings.Builder
-	for _, f := range failures {
-		fmt.Fprintf(&b, "          %s  %s\n", printable(commit.ShortRevision(f.Revision)), printable(f.Subject))
-		for line := range strings.Lines(f.Reason) {
+	for _, group := range queue.ByAdvice(failures, func(f *follow.BackfillFailure) string { return f.Reason }) {
+		for _, f := range group {
+			fmt.Fprintf(&b, "          %s  %s\n", printable(commit.ShortRevision(f.Revision)), printable(f.Subject))
+			why, _ := queue.SplitReason(f.Reason)
+			fmt.Fprintf(&b, "            %s\n", printable(why))
+		}
+		_, advice := queue.SplitReason(group[0].Reason)
+		if len(group) == 1 {
+			advice = queue.WithID(advice, "vext", commit.ShortRevision(group[0].Revision))
+		}
+		for line := range strings.Lines(advice) {
 			fmt.Fprintf(&b, "            %s\n", printable(strings.TrimRight(line, "\n")))
 		}
 	}

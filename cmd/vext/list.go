@@ -190,22 +190,39 @@ func shortID(item *queue.Item) string {
 	return item.Name[:min(len(item.Name), revisionWidth)]
 }
 
+// withID returns the reason of what is quarantined with its ID in the commands.
+func withID(item *queue.Item) string {
+	if item.Reason == "" {
+		return ""
+	}
+	return queue.WithID(item.Reason, "vext", cmp.Or(queue.ID(item.Event), item.Name))
+}
+
+// printFailed says what to do once for all that have it.
 func printFailed(w io.Writer, s style, items []queue.Item) {
 	if len(items) == 0 {
 		fmt.Fprintln(w, "nothing was set aside")
 		return
 	}
-	for i := range items {
-		item := &items[i]
+	for i, group := range queue.ByAdvice(items, func(item *queue.Item) string { return item.Reason }) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintln(w, s.bold(printable(item.Name)))
-		if item.Address != "" || item.Subject != "" {
-			fmt.Fprintf(w, "  %s  %s  %s\n", cmp.Or(printable(commit.Login(item.Address)), "-"),
-				cmp.Or(printable(commit.ShortRevision(item.Revision)), "-"), printable(item.Subject))
+		for _, item := range group {
+			fmt.Fprintln(w, s.bold(printable(item.Name)))
+			if item.Address != "" || item.Subject != "" {
+				fmt.Fprintf(w, "  %s  %s  %s\n", cmp.Or(printable(commit.Login(item.Address)), "-"),
+					cmp.Or(printable(commit.ShortRevision(item.Revision)), "-"), printable(item.Subject))
+			}
+			if why, _ := queue.SplitReason(item.Reason); why != "" {
+				fmt.Fprintf(w, "  %s\n", s.red(printable(why)))
+			}
 		}
-		for line := range strings.Lines(item.Reason) {
+		_, advice := queue.SplitReason(group[0].Reason)
+		if len(group) == 1 {
+			_, advice = queue.SplitReason(withID(group[0]))
+		}
+		for line := range strings.Lines(advice) {
 			fmt.Fprintf(w, "  %s\n", s.red(printable(strings.TrimRight(line, "\n"))))
 		}
 	}

@@ -208,6 +208,10 @@ func (p *logPrinter) remark(e *history.Event) string {
 		add("on ", e.Via)
 	}
 	add("by ", e.By)
-	add("", strings.Join(strings.Fields(e.Reason), " "))
+	reason := e.Reason
+	if e.Kind == history.Failed { // its other lines say what to do, as vext list --failed does
+		reason, _, _ = strings.Cut(reason, "\n")
+	}
+	add("", strings.Join(strings.Fields(reason), " "))
 	return strings.Join(parts, ", ")
 }

@@ -8,6 +8,7 @@ import (
 
 	"vext/internal/config"
 	"vext/queue"
+	"vext/reminder"
 )
 
 func newRetry(a *app) *cobra.Command {
@@ -16,7 +17,7 @@ func newRetry(a *app) *cobra.Command {
 		Use:   "retry ID...",
 		Short: "Try again what was set aside, once its cause is mended",
 		Long: `Puts messages from failed/ back into the spool, where the next run decides about
-them again. For a reminder that waits because it could not be sent, it ends the
+them again; what can't be understood would come back, and stays. For a reminder that waits because it could not be sent, it ends the
 pause before the next attempt.`,
 		Example: `  vext retry 0123456789ab
   vext retry --all`,
@@ -28,47 +29,70 @@ pause before the next attempt.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			r := &retrier{app: a}
 			if all {
-				return retryAll(a, cmd)
+				return errors.Join(r.all(cmd), r.advise())
 			}
 			var errs []error
 			for _, id := range args {
-				errs = append(errs, a.change(cmd, id, func(q *queue.Queue, item *queue.Item) error {
-					return retry(a, q, item)
-				}))
+				errs = append(errs, a.change(cmd, id, r.retry))
 			}
-			return errors.Join(errs...)
+			return errors.Join(append(errs, r.advise())...)
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "everything that was set aside")
 	return c
 }
 
-func retry(a *app, q *queue.Queue, item *queue.Item) error {
-	if err := q.Retry(item, a.user); err != nil {
+// A retrier tries messages again, and counts those that can't be understood.
+type retrier struct {
+	*app
+	unclear int
+}
+
+func (r *retrier) retry(q *queue.Queue, item *queue.Item) error {
+	unclear, err := q.IsUnclear(item)
+	if err != nil {
+		return err
+	}
+	if unclear { // it would only go to and fro
+		r.unclear++
+		_, err := fmt.Fprintf(r.stdout, "stays set aside, it is not understood: %s\n", title(item))
+		return err
+	}
+	if err := q.Retry(item, r.user); err != nil {
 		return err
 	}
 	what := "back in the spool"
 	if item.Place == queue.InQueue {
 		what = "tried again at the next run"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
+	_, err = fmt.Fprintf(r.stdout, "%s: %s\n", what, title(item))
 	return err
 }
 
-func retryAll(a *app, cmd *cobra.Command) error {
-	return a.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
+// advise says what helps those that can't be understood.
+func (r *retrier) advise() error {
+	if r.unclear == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(r.stderr, "vext: hint: "+reminder.FailedAdvice(r.unclear, r.unclear))
+	return err
+}
+
+func (r *retrier) all(cmd *cobra.Command) error {
+	return r.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
 		items, err := q.Failed()
 		if err != nil {
 			return err
 		}
 		if len(items) == 0 {
-			_, err := fmt.Fprintln(a.stdout, "nothing was set aside")
+			_, err := fmt.Fprintln(r.stdout, "nothing was set aside")
 			return err
 		}
 		var errs []error
 		for i := range items {
-			errs = append(errs, retry(a, q, &items[i]))
+			errs = append(errs, r.retry(q, &items[i]))
 		}
 		return errors.Join(errs...)
 	})

@@ -62,7 +62,7 @@ every minute; two at once do no harm.`,
 				fmt.Fprintln(summaryWriter(a, s), sum)
 			}
 			if sum.SetAside > 0 {
-				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed says why, vext retry brings it back")
+				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed says why; "+reminder.FailedAdvice(sum.Unclear, sum.SetAside))
 			}
 			return err
 		},

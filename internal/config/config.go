@@ -108,7 +108,7 @@ func Load(path string, branches []string) (*Config, error) {
 		path = os.Getenv("VEXT_CONFIG")
 	}
 	if path == "" {
-		path = existing()
+		path = Usual()
 	}
 	if path != "" {
 		data, err := os.ReadFile(path)
@@ -126,8 +126,9 @@ func Load(path string, branches []string) (*Config, error) {
 	return c, nil
 }
 
-// existing returns the first of the usual files that there is, "" for none.
-func existing() string {
+// Usual returns the first of the usual files that there is, "" for none: the
+// configuration of a vext that is told of no other.
+func Usual() string {
 	candidates := []string{"/etc/vext/vext.toml", "/usr/local/etc/vext/vext.toml"}
 	if dir, err := os.UserConfigDir(); err == nil {
 		if xdg := os.Getenv("XDG_CONFIG_HOME"); xdg != "" {

@@ -24,7 +24,7 @@ func Path(path string) (file string, usual bool, err error) {
 	if path != "" {
 		return path, true, nil
 	}
-	there := existing()
+	there := Usual()
 	if there != "" && unix.Access(filepath.Dir(there), unix.W_OK) == nil {
 		return there, true, nil
 	}
