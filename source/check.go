@@ -214,6 +214,9 @@ func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, 
 			f.Hint = "put it back: vext hook install " + s.Where + "; or give it up: vext hook remove " + s.Where
 		}
 	}
+	if f.Level == reminder.Well && s.Misses(k.q.Now) {
+		f.Level, f.Hint = reminder.LookAt, follow.MissedHint
+	}
 	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")
 	return f
 }

@@ -31,10 +31,14 @@ func newHookStatus(a *app) *cobra.Command {
 			if c == nil || len(args) > 0 && err != nil {
 				return err
 			}
+			now, clockErr := a.clock(c.Zone)
+			if clockErr != nil {
+				return clockErr
+			}
 			all := []hookStatus{} // [] and not null
 			wrong := false
 			for _, s := range states {
-				one := statusOf(cmd.Context(), s)
+				one := statusOf(cmd.Context(), s, now)
 				all, wrong = append(all, one), wrong || !one.OK
 			}
 			if asJSON {
@@ -100,6 +104,7 @@ type hookStatus struct {
 	LastLook   *time.Time `json:"last_look,omitempty"` // that went well
 	Failures   int        `json:"failures,omitempty"`  // in a row, since
 	Failing    *time.Time `json:"failing,omitempty"`   // the first of them
+	Missed     int        `json:"missed,omitempty"`    // times in the last week that a run found what the hook had not brought
 	Error      string     `json:"error,omitempty"`     // the last of them
 }
 
@@ -108,9 +113,12 @@ type hookFile struct {
 	State string `json:"state"`
 }
 
-func statusOf(ctx context.Context, s *follow.State) hookStatus {
+func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
 	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hookFile{}, Failures: s.Failures}
 	status.OK = status.Registered && s.Failures == 0
+	if s.Misses(now) {
+		status.OK, status.Missed = false, len(s.MissedLately(now))
+	}
 	parts, err := hookParts(ctx, s)
 	for _, part := range parts {
 		status.OK = status.OK && part.State == hook.Installed
@@ -147,6 +155,10 @@ func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location)
 			fact("hook", s.FilesError)
 		}
 		fact("state", s.words(zone))
+		if s.Missed > 0 {
+			fact("missed", fmt.Sprintf("%s in the last week, a run has found what it had not brought", calendar.Plural(s.Missed, "time")))
+			fact("", follow.MissedHint)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

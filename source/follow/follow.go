@@ -149,8 +149,12 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 		return report
 	}
 	state.LastTry = f.Queue.Now
-	if f.CatchingUp && report.New > 0 {
+	switch {
+	case f.CatchingUp && report.New > 0:
 		p.note("a run has found %s that its hook had not brought", calendar.Plural(report.New, "request"))
+		state.missed(f.Queue.Now)
+	case !f.CatchingUp && f.Store.shared && err == nil:
+		state.brought(f.Queue.Now)
 	}
 	p.remember(err)
 	if saveErr := f.Store.Save(state); saveErr != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vext/internal/commit"
 	"vext/queue"
@@ -34,6 +35,57 @@ func (w *world) pushed(updates ...Update) *State {
 		w.t.Errorf("noted %+v", s.Notes)
 	}
 	return s
+}
+
+// A hook that has missed what was pushed last, or several pushes, is not to be
+// relied on; one that a run has only overtaken is.
+func TestMisses(t *testing.T) {
+	w := newWorld(t)
+	w.hooked(false)
+	miss := func(after time.Duration) *State {
+		t.Helper()
+		w.now = w.now.Add(after)
+		w.commit("main", "a\n\nMFC after: 1 week")
+		f := w.follower()
+		f.Store, f.CatchingUp = Hooked(w.state), true
+		if r := f.Follow(t.Context(), []Repository{w.r}, true)[0]; r.Err != nil || r.New != 1 {
+			t.Fatalf("%+v", r)
+		}
+		s, err := f.Store.Load("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	push := func(after time.Duration) *State {
+		t.Helper()
+		w.now = w.now.Add(after)
+		f := w.follower()
+		f.Store = Hooked(w.state)
+		if r := f.Pushed(t.Context(), w.r, nil); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		s, err := f.Store.Load("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	check := func(s *State, want bool, when string) {
+		t.Helper()
+		if s.Misses(w.now) != want {
+			t.Errorf("%s: %t, %v, brought %v", when, !want, s.Missed, s.Brought)
+		}
+	}
+	check(miss(time.Hour), true, "the last push was missed")
+	check(push(time.Second), false, "it was only overtaken")
+	miss(time.Hour)
+	check(push(time.Hour), false, "one was missed, and it has worked since")
+	miss(time.Hour)
+	s := push(time.Hour)
+	check(s, true, "two were missed")
+	w.now = w.now.Add(missMemory + time.Hour)
+	check(s, false, "long ago")
 }
 
 // Two pushes can be told of in another order than that in which they came: each

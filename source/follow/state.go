@@ -42,6 +42,8 @@ type State struct {
 	Notes     []Note              `json:"notes,omitempty"` // the last few
 	Gap       *Gap                `json:"gap,omitempty"`
 	Vanished  []Gone              `json:"vanished,omitempty"` // not yet in the history
+	Brought   time.Time           `json:"brought,omitzero"`   // when a hook last did its work
+	Missed    []time.Time         `json:"missed,omitempty"`   // runs that found what the hook had not brought, oldest first
 	Arrivals  []time.Time         `json:"arrivals,omitempty"` // of commits: the last of each day, oldest first
 }
 
