@@ -39,6 +39,7 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 		func(ctx context.Context) error { return a.speak(ctx, c, client, q.State, log) },
 		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log, clock.wake) },
 		func(ctx context.Context) error { return a.process(ctx, c, client, clock, log) },
+		func(ctx context.Context) error { return a.runUrgent(ctx, c, clock.wake, log) },
 	}
 	if all := repositories(c); len(all) > 0 {
 		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, all, log) })

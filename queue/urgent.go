@@ -1,0 +1,51 @@
+package queue
+
+import (
+	"errors"
+	"io/fs"
+
+	"vext/internal/history"
+)
+
+// Urgent reports whether the spool has a message that a run would do something
+// about today: one that is due, or one that is not understood. Names are the
+// messages that were looked at; those in before are left out, so that each is
+// looked at once. It changes nothing.
+func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bool, err error) {
+	files, err := readDir(q.Spool.Dir())
+	names = map[string]bool{}
+	var fresh []fs.DirEntry
+	for _, f := range files {
+		if names[f.Name()] = true; !before[f.Name()] {
+			fresh = append(fresh, f)
+		}
+	}
+	if len(fresh) == 0 {
+		return false, names, err
+	}
+	all, readErr := q.readAll(fresh, nil)
+	var plan []Decision
+	for i := range all {
+		if q.isUrgent(&all[i]) {
+			plan = append(plan, all[i])
+		}
+	}
+	err = errors.Join(err, readErr, q.compare(&plan))
+	for i := range plan {
+		urgent = urgent || q.isUrgent(&plan[i])
+		if plan[i].Event.Kind == Held {
+			delete(names, plan[i].Name) // until its time is over
+		}
+	}
+	return urgent, names, err
+}
+
+func (q *Queue) isUrgent(d *Decision) bool {
+	switch d.Event.Kind {
+	case history.Queued:
+		return !q.Today().Before(d.Day)
+	case history.Failed:
+		return d.Event.Cause == history.CausePeriod
+	}
+	return false
+}
