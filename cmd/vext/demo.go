@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/commit"
+	"vext/source/hook"
 )
 
 //go:embed demo
@@ -198,7 +199,10 @@ func (d *demo) received(n int, whole bool) func() error {
 			fmt.Fprintf(d.stdout, "  | To: %s\n  | Subject: %s\n", header.Get("To"), header.Get("Subject"))
 			return nil
 		}
-		for line := range strings.Lines(mails[n]) {
+		// As the commands of the demo are shown: without the directory that is gone
+		// when it ends.
+		ours := hook.Line([]string{"vext", "--config", d.config, "--state", d.state()})
+		for line := range strings.Lines(strings.ReplaceAll(mails[n], ours, "vext")) {
 			fmt.Fprintf(d.stdout, "  | %s\n", strings.TrimRight(line, "\r\n"))
 		}
 		return nil
