@@ -147,24 +147,31 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	return q.tidy(item)
 }
 
-// IsUnclear reports whether what is quarantined would be so again because what
-// its commit asks for can't be understood.
-func (q *Queue) IsUnclear(item *Item) (bool, error) {
-	if item.Place != InFailed {
-		return false, nil
+// Unclear returns the names of those of the items that are quarantined, and would
+// be so again because what their commits ask for can't be understood.
+func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
+	unclear := map[string]bool{}
+	var plan []Decision
+	for i := range items {
+		if items[i].Place != InFailed {
+			continue
+		}
+		m, err := q.Read(items[i].Path)
+		if err != nil {
+			continue // a retry says so
+		}
+		d := Decision{Name: items[i].Name, Event: history.Event{Time: history.Stamp(q.Now), Name: items[i].Name, Kind: history.Failed}}
+		if q.judge(&d, m); d.Event.Kind == history.Failed && d.Event.Cause == history.CausePeriod {
+			plan = append(plan, d)
+		}
 	}
-	m, err := q.Read(item.Path)
-	if err != nil {
-		return false, nil // of which a retry tells
+	err := q.compare(&plan) // a person may have given one a day since
+	for i := range plan {
+		if plan[i].Event.Kind == history.Failed {
+			unclear[plan[i].Name] = true
+		}
 	}
-	d := Decision{Name: item.Name, Event: history.Event{Time: history.Stamp(q.Now), Name: item.Name, Kind: history.Failed}}
-	q.judge(&d, m)
-	if d.Event.Kind != history.Failed || d.Event.Cause != history.CausePeriod {
-		return false, nil
-	}
-	plan := []Decision{d}
-	err = q.compare(&plan) // a person may have given it a day since
-	return err == nil && len(plan) == 1 && plan[0].Event.Kind == history.Failed, err
+	return unclear, err
 }
 
 // Retry puts what was set aside back into the spool, where the next run

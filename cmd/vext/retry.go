@@ -17,8 +17,9 @@ func newRetry(a *app) *cobra.Command {
 		Use:   "retry ID...",
 		Short: "Try again what was set aside, once its cause is mended",
 		Long: `Puts messages from failed/ back into the spool, where the next run decides about
-them again; what can't be understood would come back, and stays. For a reminder that waits because it could not be sent, it ends the
-pause before the next attempt.`,
+them again. What can't be understood would be set aside again, and stays. For a
+reminder that waits because it could not be sent, it ends the pause before the
+next attempt.`,
 		Example: `  vext retry 0123456789ab
   vext retry --all`,
 		ValidArgsFunction: a.completeIDs(0, failed),
@@ -35,7 +36,7 @@ pause before the next attempt.`,
 			}
 			var errs []error
 			for _, id := range args {
-				errs = append(errs, a.change(cmd, id, r.retry))
+				errs = append(errs, a.change(cmd, id, r.one))
 			}
 			return errors.Join(append(errs, r.advise())...)
 		},
@@ -50,12 +51,16 @@ type retrier struct {
 	unclear int
 }
 
-func (r *retrier) retry(q *queue.Queue, item *queue.Item) error {
-	unclear, err := q.IsUnclear(item)
+func (r *retrier) one(q *queue.Queue, item *queue.Item) error {
+	unclear, err := q.Unclear(*item)
 	if err != nil {
 		return err
 	}
-	if unclear { // it would only go to and fro
+	return r.retry(q, item, unclear[item.Name])
+}
+
+func (r *retrier) retry(q *queue.Queue, item *queue.Item, isUnclear bool) error {
+	if isUnclear { // it would only go to and fro
 		r.unclear++
 		_, err := fmt.Fprintf(r.stdout, "stays set aside, it is not understood: %s\n", title(item))
 		return err
@@ -67,7 +72,7 @@ func (r *retrier) retry(q *queue.Queue, item *queue.Item) error {
 	if item.Place == queue.InQueue {
 		what = "tried again at the next run"
 	}
-	_, err = fmt.Fprintf(r.stdout, "%s: %s\n", what, title(item))
+	_, err := fmt.Fprintf(r.stdout, "%s: %s\n", what, title(item))
 	return err
 }
 
@@ -90,9 +95,13 @@ func (r *retrier) all(cmd *cobra.Command) error {
 			_, err := fmt.Fprintln(r.stdout, "nothing was set aside")
 			return err
 		}
+		unclear, err := q.Unclear(items...)
+		if err != nil {
+			return err
+		}
 		var errs []error
 		for i := range items {
-			errs = append(errs, r.retry(q, &items[i]))
+			errs = append(errs, r.retry(q, &items[i], unclear[items[i].Name]))
 		}
 		return errors.Join(errs...)
 	})
