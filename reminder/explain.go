@@ -146,6 +146,6 @@ func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
 func (s *Service) notExplained(item *dueItem, reason string) error {
 	e := item.event
 	e.Time, e.Kind, e.Cause, e.Reason = history.Stamp(s.Queue.Now), history.Explained, "", "not sent: "+reason
-	s.Log.Warn("not explained", "name", e.Name, "to", e.Address, "reason", reason)
+	s.Log.Warn("not explained", "name", e.Name, "to", e.Address, "reason", text.JoinLines(reason))
 	return s.Queue.History.Append(e)
 }

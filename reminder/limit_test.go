@@ -58,8 +58,12 @@ func TestMaxPerDay(t *testing.T) {
 		{0, 5 + 7, 2, 1}, {time.Minute, 0, 0, 0}, {11 * time.Hour, 0, 0, 0}, {13 * time.Hour, 5, 0, 0}, {20 * time.Hour, 0, 0, 0}, {37 * time.Hour, 4, 0, 0}, {61 * time.Hour, 0, 0, 0},
 	} {
 		s.Queue.Now = now.Add(want.after)
-		if _, err := s.Run(context.Background()); err != nil {
+		sum, err := s.Run(context.Background())
+		if err != nil {
 			t.Fatal(err)
+		}
+		if i == 1 && (!sum.Empty() || sum.String() != "9 held for tomorrow") {
+			t.Errorf("what was held before: %q, and empty is %v", sum, sum.Empty())
 		}
 		jane, ida, operator := count()
 		if jane != want.jane || ida != want.ida || operator != want.operator {

@@ -22,6 +22,21 @@ const (
 	toldMonth    = "month"
 )
 
+// ToldWords says for a person what the operator was told, by Event.Reason.
+func ToldWords(reason string) string {
+	switch reason {
+	case toldSetAside:
+		return "what was set aside"
+	case toldMonth:
+		return "vext is alive"
+	case toldLimit:
+		return "limit reached"
+	case toldTrouble:
+		return "what fails"
+	}
+	return reason
+}
+
 // mostItems bounds the list in a mail to the operator.
 const mostItems = 50
 

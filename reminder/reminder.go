@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-message/mail"
 
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 	"vext/templates"
@@ -58,8 +59,9 @@ type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, SetAside    int
 	Unclear                     int // of those set aside: what the commit asks for is not understood
-	Paused                      int // due, but tried lately, or held
+	Paused                      int // due, but tried lately
 	Held                        int // their recipient has had the day's maximum
+	HeldBefore                  int // the same, as an earlier run found
 	Waiting                     int // due, and in the outbox for IRC alone
 	Handed                      int // reminders of which lines were put there
 	Told                        int // lines told that go beside a mail
@@ -69,7 +71,7 @@ type Summary struct {
 
 // Empty reports whether the run had nothing to do.
 func (s Summary) Empty() bool {
-	return s == Summary{Paused: s.Paused, Waiting: s.Waiting, ByMail: s.ByMail}
+	return s == Summary{Paused: s.Paused, HeldBefore: s.HeldBefore, Waiting: s.Waiting, ByMail: s.ByMail}
 }
 
 // lockWait is how long a run waits for another to end. After that it leaves
@@ -178,13 +180,13 @@ func (s *Service) schedule(sum *Summary) error {
 			if e.Cause == history.CausePeriod {
 				sum.Unclear++
 			}
-			s.Log.Warn("set aside", "name", e.Name, "reason", e.Reason)
+			s.Log.Warn("set aside", "name", e.Name, "reason", text.JoinLines(e.Reason))
 		case history.Ignored:
 			sum.Ignored++
-			s.Log.Info("ignored", "name", e.Name, "reason", e.Reason)
+			s.Log.Info("ignored", "name", e.Name, "reason", text.JoinLines(e.Reason))
 		default:
 			sum.Duplicates++
-			s.Log.Info("duplicate", "name", e.Name, "reason", e.Reason)
+			s.Log.Info("duplicate", "name", e.Name, "reason", text.JoinLines(e.Reason))
 		}
 	}
 	return planErr
@@ -198,7 +200,7 @@ func (s *Service) setStraysAside(sum *Summary) error {
 	moved, moveErr := s.Queue.SetForeignersAside(found)
 	sum.SetAside += len(moved)
 	for _, f := range moved {
-		s.Log.Warn("set aside", "name", f.Name, "reason", f.Reason)
+		s.Log.Warn("set aside", "name", f.Name, "reason", text.JoinLines(f.Reason))
 	}
 	return errors.Join(err, moveErr)
 }
@@ -212,21 +214,21 @@ func (s *Service) progress(what string) queue.Progress {
 
 // String returns the summary for a person: "2 queued, 1 sent".
 func (s Summary) String() string {
-	text := ""
+	said := ""
 	for _, part := range []struct {
 		n    int
 		what string
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"}, {s.Paused, "tried lately and not yet again"},
-		{s.Explained, "explained"}, {s.Held, "held for tomorrow"}, {s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
+		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
 	} {
 		if part.n > 0 {
-			text += fmt.Sprintf(", %d %s", part.n, part.what)
+			said += fmt.Sprintf(", %d %s", part.n, part.what)
 		}
 	}
-	if text == "" {
+	if said == "" {
 		return "nothing to do"
 	}
-	return text[2:]
+	return said[2:]
 }

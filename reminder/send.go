@@ -11,6 +11,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 )
@@ -160,6 +161,10 @@ func (s *Service) groups(items []*dueItem, sum *Summary) [][]*dueItem {
 	var groups [][]*dueItem
 	byAddress := map[string]int{}
 	for _, item := range items {
+		if isHeld(item.byName.Limited, s.Queue.Now) {
+			sum.HeldBefore++
+			continue
+		}
 		if s.isPaused(item) {
 			sum.Paused++
 			continue
@@ -187,12 +192,11 @@ func (s *Service) address(item *dueItem) string {
 	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
 }
 
-// isPaused reports whether an item is in backoff, or is held until its recipient's
-// next day. A pause longer than any that vext makes was written with a wrong clock,
-// and is ignored.
+// isPaused reports whether an item is in backoff. A pause longer than any that vext
+// makes was written with a wrong clock, and is ignored.
 func (s *Service) isPaused(item *dueItem) bool {
 	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
-	return left > 0 && left <= longestPause || isHeld(item.byName.Limited, s.Queue.Now)
+	return left > 0 && left <= longestPause
 }
 
 // isSnoozed reports whether a person has put the reminder off to a later day,
@@ -346,7 +350,7 @@ func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {
 		return err
 	}
 	sum.SetAside++
-	s.Log.Warn("set aside", "name", item.entry.Name, "reason", reason)
+	s.Log.Warn("set aside", "name", item.entry.Name, "reason", text.JoinLines(reason))
 	return nil
 }
 

@@ -41,6 +41,7 @@ type app struct {
 	configPath, state, nowFlag string
 	verbose                    bool
 	user                       string // who is at work
+	root                       bool   // it began as root, whoever it is since becomeOwner
 	makeState                  bool   // the command may make the user's own state directory
 	stateID                    string // that the state directory must have since vext serve began; "" for any
 
@@ -177,11 +178,14 @@ func (a *app) stateDir(c *config.Config) (string, error) {
 		return state, err
 	}
 	if _, err := os.Stat(spool.SystemState); usual && err == nil && !(a.makeState && isOwn(c.Path)) {
-		return "", hinted{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, currentUser()),
+		return "", hinted{noStateError{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, currentUser())},
 			"run vext as the user that owns it (sudo -u), or name it with --state to read it"}
 	}
-	if !usual || os.Getenv("VEXT_STATE") != "" || !a.makeState {
+	if !usual || os.Getenv("VEXT_STATE") != "" {
 		return "", hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
+	}
+	if !a.makeState {
+		return "", hinted{noStateError{fmt.Errorf("state directory: %w", err)}, "make it: mkdir -p -m 750 " + state}
 	}
 	return state, os.MkdirAll(state, disk.DirMode)
 }

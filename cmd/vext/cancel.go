@@ -14,7 +14,7 @@ func newCancel(a *app) *cobra.Command {
 		Use:               "cancel ID...",
 		Short:             "Take a reminder out: no, don't merge",
 		Example:           `  vext cancel 0123456789ab`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              takes(1, 0, "one ID or several"),
 		ValidArgsFunction: a.completeIDs(0, waiting),
 		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
 			var errs []error

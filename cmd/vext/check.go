@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/config"
+	"vext/internal/text"
 	"vext/reminder"
 	"vext/source"
 	"vext/source/follow"
@@ -33,15 +35,16 @@ server to be reached; when the last run was, the last commit, the last reminder.
 Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 		Example: `  vext check
   vext check --max-age 2h --max-silence 168h`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := []reminder.Finding{}
 			s, c, err := a.checked()
 			if errors.As(err, new(usageError)) {
 				return err
 			}
+			err = a.forCommitter(err)
 			switch {
-			case spool.IsReplaced(err):
+			case spool.IsReplaced(err), errors.As(err, new(noStateError)):
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "state directory", Text: err.Error(), Hint: hintFor(err)})
 			case err != nil:
 				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
@@ -109,6 +112,11 @@ func (a *app) checked() (*reminder.Service, *config.Config, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if dir, err := os.Open(q.State); err == nil {
+		dir.Close()
+	} else if errors.Is(err, fs.ErrPermission) {
+		return nil, nil, noStateError{err}
+	}
 	s, err := a.serviceFor(q, c)
 	return s, c, err
 }
@@ -121,7 +129,7 @@ func printFindings(w io.Writer, s style, findings []reminder.Finding) error {
 	}
 	for _, f := range findings {
 		mark := map[reminder.Level]string{reminder.Well: s.green("ok    "), reminder.LookAt: s.yellow("look  "), reminder.Broken: s.red("broken")}[f.Level]
-		fmt.Fprintf(&b, "%s  %s  %s\n", mark, column(f.What, wide), printable(strings.ReplaceAll(f.Text, "\n", "; ")))
+		fmt.Fprintf(&b, "%s  %s  %s\n", mark, column(f.What, wide), printable(text.JoinLines(f.Text)))
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "%*s %s\n", wide+9, "", s.dim(printable(f.Hint)))
 		}

@@ -27,6 +27,20 @@ func (c *choice) takes(p *queue.Policy, e *history.Event) bool {
 		(c.branch == "" || queue.MatchBranch([]string{c.branch}, e.Branch))
 }
 
+// words says which reminders the choice takes, with a blank behind it: "of
+// repository src ". It is empty for one that takes all.
+func (c *choice) words() string {
+	text := ""
+	for _, part := range []struct{ before, name string }{
+		{"for committer ", c.committer}, {"of repository ", c.repository}, {"on branch ", c.branch},
+	} {
+		if part.name != "" {
+			text += part.before + printable(part.name) + " "
+		}
+	}
+	return text
+}
+
 func isCommitter(e *history.Event, who string) bool {
 	if strings.EqualFold(e.Address, who) || strings.EqualFold(commit.Login(e.Address), who) {
 		return true

@@ -92,7 +92,11 @@ func (a *app) completeNames(of func(*history.Event) string, more func(*queue.Que
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		names := map[string]bool{}
-		q.History.Scan(func(e *history.Event) { names[of(e)] = true })
+		q.History.Scan(func(e *history.Event) {
+			if e.Kind != history.Told { // to the operator, who is no committer
+				names[of(e)] = true
+			}
+		})
 		if more != nil {
 			for _, name := range more(q, c) {
 				names[name] = true

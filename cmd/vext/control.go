@@ -41,7 +41,7 @@ func (a *app) orControl(rights uint32, run func(*cobra.Command, []string) error)
 		}
 		path := a.controlSocket()
 		if path == "" {
-			return noRights(run(cmd, args))
+			return a.noSocket(run(cmd, args))
 		}
 		if a.nowFlag != "" {
 			return usageError{errors.New("--now can't be used through the control socket: vext serve goes by the clock")}
@@ -56,9 +56,12 @@ func (a *app) hasRights(rights uint32) bool {
 	if os.Geteuid() == 0 || a.state != "" {
 		return true
 	}
-	if os.Getenv("VEXT_CONTROL") != "" {
-		return false
-	}
+	return os.Getenv("VEXT_CONTROL") == "" && a.reaches(rights)
+}
+
+// reaches reports whether the configuration can be read, and the user has these
+// rights on the state directory.
+func (a *app) reaches(rights uint32) bool {
 	c, err := a.load()
 	if err != nil {
 		return !errors.Is(err, fs.ErrPermission)
@@ -84,12 +87,60 @@ func (a *app) controlSocket() string {
 	return ""
 }
 
-// noRights adds to a permission error a hint for committers.
-func noRights(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return hinted{err, "run vext as the user that owns the state directory, or ask the operator of vext for [control], see vext.toml(5)"}
+// A noStateError says that a user has no state directory to work with.
+type noStateError struct{ error }
+
+func (e noStateError) Unwrap() error { return e.error }
+
+// isClosed reports whether err comes from what the user may not see: the state
+// directory or the configuration of somebody else.
+func (a *app) isClosed(err error) bool {
+	if !errors.Is(err, fs.ErrPermission) && !errors.As(err, new(noStateError)) {
+		return false
 	}
-	return err
+	if a.caller != nil || a.state != "" || a.root || a.reaches(toRead) {
+		return false
+	}
+	c, err := a.load()
+	return err != nil || !isOwn(c.Path)
+}
+
+// forCommitter adds to the error of a command that is the operator's what a
+// committer can do where there is a control socket.
+func (a *app) forCommitter(err error) error {
+	if err == nil || !a.isClosed(err) {
+		return err
+	}
+	path := a.controlSocket()
+	if path == "" {
+		return err
+	}
+	if _, statErr := os.Lstat(path); statErr != nil {
+		return err
+	}
+	return hinted{err, "you can show, snooze and cancel your own reminders here, by the ID in the mail"}
+}
+
+// noSocket adds to the error of a command for committers where the control
+// socket would be.
+func (a *app) noSocket(err error) error {
+	if err == nil || !a.isClosed(err) {
+		return err
+	}
+	return hinted{err, "there is no control socket of vext serve at " + strings.Join(control.Paths, " or ") +
+		"; where it lies elsewhere: export VEXT_CONTROL=/path/of/the/socket, see docs/committers.md; as the operator, run vext as the user that owns the state directory"}
+}
+
+// notAnswered is the error of a control socket that can't be connected to.
+func notAnswered(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return hinted{fmt.Errorf("vext serve does not answer at %s", path),
+			"it does not run, or its socket lies elsewhere: export VEXT_CONTROL=/path/of/the/socket; else ask the operator of vext"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{fmt.Errorf("control socket %s: permission denied", path), "ask the operator of vext: every user must be able to enter its directory"}
+	}
+	return hinted{fmt.Errorf("control socket: %w", err), "ask the operator of vext"}
 }
 
 // callControl has vext serve run a command.
@@ -102,7 +153,7 @@ func (a *app) callControl(cmd *cobra.Command, path string, args []string) error 
 	})
 	answer, err := control.Call(cmd.Context(), path, request)
 	if err != nil {
-		return hinted{fmt.Errorf("control socket: %w", err), "is vext serve running? ask the operator of vext"}
+		return notAnswered(path, err)
 	}
 	if _, err := a.stdout.Write(answer.Output); err != nil {
 		return err
@@ -181,11 +232,11 @@ func (a *app) controlled(ctx context.Context, r *control.Request) error {
 			return usageError{err}
 		}
 	}
-	if err := cmd.ValidateFlagGroups(); err != nil {
-		return usageError{err}
+	if err := flagGroups(cmd); err != nil {
+		return err
 	}
 	if err := cmd.Args(cmd, r.Args); err != nil {
-		return usageError{err}
+		return err
 	}
 	return cmd.RunE(cmd, r.Args)
 }

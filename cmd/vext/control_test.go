@@ -25,6 +25,7 @@ type host struct {
 	t                   *testing.T
 	dir, bin            string
 	state, conf, socket string
+	said                []string // by the commands that want ran
 }
 
 const hostConfig = `operator = "ops@example.org"
@@ -108,6 +109,7 @@ func (h *host) want(name string, status int, want string, args ...string) {
 	}
 	cmd := h.command(name, env, append([]string{"vext"}, args...)...)
 	out, _ := cmd.CombinedOutput()
+	h.said = append(h.said, string(out))
 	if got := cmd.ProcessState.ExitCode(); got != status || !strings.Contains(string(out), want) {
 		h.t.Errorf("%s: vext %s: status %d and\n%s\nwant %d and %s", name, strings.Join(args, " "), got, out, status, want)
 	}
@@ -162,24 +164,34 @@ func (h *host) serve() (stop func()) {
 // and changes what goes to them, and can't tell what goes to others from what is
 // not there. The history says who it was.
 func TestControlSocket(t *testing.T) {
+	for _, path := range control.Paths {
+		if _, err := os.Lstat(path); err == nil {
+			t.Skip("this machine has a vext serve")
+		}
+	}
 	h := newHost(t)
 	h.spool("git-freebsd.eml", "plain.eml")
 	by := "VEXT_CONTROL=" + h.socket
-	h.want("daemon", 1, "vext: hint: is vext serve running?", by, "show", "0a1b")
+	h.want("daemon", 1, "vext: error: vext serve does not answer at "+h.socket+"\n", by, "show", "0a1b")
 
 	stop := h.serve()
 	defer stop()
 	h.want("daemon", 0, "foo: fix bar\n  state      due Tue 4 Dec 2035", by, "show", "0a1b")
 	h.want("daemon", 0, "\"address\": \"jane@example.org\"", by, "show", "--json", "0a1b")
 	h.want("daemon", 0, "\nSubject: git: 0a1b2c3d4e5f", by, "show", "--raw", "0a1b")
-	h.want("daemon", 2, "none of the others can be", by, "show", "--raw", "--json", "0a1b")
-	h.want("daemon", 2, "vext: error: requires at least 2 arg", by, "snooze", "0a1b")
-	h.want("daemon", 2, "vext: error: \"soon\": not a period", by, "snooze", "0a1b", "soon")
+	h.want("daemon", 2, "vext: error: --json and --raw exclude each other\n", by, "show", "--raw", "--json", "0a1b")
+	h.want("daemon", 2, "vext: error: snooze takes an ID and a period, and got 1\nvext: hint: see vext help snooze\n", by, "snooze", "0a1b")
+	h.want("daemon", 2, "vext: error: \"soon\": not a time such as ", by, "snooze", "0a1b", "soon")
 	h.want("daemon", 2, "vext: error: --now can't be used through the control socket: ", by, "show", "0a1b", "--now", "2026-11-20")
 	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "--state", h.state, "show", "0a1b")
-	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "list")
+	for _, command := range []string{"list", "log", "stats"} {
+		h.want("daemon", 1, "permission denied\nvext: hint: you can show, snooze and cancel your own reminders here, by the ID in the mail\n", by, command)
+	}
+	h.want("daemon", 2, "you can show, snooze and cancel your own reminders here", by, "check")
 	h.want("daemon", 0, "snoozed until Thu 20 Dec 2035, in ", by, "snooze", "0a1b", "2035-12-20")
-	h.want("daemon", 0, "snoozed for Thu 20 Dec 2035 by daemon\n", by, "show", "0a1b")
+	h.want("daemon", 0, "snoozed until Thu 20 Dec 2035 by daemon\n", by, "show", "0a1b")
+
+	h.want("daemon", 1, "vext: hint: there is no control socket of vext serve at ", "show", "0a1b")
 
 	const none = "vext: error: no such reminder: "
 	for _, id := range []string{"0a1b", "202611200930.A1@git.example.org", "0000", "plain-2@example.org"} {
@@ -195,10 +207,36 @@ func TestControlSocket(t *testing.T) {
 	h.want("root", 0, "cancelled by daemon\n", "--state", h.state, "show", "0a1b")
 	h.want("bin", 0, "foo: fix bar", "--state", h.state, "show", "0a1b") // needs no socket
 
+	h.tellsAll("../../docs/committers.md", strings.NewReplacer("jane", "www-data", "/run/vext/control or /var/run/vext/control", strings.Join(control.Paths, " or "),
+		"/run/vext/control", h.socket, "0123456789ab", "0a1b"))
+
 	// Where the configuration can be read, it says where the socket is.
 	check(t, os.Chmod(h.conf, 0o644))
 	h.want("daemon", 0, "foo: fix bar", "show", "0a1b")
 	h.want("root", 1, "vext: error: another vext serve", "--state", h.state, "serve")
+}
+
+// tellsAll wants the messages at the head of what a guide lists under "When it
+// does not work" to be such as a command has printed here.
+func (h *host) tellsAll(guide string, here *strings.Replacer) {
+	h.t.Helper()
+	data, err := os.ReadFile(guide)
+	check(h.t, err)
+	_, section, _ := strings.Cut(string(data), "## When it does not work\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	said, found := strings.Join(h.said, ""), 0
+	for line := range strings.Lines(section) {
+		if message, ok := strings.CutPrefix(line, "- `"); ok {
+			found++
+			message, _, _ = strings.Cut(message, "`")
+			if message = here.Replace(message); !strings.Contains(said, message) {
+				h.t.Errorf("%s: no command says %q", guide, message)
+			}
+		}
+	}
+	if found < 5 {
+		h.t.Errorf("%s: %d messages", guide, found)
+	}
 }
 
 // The socket is found at its usual place.

@@ -28,7 +28,7 @@ func newDemo(a *app) *cobra.Command {
 		Long: `Sends sample commits through the real vext-filter into a state directory of its
 own, moves the clock on, and shows the reminders as a mail server on this
 machine receives them. Nothing is left behind.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), a)
 		},

@@ -17,11 +17,11 @@ import (
 	"vext/queue"
 )
 
-// find returns the one reminder that an ID names, of those that the user may
+// find returns the one reminder that an ID names among those that the user may
 // see; and where its commit was amended or rebased, also the reminder that has its
 // place, nil where there is none.
 func (a *app) find(q *queue.Queue, id string) (item, successor *queue.Item, err error) {
-	hint := "an ID is the first digits of a commit's hash, at least four, or of a name, as vext list shows them"
+	hint := "an ID is the first digits, at least four, of a commit's hash, a revision such as r1234, or a message's name as vext list --failed shows it"
 	sees := func(*queue.Item) bool { return true }
 	if a.caller != nil {
 		hint = "an ID stands in the reminder itself, in its lines vext snooze and vext cancel; only reminders to " + strings.Join(a.caller.Addresses, ", ") + " can be found"

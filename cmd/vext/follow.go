@@ -135,19 +135,19 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 	_, watched := terminal(stdout)
 	for _, r := range reports {
 		for _, text := range r.Said {
-			fmt.Fprintf(stderr, "vext: hint: %s: %s\n", r.Name, printable(text))
+			fmt.Fprintf(stderr, "vext: %s: %s\n", r.Name, printable(text))
 		}
 		switch {
 		case r.Err != nil:
 			errs = append(errs, r.Err)
 		case (r.Busy || !r.Paused.IsZero()) && !watched: // cron would mail it every time
 		case r.Busy:
-			fmt.Fprintf(stderr, "vext: hint: another process looks after %s just now\n", r.Name)
+			fmt.Fprintf(stderr, "vext: %s: another process looks after it just now\n", r.Name)
 		case !r.Paused.IsZero():
-			fmt.Fprintf(stderr, "vext: hint: %s failed lately, and is not tried again before %s; vext follow --once %s tries at once\n",
+			fmt.Fprintf(stderr, "vext: %s: it failed lately, and is not tried again before %s\nvext: hint: vext follow --once %s tries at once\n",
 				r.Name, r.Paused.In(q.Zone).Format("Mon 2 Jan 15:04"), r.Name)
 		case r.New > 0 || watched:
-			fmt.Fprintf(stdout, "%s: %s, %d ask for a reminder, %d spooled\n", r.Name, calendar.Plural(r.Commits, "new commit"), r.Asking, r.New)
+			fmt.Fprintf(stdout, "%s: %s, %s for a reminder, %d spooled\n", r.Name, calendar.Plural(r.Commits, "new commit"), calendar.Verb(r.Asking, "asks", "ask"), r.New)
 		}
 	}
 	return errors.Join(errs...)

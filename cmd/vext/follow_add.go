@@ -40,15 +40,15 @@ A repository that cannot be read now is added only when you confirm it, or with
 --force. Commits that are made from now on are found once it can be read.`,
 		Example: `  vext follow add https://git.example.org/widget.git --mine
   vext follow add --name src --branch main --from 2026-01-01 https://git.example.org/src.git`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1, "one URL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return followAdd(a, cmd, args[0], &opts) },
 	}
 	flags := c.Flags()
 	flags.BoolVar(&opts.mine, "mine", false, "only your own commits, and reminders of them to you")
 	flags.BoolVar(&opts.force, "force", false, "add it although it can't be read just now")
-	flags.StringVar(&opts.name, "name", "", "what the repository is called (default: the end of the URL)")
+	flags.StringVar(&opts.name, "name", "", "call the repository `NAME` (default: the end of the URL)")
 	flags.StringVar(&opts.from, "from", "", "from which `COMMIT` or date on commits count (default: from now)")
-	flags.StringVar(&opts.kind, "vcs", "", "what keeps it: git, hg or svn (default: find out)")
+	flags.StringVar(&opts.kind, "vcs", "", "the version control system that keeps it, `git|hg|svn` (default: find out)")
 	flags.StringArrayVar(&opts.aliases, "alias", nil, "another `NAME` under which its commits arrive")
 	flags.StringVar(&opts.domain, "domain", "", "what makes the address of a committer who has only a login: login@`DOMAIN`")
 	flags.StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
@@ -122,7 +122,13 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	case err != nil && !opts.force:
 		return hinted{err, "it was added to " + file + " all the same, and vext follow retries it; to undo this: vext follow remove " + added.Name}
 	case err != nil:
-		hints = append(hints, printable(err.Error()), "vext follow retries it; commits that are made from now on count")
+		for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+			fmt.Fprintf(a.stderr, "vext: warning: %s\n", printable(strings.TrimRight(line, "\n")))
+		}
+		hints = append(hints, "vext follow retries it; commits that are made from now on count")
+	}
+	if !c.Follow.Run {
+		hints = append(hints, "restart vext serve, where it runs; otherwise let cron run: vext follow --once")
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
 	for _, hint := range hints {

@@ -45,7 +45,7 @@ func newFollowList(a *app) *cobra.Command {
 		Short: "Show the followed repositories",
 		Example: `  vext follow list
   vext follow list --json | jq -r '.[] | select(.failures > 0) | .name'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			q, c, err := a.openQueue()
 			if err != nil {

@@ -86,7 +86,7 @@ func newFollowReach(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:    "reach",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			url, err := io.ReadAll(a.stdin)
 			if err != nil {

@@ -23,7 +23,7 @@ removes its copy and its position. The rest of the file stays as it is, comments
 too. Queued reminders are sent all the same. When the repository is added again,
 commits that were made in between do not count.`,
 		Example:           "  vext follow remove widget",
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1, "one name"),
 		ValidArgsFunction: a.completeFollowed(1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return followRemove(a, cmd.Context(), args[0]) },
 	}

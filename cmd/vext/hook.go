@@ -35,7 +35,7 @@ A hook that is there already goes on working, and is what remains after remove.`
   vext hook install --vcs svn --domain example.org /srv/svn/widget
   vext hook status
   vext hook remove /srv/git/widget.git`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newHookInstall(a), newHookRemove(a), newHookStatus(a), newHookFire(a), newHookWork(a))
@@ -49,7 +49,7 @@ type hookOptions struct {
 }
 
 func (o *hookOptions) addVCS(c *cobra.Command) {
-	c.Flags().StringVar(&o.vcs, "vcs", "", "what keeps the repository: git, hg or svn (default: find out)")
+	c.Flags().StringVar(&o.vcs, "vcs", "", "the version control system that keeps the repository, `git|hg|svn` (default: find out)")
 	c.RegisterFlagCompletionFunc("vcs", cobra.FixedCompletions([]string{"git", "hg", "svn"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -58,13 +58,13 @@ func newHookInstall(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "install REPO",
 		Short: "Put the hook in; again to bring it up to date",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1, 1, "one repository"),
 		Example: `  vext hook install /srv/git/widget.git
   vext hook install --name src --branch main --branch 'stable/*' ~/src`,
 		RunE: func(cmd *cobra.Command, args []string) error { return installHook(a, cmd, args[0], &opts) },
 	}
 	opts.addVCS(c)
-	c.Flags().StringVar(&opts.name, "name", "", "what the repository is called (default: its directory)")
+	c.Flags().StringVar(&opts.name, "name", "", "call the repository `NAME` (default: its directory)")
 	c.Flags().StringVar(&opts.domain, "domain", "", "what makes the address of a committer who has only a login: login@`DOMAIN`")
 	c.Flags().StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
 	return c
@@ -159,7 +159,7 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 		return hinted{report.Err, "the hook is in place; once this is mended, run vext hook install again"}
 	}
 	for _, text := range report.Said {
-		fmt.Fprintf(a.stderr, "vext: hint: %s: %s\n", name, printable(text))
+		fmt.Fprintf(a.stderr, "vext: %s: %s\n", name, printable(text))
 	}
 	if place.Kind == vcs.Svn && hookedRepository(c, s).Domain == "" {
 		fmt.Fprintf(a.stderr, "vext: hint: %s: Subversion knows logins and no addresses: say --domain DOMAIN, or nobody can be written to\n", name)
@@ -239,7 +239,7 @@ func newHookRemove(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove REPO",
 		Short: "Take the hook out, and put back what was there before",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1, 1, "one repository"),
 
 		ValidArgsFunction: a.completeHooked,
 		RunE: func(cmd *cobra.Command, args []string) error {

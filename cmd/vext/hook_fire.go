@@ -20,7 +20,7 @@ func newHookFire(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:    "fire NAME",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   takes(1, 1, "one name"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			program, err := os.Executable()
 			if err != nil {
@@ -47,7 +47,7 @@ func newHookWork(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:    "work NAME",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   takes(1, 1, "one name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			told, err := io.ReadAll(a.stdin)
 			if err != nil {

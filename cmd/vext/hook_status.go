@@ -24,7 +24,7 @@ func newHookStatus(a *app) *cobra.Command {
 		Short: "Say how the hooks stand: of one repository, or of all",
 		Example: `  vext hook status
   vext hook status --json | jq -r '.[] | select(.ok | not).name'`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              takes(0, 1, "at most one repository"),
 		ValidArgsFunction: a.completeHooked,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, states, err := a.hookStates(cmd.Context(), args, opts.vcs)
@@ -170,7 +170,7 @@ func (s *hookStatus) words(zone *time.Location) string {
 	case !s.Registered:
 		return "not installed"
 	case s.Failures > 0:
-		return fmt.Sprintf("failed %s, since %s: %s", calendar.Plural(s.Failures, "time"), s.Failing.In(zone).Format("Mon 2 Jan 15:04"), s.Error)
+		return fmt.Sprintf("failed %s, since %s: %s", calendar.Times(s.Failures), s.Failing.In(zone).Format("Mon 2 Jan 15:04"), s.Error)
 	case s.LastLook == nil:
 		return "never looked at"
 	}

@@ -43,13 +43,13 @@ recorded and not sent; what is due later is queued; what is known stays as it is
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case opts.repository == "" && opts.since != "":
-				return errors.New("--since goes with --repository NAME")
+				return usageError{errors.New("--since goes with --repository NAME")}
 			case opts.repository == "":
-				return cobra.ExactArgs(1)(cmd, args)
+				return takes(1, 1, "one log")(cmd, args)
 			case opts.since == "":
-				return errors.New("--repository goes with --since DAY")
+				return usageError{errors.New("--repository goes with --since DAY")}
 			}
-			return cobra.NoArgs(cmd, args)
+			return noArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.makeState = !opts.dryRun
@@ -93,7 +93,8 @@ func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
 		if dryRun {
 			verb = "would import"
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s %d reminders; %d were known, %d lines are about something else\n", verb, n.New, n.Known, n.Other)
+		_, err = fmt.Fprintf(a.stdout, "%s %s; %s known, %s about something else\n", verb, calendar.Plural(n.New, "reminder"),
+			calendar.Verb(n.Known, "was", "were"), calendar.Verb(n.Other, "line is", "lines are"))
 		return err
 	})
 }
@@ -167,20 +168,29 @@ func repositoryNamed(q *queue.Queue, c *config.Config, name string) (follow.Stor
 }
 
 func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, dryRun bool) error {
-	verb := "were"
-	if dryRun {
-		verb = "would be"
+	asks := "ask"
+	if b.Asking == 1 {
+		asks = "asks"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: of %s, %d made since %s ask for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Asking, since.Long())
+	_, err := fmt.Fprintf(a.stdout, "%s: of %s, %d made since %s %s for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Asking, since.Long(), asks)
+	verb := func(n int) string {
+		switch {
+		case dryRun:
+			return "would be"
+		case n == 1:
+			return "was"
+		}
+		return "were"
+	}
 	for _, line := range []struct {
 		n    int
 		text string
 	}{
-		{b.Passed, "due before today: " + verb + " recorded, not sent"},
-		{b.Spooled, verb + " queued"},
+		{b.Passed, "due before today: " + verb(b.Passed) + " recorded, not sent"},
+		{b.Spooled, verb(b.Spooled) + " queued"},
 		{b.Known, "known already"},
-		{b.Copies, "don't count: copies of others, or not on a branch that counts"},
-		{b.Unclear, "are not understood, or have a recipient that allow does not list: " + verb + " set aside"},
+		{b.Copies, "not counted: copies of others, or not on a branch that counts"},
+		{b.Unclear, "not understood, or for a recipient that allow does not list: " + verb(b.Unclear) + " set aside"},
 	} {
 		if line.n > 0 && err == nil {
 			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)

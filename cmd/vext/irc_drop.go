@@ -19,7 +19,7 @@ func newIRCDrop(a *app) *cobra.Command {
 that was mistyped, of a channel that is no more. What is on the wire goes out all
 the same. Reminders stay; "vext cancel" takes those back.`,
 		Example: `  vext irc drop irc://no.such.host/ops`,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, 0, "one target or several"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, to := range args {
 				if _, err := target.Parse(to); err != nil {

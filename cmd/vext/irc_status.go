@@ -20,7 +20,7 @@ func newIRCCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "irc",
 		Short: "Say how the connections to IRC stand, and take lines back",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newIRCStatus(a), newIRCDrop(a))
@@ -40,7 +40,7 @@ none runs it says what waits in the outbox.
 "vext check" says whether something is wrong.`,
 		Example: `  vext irc status
   vext irc status --json | jq '.networks[]?.channels[] | select(.backlog > 0)'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, c, err := a.openQueue()
 			if err != nil {

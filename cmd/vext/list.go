@@ -12,6 +12,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/text"
 	"vext/queue"
 )
 
@@ -31,7 +32,7 @@ func newList(a *app) *cobra.Command {
   vext list --failed          what was set aside, and why
   vext list --sent --repository src --branch main
   vext list --json | jq -r '.[].subject'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			q, _, err := a.openQueue()
 			if err != nil {
@@ -76,13 +77,30 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 		err = printItems(w, items)
 	case opts.failed:
 		printFailed(w, styleFor(a.stdout), items)
-	default:
-		printDays(w, styleFor(a.stdout), width(a.stdout), items, q, opts.sent)
+	case len(items) > 0:
+		printDays(w, styleFor(a.stdout), width(a.stdout), items, q)
+	}
+	if len(items) == 0 && !opts.json {
+		_, err = fmt.Fprintln(w, opts.nothing())
 	}
 	if err != nil {
 		return err
 	}
 	return w.Flush()
+}
+
+// nothing says what the list has nothing of.
+func (opts *listOptions) nothing() string {
+	verb := "waits"
+	switch {
+	case opts.failed:
+		verb = "was set aside"
+	case opts.sent:
+		verb = "was sent"
+	case opts.due:
+		verb = "is due"
+	}
+	return "nothing " + opts.words() + verb
 }
 
 func choose(items []queue.Item, opts listOptions, q *queue.Queue) []queue.Item {
@@ -122,12 +140,8 @@ const (
 	subjectWidth  = 1000 // where there is no terminal nothing is cut
 )
 
-func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Queue, sent bool) {
+func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Queue) {
 	today := q.Today()
-	if len(items) == 0 {
-		fmt.Fprintln(w, map[bool]string{false: "nothing waits", true: "nothing was sent"}[sent])
-		return
-	}
 	subject := subjectWidth
 	if columns > 0 {
 		subject = max(20, columns-whoWidth-revisionWidth-7)
@@ -150,7 +164,7 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(text)))
 		}
 		if t := item.Tried; t != nil {
-			remark(fmt.Sprintf("tried %s: %s", calendar.Plural(t.Count, "time"), t.Why))
+			remark("tried " + calendar.Times(t.Count) + ": " + text.JoinLines(t.Why))
 		}
 		if item.Why != "" {
 			remark("held until " + calendar.Of(item.Until, q.Zone).Short(today) + ": " + item.Why)
@@ -200,10 +214,6 @@ func withID(item *queue.Item) string {
 
 // printFailed says what to do once for all that have it.
 func printFailed(w io.Writer, s style, items []queue.Item) {
-	if len(items) == 0 {
-		fmt.Fprintln(w, "nothing was set aside")
-		return
-	}
 	for i, group := range queue.ByAdvice(items, func(item *queue.Item) string { return item.Reason }) {
 		if i > 0 {
 			fmt.Fprintln(w)

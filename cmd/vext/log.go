@@ -14,7 +14,9 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/queue"
+	"vext/reminder"
 )
 
 type logOptions struct {
@@ -91,7 +93,7 @@ func showLog(a *app, opts *logOptions) error {
 		}
 	})
 	if err == nil && !p.any && !opts.json {
-		fmt.Fprintln(w, "nothing was done")
+		fmt.Fprintln(w, "nothing "+opts.words()+"was done")
 	}
 	if err == nil {
 		err = p.err
@@ -209,9 +211,12 @@ func (p *logPrinter) remark(e *history.Event) string {
 	}
 	add("by ", e.By)
 	reason := e.Reason
-	if e.Kind == history.Failed { // its other lines say what to do, as vext list --failed does
+	switch e.Kind {
+	case history.Told:
+		reason = "operator told: " + reminder.ToldWords(reason)
+	case history.Failed: // its other lines say what to do, as vext list --failed does
 		reason, _, _ = strings.Cut(reason, "\n")
 	}
-	add("", strings.Join(strings.Fields(reason), " "))
+	add("", text.JoinLines(reason))
 	return strings.Join(parts, ", ")
 }

@@ -51,13 +51,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			status = exitError
 		}
 	}()
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, user: who()}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, user: who(), root: os.Geteuid() == 0}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	strictCompletion(root)
+	cmd, err := root.ExecuteContextC(ctx)
+	err = a.forCommitter(err)
 	var code exitCode
 	var usage usageError
 	switch {
@@ -68,6 +70,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, syscall.EPIPE): // vext list | head
 		return exitOK
 	case errors.As(err, &usage):
+		if hintFor(err) == "" {
+			err = hinted{err, usageHint(cmd)}
+		}
 		report(stderr, err)
 		return exitUsage
 	}
@@ -79,12 +84,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
-
-// usageError is an error in the command line.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
 
 // hinted is an error with what to do about it.
 type hinted struct {
@@ -130,12 +129,9 @@ const replacedHint = "is its file system mounted? once the directory is back, ve
 
 func hintFor(err error) string {
 	var h hinted
-	var usage usageError
 	switch {
 	case errors.As(err, &h):
 		return h.hint
-	case errors.As(err, &usage):
-		return "see vext --help, or vext COMMAND --help"
 	case errors.As(err, new(*queue.ServingError)):
 		return "one is enough for a state directory; end that one first, or name another directory with --state"
 	case errors.Is(err, queue.ErrLocked):
@@ -173,7 +169,7 @@ commits on IRC as they arrive, and takes the place of irkerd.`,
   vext check                    is everything well?
   vext irc status               what waits to be told on IRC?
   vext demo                     the whole story in ten seconds`,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
@@ -181,13 +177,8 @@ commits on IRC as they arrive, and takes the place of irkerd.`,
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("vext {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
-		if err := c.ValidateFlagGroups(); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return flagGroups(c) }
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default $VEXT_CONFIG, else vext/vext.toml in /etc, /usr/local/etc or ~/.config)")
 	flags.StringVar(&a.state, "state", "", "state directory `DIR` (default $VEXT_STATE, else as configured, else /var/spool/vext)")
@@ -198,33 +189,6 @@ commits on IRC as they arrive, and takes the place of irkerd.`,
 		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a), newVersion(a),
 	)
 	root.SetHelpCommand(newHelp())
-	markUsage(root)
 	a.completeFlags(root)
-	root.Args = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		return unknownCommand(c, args[0])
-	}
 	return root
-}
-
-// markUsage does asUsage for every command below c.
-func markUsage(c *cobra.Command) {
-	for _, sub := range c.Commands() {
-		if sub.Args != nil {
-			sub.Args = asUsage(sub.Args)
-		}
-		markUsage(sub)
-	}
-}
-
-// asUsage marks what is wrong with the arguments as an error of usage.
-func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
 }

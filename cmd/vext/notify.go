@@ -38,7 +38,7 @@ kept. A TEXT of several lines is sent line by line; - reads it from standard
 input.`,
 		Example: `  vext notify ircs://irc.example.org/ops "the backup has failed"
   make test 2>&1 | tail -n 3 | vext notify irc://127.0.0.1/builds -`,
-		Args: cobra.MinimumNArgs(2),
+		Args: takes(2, 0, "a target and a text"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := target.Parse(args[0]); err != nil {
 				return usageError{err}

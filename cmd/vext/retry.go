@@ -25,7 +25,7 @@ next attempt.`,
 		ValidArgsFunction: a.completeIDs(0, failed),
 		Args: func(_ *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return errors.New("name what is to be tried again, or say --all")
+				return usageError{errors.New("name what is to be tried again, or say --all")}
 			}
 			return nil
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 	"vext/reminder"
@@ -25,7 +26,7 @@ every minute; two at once do no harm.`,
 		Example: `  vext run
   vext run --dry-run                  what would happen
   vext run --dry-run --now 2026-12-04 what would happen then`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.makeState = !dryRun
 			q, c, err := a.openQueue()
@@ -94,9 +95,9 @@ func printPreview(w io.Writer, s *reminder.Service) error {
 	return errors.Join(err, writeErr)
 }
 
-func detail(text string) string {
-	if text == "" {
+func detail(reason string) string {
+	if reason == "" {
 		return ""
 	}
-	return "\n           " + printable(strings.ReplaceAll(text, "\n", " "))
+	return "\n           " + printable(text.JoinLines(reason))
 }

@@ -28,7 +28,7 @@ forges ([http] and [[hook]]) and mails by LMTP ([lmtp]), and follows repositorie
 once, when it starts; the log goes to standard error, one line an event.`,
 		Example: `  vext serve
   systemctl enable --now vext    with contrib/systemd/vext.service`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.nowFlag != "" {
 				return usageError{errors.New("--now: vext serve goes by the clock")}
@@ -76,7 +76,7 @@ func (a *app) keepState(q *queue.Queue, log *slog.Logger) error {
 		return err
 	}
 	if last, _ := queue.Runs(q.State); isNew && last.IsZero() {
-		log.Warn("the state directory is new; is its file system mounted?", "state", q.State)
+		log.Info("the state directory is new; state_id in vext.toml(5) makes sure that it is always this one", "state", q.State, "state_id", id)
 	}
 	a.stateID = id
 	return nil

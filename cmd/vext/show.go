@@ -14,6 +14,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/queue"
 )
 
@@ -24,7 +25,7 @@ func newShow(a *app) *cobra.Command {
 		Short: "Show one reminder and what has happened to it",
 		Example: `  vext show 0123456789ab
   vext show --raw 0123456789ab | less    the mail as it came`,
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1, "one ID"),
 		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
 		RunE: a.orControl(toRead, func(_ *cobra.Command, args []string) error {
 			q, _, err := a.openQueue()
@@ -52,11 +53,11 @@ func newShow(a *app) *cobra.Command {
 				return printJSON(a.stdout, shown)
 			}
 			s := styleFor(a.stdout)
-			text := shown.text(s, q)
+			page := shown.text(s, q)
 			if successor != nil {
-				text += "\n" + amended(item, successor) + ":\n\n" + shown.Successor.text(s, q)
+				page += "\n" + amended(item, successor) + ":\n\n" + shown.Successor.text(s, q)
 			}
-			_, err = io.WriteString(a.stdout, text)
+			_, err = io.WriteString(a.stdout, page)
 			return err
 		}),
 	}
@@ -119,7 +120,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	fmt.Fprintln(&b, s.bold(printable(cmp.Or(item.Subject, item.Name))))
 	fact := func(label, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(strings.ReplaceAll(value, "\n", " ")))
+			fmt.Fprintf(&b, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(text.JoinLines(value)))
 		}
 	}
 	state := map[string]string{
@@ -154,7 +155,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		if e.Time.Sub(q.Now) > time.Hour {
 			said = "(by a clock that was ahead) " + said
 		}
-		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(strings.ReplaceAll(said, "\n", " ")))
+		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(text.JoinLines(said)))
 	}
 	return b.String()
 }

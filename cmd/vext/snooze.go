@@ -27,7 +27,7 @@ week. A reminder that was sent is sent again then.`,
   vext snooze 0123456789ab in 2 weeks
   vext snooze 0123456789ab monday
   vext snooze 0123456789ab 2026-12-24`,
-		Args:              cobra.MinimumNArgs(2),
+		Args:              takes(2, 0, "an ID and a period"),
 		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
 		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
 			words := strings.Join(args[1:], " ")

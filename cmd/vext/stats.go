@@ -32,7 +32,7 @@ a log of MFCns was imported, and where the configured title says "MFC".`,
 		Example: `  vext stats
   vext stats --since 2026-01-01 --by month
   vext stats --by repository --csv`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return stats(a, opts) },
 	}
 	flags := c.Flags()

@@ -4,7 +4,9 @@ package main
 //
 //   - Standard output is for what was asked for, standard error for the rest.
 //   - Nothing is printed by a run that had nothing to do: cron would mail it.
-//   - Errors are `vext: error: ...`, what to do about them `vext: hint: ...`.
+//   - Errors are `vext: error: ...`, and what is left to be mended by itself
+//     `vext: warning: ...`; what to do about them is `vext: hint: ...`. What
+//     happened is `vext: NAME: ...`, of the repository NAME.
 //   - Days come with their weekday and how far they are: Fri 4 Dec, in 2 weeks.
 //   - Colour only on a terminal, and never with NO_COLOR (no-color.org).
 //   - --json prints for programs what the table prints for people.

@@ -68,16 +68,31 @@ func cutNow(s string) (p Period, rest string, ok bool) {
 	return Period{}, s, false
 }
 
-// cutDate takes off a date: 2026-12-24, 2026/12/24, 24 Dec 2026, Dec 24, 2026,
-// or one with the day of the week before it.
+// cutDate takes off a date.
 func cutDate(s string) (p Period, rest string, ok bool) {
+	p, rest, err := readDate(s)
+	return p, rest, err == nil
+}
+
+// readDate takes off a date: 2026-12-24, 2026/12/24, 24 Dec 2026, Dec 24, 2026,
+// or one with the day of the week before it. The error is errNoDay for one that
+// no calendar has, and errUnreadable for what is none.
+func readDate(s string) (p Period, rest string, err error) {
+	err = errUnreadable
+	parse := func(layout, text string) (time.Time, bool) {
+		t, failed := time.Parse(layout, text)
+		if e, ok := failed.(*time.ParseError); ok && strings.HasSuffix(e.Message, "out of range") {
+			err = errNoDay
+		}
+		return t, failed == nil
+	}
 	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '-' && r != '/' })
 	if end < 0 {
 		end = len(s)
 	}
 	for _, layout := range []string{"2006-1-2", "2006/1/2"} {
-		if t, err := time.Parse(layout, s[:end]); err == nil {
-			return datePeriod(t), s[end:], true
+		if t, ok := parse(layout, s[:end]); ok {
+			return datePeriod(t), s[end:], nil
 		}
 	}
 	words := strings.SplitN(s, " ", 5)
@@ -85,16 +100,16 @@ func cutDate(s string) (p Period, rest string, ok bool) {
 		words = words[1:]
 	}
 	if len(words) < 3 || len(words[2]) < 4 {
-		return Period{}, s, false
+		return Period{}, s, err
 	}
 	year, behind := words[2][:4], words[2][4:]
 	written := words[0] + " " + strings.TrimRight(words[1], ",") + " " + year
 	for _, layout := range []string{"2 Jan 2006", "2 January 2006", "Jan 2 2006", "January 2 2006"} {
-		if t, err := time.Parse(layout, written); err == nil && strings.TrimLeft(behind, "0123456789") == behind {
-			return datePeriod(t), behind + " " + strings.Join(words[3:], " "), true
+		if t, ok := parse(layout, written); ok && strings.TrimLeft(behind, "0123456789") == behind {
+			return datePeriod(t), behind + " " + strings.Join(words[3:], " "), nil
 		}
 	}
-	return Period{}, s, false
+	return Period{}, s, err
 }
 
 func datePeriod(t time.Time) Period {

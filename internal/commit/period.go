@@ -48,6 +48,7 @@ var (
 	ErrTooLong = errors.New("more than ten years")
 
 	errUnreadable = errors.New("not a period such as \"2 weeks\" or \"2026-12-24\"")
+	errNoDay      = errors.New("a day that does not exist") // 2026-02-30
 )
 
 // ParsePeriod reads the value of a trailer: a period such as "2 weeks", "2-3
@@ -62,14 +63,17 @@ func ParsePeriod(value string) (Period, error) {
 		return Period{}, ErrNoPeriod
 	}
 	s, between := cutPreface(s)
-	if p, rest, ok := cutDate(s); ok && isRemark(rest) {
-		return p, nil
+	date, rest, dateErr := readDate(s)
+	if dateErr == nil && isRemark(rest) {
+		return date, nil
 	}
 	if p, rest, ok := cutNow(s); ok && isRemark(rest) {
 		return p, nil
 	}
 	p, rest, ok := cutRange(s, between)
 	switch {
+	case dateErr == errNoDay:
+		return Period{}, errNoDay
 	case !ok || !isRemark(cutAddition(rest)):
 		return Period{}, errUnreadable
 	case p.Days > maxDays || p.Months > maxMonths || p.Months > 0 && p.Days > 0 && p.Months*31+p.Days > maxMonths*30:

@@ -195,6 +195,11 @@ func TestUnreadablePeriod(t *testing.T) {
 			t.Errorf("%q: %v, %v; want an error", value, p, err)
 		}
 	}
+	for _, value := range []string{"2026-02-30", "2026-13-01", "2027/2/29", "30 Feb 2027", "Feb 30, 2027", "Fri 31 Nov 2026", "2026-02-30."} {
+		if p, err := ParsePeriod(value); err != errNoDay {
+			t.Errorf("%q: %v, %v; want %v", value, p, err, errNoDay)
+		}
+	}
 	for _, value := range []string{"11 years", "121 months", "522 weeks", "3654 days", "87673 hours", "10 years and 1 day", "9-11 years", "99999999999999999999 days", strings.Repeat("9", 1000)} {
 		if p, err := ParsePeriod(value); !errors.Is(err, ErrTooLong) {
 			t.Errorf("%.40q: %v, %v; want ErrTooLong", value, p, err)

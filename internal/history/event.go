@@ -85,7 +85,11 @@ func Describe(e *Event, zone *time.Location) string {
 	}
 	text := e.Kind
 	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed) {
-		text += " for " + due.Long()
+		before := " for "
+		if e.Kind == Snoozed {
+			before = " until "
+		}
+		text += before + due.Long()
 	}
 	if e.Kind == Sent || e.Kind == Explained {
 		text += " to " + e.Address

@@ -24,6 +24,17 @@ func OneLine(s string) string {
 	}, s))
 }
 
+// JoinLines returns the lines of s as one, with semicolons between them.
+func JoinLines(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
 // Clean returns s without control characters but \n and tabs.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -25,3 +25,11 @@ func TestShorten(t *testing.T) {
 		}
 	}
 }
+
+func TestJoinLines(t *testing.T) {
+	for s, want := range map[string]string{"": "", "a": "a", "a\nb\n": "a; b", "a\r\n\n  b c\n": "a; b c"} {
+		if got := JoinLines(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}

@@ -131,6 +131,6 @@ func (p *pass) byDate(r vcs.Range, after time.Time, why string) vcs.Range {
 // these ask for a reminder.
 func (p *pass) noteByDate(why string, commits, asking int) {
 	if why != "" {
-		p.note("%s: %s, %d ask for a reminder", why, calendar.Plural(commits, "commit"), asking)
+		p.note("%s: %s, %s for a reminder", why, calendar.Plural(commits, "commit"), calendar.Verb(asking, "asks", "ask"))
 	}
 }
