@@ -113,9 +113,8 @@ func (s *Service) snoozed(standing *history.Standing, login string) string {
 // command returns how a command begins that the reader of a mail is to type.
 func (s *Service) command() string { return cmp.Or(s.Vext, "vext") }
 
-// firstName returns what a person is called in a salutation: the first word of
-// the name, or of what stands behind the comma in "Miller, Jane", else the
-// login.
+// firstName returns what to call a person in a salutation: the first word of the
+// name, or of the part after the comma in "Miller, Jane", or else the login.
 func firstName(name, login string) string {
 	first, rest, _ := strings.Cut(name, " ")
 	switch {
