@@ -28,6 +28,7 @@ fi
 unshare --mount --pid --fork true || unable 'unshare(1) may not make namespaces here'
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/vext-fresh.XXXXXX")
+chmod 755 "$root" # other users must be able to enter it
 trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM
 
