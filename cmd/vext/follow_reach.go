@@ -58,6 +58,7 @@ func (a *app) probe(ctx context.Context, c *config.Config, kind vcs.Kind, url we
 	}
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, args[0], append(args[1:], "follow", "reach", "--vcs", string(kind))...)
+	cmd.Dir = "/"                                                  // that user may not enter where root is
 	cmd.Stdin, cmd.Stderr = strings.NewReader(url.Reveal()), &said // where ps shows no password
 	out, err := cmd.Output()
 	found := vcs.Kind(strings.TrimSpace(string(out)))
