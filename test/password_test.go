@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"vext/internal/testkit"
@@ -24,7 +25,8 @@ func TestPasswordIsSeenByNobody(t *testing.T) {
 	behind, err := url.Parse(serveGit(t, w.dir))
 	ok(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(behind)
-	asked, refuses := 0, false
+	var asked atomic.Int64
+	var refuses atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range files {
@@ -32,12 +34,12 @@ func TestPasswordIsSeenByNobody(t *testing.T) {
 				t.Errorf("ps shows %q", data)
 			}
 		}
-		if _, given, known := r.BasicAuth(); !known || given != password || refuses {
+		if _, given, known := r.BasicAuth(); !known || given != password || refuses.Load() {
 			rw.Header().Set("WWW-Authenticate", `Basic realm="w"`)
 			http.Error(rw, "no", http.StatusUnauthorized)
 			return
 		}
-		asked++
+		asked.Add(1)
 		proxy.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(server.Close)
@@ -65,10 +67,10 @@ func TestPasswordIsSeenByNobody(t *testing.T) {
 		return all
 	}
 	look("-v follow --once widget", "run", "check", "list", "list --json", "import --repository widget --since 2020-01-01")
-	if asked == 0 || len(w.list()) != 2 {
-		t.Errorf("the server was asked %d times; %d commits", asked, len(w.list()))
+	if asked.Load() == 0 || len(w.list()) != 2 {
+		t.Errorf("the server was asked %d times; %d commits", asked.Load(), len(w.list()))
 	}
-	refuses = true
+	refuses.Store(true)
 	contains(t, look("-v follow --once widget", "check", "run"), "Authentication failed")
 }
 

@@ -289,7 +289,7 @@ type job struct {
 
 // tries is how often a point is aimed at that was missed, because the
 // goroutines ran on other threads than in the clean run.
-const tries = 12
+const tries = 40
 
 // repeats is how often the same call is disturbed: what is done for a second
 // message is done for a third.
