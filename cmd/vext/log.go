@@ -62,11 +62,7 @@ func showLog(a *app, opts *logOptions) error {
 	if err != nil {
 		return err
 	}
-	since, err := parseDay(opts.since, "--since", c.Zone)
-	if err != nil {
-		return err
-	}
-	until, err := parseDay(opts.until, "--until", c.Zone)
+	since, until, err := parseDays(opts.since, opts.until, c.Zone)
 	if err != nil {
 		return err
 	}

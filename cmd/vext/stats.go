@@ -54,11 +54,7 @@ func stats(a *app, opts statsOptions) error {
 	if err != nil {
 		return err
 	}
-	since, err := parseDay(opts.since, "--since", c.Zone)
-	if err != nil {
-		return err
-	}
-	until, err := parseDay(opts.until, "--until", c.Zone)
+	since, until, err := parseDays(opts.since, opts.until, c.Zone)
 	if err != nil {
 		return err
 	}
@@ -84,6 +80,14 @@ func stats(a *app, opts statsOptions) error {
 		columns = 80
 	}
 	return s.WriteBars(a.stdout, columns)
+}
+
+// parseDays reads the values of --since and --until.
+func parseDays(since, until string, zone *time.Location) (from, to calendar.Day, err error) {
+	if from, err = parseDay(since, "--since", zone); err == nil {
+		to, err = parseDay(until, "--until", zone)
+	}
+	return from, to, err
 }
 
 // parseDay reads a day; a time counts as the day that it falls on.
