@@ -147,8 +147,8 @@ type point struct {
 }
 
 // count returns which call strace is to wait for.
-func (p *point) count(byPath bool) int {
-	if byPath && p.path != "" {
+func (p *point) count() int {
+	if p.path != "" {
 		return p.ofPath
 	}
 	return p.nth
@@ -263,14 +263,17 @@ func (j *job) isAlways(call string) bool {
 	return slices.ContainsFunc(j.always, func(what string) bool { return strings.HasPrefix(what, call+":") })
 }
 
-// inject runs a program that meets a fault at a point.
+// inject runs a program that meets a fault at a point. Where the point has a
+// path, strace sees and counts the calls with that path only, and so it finds
+// the call on whichever thread it is made; what is always injected is injected
+// into those alone, too.
 func inject(w *world, job *job, p point, f fault) result {
 	w.t.Helper()
 	var options []string
-	if p.path != "" && len(job.always) == 0 {
+	if p.path != "" {
 		options = []string{"-P", filepath.Join(w.root, p.path)}
 	}
-	return trace(w, job, fmt.Sprintf("%s:%s:when=%d", p.call, f, p.count(len(job.always) == 0)), options...)
+	return trace(w, job, fmt.Sprintf("%s:%s:when=%d", p.call, f, p.count()), options...)
 }
 
 // A job is a program and the world that it is disturbed in.
@@ -289,7 +292,7 @@ type job struct {
 
 // tries is how often a point is aimed at that was missed, because the
 // goroutines ran on other threads than in the clean run.
-const tries = 40
+const tries = 12
 
 // repeats is how often the same call is disturbed: what is done for a second
 // message is done for a third.
