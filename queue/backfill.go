@@ -74,7 +74,7 @@ func (q *Queue) knownOf(plan []Decision, kind string) (*history.Knowledge, error
 // same.
 func (q *Queue) undecided() (func(*Decision) bool, error) {
 	spooled, err := q.Spooled()
-	failed, failedErr := q.Failed()
+	failed, failedErr := q.Quarantined()
 	there := &commit.Index[*Item]{}
 	all := append(spooled, failed...)
 	for i := range all {
@@ -83,7 +83,7 @@ func (q *Queue) undecided() (func(*Decision) bool, error) {
 	isUndecided := func(d *Decision) (found bool) {
 		there.Find(d.Event.Key, func(item *Item) bool {
 			found = !commit.Forgeable(item.Source) ||
-				item.Place == InFailed && d.isTo(said{address: item.Address}) && item.Asked == d.Event.Asked
+				item.Place == InQuarantine && d.isTo(said{address: item.Address}) && item.Asked == d.Event.Asked
 			return !found
 		})
 		return found

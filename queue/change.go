@@ -34,7 +34,7 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	if day.Before(q.Today()) {
 		return day, fmt.Errorf("%s is past", day.Long())
 	}
-	if item.Place == InFailed && !item.readable() {
+	if item.Place == InQuarantine && !item.readable() {
 		return day, fmt.Errorf("%s can't be queued: %s", item.Name, item.Reason)
 	}
 	if item.Place == InQueue && day == item.Day && !byName.Done && byName.Tried == nil && byName.Limited == nil {
@@ -113,7 +113,7 @@ func (q *Queue) tidy(item *Item) error {
 	switch item.Place {
 	case InQueue:
 		return q.SyncDay(item.Day)
-	case InFailed:
+	case InQuarantine:
 		return disk.Remove(item.Path + whySuffix)
 	}
 	return nil
@@ -126,11 +126,11 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	switch {
 	case err != nil:
 		return err
-	case moved != nil && item.Place != InFailed:
+	case moved != nil && item.Place != InQuarantine:
 		return moved
 	case item.Place == InDone && byName.Ended != nil && byName.Ended.Kind == history.Cancelled:
 		return ErrUnchanged
-	case item.Place == InFailed && (byName.Queued == nil || moved != nil):
+	case item.Place == InQuarantine && (byName.Queued == nil || moved != nil):
 		// It may be a forgery, and must not stand for the true commit; nor does it
 		// stand for one that was amended.
 		item.Key = ""
@@ -153,7 +153,7 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 	unclear := map[string]bool{}
 	var plan []Decision
 	for i := range items {
-		if items[i].Place != InFailed {
+		if items[i].Place != InQuarantine {
 			continue
 		}
 		m, err := q.Read(items[i].Path)
@@ -178,7 +178,7 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 // decides about it again; for a reminder in the queue that could not be sent
 // it ends the pause before the next attempt.
 func (q *Queue) Retry(item *Item, by string) error {
-	if item.Place != InFailed && item.Place != InQueue {
+	if item.Place != InQuarantine && item.Place != InQueue {
 		return fmt.Errorf("%s is neither set aside nor waiting to be sent again", item.Name)
 	}
 	info, err := os.Lstat(item.Path)

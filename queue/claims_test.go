@@ -98,7 +98,7 @@ var states = map[string]func(t *testing.T, q *Queue, name string){
 	"quarantined": func(t *testing.T, q *Queue, name string) {
 		plan(t, q)
 		item := findItem(t, q, name)
-		act(t, q.SetAside(item.Entry(), *item.Event, "550"))
+		act(t, q.Quarantine(item.Entry(), *item.Event, "550"))
 	},
 	"on IRC": func(t *testing.T, q *Queue, name string) {
 		plan(t, q)

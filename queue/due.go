@@ -51,41 +51,41 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 	return entries, err
 }
 
-// A Foreign is a thing in the queue that is no message.
-type Foreign struct {
+// A StrayFile is a thing in the queue that is no message.
+type StrayFile struct {
 	Path, Name string
 	Reason     string
 }
 
-// Foreigners returns what lies in the queue and is no message, and what lies in
+// StrayFiles returns what lies in the queue and is no message, and what lies in
 // the history in the place of a year's file or of a day.
-func (q *Queue) Foreigners() ([]Foreign, error) {
+func (q *Queue) StrayFiles() ([]StrayFile, error) {
 	days, others, err := q.days()
-	var found []Foreign
+	var found []StrayFile
 	for _, f := range others {
 		reason := "not a directory of a day (YYYYMMDD), which is all that belongs into queue/"
-		found = append(found, Foreign{filepath.Join(q.dir(), f.Name()), f.Name(), reason})
+		found = append(found, StrayFile{filepath.Join(q.dir(), f.Name()), f.Name(), reason})
 	}
 	for _, day := range days {
 		files, dirErr := readDir(q.dayDir(day))
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
 			if reason := foreign(f); reason != "" {
-				found = append(found, Foreign{filepath.Join(q.dayDir(day), f.Name()), f.Name(), reason})
+				found = append(found, StrayFile{filepath.Join(q.dayDir(day), f.Name()), f.Name(), reason})
 			}
 		}
 	}
 	strays, strayErr := q.History.Strays()
 	for _, path := range strays {
-		found = append(found, Foreign{path, filepath.Base(path), "not a regular file, where a year of the history should be"})
+		found = append(found, StrayFile{path, filepath.Base(path), "not a regular file, where a year of the history should be"})
 	}
 	done, doneErr := readDir(q.done())
 	for _, f := range done {
 		if _, parseErr := calendar.Parse(f.Name()); parseErr == nil && !f.IsDir() {
-			found = append(found, Foreign{filepath.Join(q.done(), f.Name()), f.Name(), "not a directory, where that of a day should be"})
+			found = append(found, StrayFile{filepath.Join(q.done(), f.Name()), f.Name(), "not a directory, where that of a day should be"})
 		}
 	}
-	found = slices.DeleteFunc(found, func(f Foreign) bool { return !isMovable(f.Path) })
+	found = slices.DeleteFunc(found, func(f StrayFile) bool { return !isMovable(f.Path) })
 	return found, errors.Join(err, strayErr, doneErr)
 }
 
@@ -96,10 +96,10 @@ func isMovable(path string) bool {
 	return err != nil || !info.IsDir() || unix.Access(path, unix.W_OK) == nil
 }
 
-// SetForeignersAside moves what is no message out of the queue, and returns
+// QuarantineStrays moves what is no message out of the queue, and returns
 // what it moved. A stray in the place of a year's file is moved before the move is
 // recorded, because the record may belong into that file.
-func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error) {
+func (q *Queue) QuarantineStrays(found []StrayFile) (moved []StrayFile, err error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -112,7 +112,7 @@ func (q *Queue) SetForeignersAside(found []Foreign) (moved []Foreign, err error)
 	for _, f := range found {
 		event := history.Event{Time: history.Stamp(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
 		record := func() error { return q.History.Append(event) }
-		move := func() error { return q.setAside(f.Path, f.Name, f.Reason) }
+		move := func() error { return q.quarantine(f.Path, f.Name, f.Reason) }
 		first, second := record, move
 		if filepath.Dir(f.Path) == q.History.Dir() {
 			first, second = move, record

@@ -16,11 +16,11 @@ import (
 
 // Places where a message can be.
 const (
-	InSpool  = "spool"
-	InQueue  = "queue"
-	InFailed = "failed"
-	InDone   = "done" // sent, cancelled, or ignored by the policy
-	InSent   = "sent" // no place: a reminder that the history says was sent
+	InSpool      = "spool"
+	InQueue      = "queue"
+	InQuarantine = "failed"
+	InDone       = "done" // sent, cancelled, or ignored by the policy
+	InSent       = "sent" // no place: a reminder that the history says was sent
 )
 
 // An Item is a message as a person sees it in a list: where it is, and what
@@ -174,12 +174,12 @@ func (q *Queue) Spooled() ([]Item, error) {
 	return items, err
 }
 
-// Failed returns what was set aside, with its reasons.
-func (q *Queue) Failed() ([]Item, error) {
-	failures, err := q.Failures()
+// Quarantined returns what was set aside, with its reasons.
+func (q *Queue) Quarantined() ([]Item, error) {
+	failures, err := q.QuarantinedFiles()
 	var items []Item
 	for _, f := range failures {
-		item := Item{Name: f.Name, Place: InFailed, Path: f.Path, Reason: f.Reason, Event: &history.Event{Name: f.Name}}
+		item := Item{Name: f.Name, Place: InQuarantine, Path: f.Path, Reason: f.Reason, Event: &history.Event{Name: f.Name}}
 		if spool.IsName(f.Name) {
 			item.fill(q, nil)
 		}
@@ -242,7 +242,7 @@ func (q *Queue) Find(id string) ([]Item, error) {
 
 // places returns the lists of what is kept, in the order in which an ID means it.
 func (q *Queue) places() []func() ([]Item, error) {
-	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Failed, q.Done}
+	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Quarantined, q.Done}
 }
 
 // FindAmong is Find among some items alone; of the others it tells nothing. What

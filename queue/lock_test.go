@@ -114,9 +114,9 @@ func TestPlanted(t *testing.T) {
 			act(t, plant(filepath.Join(q.State, path)))
 			put(t, q, mail{id: "a"}, mail{id: "soon", asks: "MFC after: soon"})
 			for run := range 3 {
-				found, err := q.Foreigners()
+				found, err := q.StrayFiles()
 				act(t, err)
-				moved, err := q.SetForeignersAside(found)
+				moved, err := q.QuarantineStrays(found)
 				act(t, err)
 				p, err := q.Plan(nil)
 				act(t, err)
@@ -133,7 +133,7 @@ func TestPlanted(t *testing.T) {
 			if items, err := q.Waiting(); err != nil || len(items) != 1 {
 				t.Errorf("%s as %s: %v, %+v", what, path, err, items)
 			}
-			for _, list := range []func() ([]Item, error){q.Spooled, q.Failed, q.Done} {
+			for _, list := range []func() ([]Item, error){q.Spooled, q.Quarantined, q.Done} {
 				if _, err := list(); err != nil {
 					t.Errorf("%s as %s: %v", what, path, err)
 				}

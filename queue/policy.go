@@ -22,7 +22,7 @@ type Policy struct {
 	Allow        []string
 	Trailers     []string // names in addition to the usual ones
 	ToAuthor     bool     // remind the author instead of the committer
-	Ways         []Way    // which way reminders go; by mail where none matches
+	Routes       []Route  // which way reminders go; by mail where none matches
 
 	// Names are the other names under which repositories arrive, as
 	// commit.RepositoryName writes them and in lower case, with the one that

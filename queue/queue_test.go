@@ -202,7 +202,7 @@ func TestFailedIsNoDuplicate(t *testing.T) {
 	}
 	put(t, q, mail{id: "forged", hash: hash + "00", from: "x@elsewhere.example"})
 	schedule(t, q) // a second of that name keeps the first
-	failures, _ := q.Failures()
+	failures, _ := q.QuarantinedFiles()
 	if len(failures) != 2 {
 		t.Errorf("%+v", failures)
 	}
@@ -334,7 +334,7 @@ func TestRetryOfGivenDay(t *testing.T) {
 	if _, err := q.Snooze(one(t, q, "a"), period(t, "1 week"), "ops"); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.SetAside(one(t, q, "a").Entry(), history.Event{}, "no such user"); err != nil {
+	if err := q.Quarantine(one(t, q, "a").Entry(), history.Event{}, "no such user"); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"a", "b"} {
@@ -368,7 +368,7 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	item = one(t, q, "a")
-	if err := q.SetAside(item.Entry(), *item.Event, "refused"); err != nil {
+	if err := q.Quarantine(item.Entry(), *item.Event, "refused"); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.Retry(one(t, q, "a"), "ops"); err != nil {
@@ -380,7 +380,7 @@ func TestRetry(t *testing.T) {
 }
 
 // Things that are no messages are moved out of the queue, whatever they are.
-func TestForeigners(t *testing.T) {
+func TestStrayFiles(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "a"})
 	schedule(t, q)
@@ -394,20 +394,20 @@ func TestForeigners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found, err := q.Foreigners()
+	found, err := q.StrayFiles()
 	if err != nil || len(found) != 6 {
 		t.Fatalf("%d: %+v, %v", len(found), found, err)
 	}
-	if moved, err := q.SetForeignersAside(found); err != nil || len(moved) != 6 {
+	if moved, err := q.QuarantineStrays(found); err != nil || len(moved) != 6 {
 		t.Fatalf("%d moved: %v", len(moved), err)
 	}
 	if items, _ := q.Waiting(); len(items) != 1 || items[0].Name != "a" {
 		t.Errorf("waiting: %+v", items)
 	}
-	if failures, _ := q.Failures(); len(failures) != 6 {
+	if failures, _ := q.QuarantinedFiles(); len(failures) != 6 {
 		t.Errorf("set aside: %+v", failures)
 	}
-	if found, _ := q.Foreigners(); len(found) > 0 {
+	if found, _ := q.StrayFiles(); len(found) > 0 {
 		t.Errorf("still there: %+v", found)
 	}
 }

@@ -313,7 +313,7 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 		if d.stays {
 			return nil
 		}
-		return q.setAside(path, d.Name, d.Event.Reason)
+		return q.quarantine(path, d.Name, d.Event.Reason)
 	case history.Ignored: // kept for a while: the policy may be wrong
 		return q.Finish(Entry{Name: d.Name, Path: path})
 	default:

@@ -14,7 +14,7 @@ import (
 // case it says in SupersededBy of the item to what its commit was amended. A
 // message that was quarantined stands for itself.
 func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
-	if item.Place == InFailed {
+	if item.Place == InQuarantine {
 		return nil, nil
 	}
 	key, name := q.History.Known(item.Key), ""

@@ -168,7 +168,7 @@ func (s *supersession) restore(standing *history.Standing, e *history.Event, key
 // finishFailed removes the quarantined message of a commit, and returns its name, ""
 // when there is none.
 func (s *supersession) finishFailed(key string) (name string) {
-	items, _ := s.queue.Failed() // one that can't be read stays there
+	items, _ := s.queue.Quarantined() // one that can't be read stays there
 	for i := range items {
 		item := &items[i]
 		if !commit.SameCommit(s.queue.History.Known(item.Key), key) {

@@ -252,12 +252,12 @@ func TestSupersedeFailed(t *testing.T) {
 	s.q.Policy.Allow = []string{"nobody@example.org"}
 	s.do("was hook")
 	s.q.Policy.Allow = []string{"*@example.org"}
-	if items, err := s.q.Failed(); err != nil || len(items) != 1 {
+	if items, err := s.q.Quarantined(); err != nil || len(items) != 1 {
 		t.Fatalf("%v, %+v", err, items)
 	}
 	s.do("is hook")
 	s.do("gone")
-	failures, err := s.q.Failures()
+	failures, err := s.q.QuarantinedFiles()
 	if err != nil || len(failures) != 0 {
 		t.Errorf("%v, %+v", err, failures)
 	}

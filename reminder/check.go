@@ -133,7 +133,7 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	var queued, sent time.Time
 	lines := history.NewLines(s.Queue.Now)
 	held := map[string]*history.Event{}
-	failures, failErr := s.Queue.Failures()
+	failures, failErr := s.Queue.QuarantinedFiles()
 	unclear := map[string]bool{} // the names of those that are not understood
 	for i := range failures {
 		unclear[failures[i].Name] = false

@@ -27,7 +27,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	if !s.Explain {
 		return nil, nil
 	}
-	entries, err := s.Queue.FailedEntries()
+	entries, err := s.Queue.QuarantinedEntries()
 	if len(entries) == 0 {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (s *Service) handOver(ctx context.Context, items []*dueItem, sum *Summary) 
 // it is, as long as the rules name the target.
 func (h *handover) take(item *dueItem) error {
 	lines := item.byName.LinesOf(item.entry.Day.String())
-	isPlain := len(h.Queue.Policy.Ways) == 0 && len(lines) == 0
+	isPlain := len(h.Queue.Policy.Routes) == 0 && len(lines) == 0
 	if isPlain || item.isDone() || item.isSnoozed() || h.handed[item.event.Key] {
 		h.mails = append(h.mails, item)
 		return nil
@@ -70,7 +70,7 @@ func (h *handover) take(item *dueItem) error {
 		h.mails = append(h.mails, item) // said in its turn
 		return nil
 	}
-	way := h.Queue.Policy.WayOf(&m.Commit)
+	way := h.Queue.Policy.RouteOf(&m.Commit)
 	lines = wanted(lines, &way)
 	waits, why := waiting(lines)
 	switch {
@@ -110,7 +110,7 @@ func waiting(lines []*history.Line) (waits bool, why string) {
 
 // hand takes an item's lines for the targets that have none, and those that the
 // outbox has lost.
-func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Way, lines []*history.Line, waits bool) error {
+func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Route, lines []*history.Line, waits bool) error {
 	event := h.handedEvent(item, m, way)
 	var w Words
 	isNew, isAgain, isLate := false, false, false
@@ -159,7 +159,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Way, lines []
 }
 
 // handedEvent returns the event of an item's lines, but for their target.
-func (h *handover) handedEvent(item *dueItem, m *queue.Message, way queue.Way) history.Event {
+func (h *handover) handedEvent(item *dueItem, m *queue.Message, way queue.Route) history.Event {
 	e := item.event
 	to := h.Queue.Policy.Recipient(&m.Commit)
 	e.Time, e.Kind, e.Name, e.Due = history.Stamp(h.Queue.Now), history.Handed, item.entry.Name, item.entry.Day.String()

@@ -133,6 +133,6 @@ func awayFor(first, last int) func(testing.TB, int, *Service, *outlet) {
 // renamed gives the channel another name on the second day.
 func renamed(t testing.TB, day int, s *Service, _ *outlet) {
 	if day > 0 {
-		s.Queue.Policy.Ways = []queue.Way{way(t, "irc://irc.example.org/#new", "irc://h/jane,isnick")}
+		s.Queue.Policy.Routes = []queue.Route{way(t, "irc://irc.example.org/#new", "irc://h/jane,isnick")}
 	}
 }

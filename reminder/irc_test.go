@@ -170,7 +170,7 @@ func TestIRCAndAllow(t *testing.T) {
 	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
 	irc.refuse("", "banned")
 	mustRun(t, s, 0, "1 set aside")
-	failures, _ := s.Queue.Failures()
+	failures, _ := s.Queue.QuarantinedFiles()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "IRC could not be had: "+channel+": banned\nx@elsewhere.example may not be written to") {
 		t.Errorf("%+v", failures)
 	}
@@ -240,7 +240,7 @@ func TestOutboxFails(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	both := way(t, "mail", channel)
 	both.Committers = []string{"jane@*"}
-	s.Queue.Policy.Ways = append(s.Queue.Policy.Ways[:0:0], both, way(t, "mail"))
+	s.Queue.Policy.Routes = append(s.Queue.Policy.Routes[:0:0], both, way(t, "mail"))
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	put(t, s, "b", "Ida <ida@example.org>", "MFC after: 0 days")
 	irc.err = errors.New("no space left on device")

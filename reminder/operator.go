@@ -146,7 +146,7 @@ func (n *Numbers) count(e *history.Event, day calendar.Day) {
 func (s *Service) complete(all *news) error {
 	n := all.month
 	entries, err := s.Queue.Entries(calendar.Day{})
-	failures, failErr := s.Queue.Failures()
+	failures, failErr := s.Queue.QuarantinedFiles()
 	n.Waiting, n.Overdue, n.Aside = len(entries), s.overdue(s.notForIRC(entries, all.lines)), len(failures)
 	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
 	return errors.Join(err, failErr)

@@ -172,13 +172,13 @@ func newIRC(t testing.TB, to ...string) (*Service, *sender, *outlet) {
 	s, out := newService(t)
 	irc := &outlet{t: t}
 	s.IRC = irc
-	s.Queue.Policy.Ways = []queue.Way{way(t, to...)}
+	s.Queue.Policy.Routes = []queue.Route{way(t, to...)}
 	return s, out, irc
 }
 
-func way(t testing.TB, to ...string) queue.Way {
+func way(t testing.TB, to ...string) queue.Route {
 	t.Helper()
-	var w queue.Way
+	var w queue.Route
 	for _, one := range to {
 		if one == "mail" {
 			w.Mail = true

@@ -39,7 +39,7 @@ func (s *Service) Preview() ([]Step, error) {
 			later = append(later, previewExplanation(&d.Event))
 		}
 	}
-	found, foundErr := s.Queue.Foreigners()
+	found, foundErr := s.Queue.StrayFiles()
 	for _, f := range found {
 		steps = append(steps, Step{"set aside", f.Path, f.Reason})
 	}
@@ -117,7 +117,7 @@ func (s *Service) previewItem(item *dueItem) Step {
 	if err != nil {
 		return Step{"leave", item.entry.Name, err.Error()}
 	}
-	way := s.Queue.Policy.WayOf(&m.Commit)
+	way := s.Queue.Policy.RouteOf(&m.Commit)
 	waits, failed := waiting(wanted(item.byName.LinesOf(item.entry.Day.String()), &way))
 	switch {
 	case waits:

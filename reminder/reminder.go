@@ -196,8 +196,8 @@ func (s *Service) schedule(sum *Summary) error {
 // the place of a day, or of a year's file, would prevent messages from being moved
 // and recorded.
 func (s *Service) setStraysAside(sum *Summary) error {
-	found, err := s.Queue.Foreigners()
-	moved, moveErr := s.Queue.SetForeignersAside(found)
+	found, err := s.Queue.StrayFiles()
+	moved, moveErr := s.Queue.QuarantineStrays(found)
 	sum.SetAside += len(moved)
 	for _, f := range moved {
 		s.Log.Warn("set aside", "name", f.Name, "reason", text.JoinLines(f.Reason))

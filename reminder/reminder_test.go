@@ -158,7 +158,7 @@ func TestRefused(t *testing.T) {
 		put(t, s, who, who+"@example.org", "MFC after: 0 days")
 	}
 	mustRun(t, s, 0, "3 queued, 2 sent, 1 set aside")
-	failures, _ := s.Queue.Failures()
+	failures, _ := s.Queue.QuarantinedFiles()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "550 no such user") {
 		t.Errorf("%+v", failures)
 	}
@@ -216,7 +216,7 @@ func TestDeferred(t *testing.T) {
 	if tries < 25 || tries > 45 {
 		t.Errorf("tried %d times in 20 days", tries)
 	}
-	failures, _ := s.Queue.Failures()
+	failures, _ := s.Queue.QuarantinedFiles()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "given up after 20 days: 450 later") {
 		t.Errorf("%+v", failures)
 	}
@@ -634,7 +634,7 @@ func TestFIFO(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, s, 0, "1 queued, 2 set aside")
-	items, err := s.Queue.Failed()
+	items, err := s.Queue.Quarantined()
 	if err != nil || len(items) != 2 {
 		t.Errorf("%+v, %v", items, err)
 	}

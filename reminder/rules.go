@@ -16,29 +16,29 @@ const noTarget = "no longer a target"
 // wayNow returns which way the rules let a reminder go that has lines, nil when
 // its message can't be read. Of one that does not wait any more the history
 // says what the rules ask for.
-func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *queue.Way {
+func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *queue.Route {
 	if !waits {
-		way := s.Queue.Policy.WayOfEvent(handed)
+		way := s.Queue.Policy.RouteOfEvent(handed)
 		return &way
 	}
 	m, err := s.Queue.Read(entry.Path)
 	if err != nil {
 		return nil // said in its turn
 	}
-	way := s.Queue.Policy.WayOf(&m.Commit)
+	way := s.Queue.Policy.RouteOf(&m.Commit)
 	return &way
 }
 
 // wanted returns the lines without those that were not told and whose target
 // was, or is, no target any more. way may be nil.
-func wanted(lines []*history.Line, way *queue.Way) []*history.Line {
+func wanted(lines []*history.Line, way *queue.Route) []*history.Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l *history.Line) bool {
 		return l.State == history.LineUnsaid && (l.Why == noTarget || way != nil && !way.Has(l.Handed.Via))
 	})
 }
 
 // isLacking reports whether a target of the way has no line.
-func isLacking(lines []*history.Line, way *queue.Way) bool {
+func isLacking(lines []*history.Line, way *queue.Route) bool {
 	if way == nil {
 		return false
 	}

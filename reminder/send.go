@@ -346,7 +346,7 @@ func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {
 	if item.why != nil {
 		return s.notExplained(item, reason)
 	}
-	if err := s.Queue.SetAside(item.entry, item.event, reason); err != nil {
+	if err := s.Queue.Quarantine(item.entry, item.event, reason); err != nil {
 		return err
 	}
 	sum.SetAside++

@@ -3,8 +3,8 @@ package source
 import (
 	"time"
 
+	"vext/announce"
 	"vext/internal/calendar"
-	"vext/notice"
 	"vext/reminder"
 	"vext/spool"
 )
@@ -49,7 +49,7 @@ func (k *checker) keptNotices() (findings []reminder.Finding) {
 			Text: "the directory has another group or mode than spool: who may hand over a reminder may not be able to have a commit announced",
 		})
 	}
-	for _, path := range notice.BrokenMemories(k.q.State) {
+	for _, path := range announce.BrokenSeenStores(k.q.State) {
 		findings = append(findings, reminder.Finding{
 			Level: reminder.LookAt, What: "notices", Hint: "is the disk sound? Once that is settled: rm " + path,
 			Text: "what was announced could not be read, and was begun anew: " + path,

@@ -20,8 +20,8 @@ var embedded embed.FS
 const (
 	Reminder    = "reminder.txt"     // one commit; reminder.Words
 	ReminderIRC = "reminder-irc.txt" // the same on IRC, on one line; reminder.Words
-	Notice      = "notice.txt"       // a commit that arrived, on IRC; notice.Fields
-	NoticePush  = "notice-push.txt"  // many of one push, before the first three; notice.Push
+	Notice      = "notice.txt"       // a commit that arrived, on IRC; announce.Fields
+	NoticePush  = "notice-push.txt"  // many of one push, before the first three; announce.Push
 	Digest      = "digest.txt"       // several commits; a list of reminder.Words in .Reminders
 	SetAside    = "setaside.txt"     // to the operator: what was set aside
 	Month       = "month.txt"        // to the operator: the month's numbers

@@ -17,12 +17,12 @@ import (
 
 	_ "github.com/emersion/go-message/charset" // mails in every charset
 
+	"vext/announce"
 	"vext/control"
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/internal/disk"
-	"vext/notice"
 	"vext/notify"
 	"vext/notify/mail"
 	"vext/queue"
@@ -249,7 +249,7 @@ func policy(c *config.Config) queue.Policy {
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
 		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,
-		Ways: recipients(c),
+		Routes: recipients(c),
 	}
 }
 
@@ -284,7 +284,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 		err = reminder.TryTemplates(words)
 	}
 	if err == nil {
-		_, err = notice.NewWords(words, noticeRules(c))
+		_, err = announce.NewWords(words, noticeRules(c))
 	}
 	if err != nil {
 		return nil, hinted{err, "see the key templates in vext.toml(5)"}

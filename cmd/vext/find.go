@@ -99,7 +99,7 @@ func (a *app) change(cmd *cobra.Command, id string, fn func(*queue.Queue, *queue
 }
 
 func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }
-func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Failed() }
+func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Quarantined() }
 
 // keptDays is for how many days a sent message is kept.
 const keptDays = 60

@@ -55,7 +55,7 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 	get := q.Waiting
 	switch {
 	case opts.failed:
-		get = q.Failed
+		get = q.Quarantined
 	case opts.sent:
 		get = q.Sent
 	}

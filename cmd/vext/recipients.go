@@ -7,10 +7,10 @@ import (
 )
 
 // recipients returns which way reminders go.
-func recipients(c *config.Config) []queue.Way {
-	var ways []queue.Way
+func recipients(c *config.Config) []queue.Route {
+	var ways []queue.Route
 	for _, r := range c.Recipients {
-		way := queue.Way{Committers: r.Committers, Repositories: r.Repositories, Branches: r.Branches}
+		way := queue.Route{Committers: r.Committers, Repositories: r.Repositories, Branches: r.Branches}
 		for _, to := range r.To {
 			if to == config.ByMail {
 				way.Mail = true

@@ -87,7 +87,7 @@ func (r *retrier) advise() error {
 
 func (r *retrier) all(cmd *cobra.Command) error {
 	return r.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
-		items, err := q.Failed()
+		items, err := q.Quarantined()
 		if err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		}
 	}
 	state := map[string]string{
-		queue.InSpool: "in the spool, to be given its day by the next run", queue.InFailed: "set aside",
+		queue.InSpool: "in the spool, to be given its day by the next run", queue.InQuarantine: "set aside",
 		queue.InDone: "done", queue.InQueue: "waiting",
 	}[item.Place]
 	if item.Held {

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"fmt"
@@ -78,9 +78,9 @@ func TestCrash(t *testing.T) {
 		"behind the outlet": func(d *desk, b *batch) {
 			d.outlet.Put(ctx, b.lines...)
 		},
-		"behind the memory": func(d *desk, b *batch) {
+		"behind the seen": func(d *desk, b *batch) {
 			d.outlet.Put(ctx, b.lines...)
-			d.Memory.remember(d.now, b.told, []string{b.lines[0].Key})
+			d.Seen.remember(d.now, b.told, []string{b.lines[0].Key})
 		},
 	} {
 		d := newDesk(t)
@@ -124,7 +124,7 @@ func TestOutletFails(t *testing.T) {
 // Many commits of one push are their number and the first three of them, of each
 // branch.
 func TestMany(t *testing.T) {
-	rule := Rule{To: []string{src}, Template: "{{.Rev}}", Most: DefaultMost}
+	rule := Rule{To: []string{src}, Template: "{{.Rev}}", Max: DefaultMax}
 	push := func(n int) []commit.Arrival {
 		var all []commit.Arrival
 		for i := range n {
@@ -165,7 +165,7 @@ func TestMany(t *testing.T) {
 			return all
 		}(), "src: src: jane pushed 37 commits to src main: https://example.org/compare | r1 | r2"},
 	} {
-		rule.Most = test.most
+		rule.Max = test.most
 		d := newDesk(t, rule)
 		d.hand(test.commits...)
 		d.tells(test.name, test.want)
@@ -190,7 +190,7 @@ func TestRules(t *testing.T) {
 		{"no rule", []Rule{{Branches: []string{"dev"}, To: []string{src}, Template: "1"}}, nil, ""},
 	} {
 		for i := range test.rules {
-			test.rules[i].Most = 3
+			test.rules[i].Max = 3
 		}
 		d := newDesk(t, test.rules...)
 		d.Policy.Names = map[string]string{"src-mirror": "src"}

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"errors"
@@ -87,7 +87,7 @@ func TestCountedAgain(t *testing.T) {
 			}
 			b := &batch{reason: map[string]string{}}
 			d.gather(b, paths)
-			if err := errors.Join(d.outlet.Put(t.Context(), b.lines...), d.Memory.remember(d.now, b.counted, nil)); err != nil {
+			if err := errors.Join(d.outlet.Put(t.Context(), b.lines...), d.Seen.remember(d.now, b.counted, nil)); err != nil {
 				t.Fatal(err)
 			}
 			d.restart()
@@ -104,7 +104,7 @@ func TestCountedAgain(t *testing.T) {
 
 // The log says why a commit was passed over.
 func TestPassedOver(t *testing.T) {
-	d := newDesk(t, Rule{Branches: []string{"main"}, To: []string{src}, Template: brief, Most: DefaultMost})
+	d := newDesk(t, Rule{Branches: []string{"main"}, To: []string{src}, Template: brief, Max: DefaultMax})
 	c := arrival(hashA, "s")
 	d.hand(c)
 	d.hand(c)

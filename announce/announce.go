@@ -1,11 +1,11 @@
-// Package notice announces commits as they arrive.
+// Package announce announces commits as they arrive.
 //
 // Every way in hands them over as files in STATE/notices, which is there while
-// somebody announces them, see spool.Spool.PutNotice. A Teller watches it. What
+// somebody announces them, see spool.Spool.PutNotice. A Announcer watches it. What
 // a file has to tell is in the outlet before the file is removed, and remembered
 // in between, so that a crash loses nothing and tells nothing twice: what was put
 // and not remembered is put again under the same keys, which the outlet knows.
-package notice
+package announce
 
 import (
 	"cmp"
@@ -22,14 +22,14 @@ import (
 	"vext/spool"
 )
 
-// A Teller puts what arrives into Outlet, each commit once for each branch,
+// A Announcer puts what arrives into Outlet, each commit once for each branch,
 // whichever ways it comes. Run is its only goroutine.
-type Teller struct {
+type Announcer struct {
 	Spool  spool.Spool
 	Policy *queue.Policy // for the names of repositories, and whom to believe
 	Rules  []Rule
 	Words  *Words
-	Memory *Memory
+	Seen   *SeenStore
 	Outlet notify.Outlet
 	Log    *slog.Logger
 	Now    func() time.Time
@@ -37,7 +37,7 @@ type Teller struct {
 	Rescan time.Duration // how often to look without being told; 0 for 5 seconds
 
 	trouble string    // what was last logged of what goes wrong
-	expired time.Time // when Memory last forgot
+	expired time.Time // when Seen last forgot
 }
 
 const (
@@ -52,7 +52,7 @@ const (
 
 // Run announces what there is and what comes, until ctx ends. What goes wrong
 // is logged and tried again.
-func (t *Teller) Run(ctx context.Context) error {
+func (t *Announcer) Run(ctx context.Context) error {
 	if _, err := t.Spool.StartNotices(); err != nil {
 		return err
 	}
@@ -122,16 +122,16 @@ func (w *watch) end() {
 
 // keep has the outlet forget the keys of what is remembered, and forgets what is
 // old.
-func (t *Teller) keep(ctx context.Context) {
-	keys, err := t.Memory.keys()
+func (t *Announcer) keep(ctx context.Context) {
+	keys, err := t.Seen.keys()
 	if err == nil && len(keys) > 0 {
 		if err = t.Outlet.Forget(ctx, keys...); err == nil {
-			err = t.Memory.forgotten(keys)
+			err = t.Seen.forgotten(keys)
 		}
 	}
 	if now := t.Now(); err == nil && now.Sub(t.expired) >= expireEvery {
 		t.expired = now
-		err = t.Memory.expire(now.Add(-memoryTime))
+		err = t.Seen.expire(now.Add(-memoryTime))
 	}
 	if err != nil && ctx.Err() == nil {
 		t.Log.Warn("notices: not cleared", "err", err)
@@ -140,7 +140,7 @@ func (t *Teller) keep(ctx context.Context) {
 
 // look announces all that there is, and reports whether it could not. A file
 // that can't be read stays, and keeps no other.
-func (t *Teller) look(ctx context.Context) (failed bool) {
+func (t *Announcer) look(ctx context.Context) (failed bool) {
 	paths, err := t.Spool.Notices()
 	var unread []error
 	for len(paths) > 0 && err == nil && ctx.Err() == nil {
@@ -157,7 +157,7 @@ func (t *Teller) look(ctx context.Context) (failed bool) {
 }
 
 // note logs what goes wrong, once for as long as that is the same.
-func (t *Teller) note(err error) {
+func (t *Announcer) note(err error) {
 	switch {
 	case err != nil && err.Error() != t.trouble:
 		t.trouble = err.Error()

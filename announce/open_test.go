@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"bytes"
@@ -14,13 +14,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// One process at a time has the memory.
-func TestMemoryInUse(t *testing.T) {
+// One process at a time has the seen.
+func TestSeenStoreInUse(t *testing.T) {
 	d := newDesk(t)
-	if _, err := OpenMemory(d.state, d.now, d.Log); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := OpenSeenStore(d.state, d.now, d.Log); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Error(err)
 	}
-	if broken := BrokenMemories(d.state); broken != nil {
+	if broken := BrokenSeenStores(d.state); broken != nil {
 		t.Errorf("set aside %v", broken)
 	}
 }
@@ -38,7 +38,7 @@ func overwrite(what, data []byte, from, to int) []byte {
 	return data
 }
 
-// spoil remembers what takes many pages, and changes the file of the memory
+// spoil remembers what takes many pages, and changes the file of the seen
 // while nobody has it.
 func spoil(d *desk, change func([]byte) []byte) (spoiled []byte) {
 	d.t.Helper()
@@ -46,11 +46,11 @@ func spoil(d *desk, change func([]byte) []byte) (spoiled []byte) {
 	for i := range 1000 {
 		told = append(told, identity{repository: "src", revision: fmt.Sprintf("r%d", i+1), branch: "main"})
 	}
-	if err := d.Memory.remember(d.now, told, nil); err != nil {
+	if err := d.Seen.remember(d.now, told, nil); err != nil {
 		d.t.Fatal(err)
 	}
-	d.Memory.Close()
-	d.Memory = nil
+	d.Seen.Close()
+	d.Seen = nil
 	path := filepath.Join(d.state, memoryName)
 	data, err := os.ReadFile(path)
 	if err == nil {
@@ -63,8 +63,8 @@ func spoil(d *desk, change func([]byte) []byte) (spoiled []byte) {
 	return spoiled
 }
 
-// A memory that can't be read is set aside, and one that can't be had is not.
-func TestMemoryBroken(t *testing.T) {
+// A seen that can't be read is set aside, and one that can't be had is not.
+func TestSeenStoreBroken(t *testing.T) {
 	for name, change := range map[string]func(data []byte) []byte{
 		"no database":       func([]byte) []byte { return []byte("this is no database\n") },
 		"garbage":           func(data []byte) []byte { return overwrite(garbage, data, 0, len(data)) },
@@ -78,7 +78,7 @@ func TestMemoryBroken(t *testing.T) {
 		d := newDesk(t)
 		data := spoil(d, change)
 		d.restart()
-		broken := BrokenMemories(d.state)
+		broken := BrokenSeenStores(d.state)
 		if len(broken) != 1 || filepath.Base(broken[0]) != "notices.db.broken-20261120T120000Z" || strings.Count(d.log.String(), "level=ERROR") != 1 {
 			t.Fatalf("%s: set aside %v: %s", name, broken, d.log)
 		}
@@ -89,19 +89,19 @@ func TestMemoryBroken(t *testing.T) {
 		d.tells(name, "src: jane src main 0a1b2c3d4e5f s")
 	}
 	d := newDesk(t)
-	d.Memory.Close()
+	d.Seen.Close()
 	path := filepath.Join(d.state, memoryName)
 	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o750)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenMemory(d.state, d.now, d.Log); err == nil || len(BrokenMemories(d.state)) > 0 {
-		t.Errorf("a directory: %v, set aside %v", err, BrokenMemories(d.state))
+	if _, err := OpenSeenStore(d.state, d.now, d.Log); err == nil || len(BrokenSeenStores(d.state)) > 0 {
+		t.Errorf("a directory: %v, set aside %v", err, BrokenSeenStores(d.state))
 	}
 }
 
 // Whichever page is wrong, it starts and announces; a page that nobody uses, or
 // one of the two that say where all begins, may be.
-func TestMemoryBrokenPage(t *testing.T) {
+func TestSeenStoreBrokenPage(t *testing.T) {
 	broken, pages := 0, 2
 	for page := 0; page < pages; page++ {
 		for what, from := range map[string]int{string(garbage): 0, "\x01" + string(garbage): 16, string(far): 16, "\x02": 1000} { // from its head, what it says of its items, these
@@ -111,7 +111,7 @@ func TestMemoryBrokenPage(t *testing.T) {
 			})
 			pages = len(data) / pageSize
 			d.restart()
-			broken += len(BrokenMemories(d.state))
+			broken += len(BrokenSeenStores(d.state))
 			d.keep(t.Context())
 			d.hand(arrival(hashA, "s"))
 			d.tells(fmt.Sprintf("page %d from %d: %q", page, from, what), "src: jane src main 0a1b2c3d4e5f s")
@@ -123,7 +123,7 @@ func TestMemoryBrokenPage(t *testing.T) {
 }
 
 // A page that is noted as free and lies behind the end is none to write to.
-func TestMemoryBrokenFreelist(t *testing.T) {
+func TestSeenStoreBrokenFreelist(t *testing.T) {
 	d := newDesk(t)
 	spoil(d, func(data []byte) []byte {
 		for page := 2 * pageSize; page < len(data); page += pageSize { // its number, flags, and count
@@ -137,7 +137,7 @@ func TestMemoryBrokenFreelist(t *testing.T) {
 		return data
 	})
 	d.restart()
-	if len(BrokenMemories(d.state)) != 1 {
+	if len(BrokenSeenStores(d.state)) != 1 {
 		t.Error(d.log)
 	}
 	d.hand(arrival(hashA, "s"))
@@ -146,10 +146,10 @@ func TestMemoryBrokenFreelist(t *testing.T) {
 
 // What was remembered before it was noted how a commit came is still known, and
 // silences nothing that a trusted way brings and a stranger could have named.
-func TestMemoryOlderForm(t *testing.T) {
+func TestSeenStoreOlderForm(t *testing.T) {
 	d := newDesk(t)
 	older := func(id identity) {
-		err := d.Memory.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketTold).Put(id.key(), id.told(d.now)[:8]) })
+		err := d.Seen.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketTold).Put(id.key(), id.told(d.now)[:8]) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestMemoryOlderForm(t *testing.T) {
 	d.hand(other)
 	d.tells("of no repository", "src: jane src main 111111111111 s")
 	d.now = d.now.Add(memoryTime + time.Minute)
-	if err := d.Memory.expire(d.now.Add(-memoryTime)); err != nil {
+	if err := d.Seen.expire(d.now.Add(-memoryTime)); err != nil {
 		t.Fatal(err)
 	}
 	d.hand(c)

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"context"
@@ -85,9 +85,9 @@ func (o *outlet) said() string {
 	return strings.Join(all, "\n")
 }
 
-// A desk is a Teller, what it writes to, and a filter in front of it.
+// A desk is a Announcer, what it writes to, and a filter in front of it.
 type desk struct {
-	*Teller
+	*Announcer
 	t      testing.TB
 	state  string
 	outlet *outlet
@@ -102,7 +102,7 @@ const brief = "{{.Author}} {{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
 func newDesk(t testing.TB, rules ...Rule) *desk {
 	t.Helper()
 	if len(rules) == 0 {
-		rules = []Rule{{To: []string{src}, Template: brief, Most: DefaultMost}}
+		rules = []Rule{{To: []string{src}, Template: brief, Max: DefaultMax}}
 	}
 	d := &desk{t: t, state: testkit.State(t), outlet: newOutlet(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	s := spool.New(d.state)
@@ -121,26 +121,26 @@ func newDesk(t testing.TB, rules ...Rule) *desk {
 	if _, err := s.StartNotices(); err != nil {
 		t.Fatal(err)
 	}
-	d.Teller = &Teller{
+	d.Announcer = &Announcer{
 		Spool: s, Policy: &queue.Policy{Branches: queue.DefaultBranches}, Rules: rules, Words: words, Outlet: d.outlet,
 		Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return d.now },
 	}
 	d.restart()
-	t.Cleanup(func() { d.Memory.Close() })
+	t.Cleanup(func() { d.Seen.Close() })
 	return d
 }
 
 // restart is what a process does that ended, however it did.
 func (d *desk) restart() {
 	d.t.Helper()
-	if d.Memory != nil {
-		d.Memory.Close()
+	if d.Seen != nil {
+		d.Seen.Close()
 	}
-	memory, err := OpenMemory(d.state, d.now, d.Log)
+	seen, err := OpenSeenStore(d.state, d.now, d.Log)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.Memory = memory
+	d.Seen = seen
 }
 
 // hand hands commits over, as one push.

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"cmp"
@@ -22,10 +22,10 @@ const (
 	brokenMark = ".broken-"
 )
 
-// OpenMemory opens the memory in a state directory, and makes it where there is
-// none. One that can't be read is set aside, see BrokenMemories: to announce a
+// OpenSeenStore opens the memory in a state directory, and makes it where there is
+// none. One that can't be read is set aside, see BrokenSeenStores: to announce a
 // commit twice is better than none.
-func OpenMemory(state string, now time.Time, log *slog.Logger) (*Memory, error) {
+func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, error) {
 	path := filepath.Join(state, memoryName)
 	db, err := open(path)
 	if errors.Is(err, store.ErrDamaged) {
@@ -39,17 +39,17 @@ func OpenMemory(state string, now time.Time, log *slog.Logger) (*Memory, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Memory{db}, nil
+	return &SeenStore{db}, nil
 }
 
-// BrokenMemories returns the paths of the memories that were set aside because
+// BrokenSeenStores returns the paths of the memories that were set aside because
 // they could not be read, the oldest first.
-func BrokenMemories(state string) []string {
+func BrokenSeenStores(state string) []string {
 	return store.Aside(filepath.Join(state, memoryName), brokenMark)
 }
 
 // Close lets the memory go.
-func (m *Memory) Close() error { return m.db.Close() }
+func (m *SeenStore) Close() error { return m.db.Close() }
 
 // open opens a database and looks at all of it.
 func open(path string) (*bbolt.DB, error) {

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"flag"
@@ -45,7 +45,7 @@ func TestWords(t *testing.T) {
 	hostile.URL = "https://example.org/" + strings.Repeat("x", 1000)
 	var b strings.Builder
 	for _, colors := range []string{"", MIRCColors, ANSIColors} {
-		r := &Rule{Colors: colors, Most: 3}
+		r := &Rule{Colors: colors, Max: 3}
 		fmt.Fprintf(&b, "colors = %q\n", colors)
 		for _, c := range []*commit.Arrival{&whole, &bare, &many, &hostile} {
 			fmt.Fprintf(&b, "%q\n", w.commit(r, c))

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"vext/internal/commit"
@@ -13,11 +13,11 @@ type Rule struct {
 	To                     []string // URLs, as target.Parse takes them
 	Template               string   // of a line; "" for notice.txt
 	Colors                 string   // mirc, ansi or none; "" for none
-	Most                   int      // commits of one push that are told one by one
+	Max                    int      // commits of one push that are told one by one
 }
 
-// DefaultMost is how many commits of one push are told one by one.
-const DefaultMost = 3
+// DefaultMax is how many commits of one push are told one by one.
+const DefaultMax = 3
 
 // matches reports whether the rule is about a branch of a repository. A commit
 // of which nobody knows the branch matches, as it does for reminders.
@@ -25,9 +25,9 @@ func (r *Rule) matches(p *queue.Policy, repository, refname string) bool {
 	return p.HasRepository(r.Repositories, repository) && (commit.BranchName(refname) == "" || queue.MatchBranch(r.Branches, refname))
 }
 
-// Tells returns what reports whether a rule is about a branch of a repository,
+// Matcher returns what reports whether a rule is about a branch of a repository,
 // by any of the repository's names.
-func Tells(p *queue.Policy, rules []Rule) func(repository, refname string) bool {
+func Matcher(p *queue.Policy, rules []Rule) func(repository, refname string) bool {
 	return func(repository, refname string) bool {
 		for i := range rules {
 			if rules[i].matches(p, repository, refname) {

@@ -18,10 +18,10 @@ func mustTarget(t testing.TB, url string) target.Target {
 }
 
 // The first way that matches decides; where none does, it is the mail.
-func TestWayOf(t *testing.T) {
+func TestRouteOf(t *testing.T) {
 	p := Policy{
 		Names: map[string]string{"acme/src": "src"},
-		Ways: []Way{
+		Routes: []Route{
 			{Committers: []string{"jane@*"}, Mail: true},
 			{Repositories: []string{"src"}, Branches: []string{"main", "stable/*"}, Targets: []target.Target{mustTarget(t, "irc://h/src")}},
 			{Repositories: []string{"src"}, Mail: true, Targets: []target.Target{mustTarget(t, "irc://h/rest")}},
@@ -41,7 +41,7 @@ func TestWayOf(t *testing.T) {
 		{"ida@example.org", "", "", true, ""},
 	} {
 		c := &commit.Commit{Repository: test.repository, Refname: test.ref, Committer: commit.Person{Email: test.who}}
-		got, to := p.WayOf(c), ""
+		got, to := p.RouteOf(c), ""
 		for _, one := range got.Targets {
 			to += one.String()
 		}
@@ -56,16 +56,16 @@ func TestWayOf(t *testing.T) {
 func TestAllowIsForMails(t *testing.T) {
 	irc := []target.Target{mustTarget(t, "irc://h/src")}
 	for _, test := range []struct {
-		ways []Way
+		ways []Route
 		want string
 	}{
 		{nil, history.Failed},
-		{[]Way{{Targets: irc}}, history.Queued},
-		{[]Way{{Targets: irc, Mail: true}}, history.Failed},
-		{[]Way{{Targets: irc, Repositories: []string{"other"}}}, history.Failed},
+		{[]Route{{Targets: irc}}, history.Queued},
+		{[]Route{{Targets: irc, Mail: true}}, history.Failed},
+		{[]Route{{Targets: irc, Repositories: []string{"other"}}}, history.Failed},
 	} {
 		q := newQueue(t)
-		q.Policy.Ways = test.ways
+		q.Policy.Routes = test.ways
 		put(t, q, mail{id: "a", from: "x@elsewhere.example"})
 		plan, err := q.Plan(nil)
 		if err != nil || len(plan) != 1 || plan[0].Event.Kind != test.want {

@@ -18,20 +18,20 @@ import (
 // whySuffix ends the name of the file that says why a message was set aside.
 const whySuffix = ".why"
 
-// SetAside moves an entry to failed/, with the reason beside it, and records
+// Quarantine moves an entry to failed/, with the reason beside it, and records
 // it. Nothing is deleted because it was not understood.
-func (q *Queue) SetAside(e Entry, event history.Event, reason string) error {
+func (q *Queue) Quarantine(e Entry, event history.Event, reason string) error {
 	event.Time, event.Kind, event.Name, event.Reason = history.Stamp(q.Now), history.Failed, e.Name, reason
 	if err := q.History.Append(event); err != nil {
 		return err
 	}
-	return q.setAside(e.Path, e.Name, reason)
+	return q.quarantine(e.Path, e.Name, reason)
 }
 
-// setAside writes the reason before it moves the message, so that there is
+// quarantine writes the reason before it moves the message, so that there is
 // never a message in failed/ without one. The reason is not synced: it is in
 // the history, too.
-func (q *Queue) setAside(path, name, reason string) error {
+func (q *Queue) quarantine(path, name, reason string) error {
 	if err := disk.MakeDir(q.failed()); err != nil {
 		return err
 	}
@@ -81,9 +81,9 @@ func (q *Queue) failedName(name, path string) (string, error) {
 	return "foreign-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }
 
-// FailedEntries returns the quarantined messages, by name, as entries without a
+// QuarantinedEntries returns the quarantined messages, by name, as entries without a
 // day.
-func (q *Queue) FailedEntries() ([]Entry, error) {
+func (q *Queue) QuarantinedEntries() ([]Entry, error) {
 	files, err := readDir(q.failed())
 	var entries []Entry
 	for _, f := range files {
@@ -94,27 +94,27 @@ func (q *Queue) FailedEntries() ([]Entry, error) {
 	return entries, err
 }
 
-// A Failure is something set aside.
-type Failure struct {
+// A QuarantinedFile is something set aside.
+type QuarantinedFile struct {
 	Name   string
 	Path   string
 	Reason string
 }
 
-// Failures returns what was set aside, by name.
-func (q *Queue) Failures() ([]Failure, error) {
+// QuarantinedFiles returns what was set aside, by name.
+func (q *Queue) QuarantinedFiles() ([]QuarantinedFile, error) {
 	files, err := readDir(q.failed())
 	if err != nil {
 		return nil, err
 	}
-	var failures []Failure
+	var failures []QuarantinedFile
 	for _, f := range files {
 		if strings.HasSuffix(f.Name(), whySuffix) {
 			continue
 		}
 		path := filepath.Join(q.failed(), f.Name())
 		why, _ := disk.ReadFile(path + whySuffix)
-		failures = append(failures, Failure{Name: f.Name(), Path: path, Reason: strings.TrimSpace(string(why))})
+		failures = append(failures, QuarantinedFile{Name: f.Name(), Path: path, Reason: strings.TrimSpace(string(why))})
 	}
 	return failures, nil
 }

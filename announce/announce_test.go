@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// run runs the Teller until the test ends.
+// run runs the Announcer until the test ends.
 func (d *desk) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

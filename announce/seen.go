@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 	"vext/internal/commit"
 )
 
-// A Memory is what was announced, on disk: a bbolt database, which one process
+// A SeenStore is what was announced, on disk: a bbolt database, which one process
 // at a time can open.
 //
 //	told/REVISION NUL REPOSITORY NUL BRANCH  when, in seconds: eight bytes, big end first;
 //	                                         then 1 where anybody can have written it, else 0;
 //	                                         then eight bytes of what it was announced as
 //	keys/KEY                                 of a line that the outlet is still to forget
-type Memory struct{ db *bbolt.DB }
+type SeenStore struct{ db *bbolt.DB }
 
 // An identity is by what a commit on a branch is known when it comes again.
 type identity struct {
@@ -127,7 +127,7 @@ func remembered(key, value []byte) (id identity, ok bool) {
 var bucketTold, bucketKeys = []byte("told"), []byte("keys")
 
 // knows calls ask with a function that reports whether a commit was announced.
-func (m *Memory) knows(ask func(was func(*identity) bool)) error {
+func (m *SeenStore) knows(ask func(was func(*identity) bool)) error {
 	return m.db.View(func(tx *bbolt.Tx) error {
 		told := tx.Bucket(bucketTold)
 		ask(func(id *identity) bool {
@@ -144,7 +144,7 @@ func (m *Memory) knows(ask func(was func(*identity) bool)) error {
 }
 
 // remember notes what was announced, and with which keys, before it returns.
-func (m *Memory) remember(now time.Time, told []identity, keys []string) error {
+func (m *SeenStore) remember(now time.Time, told []identity, keys []string) error {
 	return m.db.Update(func(tx *bbolt.Tx) error {
 		for i := range told {
 			if err := tx.Bucket(bucketTold).Put(told[i].key(), told[i].told(now)); err != nil {
@@ -161,7 +161,7 @@ func (m *Memory) remember(now time.Time, told []identity, keys []string) error {
 }
 
 // keys returns the keys of lines that the outlet is still to forget.
-func (m *Memory) keys() (keys []string, err error) {
+func (m *SeenStore) keys() (keys []string, err error) {
 	err = m.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketKeys).ForEach(func(key, _ []byte) error {
 			keys = append(keys, string(key))
@@ -172,7 +172,7 @@ func (m *Memory) keys() (keys []string, err error) {
 }
 
 // forgotten notes that the outlet has forgotten keys.
-func (m *Memory) forgotten(keys []string) error {
+func (m *SeenStore) forgotten(keys []string) error {
 	return m.db.Update(func(tx *bbolt.Tx) error {
 		for _, key := range keys {
 			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
@@ -187,7 +187,7 @@ func (m *Memory) forgotten(keys []string) error {
 const expireAtOnce = 10000
 
 // expire forgets what was announced before a time.
-func (m *Memory) expire(before time.Time) error {
+func (m *SeenStore) expire(before time.Time) error {
 	for {
 		var old [][]byte
 		err := m.db.View(func(tx *bbolt.Tx) error {

@@ -1,4 +1,4 @@
-package notice
+package announce
 
 import (
 	"cmp"
@@ -50,7 +50,7 @@ const (
 )
 
 // gather reads files into a batch until that has enough, and returns how many.
-func (t *Teller) gather(b *batch, paths []string) (n int) {
+func (t *Announcer) gather(b *batch, paths []string) (n int) {
 	for n < min(len(paths), mostFiles) && len(b.told) < mostCommits && len(b.counted) == 0 {
 		if err := t.read(b, paths[n]); err != nil {
 			b.errs = append(b.errs, err)
@@ -62,7 +62,7 @@ func (t *Teller) gather(b *batch, paths []string) (n int) {
 
 // tell announces a batch, and removes its files. An error means that they are to
 // be told again.
-func (t *Teller) tell(ctx context.Context, b *batch) error {
+func (t *Announcer) tell(ctx context.Context, b *batch) error {
 	if len(b.lines) > 0 {
 		if err := t.Outlet.Put(ctx, b.lines...); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (t *Teller) tell(ctx context.Context, b *batch) error {
 	// Those first: while the others are not known, a crash has all of them told
 	// again, under the same keys.
 	for some := range slices.Chunk(b.counted, mostCommits) {
-		if err := t.Memory.remember(t.Now(), some, nil); err != nil {
+		if err := t.Seen.remember(t.Now(), some, nil); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func (t *Teller) tell(ctx context.Context, b *batch) error {
 		for i := range b.lines {
 			keys[i] = b.lines[i].Key
 		}
-		if err := t.Memory.remember(t.Now(), b.told, keys); err != nil {
+		if err := t.Seen.remember(t.Now(), b.told, keys); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (t *Teller) tell(ctx context.Context, b *batch) error {
 }
 
 // done removes a file that was told, or sets it aside.
-func (t *Teller) done(path, reason string) error {
+func (t *Announcer) done(path, reason string) error {
 	if reason == "" {
 		return disk.Remove(path)
 	}
@@ -102,7 +102,7 @@ func (t *Teller) done(path, reason string) error {
 }
 
 // read adds to the batch what a file has to tell.
-func (t *Teller) read(b *batch, path string) error {
+func (t *Announcer) read(b *batch, path string) error {
 	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -138,10 +138,10 @@ func (t *Teller) read(b *batch, path string) error {
 }
 
 // groups returns the commits that were not announced before, by their branches.
-func (t *Teller) groups(b *batch, arrivals []commit.Arrival) (groups []group, err error) {
+func (t *Announcer) groups(b *batch, arrivals []commit.Arrival) (groups []group, err error) {
 	at := map[identity]int{}
-	isTold := Tells(t.Policy, t.Rules)
-	err = t.Memory.knows(func(was func(*identity) bool) {
+	isTold := Matcher(t.Policy, t.Rules)
+	err = t.Seen.knows(func(was func(*identity) bool) {
 		for i := range arrivals {
 			c := &arrivals[i]
 			c.Repository = t.Policy.Repository(c.Repository)
@@ -202,7 +202,7 @@ func (b *batch) remember(id *identity) {
 
 // add adds the lines that tell of a group. A target that two rules name is told
 // by the first.
-func (t *Teller) add(b *batch, g *group) {
+func (t *Announcer) add(b *batch, g *group) {
 	told := map[string]bool{}
 	count := 0
 	for i := range t.Rules {
@@ -232,11 +232,11 @@ const shown = 3
 
 // lines returns what a rule says of a group: a line for each commit, or one for
 // all with the first of them behind it. Their keys are made of the commits.
-func (t *Teller) lines(r *Rule, g *group) []notify.Line {
+func (t *Announcer) lines(r *Rule, g *group) []notify.Line {
 	count := len(g.commits) + g.more
-	if count > r.Most {
+	if count > r.Max {
 		said := []string{t.Words.push(r, g.commits, count)}
-		for i := range g.commits[:min(len(g.commits), shown, r.Most)] {
+		for i := range g.commits[:min(len(g.commits), shown, r.Max)] {
 			said = append(said, t.Words.commit(r, &g.commits[i]))
 		}
 		return []notify.Line{{Text: strings.Join(said, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}

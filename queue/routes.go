@@ -10,45 +10,45 @@ import (
 	"vext/internal/target"
 )
 
-// A Way says which way the reminders of some commits go: those whose person to
+// A Route says which way the reminders of some commits go: those whose person to
 // be reminded, repository and branch match its patterns.
-type Way struct {
+type Route struct {
 	Committers, Repositories, Branches []string
 
 	Mail    bool
 	Targets []target.Target // on IRC
 }
 
-// WayOf returns the way of the reminder of c: the first that matches, and the
+// RouteOf returns the way of the reminder of c: the first that matches, and the
 // mail where none does. A commit chooses among the ways, and can't add one.
-func (p *Policy) WayOf(c *commit.Commit) Way {
+func (p *Policy) RouteOf(c *commit.Commit) Route {
 	return p.way(p.Recipient(c).Email, c.Repository, c.Refname)
 }
 
-// WayOfEvent is WayOf for a reminder that only the history knows.
-func (p *Policy) WayOfEvent(e *history.Event) Way {
+// RouteOfEvent is RouteOf for a reminder that only the history knows.
+func (p *Policy) RouteOfEvent(e *history.Event) Route {
 	return p.way(e.Address, e.Repository, "refs/heads/"+e.Branch)
 }
 
-func (p *Policy) way(address, repository, refname string) Way {
-	for _, w := range p.Ways {
+func (p *Policy) way(address, repository, refname string) Route {
+	for _, w := range p.Routes {
 		if MatchAddress(w.Committers, address) && p.HasRepository(w.Repositories, repository) && MatchBranch(w.Branches, refname) {
 			return w
 		}
 	}
-	return Way{Mail: true}
+	return Route{Mail: true}
 }
 
 // Has reports whether the way has a target on IRC, by its name without
 // secrets.
-func (w *Way) Has(name string) bool {
+func (w *Route) Has(name string) bool {
 	return slices.ContainsFunc(w.Targets, func(t target.Target) bool { return t.String() == name })
 }
 
 // refuses returns why the reminder of c can't go its way, "" when it can. Who
 // may be written to is about mails: the targets on IRC are the operator's own.
 func (p *Policy) refuses(c *commit.Commit) string {
-	if !p.WayOf(c).Mail {
+	if !p.RouteOf(c).Mail {
 		return ""
 	}
 	return p.Refuses(p.Recipient(c), c.Source)
