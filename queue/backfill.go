@@ -51,21 +51,21 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 		case d.Event.Kind == history.Failed && (failed.Name(d.Name).IsKnown() || failed.Key(d.Event.Key).IsKnown()):
 			d.duplicate("a person has decided about it")
 		case d.Event.Kind == history.Queued && q.isPast(d):
-			d.Event.Kind = history.Passed
+			d.Event.Kind = history.Missed
 		}
 	}
 	return plan, err
 }
 
 // knownOf returns what the history says about the decisions of a kind.
-func (q *Queue) knownOf(plan []Decision, kind string) (*history.Knowledge, error) {
+func (q *Queue) knownOf(plan []Decision, kind string) (*history.Index, error) {
 	var names, keys []string
 	for i := range plan {
 		if d := &plan[i]; d.Event.Kind == kind {
 			names, keys = append(names, d.Name), append(keys, d.Event.Key)
 		}
 	}
-	return q.History.Know(names, keys)
+	return q.History.Lookup(names, keys)
 }
 
 // undecided returns whether a decision is about a commit that is in the spool or

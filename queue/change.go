@@ -52,7 +52,7 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 // snoozedFrom returns the day from which a period counts: that on which the
 // reminder was due this morning, or today when that is past, and what the history
 // says of its message.
-func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.Standing, error) {
+func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 	var due calendar.Day
 	today := q.Today()
 	isSnoozed := false // since this morning

@@ -22,7 +22,7 @@ func (d *Decision) isTrusted() bool { return !commit.Forgeable(d.Event.Source) }
 
 // avoidName gives the message another name when a claim in the history has the
 // same name: the state of the claim must not be taken for that of the message.
-func (d *Decision) avoidName(byName *history.Standing) {
+func (d *Decision) avoidName(byName *history.State) {
 	isClaim := func(e *history.Event) bool { return e != nil && commit.Forgeable(e.Source) }
 	if d.isTrusted() && (isClaim(byName.Queued) || isClaim(byName.Ended)) {
 		d.file = d.Name
@@ -34,7 +34,7 @@ func (d *Decision) avoidName(byName *history.Standing) {
 // isClaimed decides about a commit by the claims about it, and reports whether it
 // did. A claim that said something else is replaced while it is in the queue. When
 // it was sent or cancelled, the history says that it was for another reminder.
-func (d *Decision) isClaimed(claim *history.Standing, waiting map[string]calendar.Day) bool {
+func (d *Decision) isClaimed(claim *history.State, waiting map[string]calendar.Day) bool {
 	switch {
 	case claim.Done && claim.Ended.Kind == history.Cancelled:
 		if d.looksLike(claim) {
@@ -64,7 +64,7 @@ type said struct {
 	due            calendar.Day // zero when that is not known
 }
 
-func saidBy(claim *history.Standing) said {
+func saidBy(claim *history.State) said {
 	e := claim.Queued
 	if e == nil || claim.Ended != nil && claim.Ended.Kind == history.Sent {
 		e = claim.Ended
@@ -84,7 +84,7 @@ func (d *Decision) isOnDay(s said) bool {
 }
 
 // isSameAs reports whether a claim said exactly what the decision says.
-func (d *Decision) isSameAs(claim *history.Standing) bool {
+func (d *Decision) isSameAs(claim *history.State) bool {
 	s := saidBy(claim)
 	return d.isTo(s) && s.asked == d.Event.Asked && d.isOnDay(s)
 }
@@ -92,14 +92,14 @@ func (d *Decision) isSameAs(claim *history.Standing) bool {
 // looksLike reports whether a person who snoozed or cancelled a claim can have meant
 // this commit. That is so when the claim was for the same recipient, and asked for
 // the same or was due on the same day.
-func (d *Decision) looksLike(claim *history.Standing) bool {
+func (d *Decision) looksLike(claim *history.State) bool {
 	s := saidBy(claim)
 	return d.isTo(s) && (s.asked == d.Event.Asked || d.isOnDay(s))
 }
 
 // wasReminded reports whether a claim that was sent reminded the recipient of this
 // commit, not before the day on which this commit is due.
-func (d *Decision) wasReminded(claim *history.Standing) bool {
+func (d *Decision) wasReminded(claim *history.State) bool {
 	s := saidBy(claim)
 	return d.isTo(s) && !s.due.IsZero() && (!s.due.Before(d.Day) || d.isOnDay(s))
 }

@@ -103,7 +103,7 @@ var states = map[string]func(t *testing.T, q *Queue, name string){
 	"on IRC": func(t *testing.T, q *Queue, name string) {
 		plan(t, q)
 		e := *findItem(t, q, name).Event
-		e.Kind, e.Via, e.Time = history.Handed, "irc://h/c", q.Now
+		e.Kind, e.Via, e.Time = history.Enqueued, "irc://h/c", q.Now
 		act(t, q.History.Append(e))
 	},
 	"unconfirmed": func(t *testing.T, q *Queue, name string) {
@@ -252,7 +252,7 @@ func TestClaimReason(t *testing.T) {
 	real.id, real.source, real.made = "true@x", commit.FromWebhook, q.Now
 	real.spool(t, q)
 	plan(t, q)
-	known, err := q.History.Know([]string{"true@x"}, nil)
+	known, err := q.History.Lookup([]string{"true@x"}, nil)
 	act(t, err)
 	due := calendar.Of(claim.made, q.Zone).AddDays(14)
 	want := "what was sent as claim@x, and anybody can have written, was for ida@example.org on " + due.Long()

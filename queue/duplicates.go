@@ -31,7 +31,7 @@ func (x *plannedIndex) find(key string) (found *Decision) {
 // duplicate, and that about a copy into one about what does not count. A
 // message is known by its name, and by its commit. Mails come last: they are
 // the fall-back of every other way.
-func (q *Queue) findDuplicates(plan []Decision, known *history.Knowledge, waiting map[string]calendar.Day) {
+func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting map[string]calendar.Day) {
 	var queued []*Decision
 	planned := &plannedIndex{}
 	for i := range plan {
@@ -115,13 +115,13 @@ func (d *Decision) duplicateOf(before *history.Event, branches []string) {
 		return
 	}
 	d.duplicate("the same commit, on another branch, came as " + before.Name)
-	d.Event.Kind = history.Also
+	d.Event.Kind = history.OnBranch
 }
 
 // isCopy turns a cherry-pick's decision into one that it does not count: its
 // trailer was copied with the rest of the message. On a branch where
 // development goes on, it counts all the same when the original never came.
-func (d *Decision) isCopy(known *history.Knowledge, planned *plannedIndex) bool {
+func (d *Decision) isCopy(known *history.Index, planned *plannedIndex) bool {
 	if len(d.copyOf) == 0 {
 		return false
 	}

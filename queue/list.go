@@ -93,7 +93,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 	for i, e := range entries {
 		names[i] = e.Name
 	}
-	known, knowErr := q.History.Know(names, nil)
+	known, knowErr := q.History.Lookup(names, nil)
 	if knowErr != nil {
 		return nil, errors.Join(err, knowErr)
 	}
@@ -114,7 +114,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 		}
 		for _, l := range standing.LinesOf(e.Day.String()) {
 			if l.IsOpen() {
-				item.IRC = append(item.IRC, l.Handed.Via)
+				item.IRC = append(item.IRC, l.Enqueued.Via)
 			}
 		}
 		items = append(items, item)
@@ -134,7 +134,7 @@ func (q *Queue) seeReturned(items []Item) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	known, err := q.History.Know(nil, keys)
+	known, err := q.History.Lookup(nil, keys)
 	for i := range items {
 		if items[i].Gone != "" && known.Key(items[i].Key).Vanished == nil {
 			items[i].Gone = ""

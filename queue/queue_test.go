@@ -171,7 +171,7 @@ func TestDuplicates(t *testing.T) {
 	if files := tree(t, q); files != "history/done/20261120/wip\nqueue/20261204/first" {
 		t.Errorf("files:\n%s", files)
 	}
-	known, _ := q.History.Know(nil, []string{"src@" + hash})
+	known, _ := q.History.Lookup(nil, []string{"src@" + hash})
 	if got := known.Key("src@" + hash).Branches; len(got) != 1 || got[0] != "trunk" {
 		t.Errorf("other branches: %v", got)
 	}
@@ -259,7 +259,7 @@ func TestSnooze(t *testing.T) {
 	if got, want := tree(t, q), "queue/20261123/sent\nqueue/20261127/past\nqueue/20261224/later"; got != want {
 		t.Errorf("files:\n%s\nwant:\n%s", got, want)
 	}
-	known, _ := q.History.Know([]string{"sent"}, nil)
+	known, _ := q.History.Lookup([]string{"sent"}, nil)
 	if s := known.Name("sent"); s.Done || s.Snoozed != "20261123" {
 		t.Errorf("%+v", s)
 	}

@@ -66,7 +66,7 @@ func (q *Queue) compare(plan *[]Decision) error {
 	for _, d := range *plan {
 		names, keys = append(names, d.Name), append(append(keys, d.Event.Key), d.copyOf...)
 	}
-	known, err := q.History.KnowSources(names, keys)
+	known, err := q.History.LookupSources(names, keys)
 	if err != nil {
 		*plan = nil
 		return err // without it duplicates can't be told

@@ -17,10 +17,10 @@ func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 	if item.Place == InQuarantine {
 		return nil, nil
 	}
-	key, name := q.History.Known(item.Key), ""
+	key, name := q.History.CanonicalKey(item.Key), ""
 	for seen := []string(nil); key != "" && !slices.Contains(seen, key); {
 		seen = append(seen, key)
-		known, err := q.History.KnowSources(nil, []string{key})
+		known, err := q.History.LookupSources(nil, []string{key})
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +32,7 @@ func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 			break
 		}
 		item.SupersededBy = standing.Ended.Successor
-		key = q.History.Known(successorKey(standing.Ended))
+		key = q.History.CanonicalKey(successorKey(standing.Ended))
 	}
 	if item.SupersededBy == "" {
 		return nil, nil
@@ -51,7 +51,7 @@ func (q *Queue) findKey(key, name string, counts func(*Item) bool) (found *Item,
 		for i := range items {
 			item := &items[i]
 			switch {
-			case !commit.SameCommit(q.History.Known(item.Key), key) || !counts(item):
+			case !commit.SameCommit(q.History.CanonicalKey(item.Key), key) || !counts(item):
 			case item.Name == name:
 				return item, nil
 			case found == nil:
@@ -79,7 +79,7 @@ func (q *Queue) superseded() ([]Item, error) {
 
 // standingOf returns the standing of a commit, whatever a forged mail may have
 // said of it.
-func standingOf(known *history.Knowledge, key string) *history.Standing {
+func standingOf(known *history.Index, key string) *history.State {
 	if trusted := known.Trusted(key); trusted.IsKnown() {
 		return trusted
 	}
@@ -89,14 +89,14 @@ func standingOf(known *history.Knowledge, key string) *history.Standing {
 // know reads what the history says of the message of an item. The error moved says
 // that the reminder of its commit is that of another: to bring it back would make
 // two of one.
-func (q *Queue) know(item *Item, also ...func(*history.Event)) (byName *history.Standing, moved, err error) {
-	key := q.History.Known(item.Key)
-	known, err := q.History.KnowSources([]string{item.Name}, []string{key}, also...)
+func (q *Queue) know(item *Item, also ...func(*history.Event)) (byName *history.State, moved, err error) {
+	key := q.History.CanonicalKey(item.Key)
+	known, err := q.History.LookupSources([]string{item.Name}, []string{key}, also...)
 	if err != nil {
 		return nil, nil, err
 	}
 	byName = known.Name(item.Name)
-	for _, s := range []*history.Standing{byName, standingOf(known, key)} {
+	for _, s := range []*history.State{byName, standingOf(known, key)} {
 		if s.Moved {
 			moved = fmt.Errorf("%s was amended or rebased to %s, and has no reminder of its own",
 				item.Short(), commit.ShortRevision(s.Ended.Successor))

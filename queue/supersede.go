@@ -23,7 +23,7 @@ const waitForSuccessor = 60 * 24 * time.Hour
 // that replaced it; commits without a Successor are ignored. Supersede returns those
 // that can't be decided yet, because the successor is not known.
 func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error) {
-	s := supersession{queue: q, standings: map[string]*history.Standing{}}
+	s := supersession{queue: q, standings: map[string]*history.State{}}
 	var keys []string
 	for i := range gone {
 		if gone[i].Successor != "" {
@@ -33,7 +33,7 @@ func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	if s.known, err = q.History.KnowSources(nil, keys); err != nil {
+	if s.known, err = q.History.LookupSources(nil, keys); err != nil {
 		return nil, err
 	}
 	if s.waiting, err = q.waiting(); err != nil {
@@ -55,8 +55,8 @@ func successorKey(e *history.Event) string {
 // A supersession gathers what is to be recorded, and then done.
 type supersession struct {
 	queue     *Queue
-	known     *history.Knowledge
-	standings map[string]*history.Standing // with what is to be recorded
+	known     *history.Index
+	standings map[string]*history.State // with what is to be recorded
 	waiting   map[string]calendar.Day
 	events    []history.Event
 	moves     []func() error
@@ -64,7 +64,7 @@ type supersession struct {
 
 // standing returns what is to be believed of a commit, with what is to be
 // recorded.
-func (s *supersession) standing(key string) *history.Standing {
+func (s *supersession) standing(key string) *history.State {
 	if s.standings[key] == nil {
 		s.standings[key] = s.known.Believed(key)
 	}
@@ -75,7 +75,7 @@ func (s *supersession) standing(key string) *history.Standing {
 // one that only mails have brought they count where nothing else is known of the
 // two, or where they do the other no harm: a forged mail of the one must not
 // silence the other.
-func (s *supersession) pair(oldKey, newKey string) (was, is *history.Standing) {
+func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	was, is = s.standing(oldKey), s.standing(newKey)
 	oldClaim, newClaim := s.known.Claimed(oldKey), s.known.Claimed(newKey)
 	switch isFailed := s.known.Trusted(newKey).Failed; {
@@ -92,7 +92,7 @@ func (s *supersession) pair(oldKey, newKey string) (was, is *history.Standing) {
 
 // isFor reports whether what mails have said of one commit is for the recipient
 // of another; and when it was sent, not before the day of that one.
-func isFor(claim, other *history.Standing) bool {
+func isFor(claim, other *history.State) bool {
 	if !claim.IsKnown() || other.Queued == nil {
 		return false
 	}
@@ -148,7 +148,7 @@ func (s *supersession) decide(e *history.Event) bool {
 
 // restore puts back a reminder that was removed from the queue in favour of another
 // commit. When its message is no longer kept, nothing happens: the other one stays.
-func (s *supersession) restore(standing *history.Standing, e *history.Event, key string) {
+func (s *supersession) restore(standing *history.State, e *history.Event, key string) {
 	items, _ := s.queue.Done() // one that can't be read is not there
 	for i := range items {
 		item := &items[i]
@@ -171,7 +171,7 @@ func (s *supersession) finishFailed(key string) (name string) {
 	items, _ := s.queue.Quarantined() // one that can't be read stays there
 	for i := range items {
 		item := &items[i]
-		if !commit.SameCommit(s.queue.History.Known(item.Key), key) {
+		if !commit.SameCommit(s.queue.History.CanonicalKey(item.Key), key) {
 			continue
 		}
 		name = item.Name
@@ -184,7 +184,7 @@ func (s *supersession) finishFailed(key string) (name string) {
 
 // waits returns the name of a commit's message in the queue, "" when there is
 // none.
-func (s *supersession) waits(standing *history.Standing) string {
+func (s *supersession) waits(standing *history.State) string {
 	if standing.Queued != nil && !standing.Done && isIn(s.waiting, standing.Queued.Name) {
 		return standing.Queued.Name
 	}
@@ -192,7 +192,7 @@ func (s *supersession) waits(standing *history.Standing) string {
 }
 
 // record adds an event about a commit, with all that is known of it.
-func (s *supersession) record(standing *history.Standing, e history.Event, gone *history.Event) {
+func (s *supersession) record(standing *history.State, e history.Event, gone *history.Event) {
 	all := history.Event{Repository: gone.Repository, Branch: gone.Branch, Source: commit.FromFollow}
 	if standing.Queued != nil {
 		all = *standing.Queued

@@ -89,7 +89,7 @@ func (s *story) send() {
 	}
 	for i := range items {
 		item := &items[i]
-		known, err := s.q.History.Know([]string{item.Name}, []string{item.Key})
+		known, err := s.q.History.Lookup([]string{item.Name}, []string{item.Key})
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -291,7 +291,7 @@ func (s *Service) notForIRC(entries []queue.Entry, lines *history.Lines) []queue
 	return slices.DeleteFunc(entries, func(e queue.Entry) bool {
 		standing := lines.Names[e.Name]
 		return standing != nil && slices.ContainsFunc(standing.LinesOf(e.Day.String()), func(l *history.Line) bool {
-			return l.IsOpen() && !l.IsBeside() && s.Queue.Now.Sub(l.Handed.Time).Abs() < ircOverdue
+			return l.IsOpen() && !l.IsAlongsideMail() && s.Queue.Now.Sub(l.Enqueued.Time).Abs() < ircOverdue
 		})
 	})
 }

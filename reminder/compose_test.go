@@ -116,11 +116,11 @@ func TestReminderOfLate(t *testing.T) {
 func TestReminderOfAuthor(t *testing.T) {
 	s, _ := newService(t)
 	m := &queue.Message{Commit: commit.Commit{Author: commit.Person{Name: "Jane", Email: "jane@example.org"}, Committer: commit.Person{Email: "ida@example.org"}}}
-	if w := s.words(m, "a", &history.Standing{}, s.Queue.Today()); w.You != "you committed this" {
+	if w := s.words(m, "a", &history.State{}, s.Queue.Today()); w.You != "you committed this" {
 		t.Errorf("the committer: %q", w.You)
 	}
 	s.Queue.Policy.ToAuthor = true
-	if w := s.words(m, "a", &history.Standing{}, s.Queue.Today()); w.You != "you wrote this, which was committed" || w.First != "Jane" {
+	if w := s.words(m, "a", &history.State{}, s.Queue.Today()); w.You != "you wrote this, which was committed" || w.First != "Jane" {
 		t.Errorf("the author: %q, %q", w.You, w.First)
 	}
 }

@@ -63,7 +63,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	if len(items) == 0 {
 		return nil, err
 	}
-	known, knowErr := s.Queue.History.Know(names, keys)
+	known, knowErr := s.Queue.History.Lookup(names, keys)
 	if knowErr != nil {
 		return nil, errors.Join(err, &queue.HistoryError{Err: knowErr})
 	}
@@ -90,7 +90,7 @@ func (s *Service) isExplained(e *history.Event, told []history.Event) bool {
 			return true
 		}
 		if t.Asked == e.Asked && strings.EqualFold(t.Address, e.Address) && e.Key != "" &&
-			commit.SameCommit(s.Queue.History.Known(t.Key), s.Queue.History.Known(e.Key)) {
+			commit.SameCommit(s.Queue.History.CanonicalKey(t.Key), s.Queue.History.CanonicalKey(e.Key)) {
 			return true
 		}
 	}

@@ -98,11 +98,11 @@ func waiting(lines []*history.Line) (waits bool, why string) {
 	var failed []string
 	for _, l := range lines {
 		switch {
-		case l.IsBeside():
+		case l.IsAlongsideMail():
 		case l.IsOpen():
 			waits = true
-		case l.State == history.LineUnsaid:
-			failed = append(failed, l.Handed.Via+": "+l.Why)
+		case l.State == history.LineUndelivered:
+			failed = append(failed, l.Enqueued.Via+": "+l.Why)
 		}
 	}
 	return waits, strings.Join(failed, "; ")
@@ -116,7 +116,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Route, lines 
 	isNew, isAgain, isLate := false, false, false
 	known := map[string]*history.Line{}
 	for _, l := range lines {
-		known[l.Handed.Via] = l
+		known[l.Enqueued.Via] = l
 	}
 	for i := range way.Targets {
 		event.Via = way.Targets[i].String()
@@ -137,7 +137,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Route, lines 
 		} else {
 			isNew = true
 			h.events = append(h.events, event)
-			known[event.Via] = &history.Line{Handed: event}
+			known[event.Via] = &history.Line{Enqueued: event}
 		}
 	}
 	if isNew {
@@ -162,10 +162,10 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Route, lines 
 func (h *handover) handedEvent(item *dueItem, m *queue.Message, way queue.Route) history.Event {
 	e := item.event
 	to := h.Queue.Policy.Recipient(&m.Commit)
-	e.Time, e.Kind, e.Name, e.Due = history.Stamp(h.Queue.Now), history.Handed, item.entry.Name, item.entry.Day.String()
+	e.Time, e.Kind, e.Name, e.Due = history.Stamp(h.Queue.Now), history.Enqueued, item.entry.Name, item.entry.Day.String()
 	e.Address, e.Committer, e.Asked, e.Reason, e.By = to.Email, to.Name, "", "", ""
 	if way.Mail {
-		e.Reason = history.Beside
+		e.Reason = history.AlongsideMail
 	}
 	return e
 }
@@ -175,8 +175,8 @@ func (h *handover) handedEvent(item *dueItem, m *queue.Message, way queue.Route)
 func (s *Service) via(item *dueItem) string {
 	via := s.Mail.String()
 	for _, l := range item.byName.LinesOf(item.entry.Day.String()) {
-		if !l.IsBeside() && l.State == history.LineSaid {
-			via += ", " + l.Handed.Via
+		if !l.IsAlongsideMail() && l.State == history.LineDelivered {
+			via += ", " + l.Enqueued.Via
 		}
 	}
 	return via

@@ -48,7 +48,7 @@ func (s *Service) markVanished(ctx context.Context) error {
 	}
 	return s.Inflow.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
 		for i := range events {
-			events[i].Key = s.Queue.History.Known(events[i].Key)
+			events[i].Key = s.Queue.History.CanonicalKey(events[i].Key)
 		}
 		left, err := s.Queue.Supersede(events)
 		if err != nil {
@@ -58,7 +58,7 @@ func (s *Service) markVanished(ctx context.Context) error {
 		for i := range events {
 			keys[i] = events[i].Key
 		}
-		known, err := s.Queue.History.KnowSources(nil, keys)
+		known, err := s.Queue.History.LookupSources(nil, keys)
 		if err != nil {
 			return events, err
 		}
@@ -121,7 +121,7 @@ func (s *Service) newTroubles() ([]Trouble, error) {
 		return nil, nil
 	}
 	_, err := s.Queue.History.Scan(func(e *history.Event) {
-		if e.Kind != history.Told || e.Reason != toldTrouble {
+		if e.Kind != history.OperatorNotified || e.Reason != toldTrouble {
 			return
 		}
 		troubles = slices.DeleteFunc(troubles, func(t Trouble) bool {

@@ -140,7 +140,7 @@ func (f *floods) take(e *history.Event) {
 		}
 		one.last = e.Time
 		one.Count++
-	case e.Kind == history.Told && e.Reason == toldLimit:
+	case e.Kind == history.OperatorNotified && e.Reason == toldLimit:
 		f.told[e.Via+" "+e.Until] = true
 	}
 }

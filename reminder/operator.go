@@ -103,9 +103,9 @@ func (s *Service) news() (*news, error) {
 		switch {
 		case e.Kind == history.Failed:
 			n.setAside = append(n.setAside, *e)
-		case e.Kind == history.Told && e.Reason == toldSetAside && !isFuture(e.Time, s.Queue.Now):
+		case e.Kind == history.OperatorNotified && e.Reason == toldSetAside && !isFuture(e.Time, s.Queue.Now):
 			n.setAside = nil
-		case e.Kind == history.Told && e.Reason == toldMonth:
+		case e.Kind == history.OperatorNotified && e.Reason == toldMonth:
 			told = told || e.Due == month.String() // not of a month to come, by a clock that was ahead
 		}
 		n.month.count(e, day)
@@ -221,7 +221,7 @@ func (s *Service) tell(ctx context.Context, what, subject, template string, data
 	to := commit.ParsePerson(s.Operator)
 	for i := range events {
 		e := &events[i]
-		e.Time, e.Kind, e.Reason, e.Address = history.Stamp(s.Queue.Now), history.Told, what, to.Email
+		e.Time, e.Kind, e.Reason, e.Address = history.Stamp(s.Queue.Now), history.OperatorNotified, what, to.Email
 	}
 	m, err := s.write(&draft{
 		kind: kindOperator, to: to, subject: subject, text: text,

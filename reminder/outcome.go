@@ -18,13 +18,13 @@ import (
 // future was handed over by a clock that was wrong.
 func (st *settlement) isOver(h *handed) bool {
 	return slices.ContainsFunc(h.alone, func(l *history.Line) bool {
-		o := st.outcomes[lineKey(&l.Handed)]
-		return l.State == history.LineUnsaid || !st.leaves(h, l) && l.IsOpen() && (o.Refused != "" || o.Told.IsZero() && st.isLate(l))
+		o := st.outcomes[lineKey(&l.Enqueued)]
+		return l.State == history.LineUndelivered || !st.leaves(h, l) && l.IsOpen() && (o.Refused != "" || o.Told.IsZero() && st.isLate(l))
 	})
 }
 
 func (s *Service) isLate(l *history.Line) bool {
-	return s.Queue.Now.Sub(l.Handed.Time).Abs() >= ircPatience
+	return s.Queue.Now.Sub(l.Enqueued.Time).Abs() >= ircPatience
 }
 
 // judge decides what became of a reminder's lines.
@@ -51,15 +51,15 @@ func (st *settlement) judge(h *handed) {
 			continue
 		}
 		rest = append(rest, l)
-		o, known := st.outcomes[lineKey(&l.Handed)]
+		o, known := st.outcomes[lineKey(&l.Enqueued)]
 		switch {
 		case st.isTold(l):
 			said++
 		case known && o.Refused == "": // waits, or is on the wire
 			over = false
-			st.openKeys = append(st.openKeys, lineKey(&l.Handed))
+			st.openKeys = append(st.openKeys, lineKey(&l.Enqueued))
 		case !known && !over:
-			st.missing[lineKey(&l.Handed)] = true
+			st.missing[lineKey(&l.Enqueued)] = true
 		}
 	}
 	switch {
@@ -114,20 +114,20 @@ func (st *settlement) close(l *history.Line, reason string, lost bool) {
 	if !l.IsOpen() {
 		return
 	}
-	key := lineKey(&l.Handed)
+	key := lineKey(&l.Enqueued)
 	o, known := st.outcomes[key]
 	switch {
 	case !o.Told.IsZero():
-		st.note(history.Said, &l.Handed, l.Handed.Via, "")
-		if l.IsBeside() {
+		st.note(history.Delivered, &l.Enqueued, l.Enqueued.Via, "")
+		if l.IsAlongsideMail() {
 			st.sum.Told++
 		}
 	case o.Refused != "":
-		st.note(history.Unsaid, &l.Handed, l.Handed.Via, o.Refused)
+		st.note(history.Undelivered, &l.Enqueued, l.Enqueued.Via, o.Refused)
 	case known && st.blind == nil:
 		st.openKeys = append(st.openKeys, key)
 	case lost:
-		st.note(history.Unsaid, &l.Handed, l.Handed.Via, cmp.Or(reason, st.reason(l)))
+		st.note(history.Undelivered, &l.Enqueued, l.Enqueued.Via, cmp.Or(reason, st.reason(l)))
 	default:
 		st.missing[key] = true
 	}
@@ -136,7 +136,7 @@ func (st *settlement) close(l *history.Line, reason string, lost bool) {
 // reason returns why a line was not told that the outbox does not have, or no
 // more.
 func (st *settlement) reason(l *history.Line) string {
-	trouble, back := st.why[lineKey(&l.Handed)]
+	trouble, back := st.why[lineKey(&l.Enqueued)]
 	switch {
 	case st.blind != nil:
 		return "it could not be taken back: " + text.OneLine(st.blind.Error())
@@ -160,9 +160,9 @@ func (st *settlement) note(kind string, handed *history.Event, via, reason strin
 func (st *settlement) done(h *handed, lines []*history.Line) {
 	var via []string
 	for _, l := range lines {
-		via = append(via, l.Handed.Via)
+		via = append(via, l.Enqueued.Via)
 	}
-	st.note(history.Sent, &lines[0].Handed, strings.Join(via, ", "), "")
+	st.note(history.Sent, &lines[0].Enqueued, strings.Join(via, ", "), "")
 	entry, _ := st.Queue.Entry(h.day, h.name)
 	st.told = append(st.told, entry)
 	st.sum.Sent++
@@ -199,7 +199,7 @@ func (st *settlement) forget(ctx context.Context) error {
 	for _, standing := range st.lines.Names {
 		for i := range standing.Lines {
 			l := &standing.Lines[i]
-			key := lineKey(&l.Handed)
+			key := lineKey(&l.Enqueued)
 			o, known := st.outcomes[key]
 			if l.IsOpen() {
 				open[key] = true

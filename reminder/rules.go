@@ -33,7 +33,7 @@ func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *
 // was, or is, no target any more. way may be nil.
 func wanted(lines []*history.Line, way *queue.Route) []*history.Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l *history.Line) bool {
-		return l.State == history.LineUnsaid && (l.Why == noTarget || way != nil && !way.Has(l.Handed.Via))
+		return l.State == history.LineUndelivered && (l.Why == noTarget || way != nil && !way.Has(l.Enqueued.Via))
 	})
 }
 
@@ -44,7 +44,7 @@ func isLacking(lines []*history.Line, way *queue.Route) bool {
 	}
 	has := map[string]bool{}
 	for _, l := range lines {
-		has[l.Handed.Via] = true
+		has[l.Enqueued.Via] = true
 	}
 	return slices.ContainsFunc(way.Targets, func(t target.Target) bool { return !has[t.String()] })
 }
@@ -52,7 +52,7 @@ func isLacking(lines []*history.Line, way *queue.Route) bool {
 // leaves reports whether the rules name the target of an open line no more. One
 // that was told is as good as any.
 func (st *settlement) leaves(h *handed, l *history.Line) bool {
-	return st.blind == nil && h.unwanted == "" && h.way != nil && l.IsOpen() && !st.isTold(l) && !h.way.Has(l.Handed.Via)
+	return st.blind == nil && h.unwanted == "" && h.way != nil && l.IsOpen() && !st.isTold(l) && !h.way.Has(l.Enqueued.Via)
 }
 
 // drop closes a line that leaves, and reports whether it did: one that is on
@@ -61,6 +61,6 @@ func (st *settlement) drop(h *handed, l *history.Line) bool {
 	if !st.leaves(h, l) || st.isUntold(l) {
 		return false
 	}
-	st.note(history.Unsaid, &l.Handed, l.Handed.Via, noTarget)
+	st.note(history.Undelivered, &l.Enqueued, l.Enqueued.Via, noTarget)
 	return true
 }

@@ -20,13 +20,13 @@ import (
 type dueItem struct {
 	entry   queue.Entry
 	message *queue.Message
-	event   history.Event     // as it was queued
-	byName  *history.Standing // what the history says of the message
-	byKey   *history.Standing // and of the commit
-	trusted *history.Standing // and of the commit by what nobody can have forged
-	instead string            // why the mail goes in the place of IRC, "" when it does not
-	why     error             // why what it asks for can't be understood: that is explained, and not reminded of
-	assumed bool              // it is taken for sent, because nobody says otherwise
+	event   history.Event  // as it was queued
+	byName  *history.State // what the history says of the message
+	byKey   *history.State // and of the commit
+	trusted *history.State // and of the commit by what nobody can have forged
+	instead string         // why the mail goes in the place of IRC, "" when it does not
+	why     error          // why what it asks for can't be understood: that is explained, and not reminded of
+	assumed bool           // it is taken for sent, because nobody says otherwise
 }
 
 // key identifies the reminder: the same at every try, another after a snooze.
@@ -112,7 +112,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 	for i, e := range entries {
 		names[i] = e.Name
 	}
-	known, err := s.Queue.History.Know(names, nil, s.today.take)
+	known, err := s.Queue.History.Lookup(names, nil, s.today.take)
 	if err != nil {
 		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
@@ -127,7 +127,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 		keys = append(keys, item.event.Key)
 		items = append(items, item)
 	}
-	if known, err = s.Queue.History.KnowSources(nil, keys); err != nil {
+	if known, err = s.Queue.History.LookupSources(nil, keys); err != nil {
 		return nil, append(errs, &queue.HistoryError{Err: err})
 	}
 	for _, item := range items {

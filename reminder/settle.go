@@ -90,7 +90,7 @@ func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
 // of a mail, and those that go beside one.
 type handed struct {
 	name     string
-	standing *history.Standing
+	standing *history.State
 	day      calendar.Day
 	alone    []*history.Line // open or not
 	beside   []*history.Line // open
@@ -109,7 +109,7 @@ func (st *settlement) gatherAll() {
 		days := map[string]bool{}
 		for i := range standing.Lines {
 			l := &standing.Lines[i]
-			if due := l.Handed.Due; l.IsOpen() && !days[due] {
+			if due := l.Enqueued.Due; l.IsOpen() && !days[due] {
 				days[due] = true
 				st.all = append(st.all, st.gather(name, standing, due))
 			}
@@ -117,18 +117,18 @@ func (st *settlement) gatherAll() {
 	}
 }
 
-func (st *settlement) gather(name string, standing *history.Standing, due string) *handed {
+func (st *settlement) gather(name string, standing *history.State, due string) *handed {
 	h := &handed{name: name, standing: standing}
 	h.day, _ = calendar.Parse(due)
 	var entry queue.Entry
 	entry, h.waits = st.Queue.Entry(h.day, name)
 	all := standing.LinesOf(due)
-	h.way = st.wayNow(entry, h.waits, &all[0].Handed)
+	h.way = st.wayNow(entry, h.waits, &all[0].Enqueued)
 	lines := wanted(all, h.way)
 	h.left, h.lacks = len(lines) < len(all), isLacking(lines, h.way)
 	for _, l := range lines {
 		switch {
-		case !l.IsBeside():
+		case !l.IsAlongsideMail():
 			h.alone = append(h.alone, l)
 		case l.IsOpen():
 			h.beside = append(h.beside, l)
@@ -155,7 +155,7 @@ func (st *settlement) ask(ctx context.Context) error {
 	var keys []string
 	for _, standing := range st.lines.Names {
 		for i := range standing.Lines {
-			keys = append(keys, lineKey(&standing.Lines[i].Handed))
+			keys = append(keys, lineKey(&standing.Lines[i].Enqueued))
 		}
 	}
 	if st.IRC == nil {
@@ -175,9 +175,9 @@ func (st *settlement) ask(ctx context.Context) error {
 	for _, h := range st.all {
 		over := h.unwanted != "" || st.isOver(h)
 		for _, l := range slices.Concat(h.alone, h.beside) {
-			isBack := h.unwanted != "" || over && !l.IsBeside() || st.leaves(h, l)
+			isBack := h.unwanted != "" || over && !l.IsAlongsideMail() || st.leaves(h, l)
 			if isBack && st.isUntold(l) {
-				unwanted = append(unwanted, lineKey(&l.Handed))
+				unwanted = append(unwanted, lineKey(&l.Enqueued))
 			}
 		}
 	}
@@ -203,7 +203,7 @@ func (st *settlement) strays(ctx context.Context) ([]string, error) {
 	for _, h := range st.all {
 		for _, l := range slices.Concat(h.alone, h.beside) {
 			if l.IsOpen() {
-				open[lineKey(&l.Handed)] = true
+				open[lineKey(&l.Enqueued)] = true
 			}
 		}
 	}
@@ -213,10 +213,10 @@ func (st *settlement) strays(ctx context.Context) ([]string, error) {
 // isUntold reports whether a line is in the outbox and may yet be told, or
 // taken back.
 func (st *settlement) isUntold(l *history.Line) bool {
-	o, known := st.outcomes[lineKey(&l.Handed)]
+	o, known := st.outcomes[lineKey(&l.Enqueued)]
 	return l.IsOpen() && known && o.Told.IsZero() && o.Refused == ""
 }
 
 func (st *settlement) isTold(l *history.Line) bool {
-	return l.State == history.LineSaid || !st.outcomes[lineKey(&l.Handed)].Told.IsZero()
+	return l.State == history.LineDelivered || !st.outcomes[lineKey(&l.Enqueued)].Told.IsZero()
 }

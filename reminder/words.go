@@ -54,7 +54,7 @@ type Fact struct{ Label, Value string }
 
 // words returns what can be said about a message on the day today; standing is
 // what the history says of its commit.
-func (s *Service) words(m *queue.Message, name string, standing *history.Standing, today calendar.Day) Words {
+func (s *Service) words(m *queue.Message, name string, standing *history.State, today calendar.Day) Words {
 	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
 	to := s.Queue.Policy.Recipient(&m.Commit)
 	w := Words{
@@ -95,7 +95,7 @@ func (s *Service) words(m *queue.Message, name string, standing *history.Standin
 }
 
 // snoozed says who has put a reminder off, and when; nothing where nobody has.
-func (s *Service) snoozed(standing *history.Standing, login string) string {
+func (s *Service) snoozed(standing *history.State, login string) string {
 	e := standing.PutOff
 	if e == nil {
 		return ""

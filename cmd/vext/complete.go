@@ -93,7 +93,7 @@ func (a *app) completeNames(of func(*history.Event) string, more func(*queue.Que
 		}
 		names := map[string]bool{}
 		q.History.Scan(func(e *history.Event) {
-			if e.Kind != history.Told { // to the operator, who is no committer
+			if e.Kind != history.OperatorNotified { // to the operator, who is no committer
 				names[of(e)] = true
 			}
 		})

@@ -199,7 +199,7 @@ func (p *logPrinter) remark(e *history.Event) string {
 			add("due ", when)
 		}
 	}
-	if e.Kind == history.Also {
+	if e.Kind == history.OnBranch {
 		add("on ", e.Branch)
 	}
 	if strings.HasPrefix(e.Via, "irc") {
@@ -208,7 +208,7 @@ func (p *logPrinter) remark(e *history.Event) string {
 	add("by ", e.By)
 	reason := e.Reason
 	switch e.Kind {
-	case history.Told:
+	case history.OperatorNotified:
 		reason = "operator told: " + reminder.ToldWords(reason)
 	case history.Failed: // its other lines say what to do, as vext list --failed does
 		reason, _, _ = strings.Cut(reason, "\n")

@@ -7,35 +7,36 @@ import (
 	"vext/internal/calendar"
 )
 
-// Kinds of events.
+// Kinds of events. Where the name of a kind differs from the word on disk, the word
+// is older, and stays because every history has it.
 const (
-	Queued    = "queued"    // it has its day
-	Also      = "also"      // the same commit came on another branch
-	Ignored   = "ignored"   // the policy lets it go
+	Queued    = "queued"    // it was given a day
+	OnBranch  = "also"      // the same commit came on another branch
+	Ignored   = "ignored"   // by the policy
 	Duplicate = "duplicate" // it came again
 	Sent      = "sent"
-	Deferred  = "deferred" // could not be sent now, will be tried again
-	Failed    = "failed"   // set aside
+	Deferred  = "deferred" // sending failed, and will be retried
+	Failed    = "failed"   // it was quarantined
 	Retried   = "retried"  // a person put it back
 	Snoozed   = "snoozed"
 	Cancelled = "cancelled"
-	Told      = "told"     // the operator was written to
-	Passed    = "passed"   // it was due before its past was imported: not sent
-	Replaced  = "replaced" // a mail's word, by what a way said that nobody can forge
-	Vanished  = "vanished" // a forced update took the commit off its branch
-	// Superseded says that a commit has no reminder of its own, because it was
-	// amended or rebased. Its reminder is that of Successor or, when Successor is
-	// empty, that of its predecessor, which was sent or cancelled. Supersedes is
-	// the event of the commit that is Successor.
-	Superseded = "superseded"
-	Supersedes = "supersedes"
-	Handed     = "handed" // a line of it is to go into the outbox for IRC
-	Said       = "said"   // that line was told
-	Unsaid     = "unsaid" // that line will not be told
+	Missed    = "passed"   // imported after its due day, and not sent
+	Replaced  = "replaced" // a trusted source contradicted the mail
+	Vanished  = "vanished" // a forced update removed the commit from its branch
+	// Superseded says that a commit was amended or rebased and has no reminder of
+	// its own. With a Successor, the reminder is the successor's. Without one, the
+	// reminder of the predecessor was sent or cancelled, and counts for this commit.
+	// Supersedes is the event of the commit that is the Successor.
+	Superseded  = "superseded"
+	Supersedes  = "supersedes"
+	Enqueued    = "handed" // a line of it is to go into the outbox for IRC
+	Delivered   = "said"   // that line was delivered
+	Undelivered = "unsaid" // that line will not be delivered
 
-	Explained   = "explained"   // the committer got a mail that the trailer is not understood
-	Unconfirmed = "unconfirmed" // the server received it and did not answer: it may have been sent
-	Limited     = "limited"     // its recipient has had the day's maximum: not before Until
+	OperatorNotified = "told"
+	Explained        = "explained"   // the committer got a mail that the trailer is not understood
+	Unconfirmed      = "unconfirmed" // the server received the mail and did not answer
+	Limited          = "limited"     // the recipient's daily maximum is reached; held until Until
 )
 
 // CausePeriod is the Cause of Failed when the period in the trailer is not
@@ -57,13 +58,13 @@ type Event struct {
 	Subject    string    `json:"subject,omitempty"`    //
 	Asked      string    `json:"asked,omitempty"`      // the trailer: "MFC after: 2 weeks"
 	Due        string    `json:"due,omitempty"`        //
-	Via        string    `json:"via,omitempty"`        // which way it was sent
+	Via        string    `json:"via,omitempty"`        // the transport, or the target on IRC
 	By         string    `json:"by,omitempty"`         // the user who did it
 	Reason     string    `json:"reason,omitempty"`     //
-	Cause      string    `json:"cause,omitempty"`      // of Failed, for programs: CausePeriod, or empty
-	Source     string    `json:"source,omitempty"`     // which way it came, see commit.FromMail
-	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: not before then (RFC 3339)
-	Clock      string    `json:"clock,omitempty"`      // the time of the event before, from which the clock was set back
+	Cause      string    `json:"cause,omitempty"`      // of Failed: CausePeriod, or empty
+	Source     string    `json:"source,omitempty"`     // how it arrived, see commit.FromMail
+	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: no attempt before (RFC 3339)
+	Clock      string    `json:"clock,omitempty"`      // the time of the previous event, when the clock was set back
 	Successor  string    `json:"successor,omitempty"`  // the revision that Revision was amended or rebased to
 }
 
@@ -76,8 +77,8 @@ func (e *Event) appendLine(b []byte) ([]byte, error) {
 	return append(append(b, line...), '\n'), nil
 }
 
-// Describe says in words what the event is, without its time and name; times
-// in it are in zone.
+// Describe returns the event in words, without its time and name. Times in it are
+// in zone.
 func Describe(e *Event, zone *time.Location) string {
 	until := ""
 	if t, err := time.Parse(time.RFC3339, e.Until); err == nil && t.After(e.Time) {

@@ -94,7 +94,7 @@ func TestKnow(t *testing.T) {
 		event(Queued, "cancelled", "k3"), event(Cancelled, "cancelled", "k3"),
 		event(Queued, "deferred", "k4"), event(Deferred, "deferred", ""),
 		event(Queued, "retried", "k5"), event(Deferred, "retried", ""), event(Retried, "retried", ""),
-		event(Queued, "branches", "k6"), event(Also, "other", "k6"),
+		event(Queued, "branches", "k6"), event(OnBranch, "other", "k6"),
 	}
 	events[6].Due = "20260201"
 	events[2].Until = "2026-01-02T00:00:00Z"
@@ -103,7 +103,7 @@ func TestKnow(t *testing.T) {
 	if err := h.Append(events...); err != nil {
 		t.Fatal(err)
 	}
-	k, err := h.Know([]string{"sent", "snoozed", "cancelled", "deferred", "retried", "none"}, []string{"k1", "k2", "k6", ""})
+	k, err := h.Lookup([]string{"sent", "snoozed", "cancelled", "deferred", "retried", "none"}, []string{"k1", "k2", "k6", ""})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Beside is the reason of a Handed line that goes beside a mail, which is sent
+// AlongsideMail is the reason of a Handed line that goes beside a mail, which is sent
 // whatever becomes of the line.
-const Beside = "beside the mail"
+const AlongsideMail = "beside the mail"
 
 // A LineState is what became of a line for IRC.
 type LineState int
@@ -16,30 +16,30 @@ type LineState int
 // history says that it was told, or will not be.
 const (
 	LineOpen LineState = iota
-	LineSaid
-	LineUnsaid
+	LineDelivered
+	LineUndelivered
 )
 
 // A Line is a line for IRC as the history knows it.
 type Line struct {
-	Handed Event // Via is its target, Due the day of its reminder
-	State  LineState
-	Why    string // it was not said
-	Past   bool   // a person has brought the reminder back since
+	Enqueued Event // Via is its target, Due the day of its reminder
+	State    LineState
+	Why      string // it was not said
+	Past     bool   // a person has brought the reminder back since
 }
 
 // IsOpen reports whether it is not known what became of the line.
 func (l *Line) IsOpen() bool { return l.State == LineOpen }
 
-// IsBeside reports whether the line goes beside a mail.
-func (l *Line) IsBeside() bool { return l.Handed.Reason == Beside }
+// IsAlongsideMail reports whether the line goes beside a mail.
+func (l *Line) IsAlongsideMail() bool { return l.Enqueued.Reason == AlongsideMail }
 
 // LinesOf returns the lines of the reminder that is due on that day, YYYYMMDD,
 // but for those that were told, or not, before a person brought it back.
-func (s *Standing) LinesOf(due string) []*Line {
+func (s *State) LinesOf(due string) []*Line {
 	var lines []*Line
 	for i := range s.Lines {
-		if l := &s.Lines[i]; l.Handed.Due == due && !l.Past {
+		if l := &s.Lines[i]; l.Enqueued.Due == due && !l.Past {
 			lines = append(lines, l)
 		}
 	}
@@ -47,43 +47,43 @@ func (s *Standing) LinesOf(due string) []*Line {
 }
 
 // HasOpen reports whether a line of any day is open.
-func (s *Standing) HasOpen() bool {
+func (s *State) HasOpen() bool {
 	return slices.ContainsFunc(s.Lines, func(l Line) bool { return l.IsOpen() })
 }
 
 // takeLines brings the lines up to date with the next event.
-func (s *Standing) takeLines(e *Event) {
+func (s *State) takeLines(e *Event) {
 	switch e.Kind {
-	case Handed:
+	case Enqueued:
 		if s.open(e) == nil {
-			s.Lines = append(s.Lines, Line{Handed: *e})
+			s.Lines = append(s.Lines, Line{Enqueued: *e})
 		}
-	case Said:
+	case Delivered:
 		if l := s.open(e); l != nil {
-			l.State = LineSaid
+			l.State = LineDelivered
 		}
-	case Unsaid:
+	case Undelivered:
 		if l := s.open(e); l != nil {
-			l.State, l.Why = LineUnsaid, e.Reason
+			l.State, l.Why = LineUndelivered, e.Reason
 		}
 	case Sent: // which says it of all targets at once
 		for i := range s.Lines {
-			if l := &s.Lines[i]; l.IsOpen() && !l.IsBeside() && l.Handed.Due == e.Due {
-				l.State = LineSaid
+			if l := &s.Lines[i]; l.IsOpen() && !l.IsAlongsideMail() && l.Enqueued.Due == e.Due {
+				l.State = LineDelivered
 			}
 		}
 	case Snoozed, Retried:
 		for i := range s.Lines {
 			l := &s.Lines[i]
-			l.Past = l.Past || l.State == LineUnsaid || l.State == LineSaid && e.Kind == Snoozed
+			l.Past = l.Past || l.State == LineUndelivered || l.State == LineDelivered && e.Kind == Snoozed
 		}
 	}
 }
 
 // open returns the open line that an event is about, nil for none.
-func (s *Standing) open(e *Event) *Line {
+func (s *State) open(e *Event) *Line {
 	for i := range s.Lines {
-		if l := &s.Lines[i]; l.IsOpen() && l.Handed.Due == e.Due && l.Handed.Via == e.Via {
+		if l := &s.Lines[i]; l.IsOpen() && l.Enqueued.Due == e.Due && l.Enqueued.Via == e.Via {
 			return l
 		}
 	}
@@ -94,22 +94,22 @@ func (s *Standing) open(e *Event) *Line {
 // have lines for IRC which are open, or were not long ago. A standing says
 // nothing of what was before its first line.
 type Lines struct {
-	Names map[string]*Standing
+	Names map[string]*State
 	since time.Time
 }
 
 // NewLines returns a collector that lets lines go that were closed before that
 // time.
-func NewLines(since time.Time) *Lines { return &Lines{map[string]*Standing{}, since} }
+func NewLines(since time.Time) *Lines { return &Lines{map[string]*State{}, since} }
 
 // Take takes the next event in.
 func (l *Lines) Take(e *Event) {
 	s := l.Names[e.Name]
 	switch {
-	case e.Name == "" || s == nil && e.Kind != Handed:
+	case e.Name == "" || s == nil && e.Kind != Enqueued:
 		return
 	case s == nil:
-		s = new(Standing)
+		s = new(State)
 		l.Names[e.Name] = s
 	}
 	event := *e

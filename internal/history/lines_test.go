@@ -30,7 +30,7 @@ func TestLines(t *testing.T) {
 		{"put back", "handed 1 a,handed 1 b,unsaid 1 a,said 1 b,retried 1", "1", "b said"},
 		{"nothing was handed", "said 1 a,unsaid 1 b", "1", ""},
 	} {
-		var s Standing
+		var s State
 		for text := range strings.SplitSeq(test.events, ",") {
 			f := strings.SplitN(text, " ", 3)
 			e := Event{Kind: f[0], Due: f[1]}
@@ -38,13 +38,13 @@ func TestLines(t *testing.T) {
 				e.Via = f[2]
 			}
 			if e.Kind == "beside" {
-				e.Kind, e.Reason = Handed, Beside
+				e.Kind, e.Reason = Enqueued, AlongsideMail
 			}
 			s.take(&e)
 		}
 		var got []string
 		for _, l := range s.LinesOf(test.day) {
-			got = append(got, l.Handed.Via+" "+[]string{"open", "said", "unsaid"}[l.State])
+			got = append(got, l.Enqueued.Via+" "+[]string{"open", "said", "unsaid"}[l.State])
 		}
 		if strings.Join(got, ", ") != test.want {
 			t.Errorf("%s: %s, want %s", test.name, strings.Join(got, ", "), test.want)
@@ -57,9 +57,9 @@ func TestLinesAreLetGo(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC) }
 	l := NewLines(at(10))
 	for day := range 20 {
-		e := Event{Time: at(day + 1), Kind: Handed, Name: fmt.Sprint(day + 1), Due: "1", Via: "a"}
+		e := Event{Time: at(day + 1), Kind: Enqueued, Name: fmt.Sprint(day + 1), Due: "1", Via: "a"}
 		l.Take(&e)
-		if e.Kind = Said; day%2 == 1 {
+		if e.Kind = Delivered; day%2 == 1 {
 			l.Take(&e)
 		}
 	}

@@ -98,15 +98,15 @@ func cutString(b []byte) (s, rest []byte, ok bool) {
 // names holds what stands in many events, such as addresses, once.
 type names map[string]string
 
-// mostNames bounds the names; a project has fewer.
-const mostNames = 10000
+// maxNames bounds the names; a project has fewer.
+const maxNames = 10000
 
 func (n names) string(b []byte) string {
 	if s, ok := n[string(b)]; ok {
 		return s
 	}
 	s := string(b)
-	if len(n) < mostNames {
+	if len(n) < maxNames {
 		n[s] = s
 	}
 	return s

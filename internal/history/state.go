@@ -6,8 +6,8 @@ import (
 	"vext/internal/commit"
 )
 
-// A Standing is what the history says about one message or one commit.
-type Standing struct {
+// A State is what the history says about one message or one commit.
+type State struct {
 	Done     bool   // sent, cancelled or passed, and not snoozed since
 	Sent     bool   // and of these, sent
 	Moved    bool   // or its reminder is that of its successor, unless it comes back
@@ -35,10 +35,10 @@ type Deferrals struct {
 
 // Take updates the standing with an event that was appended after it was read. It
 // keeps the event.
-func (s *Standing) Take(e *Event) { s.take(e) }
+func (s *State) Take(e *Event) { s.take(e) }
 
 // take brings the standing up to date with the next event, and keeps it.
-func (s *Standing) take(e *Event) {
+func (s *State) take(e *Event) {
 	s.takeLines(e)
 	switch e.Kind {
 	case Queued:
@@ -46,7 +46,7 @@ func (s *Standing) take(e *Event) {
 		if s.Moved { // it was brought back
 			s.Done, s.Moved, s.Ended = false, false, nil
 		}
-	case Also:
+	case OnBranch:
 		s.Repeated = true
 		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil
 	case Duplicate:
@@ -58,7 +58,7 @@ func (s *Standing) take(e *Event) {
 		s.Vanished = e
 	case Failed:
 		s.Failed = true
-	case Sent, Cancelled, Passed, Replaced: // the last has no key: its commit waits under another name
+	case Sent, Cancelled, Missed, Replaced: // the last has no key: its commit waits under another name
 		if s.wasSnoozedSince(e) {
 			return
 		}
@@ -83,11 +83,11 @@ func (s *Standing) take(e *Event) {
 // the two events stand in the opposite order. An earlier version put each event
 // into the file of its own year, so that events recorded with a clock that was
 // ahead stand behind later ones.
-func (s *Standing) wasSnoozedSince(sent *Event) bool {
+func (s *State) wasSnoozedSince(sent *Event) bool {
 	return sent.Kind == Sent && s.Snoozed != "" && sent.Due != "" && sent.Due < s.Snoozed && s.Queued != nil && s.Queued.Name == sent.Name
 }
 
-func (s *Standing) takeDeferral(e *Event) {
+func (s *State) takeDeferral(e *Event) {
 	if s.Tried == nil {
 		s.Tried = &Deferrals{First: e.Time}
 	}
@@ -104,7 +104,7 @@ func (s *Standing) takeDeferral(e *Event) {
 
 // Deferrals returns the attempts to send that failed, none when there were
 // none.
-func (s *Standing) Deferrals() Deferrals {
+func (s *State) Deferrals() Deferrals {
 	if s.Tried == nil {
 		return Deferrals{}
 	}
@@ -112,28 +112,28 @@ func (s *Standing) Deferrals() Deferrals {
 }
 
 // IsKnown reports whether the commit was given a day, or is done.
-func (s *Standing) IsKnown() bool { return s.Queued != nil || s.Done }
+func (s *State) IsKnown() bool { return s.Queued != nil || s.Done }
 
-// A Knowledge is what the history says about the names and keys asked for.
-type Knowledge struct {
-	names, keys, trusted, claimed map[string]*Standing
+// A Index is what the history says about the names and keys asked for.
+type Index struct {
+	names, keys, trusted, claimed map[string]*State
 }
 
 // Name returns the standing of the message of that name.
-func (k *Knowledge) Name(name string) *Standing { return standing(k.names, name) }
+func (k *Index) Name(name string) *State { return standing(k.names, name) }
 
 // Key returns the standing of the commit with that key, under whatever names
 // it came.
-func (k *Knowledge) Key(key string) *Standing { return standing(k.keys, key) }
+func (k *Index) Key(key string) *State { return standing(k.keys, key) }
 
 // Trusted returns the standing of the commit with that key, from only those events
 // that are about messages that nobody can have forged. Only KnowSources reads it.
-func (k *Knowledge) Trusted(key string) *Standing { return standing(k.trusted, key) }
+func (k *Index) Trusted(key string) *State { return standing(k.trusted, key) }
 
 // Believed returns the standing of the commit with that key that can be believed:
 // Trusted, or Key where a trusted source has confirmed what a mail said. Only
 // KnowSources reads it.
-func (k *Knowledge) Believed(key string) *Standing {
+func (k *Index) Believed(key string) *State {
 	if trusted := k.Trusted(key); trusted.IsKnown() || !trusted.Repeated {
 		return trusted
 	}
@@ -142,45 +142,45 @@ func (k *Knowledge) Believed(key string) *Standing {
 
 // Claimed returns the standing of the commit with that key from all other events,
 // which are about messages that anybody can have written. Only KnowSources reads it.
-func (k *Knowledge) Claimed(key string) *Standing { return standing(k.claimed, key) }
+func (k *Index) Claimed(key string) *State { return standing(k.claimed, key) }
 
-func standing(m map[string]*Standing, key string) *Standing {
+func standing(m map[string]*State, key string) *State {
 	if s := m[key]; s != nil && key != "" {
 		return s
 	}
-	return new(Standing)
+	return new(State)
 }
 
 // take tells the standing of key of an event.
-func take(m map[string]*Standing, key string, e *Event) {
+func take(m map[string]*State, key string, e *Event) {
 	s := m[key]
 	if key == "" {
 		return
 	}
 	if s == nil {
-		s = new(Standing)
+		s = new(State)
 		m[key] = s
 	}
 	s.take(e)
 }
 
-// Know reads the history and returns what it says about the messages and
+// Lookup reads the history and returns what it says about the messages and
 // commits asked for. What it remembers grows with those, not with the history.
 // It also calls also with every event.
-func (h History) Know(names, keys []string, also ...func(*Event)) (*Knowledge, error) {
+func (h History) Lookup(names, keys []string, also ...func(*Event)) (*Index, error) {
 	return h.know(names, keys, false, also)
 }
 
-// KnowSources is Know that also keeps apart what is trusted and what is claimed of
+// LookupSources is Know that also keeps apart what is trusted and what is claimed of
 // each commit. It needs twice the memory.
-func (h History) KnowSources(names, keys []string, also ...func(*Event)) (*Knowledge, error) {
+func (h History) LookupSources(names, keys []string, also ...func(*Event)) (*Index, error) {
 	return h.know(names, keys, true, also)
 }
 
-func (h History) know(names, keys []string, sources bool, also []func(*Event)) (*Knowledge, error) {
-	k := &Knowledge{names: map[string]*Standing{}, keys: map[string]*Standing{}}
+func (h History) know(names, keys []string, sources bool, also []func(*Event)) (*Index, error) {
+	k := &Index{names: map[string]*State{}, keys: map[string]*State{}}
 	if sources {
-		k.trusted, k.claimed = map[string]*Standing{}, map[string]*Standing{}
+		k.trusted, k.claimed = map[string]*State{}, map[string]*State{}
 	}
 	for _, name := range names {
 		k.names[name] = nil
@@ -208,7 +208,7 @@ func (h History) know(names, keys []string, sources bool, also []func(*Event)) (
 			take(k.names, e.Name, keep())
 		}
 		if e.Key != "" && len(keys) > 0 {
-			asked.Find(h.Known(e.Key), func(key string) bool {
+			asked.Find(h.CanonicalKey(e.Key), func(key string) bool {
 				take(k.keys, key, keep())
 				switch {
 				case !sources:
@@ -224,9 +224,9 @@ func (h History) know(names, keys []string, sources bool, also []func(*Event)) (
 	return k, err
 }
 
-// Known returns a key with the name that its repository has today: the history
+// CanonicalKey returns a key with the name that its repository has today: the history
 // may know it by one that became an alias since.
-func (h History) Known(key string) string {
+func (h History) CanonicalKey(key string) string {
 	if h.Repository == nil {
 		return key
 	}

@@ -101,7 +101,7 @@ func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming 
 		d := &plan[i]
 		b.Asking++
 		switch d.Event.Kind {
-		case history.Passed:
+		case history.Missed:
 			b.Passed++
 			passed = append(passed, d.Event)
 		case history.Queued:
@@ -113,7 +113,7 @@ func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming 
 			coming = append(coming, *d.Commit) // to be quarantined with the spool
 		case history.Ignored:
 			b.Copies++
-		case history.Also:
+		case history.OnBranch:
 			b.Known++
 			coming = append(coming, *d.Commit) // for the reminder to name the branch
 		default:

@@ -109,11 +109,11 @@ func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]
 	after := r.After
 	isWaiting := func(i int) bool { return true }
 	if !after.IsZero() {
-		known, err := p.Queue.History.KnowSources(nil, keys)
+		known, err := p.Queue.History.LookupSources(nil, keys)
 		if err != nil {
 			return nil, err
 		}
-		waits := func(s *history.Standing) bool { return s.Queued != nil && !s.Done }
+		waits := func(s *history.State) bool { return s.Queued != nil && !s.Done }
 		isWaiting = func(i int) bool { return waits(known.Believed(keys[i])) || waits(known.Claimed(keys[i])) }
 	}
 	r.After = time.Time{}
