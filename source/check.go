@@ -214,8 +214,8 @@ func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, 
 			f.Hint = "put it back: vext hook install " + s.Where + "; or give it up: vext hook remove " + s.Where
 		}
 	}
-	if f.Level == reminder.Well && s.Misses(k.q.Now) {
-		f.Level, f.Hint = reminder.LookAt, follow.MissedHint
+	if f.Level == reminder.Well && s.IsUnreliable(k.q.Now) {
+		f.Level, f.Hint = reminder.LookAt, follow.UnreliableHint
 	}
 	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")
 	return f

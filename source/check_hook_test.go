@@ -32,12 +32,12 @@ func TestCheckHook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.LastOK, s.Brought, s.Missed = now, now.Add(-2*time.Hour), test.missed
+		s.LastOK, s.HookRan, s.Missed = now, now.Add(-2*time.Hour), test.missed
 		if err := store.Save(s); err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range Check(q, config.Default(nil), nil, func(*follow.State) ([]hook.Part, error) { return nil, nil }) {
-			if f.What == "hook w" && (f.Level != test.want || (f.Hint == follow.MissedHint) != (test.want != reminder.Well)) {
+			if f.What == "hook w" && (f.Level != test.want || (f.Hint == follow.UnreliableHint) != (test.want != reminder.Well)) {
 				t.Errorf("%s: %+v", test.name, f)
 			}
 		}

@@ -134,20 +134,20 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 	var errs []error
 	_, watched := terminal(stdout)
 	for _, r := range reports {
-		for _, text := range r.Said {
+		for _, text := range r.Messages {
 			fmt.Fprintf(stderr, "vext: %s: %s\n", r.Name, printable(text))
 		}
 		switch {
 		case r.Err != nil:
 			errs = append(errs, r.Err)
-		case (r.Busy || !r.Paused.IsZero()) && !watched: // cron would mail it every time
+		case (r.Busy || !r.RetryAt.IsZero()) && !watched: // cron would mail it every time
 		case r.Busy:
 			fmt.Fprintf(stderr, "vext: %s: another process looks after it just now\n", r.Name)
-		case !r.Paused.IsZero():
+		case !r.RetryAt.IsZero():
 			fmt.Fprintf(stderr, "vext: %s: it failed lately, and is not tried again before %s\nvext: hint: vext follow --once %s tries at once\n",
-				r.Name, r.Paused.In(q.Zone).Format("Mon 2 Jan 15:04"), r.Name)
+				r.Name, r.RetryAt.In(q.Zone).Format("Mon 2 Jan 15:04"), r.Name)
 		case r.New > 0 || watched:
-			fmt.Fprintf(stdout, "%s: %s, %s for a reminder, %d spooled\n", r.Name, calendar.Plural(r.Commits, "new commit"), calendar.Verb(r.Asking, "asks", "ask"), r.New)
+			fmt.Fprintf(stdout, "%s: %s, %s for a reminder, %d spooled\n", r.Name, calendar.Plural(r.Commits, "new commit"), calendar.Verb(r.Requests, "asks", "ask"), r.New)
 		}
 	}
 	return errors.Join(errs...)
@@ -207,7 +207,7 @@ func (a *app) followPass(ctx context.Context, c *config.Config, repositories []f
 	f.Progress = nil
 	for _, r := range f.Follow(ctx, repositories, false) {
 		if r.Commits > 0 {
-			log.Info("followed", "repository", r.Name, "commits", r.Commits, "asking", r.Asking, "spooled", r.New)
+			log.Info("followed", "repository", r.Name, "commits", r.Commits, "asking", r.Requests, "spooled", r.New)
 		}
 	}
 	return nil

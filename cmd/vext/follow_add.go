@@ -185,7 +185,7 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 
 // setMine makes the configuration one for a single person.
 func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
-	name, address, err := vcs.Me(cmd.Context())
+	name, address, err := vcs.Identity(cmd.Context())
 	if err != nil {
 		return nil, hinted{err, "tell git who you are: git config --global user.email you@example.org"}
 	}

@@ -151,14 +151,14 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 	if err != nil {
 		return err
 	}
-	report := f.Pushed(cmd.Context(), hookedRepository(c, s), nil)
+	report := f.FollowPush(cmd.Context(), hookedRepository(c, s), nil)
 	if report.Busy {
 		return hinted{follow.ErrBusy, "run vext hook install again"}
 	}
 	if report.Err != nil {
 		return hinted{report.Err, "the hook is in place; once this is mended, run vext hook install again"}
 	}
-	for _, text := range report.Said {
+	for _, text := range report.Messages {
 		fmt.Fprintf(a.stderr, "vext: %s: %s\n", name, printable(text))
 	}
 	if place.Kind == vcs.Svn && hookedRepository(c, s).Domain == "" {

@@ -54,7 +54,7 @@ func newHookWork(a *app) *cobra.Command {
 				return err
 			}
 			if later {
-				time.Sleep(hook.Later)
+				time.Sleep(hook.WorkerDelay)
 			}
 			q, c, err := a.openQueue()
 			if err != nil {
@@ -74,9 +74,9 @@ func newHookWork(a *app) *cobra.Command {
 			}
 			f.Progress = nil
 			if fired {
-				f.Many = hook.Tell()
+				f.FoundSeveral = hook.ReportSeveral()
 			}
-			report := f.Pushed(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told)))
+			report := f.FollowPush(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told)))
 			if report.Busy { // for a minute: the next look finds it
 				return follow.ErrBusy
 			}

@@ -116,8 +116,8 @@ type hookFile struct {
 func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
 	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hookFile{}, Failures: s.Failures}
 	status.OK = status.Registered && s.Failures == 0
-	if s.Misses(now) {
-		status.OK, status.Missed = false, len(s.MissedLately(now))
+	if s.IsUnreliable(now) {
+		status.OK, status.Missed = false, len(s.RecentMisses(now))
 	}
 	parts, err := hookParts(ctx, s)
 	for _, part := range parts {
@@ -157,7 +157,7 @@ func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location)
 		fact("state", s.words(zone))
 		if s.Missed > 0 {
 			fact("missed", fmt.Sprintf("%s in the last week, a run has found what it had not brought", calendar.Plural(s.Missed, "time")))
-			fact("", follow.MissedHint)
+			fact("", follow.UnreliableHint)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -169,10 +169,10 @@ func repositoryNamed(q *queue.Queue, c *config.Config, name string) (follow.Stor
 
 func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, dryRun bool) error {
 	asks := "ask"
-	if b.Asking == 1 {
+	if b.Requests == 1 {
 		asks = "asks"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: of %s, %d made since %s %s for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Asking, since.Long(), asks)
+	_, err := fmt.Fprintf(a.stdout, "%s: of %s, %d made since %s %s for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Requests, since.Long(), asks)
 	verb := func(n int) string {
 		switch {
 		case dryRun:
@@ -186,11 +186,11 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 		n    int
 		text string
 	}{
-		{b.Passed, "due before today: " + verb(b.Passed) + " recorded, not sent"},
-		{b.Spooled, verb(b.Spooled) + " queued"},
+		{b.Missed, "due before today: " + verb(b.Missed) + " recorded, not sent"},
+		{b.Queued, verb(b.Queued) + " queued"},
 		{b.Known, "known already"},
-		{b.Copies, "not counted: copies of others, or not on a branch that counts"},
-		{b.Unclear, "not understood, or for a recipient that allow does not list: " + verb(b.Unclear) + " set aside"},
+		{b.Ignored, "not counted: copies of others, or not on a branch that counts"},
+		{b.Quarantined, "not understood, or for a recipient that allow does not list: " + verb(b.Quarantined) + " set aside"},
 	} {
 		if line.n > 0 && err == nil {
 			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)

@@ -100,13 +100,13 @@ func checkNetwork(status *ircStatus, n *irc.NetworkStatus, now time.Time) remind
 
 // An inflowAndIRC tells the operator of what fails on IRC, too.
 type inflowAndIRC struct {
-	*follow.Inflow
+	*follow.Sources
 	status func() (*ircStatus, error)
 }
 
 // Troubles implements reminder.Inflow.
 func (i *inflowAndIRC) Troubles(now time.Time) []reminder.Trouble {
-	all := i.Inflow.Troubles(now)
+	all := i.Sources.Troubles(now)
 	status, err := i.status()
 	if err != nil {
 		return all // vext check says it

@@ -117,8 +117,8 @@ func TestCheckNetwork(t *testing.T) {
 func TestIRCTroubles(t *testing.T) {
 	state := t.TempDir()
 	i := &inflowAndIRC{
-		Inflow: &follow.Inflow{Hooked: &follow.Follower{Store: follow.Hooked(state)}, Followed: &follow.Follower{Store: follow.Followed(state)}},
-		status: func() (*ircStatus, error) { return fullStatus, nil },
+		Sources: &follow.Sources{Hooked: &follow.Follower{Store: follow.Hooked(state)}, Followed: &follow.Follower{Store: follow.Followed(state)}},
+		status:  func() (*ircStatus, error) { return fullStatus, nil },
 	}
 	got := i.Troubles(ircNow)
 	if len(got) != 2 || got[0].What != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].What != "irc://127.0.0.1:6668" || got[1].Text != "connection refused" {

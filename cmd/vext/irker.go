@@ -30,8 +30,8 @@ func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outlet, 
 	}
 	log.Info("taking notices as irker does", "address", l.Addr().String())
 	server := &irker.Server{
-		Outlet: outlet, Line: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
-		Lost: func() { q.Spool.Lost(source.Irker) },
+		Outlet: outlet, Format: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
+		OnLoss: func() { q.Spool.Lost(source.Irker) },
 	}
 	return func(ctx context.Context) error { return server.Serve(ctx, l, p) }, nil
 }

@@ -164,7 +164,7 @@ func (a *app) lookUp(ctx context.Context, c *config.Config, name string, u forge
 		return err
 	}
 	f.Progress = nil
-	report, err := f.LookUp(ctx, r, follow.Update{Refname: u.Refname, Old: u.Before, New: u.After})
+	report, err := f.CompletePush(ctx, r, follow.Update{Refname: u.Refname, Old: u.Before, New: u.After})
 	if err != nil {
 		return err
 	}

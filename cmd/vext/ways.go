@@ -28,7 +28,7 @@ func (a *app) follower(q *queue.Queue, c *config.Config, store follow.Store, way
 	if err != nil {
 		return nil, err
 	}
-	return &follow.Follower{Store: store, Queue: q, Filter: f, Log: log, Progress: a.progress, Tells: tells(c, q)}, nil
+	return &follow.Follower{Store: store, Queue: q, Filter: f, Log: log, Progress: a.progress, IsAnnounced: tells(c, q)}, nil
 }
 
 // inflow returns what a run asks the repositories, and the networks of IRC.
@@ -46,7 +46,7 @@ func (a *app) inflow(q *queue.Queue, c *config.Config, log *slog.Logger) (*inflo
 		names = append(names, r.Name)
 	}
 	return &inflowAndIRC{
-		Inflow: &follow.Inflow{
+		Sources: &follow.Sources{
 			Hooked: hooked, Followed: followed, Names: names,
 			Repository: func(s *follow.State) follow.Repository { return hookedRepository(c, s) },
 		},

@@ -70,7 +70,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			if !l.limit.Cut(0, nil) {
+			if !l.limit.Evict(0, nil) {
 				time.Sleep(fewFiles)
 			}
 			continue
@@ -115,10 +115,10 @@ func (l *Limit) enter(c *Conn) bool {
 	return !l.closed
 }
 
-// Cut closes one connection from which the server is waiting for input and for
+// Evict closes one connection from which the server is waiting for input and for
 // which it holds at least that many bytes, see Conn.Hold. It never closes spared.
 // It reports false when there is no such connection.
-func (l *Limit) Cut(atLeast int64, spared *Conn) bool {
+func (l *Limit) Evict(atLeast int64, spared *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cutOne(atLeast, spared)

@@ -189,7 +189,7 @@ func (g *gitRepository) Related(ctx context.Context, position string, others []s
 	}
 	others = unique(slices.Clone(others))
 	_, err := output(ctx, g.git(ctx, append([]string{"merge-base", position}, others[:min(len(others), mostForBase)]...)...))
-	if failure := new(Error); errors.As(err, &failure) && failure.Said == "" && failure.Status() == 1 {
+	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" && failure.Status() == 1 {
 		return false, nil // git-merge-base(1)
 	}
 	return err == nil, err
@@ -198,7 +198,7 @@ func (g *gitRepository) Related(ctx context.Context, position string, others []s
 // Includes implements Repository. It does not go by dates, as git log does.
 func (g *gitRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
 	_, err := output(ctx, g.git(ctx, "merge-base", "--is-ancestor", earlier, position))
-	if failure := new(Error); errors.As(err, &failure) && failure.Said == "" && failure.Status() == 1 {
+	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" && failure.Status() == 1 {
 		return false, nil
 	}
 	return err == nil, err

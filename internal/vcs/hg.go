@@ -42,7 +42,7 @@ func (h *hgRepository) Update(ctx context.Context, _ func(string) bool) (map[str
 		}
 	}
 	out, err := output(ctx, h.hg(ctx, "heads", "--closed", "--template", "{node} {branch}\n"))
-	if failure := new(Error); errors.As(err, &failure) && failure.Said == "" {
+	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" {
 		return map[string]string{}, nil // it ends with 1 where there are none, hg-heads(1)
 	}
 	if err != nil {

@@ -94,8 +94,8 @@ func (p *Place) Inside() bool {
 	return false
 }
 
-// Me returns the name and the address by which git knows its user.
-func Me(ctx context.Context) (name, address string, err error) {
+// Identity returns the name and the address by which git knows its user.
+func Identity(ctx context.Context) (name, address string, err error) {
 	out, err := output(ctx, command(ctx, Git, "", "config", "--get", "user.email"))
 	address = strings.TrimSpace(out)
 	if err != nil || address == "" {

@@ -135,15 +135,15 @@ func environment() []string {
 // An Error is that of a program: what it was to do, and what it said.
 type Error struct {
 	Command string // "git fetch"
-	Said    string // the end of its standard error, on one line
+	Stderr  string // the end of its standard error, on one line
 	Err     error
 }
 
 func (e *Error) Error() string {
-	if e.Said == "" {
+	if e.Stderr == "" {
 		return e.Command + ": " + e.Err.Error()
 	}
-	return e.Command + ": " + e.Said
+	return e.Command + ": " + e.Stderr
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -161,7 +161,7 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 		return readLog(ctx, cmd, below, log, r, before, &old, fn)
 	}
 	n, err := logAt(info.Entry.Root)
-	if failure := new(Error); n == 0 && errors.As(err, &failure) && isUnreadable(failure.Said) {
+	if failure := new(Error); n == 0 && errors.As(err, &failure) && isUnreadable(failure.Stderr) {
 		s.sparse = true
 		n, err = logAt(s.url.String())
 	}

@@ -80,8 +80,8 @@ type Brancher interface {
 	Branches(ctx context.Context) ([]string, error)
 }
 
-// Named is a repository of Subversion.
-type Named interface {
+// SvnInfo is a repository of Subversion.
+type SvnInfo interface {
 	// ID tells it from another at the same URL, once Update was called.
 	ID() string
 	// Sparse reports whether revisions may be missing for good, because not all

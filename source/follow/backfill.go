@@ -14,13 +14,13 @@ import (
 
 // A Backfill counts what became of the requests of the past.
 type Backfill struct {
-	Commits int `json:"commits"` // looked at
-	Asking  int `json:"asking"`  // of them ask for a reminder
-	Passed  int `json:"passed"`  // were due before today: recorded, not sent
-	Spooled int `json:"queued"`  // are due today or later
-	Known   int `json:"known"`   // by whatever way they came
-	Copies  int `json:"ignored"` // do not count: copies, another branch
-	Unclear int `json:"unclear"` // can't be read, or must not be sent: quarantined
+	Commits     int `json:"commits"` // looked at
+	Requests    int `json:"asking"`  // of them ask for a reminder
+	Missed      int `json:"passed"`  // were due before today: recorded, not sent
+	Queued      int `json:"queued"`  // are due today or later
+	Known       int `json:"known"`   // by whatever way they came
+	Ignored     int `json:"ignored"` // do not count: copies, another branch
+	Quarantined int `json:"unclear"` // can't be read, or must not be sent: quarantined
 
 	Failures []BackfillFailure `json:"failures,omitempty"` // those that are Unclear
 }
@@ -99,20 +99,20 @@ func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Comm
 func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming []commit.Commit) {
 	for i := range plan {
 		d := &plan[i]
-		b.Asking++
+		b.Requests++
 		switch d.Event.Kind {
 		case history.Missed:
-			b.Passed++
+			b.Missed++
 			passed = append(passed, d.Event)
 		case history.Queued:
-			b.Spooled++
+			b.Queued++
 			coming = append(coming, *d.Commit)
 		case history.Failed:
-			b.Unclear++
+			b.Quarantined++
 			b.Failures = append(b.Failures, BackfillFailure{d.Event.Revision, d.Event.Subject, d.Event.Reason})
 			coming = append(coming, *d.Commit) // to be quarantined with the spool
 		case history.Ignored:
-			b.Copies++
+			b.Ignored++
 		case history.OnBranch:
 			b.Known++
 			coming = append(coming, *d.Commit) // for the reminder to name the branch

@@ -38,7 +38,7 @@ func (w *world) hide(dir string) (show func()) {
 // said checks that one of the things that were said has all of the words.
 func said(t *testing.T, r Report, words ...string) {
 	t.Helper()
-	for _, text := range r.Said {
+	for _, text := range r.Messages {
 		all := true
 		for _, word := range words {
 			all = all && strings.Contains(text, word)
@@ -47,7 +47,7 @@ func said(t *testing.T, r Report, words ...string) {
 			return
 		}
 	}
-	t.Errorf("said %q, want %q", r.Said, words)
+	t.Errorf("said %q, want %q", r.Messages, words)
 }
 
 // at makes a commit with a date of its own.
@@ -107,14 +107,14 @@ func TestLateStart(t *testing.T) {
 			r := w.follow()
 			w.expect("at the first look that goes well", "main between", "main its clock is two hours slow")
 			said(t, r, "added at 2026-11-20 12:00:00", "since 2026-11-19 12:00:00", "3 commits", "2 ask")
-			if r.Commits != 3 || r.Asking != 2 || r.New != 2 {
+			if r.Commits != 3 || r.Requests != 2 || r.New != 2 {
 				t.Errorf("%+v", r)
 			}
 			w.at("2026-11-29", "main", "after"+asks)
 			w.sh("git update-ref refs/heads/trunk refs/heads/main~1")
 			w.at("2026-11-29", "trunk", "on a branch that comes later"+asks)
-			if r := w.follow(); len(r.Said) != 0 {
-				t.Errorf("said %q", r.Said)
+			if r := w.follow(); len(r.Messages) != 0 {
+				t.Errorf("said %q", r.Messages)
 			}
 			w.expect("and then", "main after", "trunk on a branch that comes later")
 		})
@@ -195,7 +195,7 @@ func TestHookedLate(t *testing.T) {
 	f := w.follower()
 	f.Store = Hooked(w.state)
 	show := w.hide(w.git)
-	if r := f.Pushed(t.Context(), w.r, nil); r.Err == nil {
+	if r := f.FollowPush(t.Context(), w.r, nil); r.Err == nil {
 		t.Fatal("the repository could be read")
 	}
 	show()
@@ -206,7 +206,7 @@ func TestHookedLate(t *testing.T) {
 	w.now = now.AddDate(0, 0, 3)
 	f = w.follower()
 	f.Store = Hooked(w.state)
-	r := f.Pushed(t.Context(), w.r, []Update{{"refs/heads/main", between, pushed}})
+	r := f.FollowPush(t.Context(), w.r, []Update{{"refs/heads/main", between, pushed}})
 	if r.Err != nil {
 		t.Fatal(r.Err)
 	}
@@ -225,7 +225,7 @@ func TestLookUpLate(t *testing.T) {
 	w.at("2026-11-21", "main", "between"+asks)
 	w.now = now.AddDate(0, 0, 10)
 	after := w.sh("git rev-parse main")
-	if _, err := w.follower().LookUp(t.Context(), w.r, Update{"refs/heads/main", strings.Repeat("1", 40), after}); err != nil {
+	if _, err := w.follower().CompletePush(t.Context(), w.r, Update{"refs/heads/main", strings.Repeat("1", 40), after}); err != nil {
 		t.Fatal(err)
 	}
 	w.expect("looked up", "main between")
@@ -316,7 +316,7 @@ func TestLateSubversion(t *testing.T) {
 		if s := w.load(); s.Positions[""] != fmt.Sprint("r", numbers) {
 			t.Errorf("%s: %+v", what, s)
 		}
-		if r := w.follow(); len(r.Said) != 0 || r.Commits != 0 {
+		if r := w.follow(); len(r.Messages) != 0 || r.Commits != 0 {
 			t.Errorf("%s, again: %+v", what, r)
 		}
 	}

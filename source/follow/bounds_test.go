@@ -98,17 +98,17 @@ func TestLookUp(t *testing.T) {
 		"from where it was":     {"refs/heads/main", before, after},
 		"from where nobody was": {"refs/heads/main", strings.Repeat("1", 40), after},
 	} {
-		if _, err := w.follower().LookUp(t.Context(), w.r, u); err != nil {
+		if _, err := w.follower().CompletePush(t.Context(), w.r, u); err != nil {
 			t.Fatal(err)
 		}
 		w.expect(what, "main a", "main b")
 	}
 	os.RemoveAll(filepath.Join(w.state, "repositories"))
-	if _, err := w.follower().LookUp(t.Context(), w.r, Update{"refs/heads/main", "", after}); err != nil {
+	if _, err := w.follower().CompletePush(t.Context(), w.r, Update{"refs/heads/main", "", after}); err != nil {
 		t.Fatal(err)
 	}
 	w.expect("a new branch of a repository that was never looked at", "main a", "main b")
-	if _, err := w.follower().LookUp(t.Context(), w.r, Update{"refs/heads/main", before, strings.Repeat("2", 40)}); err == nil {
+	if _, err := w.follower().CompletePush(t.Context(), w.r, Update{"refs/heads/main", before, strings.Repeat("2", 40)}); err == nil {
 		t.Error("what is not there was found")
 	}
 }

@@ -56,23 +56,23 @@ type Follower struct {
 	Log      *slog.Logger
 	Progress func(what string) queue.Progress // may be nil, and may return nil
 	// CatchingUp says that what is found now is what a hook has missed.
-	CatchingUp bool
-	Many       func() // called when there is more than one commit; may be nil
-	// Tells reports whether commits on a branch of a repository are announced;
+	CatchingUp   bool
+	FoundSeveral func() // called when there is more than one commit; may be nil
+	// IsAnnounced reports whether commits on a branch of a repository are announced;
 	// nil when none are.
-	Tells func(repository, refname string) bool
+	IsAnnounced func(repository, refname string) bool
 }
 
 // A Report says what became of one repository.
 type Report struct {
-	Name    string
-	Commits int       // looked at
-	Asking  int       // of them ask for a reminder
-	New     int       // of those are new to the spool
-	Said    []string  // what somebody should know
-	Paused  time.Time // not tried: it failed lately; zero when it was
-	Busy    bool      // another process is at it
-	Err     error
+	Name     string
+	Commits  int       // looked at
+	Requests int       // of them ask for a reminder
+	New      int       // of those are new to the spool
+	Messages []string  // what somebody should know
+	RetryAt  time.Time // not tried: it failed lately; zero when it was
+	Busy     bool      // another process is at it
+	Err      error
 }
 
 // atOnce is how many repositories are looked after at once.
@@ -132,7 +132,7 @@ func (f *Follower) one(ctx context.Context, r *Repository, insist bool, pushed [
 		return report
 	}
 	if left := state.Next.Sub(f.Queue.Now); !insist && left > 0 && left <= longestPause && state.Where == r.where() {
-		report.Paused = state.Next
+		report.RetryAt = state.Next
 		return report
 	}
 	isNew, err := f.start(state)

@@ -203,8 +203,8 @@ func TestFrom(t *testing.T) {
 // An empty repository's first push is all new.
 func TestFirstPush(t *testing.T) {
 	w := newWorld(t)
-	if r := w.follow(); len(r.Said) != 1 {
-		t.Errorf("said %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 1 {
+		t.Errorf("said %q", r.Messages)
 	}
 	w.commit("main", "root")
 	w.follow()
@@ -241,13 +241,13 @@ func TestForced(t *testing.T) {
 	w.commit("main", "instead")
 	r := w.follow()
 	w.expect("forced", "main instead")
-	if len(r.Said) != 1 || !strings.Contains(r.Said[0], "1 commit gone") {
-		t.Errorf("said %q", r.Said)
+	if len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "1 commit gone") {
+		t.Errorf("said %q", r.Messages)
 	}
 	if s := w.load(); len(s.Vanished) != 1 || s.Vanished[0].Revision != gone {
 		t.Errorf("%+v", s.Vanished)
 	}
-	in := &Inflow{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state), Queue: w.follower().Queue}}
+	in := &Sources{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state), Queue: w.follower().Queue}}
 	var told []history.Event
 	record := func(events []history.Event) ([]history.Event, error) {
 		told = append(told, events...)
@@ -282,8 +282,8 @@ func TestReplaced(t *testing.T) {
 	if err := Followed(w.state).Save(s); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], "nothing in common") {
-		t.Errorf("said %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "nothing in common") {
+		t.Errorf("said %q", r.Messages)
 	}
 	w.expect("a history written anew")
 }
@@ -302,8 +302,8 @@ func TestLostPosition(t *testing.T) {
 	os.RemoveAll(filepath.Join(w.state, "repositories", "w.git"))
 	r := w.follow()
 	w.expect("since the last look", "main new")
-	if len(r.Said) != 1 {
-		t.Errorf("said %q", r.Said)
+	if len(r.Messages) != 1 {
+		t.Errorf("said %q", r.Messages)
 	}
 }
 
@@ -324,11 +324,11 @@ func TestFailure(t *testing.T) {
 	if r := look(); r[0].Err == nil {
 		t.Error("the second try comes at once")
 	}
-	if r := look(); r[0].Err != nil || !r[0].Paused.Equal(now.Add(5*time.Minute)) {
-		t.Errorf("paused until %v, %v", r[0].Paused, r[0].Err)
+	if r := look(); r[0].Err != nil || !r[0].RetryAt.Equal(now.Add(5*time.Minute)) {
+		t.Errorf("paused until %v, %v", r[0].RetryAt, r[0].Err)
 	}
 	w.now = now.Add(25 * time.Hour)
-	in := &Inflow{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state)}, Names: []string{"broken"}}
+	in := &Sources{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state)}, Names: []string{"broken"}}
 	if troubles := in.Troubles(w.now); len(troubles) != 1 || troubles[0].What != "broken" || !troubles[0].Since.Equal(now) {
 		t.Errorf("%+v", troubles)
 	}

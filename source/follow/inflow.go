@@ -12,9 +12,9 @@ import (
 	"vext/reminder"
 )
 
-// An Inflow is what a run of the processor wants to know of the repositories:
-// it implements reminder.Inflow.
-type Inflow struct {
+// An Sources is what a run of the processor wants to know of the repositories:
+// it implements reminder.Sources.
+type Sources struct {
 	Hooked   *Follower // of the repositories with a hook
 	Followed *Follower
 	// Names are those of the repositories that are to be followed. Others may
@@ -25,7 +25,7 @@ type Inflow struct {
 }
 
 // CatchUp spools what hooks have missed.
-func (in *Inflow) CatchUp(ctx context.Context) error {
+func (in *Sources) CatchUp(ctx context.Context) error {
 	states, untrusted, err := in.Hooked.Store.all()
 	for _, err := range untrusted {
 		in.Hooked.Log.Error("a hook is left out", "err", err)
@@ -48,11 +48,11 @@ func (in *Inflow) CatchUp(ctx context.Context) error {
 	return err // what fails of them is remembered, and said by vext check
 }
 
-func (in *Inflow) stores() []Store { return []Store{in.Hooked.Store, in.Followed.Store} }
+func (in *Sources) stores() []Store { return []Store{in.Hooked.Store, in.Followed.Store} }
 
 // Vanished calls record with the commits that forced updates took away since
 // the last time, and forgets those that it does not return.
-func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error {
+func (in *Sources) Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error {
 	var errs []error
 	for _, store := range in.stores() {
 		states, err := store.All()
@@ -66,7 +66,7 @@ func (in *Inflow) Vanished(ctx context.Context, record func([]history.Event) ([]
 	return errors.Join(errs...)
 }
 
-func (in *Inflow) vanished(ctx context.Context, store Store, found *State, record func([]history.Event) ([]history.Event, error)) error {
+func (in *Sources) vanished(ctx context.Context, store Store, found *State, record func([]history.Event) ([]history.Event, error)) error {
 	name := found.Name
 	unlock, err := store.Lock(ctx, name, 0)
 	if errors.Is(err, ErrBusy) {
@@ -96,7 +96,7 @@ func (in *Inflow) vanished(ctx context.Context, store Store, found *State, recor
 	if err != nil {
 		return err
 	}
-	s.Vanished = slices.DeleteFunc(s.Vanished, func(gone Gone) bool {
+	s.Vanished = slices.DeleteFunc(s.Vanished, func(gone VanishedCommit) bool {
 		return !slices.ContainsFunc(left, func(e history.Event) bool { return e.Revision == gone.Revision })
 	})
 	return store.Save(s)
@@ -106,7 +106,7 @@ func (in *Inflow) vanished(ctx context.Context, store Store, found *State, recor
 const lasting = 24 * time.Hour
 
 // Troubles returns what the operator is to be told.
-func (in *Inflow) Troubles(now time.Time) []reminder.Trouble {
+func (in *Sources) Troubles(now time.Time) []reminder.Trouble {
 	var troubles []reminder.Trouble
 	for _, store := range in.stores() {
 		states, _ := store.All()

@@ -16,30 +16,30 @@ const overtaken = time.Minute
 
 // missed notes that a run has found what the hook had not brought.
 func (s *State) missed(now time.Time) {
-	s.Missed = append(s.MissedLately(now), now)
+	s.Missed = append(s.RecentMisses(now), now)
 	s.Missed = s.Missed[max(0, len(s.Missed)-mostMissed):]
 }
 
 // brought notes that the hook has done its work. A run just before has only
 // overtaken it.
 func (s *State) brought(now time.Time) {
-	s.Brought = now
-	s.Missed = slices.DeleteFunc(s.MissedLately(now), func(t time.Time) bool { return now.Sub(t) < overtaken })
+	s.HookRan = now
+	s.Missed = slices.DeleteFunc(s.RecentMisses(now), func(t time.Time) bool { return now.Sub(t) < overtaken })
 }
 
-// MissedLately returns when, in the last week, runs have found what the hook had
+// RecentMisses returns when, in the last week, runs have found what the hook had
 // not brought, oldest first.
-func (s *State) MissedLately(now time.Time) []time.Time {
+func (s *State) RecentMisses(now time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(s.Missed), func(t time.Time) bool { return now.Sub(t).Abs() > missMemory })
 }
 
-// Misses reports whether the hook is not to be relied on: in the last week it
+// IsUnreliable reports whether the hook is not to be relied on: in the last week it
 // has missed what was pushed last, or several pushes. One that was interrupted
 // and has worked since is no trouble.
-func (s *State) Misses(now time.Time) bool {
-	missed := s.MissedLately(now)
-	return len(missed) > 1 || len(missed) == 1 && missed[0].After(s.Brought)
+func (s *State) IsUnreliable(now time.Time) bool {
+	missed := s.RecentMisses(now)
+	return len(missed) > 1 || len(missed) == 1 && missed[0].After(s.HookRan)
 }
 
-// MissedHint says what to look at where a hook misses pushes.
-const MissedHint = "the hook did not run, or whoever pushed may not write to the state directory; guide-git.md says which rights that takes"
+// UnreliableHint says what to look at where a hook misses pushes.
+const UnreliableHint = "the hook did not run, or whoever pushed may not write to the state directory; guide-git.md says which rights that takes"

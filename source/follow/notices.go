@@ -18,14 +18,14 @@ import (
 
 // tells reports whether the commits on a branch are announced.
 func (p *pass) tells(refname string) bool {
-	return p.telling && p.Tells(cmp.Or(p.repository.As, p.repository.Name), refname)
+	return p.telling && p.IsAnnounced(cmp.Or(p.repository.As, p.repository.Name), refname)
 }
 
 // fetches reports whether a branch is to be looked at, for either reason.
 func (p *pass) fetches(refname string) bool { return p.repository.wants(refname) || p.tells(refname) }
 
 // isTelling reports whether there is anybody to tell.
-func (p *pass) isTelling() bool { return p.Tells != nil && p.Filter.Announces() }
+func (p *pass) isTelling() bool { return p.IsAnnounced != nil && p.Filter.Announces() }
 
 // announces reports whether the pass has anything to announce.
 func (p *pass) announces() bool { return p.telling && !p.silent }
@@ -68,10 +68,10 @@ func (p *pass) announce(ctx context.Context) error {
 // before it.
 func (p *pass) beginTold(ctx context.Context, pushed []Update) error {
 	if !p.telling {
-		p.state.Told = nil
+		p.state.AnnouncedTips = nil
 		return nil
 	}
-	if p.state.Told != nil {
+	if p.state.AnnouncedTips != nil {
 		return nil
 	}
 	tips, err := p.tipsBefore(ctx, pushed)
@@ -83,14 +83,14 @@ func (p *pass) beginTold(ctx context.Context, pushed []Update) error {
 
 // toldUpTo notes the positions of all branches that have none for reminders.
 func (p *pass) toldUpTo(tips map[string]string) {
-	p.state.Told = nil
+	p.state.AnnouncedTips = nil
 	if !p.telling {
 		return
 	}
-	p.state.Told = map[string]string{}
+	p.state.AnnouncedTips = map[string]string{}
 	for _, refname := range slices.Sorted(maps.Keys(tips)) {
-		if !p.repository.wants(refname) && (len(p.state.Told) < mostBase || p.tells(refname)) {
-			p.state.Told[refname] = tips[refname]
+		if !p.repository.wants(refname) && (len(p.state.AnnouncedTips) < mostBase || p.tells(refname)) {
+			p.state.AnnouncedTips[refname] = tips[refname]
 		}
 	}
 }
@@ -99,18 +99,18 @@ func (p *pass) toldUpTo(tips map[string]string) {
 // name. Where there was no position before, or it is gone, nothing is: what has
 // become of the past is not told.
 func (p *pass) toldRanges(ctx context.Context, tips map[string]string) ([]vcs.Range, error) {
-	if p.silent || p.state.Told == nil {
+	if p.silent || p.state.AnnouncedTips == nil {
 		return nil, nil
 	}
 	var ranges []vcs.Range
 	for _, refname := range slices.Sorted(maps.Keys(tips)) {
-		old, known := p.state.Told[refname]
+		old, known := p.state.AnnouncedTips[refname]
 		if p.repository.wants(refname) || !p.tells(refname) || known && old == tips[refname] {
 			continue
 		}
 		since := []string{old}
 		if !known {
-			since = append(p.known(), slices.Collect(maps.Values(p.state.Told))...)
+			since = append(p.known(), slices.Collect(maps.Values(p.state.AnnouncedTips))...)
 		}
 		there, err := p.repo.Has(ctx, since)
 		if err != nil {
@@ -127,12 +127,12 @@ func (p *pass) toldRanges(ctx context.Context, tips map[string]string) ([]vcs.Ra
 // toldPushed is toldRanges for one branch of a push.
 func (p *pass) toldPushed(ctx context.Context, u Update) ([]vcs.Range, error) {
 	if u.New == "" {
-		delete(p.state.Told, u.Refname)
+		delete(p.state.AnnouncedTips, u.Refname)
 		return nil, nil
 	}
 	ranges, err := p.toldRanges(ctx, map[string]string{u.Refname: u.New})
-	if err == nil && len(ranges) == 0 && p.state.Told != nil {
-		p.state.Told[u.Refname] = u.New
+	if err == nil && len(ranges) == 0 && p.state.AnnouncedTips != nil {
+		p.state.AnnouncedTips[u.Refname] = u.New
 	}
 	return ranges, err
 }

@@ -29,7 +29,7 @@ func (w *world) announce() {
 // telling is follower for a configuration with notices of these branches.
 func (w *world) telling(branches ...string) *Follower {
 	f := w.follower()
-	f.Tells = func(repository, refname string) bool {
+	f.IsAnnounced = func(repository, refname string) bool {
 		return repository == "w" && queue.MatchBranch(branches, refname)
 	}
 	return f
@@ -41,7 +41,7 @@ func (w *world) look(f *Follower, pushed ...Update) {
 	var report Report
 	if w.r.Source == commit.FromHook {
 		f.Store = Hooked(w.state)
-		report = f.Pushed(w.t.Context(), w.r, pushed)
+		report = f.FollowPush(w.t.Context(), w.r, pushed)
 	} else {
 		report = f.Follow(w.t.Context(), []Repository{w.r}, true)[0]
 	}
@@ -211,7 +211,7 @@ func TestNoticesPushed(t *testing.T) {
 	w.look(w.telling(), Update{"refs/heads/y", y, ""})
 	w.announced("a deleted branch")
 	w.expect("reminders", "main m")
-	if s, err := Hooked(w.state).Load("w"); err != nil || len(s.Positions) != 1 || s.Told["refs/heads/y"] != "" {
+	if s, err := Hooked(w.state).Load("w"); err != nil || len(s.Positions) != 1 || s.AnnouncedTips["refs/heads/y"] != "" {
 		t.Errorf("%+v, %v", s, err)
 	}
 
@@ -233,7 +233,7 @@ func TestNoticesLookUp(t *testing.T) {
 		w.quiet("main", fmt.Sprint(i))
 	}
 	tip := w.commit("main", "a")
-	if _, err := w.telling().LookUp(t.Context(), w.r, Update{"refs/heads/main", before, tip}); err != nil {
+	if _, err := w.telling().CompletePush(t.Context(), w.r, Update{"refs/heads/main", before, tip}); err != nil {
 		t.Fatal(err)
 	}
 	w.announced("looked up", "main 0, main 1, main 2, main a")

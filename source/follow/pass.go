@@ -33,13 +33,13 @@ type pass struct {
 	silent  bool            // but not those of this pass: it is the first
 	news    filter.Arrivals // to be announced
 
-	gonePending []Gone // what a forced update took away that is being walked
+	gonePending []VanishedCommit // what a forced update took away that is being walked
 }
 
 // say tells whoever watches, and the log.
 func (p *pass) say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	p.report.Said = append(p.report.Said, text)
+	p.report.Messages = append(p.report.Messages, text)
 	p.Log.Warn(text, "repository", p.repository.Name)
 }
 
@@ -273,7 +273,7 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 }
 
 func (p *pass) walkPart(ctx context.Context, ranges []vcs.Range, why string) error {
-	asking := p.report.Asking
+	asking := p.report.Requests
 	n, err := p.repo.Walk(ctx, p.log(ranges), p.take)
 	p.report.Commits += n
 	if n > 0 {
@@ -293,10 +293,10 @@ func (p *pass) walkPart(ctx context.Context, ranges []vcs.Range, why string) err
 		if p.repository.wants(r.Refname) {
 			p.move(r.Refname, r.New)
 		} else {
-			p.state.Told[r.Refname] = r.New
+			p.state.AnnouncedTips[r.Refname] = r.New
 		}
 	}
-	p.noteByDate(why, n, p.report.Asking-asking)
+	p.noteByDate(why, n, p.report.Requests-asking)
 	return nil
 }
 
@@ -329,8 +329,8 @@ func (p *pass) log(ranges []vcs.Range) vcs.Log {
 	return vcs.Log{
 		Ranges: ranges, FirstParent: p.repository.FirstParent, Match: match, Files: match == nil,
 		Progress: func(n int) {
-			if n == 2 && p.Many != nil {
-				p.Many()
+			if n == 2 && p.FoundSeveral != nil {
+				p.FoundSeveral()
 			}
 			if progress != nil && n%1000 == 0 {
 				progress(n, 0)
@@ -352,7 +352,7 @@ func (p *pass) take(c *commit.Commit) error {
 	if !chosen {
 		return nil
 	}
-	p.state.Vanished = slices.DeleteFunc(p.state.Vanished, func(gone Gone) bool { return gone.Revision == c.Revision }) // it is back
+	p.state.Vanished = slices.DeleteFunc(p.state.Vanished, func(gone VanishedCommit) bool { return gone.Revision == c.Revision }) // it is back
 	if p.batch = append(p.batch, *c); len(p.batch) >= batchSize {
 		return p.flush()
 	}
@@ -385,7 +385,7 @@ func (p *pass) flush() error {
 	if err != nil {
 		return err
 	}
-	p.report.Asking += len(names)
+	p.report.Requests += len(names)
 	p.report.New += isNew
 	for _, name := range names {
 		p.Log.Debug("spooled", "repository", p.repository.Name, "name", name)

@@ -109,15 +109,15 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 // hookWait is how long a hook waits for the one before it.
 const hookWait = time.Minute
 
-// Pushed looks after a repository whose hook was run, with what that was told,
+// FollowPush looks after a repository whose hook was run, with what that was told,
 // nil when it was told nothing.
-func (f *Follower) Pushed(ctx context.Context, r Repository, pushed []Update) Report {
+func (f *Follower) FollowPush(ctx context.Context, r Repository, pushed []Update) Report {
 	return f.one(ctx, &r, true, pushed, hookWait)
 }
 
-// LookUp spools the commits of one push that were not listed where it was told
+// CompletePush spools the commits of one push that were not listed where it was told
 // of. It leaves the positions as they are.
-func (f *Follower) LookUp(ctx context.Context, r Repository, u Update) (Report, error) {
+func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Report, error) {
 	report := Report{Name: r.Name}
 	unlock, err := f.Store.Lock(ctx, r.Name, hookWait)
 	if err != nil {

@@ -24,7 +24,7 @@ func (w *world) pushed(updates ...Update) *State {
 	w.t.Helper()
 	f := w.follower()
 	f.Store = Hooked(w.state)
-	if r := f.Pushed(w.t.Context(), w.r, updates); r.Err != nil {
+	if r := f.FollowPush(w.t.Context(), w.r, updates); r.Err != nil {
 		w.t.Fatal(r.Err)
 	}
 	s, err := f.Store.Load("w")
@@ -62,7 +62,7 @@ func TestMisses(t *testing.T) {
 		w.now = w.now.Add(after)
 		f := w.follower()
 		f.Store = Hooked(w.state)
-		if r := f.Pushed(t.Context(), w.r, nil); r.Err != nil {
+		if r := f.FollowPush(t.Context(), w.r, nil); r.Err != nil {
 			t.Fatal(r.Err)
 		}
 		s, err := f.Store.Load("w")
@@ -73,8 +73,8 @@ func TestMisses(t *testing.T) {
 	}
 	check := func(s *State, want bool, when string) {
 		t.Helper()
-		if s.Misses(w.now) != want {
-			t.Errorf("%s: %t, %v, brought %v", when, !want, s.Missed, s.Brought)
+		if s.IsUnreliable(w.now) != want {
+			t.Errorf("%s: %t, %v, brought %v", when, !want, s.Missed, s.HookRan)
 		}
 	}
 	check(miss(time.Hour), true, "the last push was missed")

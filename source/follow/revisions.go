@@ -31,7 +31,7 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 		}
 	}
 	id := s.ID
-	if named, ok := p.repo.(vcs.Named); ok {
+	if named, ok := p.repo.(vcs.SvnInfo); ok {
 		id = named.ID()
 	}
 	r, counts := vcs.Range{New: tip, Since: []string{position}}, true
@@ -87,7 +87,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 		}
 		return nil
 	}
-	asking := p.report.Asking
+	asking := p.report.Requests
 	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{r}), func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
 		isOld := c.Date.Before(r.After) // gaps before it will never be filled
@@ -115,7 +115,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 		return err
 	}
 	p.state.Positions[""] = "r" + strconv.Itoa(done)
-	p.noteByDate(p.why[""], n, p.report.Asking-asking)
+	p.noteByDate(p.why[""], n, p.report.Requests-asking)
 	if done == last || p.state.Gap != nil && p.state.Gap.Revision <= done {
 		p.state.Gap = nil
 	}
@@ -124,7 +124,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 
 // isSparse reports whether revisions are missing because they can't be read.
 func (p *pass) isSparse() bool {
-	named, ok := p.repo.(vcs.Named)
+	named, ok := p.repo.(vcs.SvnInfo)
 	return ok && named.Sparse()
 }
 

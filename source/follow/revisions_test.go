@@ -77,8 +77,8 @@ func TestGap(t *testing.T) {
 		}
 	}
 	hide("4")
-	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], "r4 is missing") {
-		t.Errorf("said %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r4 is missing") {
+		t.Errorf("said %q", r.Messages)
 	}
 	w.expect("up to the gap", "trunk r2")
 	if s := w.load(); s.Positions[""] != "r3" || s.Gap == nil {
@@ -100,8 +100,8 @@ func TestGap(t *testing.T) {
 	w.follow()
 	w.expect("still waiting")
 	w.now = w.now.Add(time.Minute)
-	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], "r6 never came") {
-		t.Errorf("said %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r6 never came") {
+		t.Errorf("said %q", r.Messages)
 	}
 	w.expect("passed over", "trunk r7")
 	s := w.load()
@@ -138,21 +138,21 @@ func TestSvnBranches(t *testing.T) {
 
 func TestSvnWarnings(t *testing.T) {
 	w := newSvnWorld(t)
-	if r := w.follow(); len(r.Said) != 0 {
-		t.Errorf("of an empty repository: %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 0 {
+		t.Errorf("of an empty repository: %q", r.Messages)
 	}
 	w.svnCommit("README", "flat")
-	if r := w.follow(); len(r.Said) != 0 {
-		t.Errorf("of one without a layout: %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 0 {
+		t.Errorf("of one without a layout: %q", r.Messages)
 	}
 	w.svnCommit("stable/9/a", "on stable")
-	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], "stable/9") {
-		t.Errorf("none counts: %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "stable/9") {
+		t.Errorf("none counts: %q", r.Messages)
 	}
 	w.svnCommit("trunk/a", "on trunk")
 	w.r.Branches, w.r.Explicit = []string{"trunk", "branches/*"}, true
-	if r := w.follow(); len(r.Said) != 1 || !strings.Contains(r.Said[0], `"branches/*"`) {
-		t.Errorf("one matches nothing: %q", r.Said)
+	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], `"branches/*"`) {
+		t.Errorf("one matches nothing: %q", r.Messages)
 	}
 	w.follow()
 	if s := w.load(); len(s.Warnings) != 1 {

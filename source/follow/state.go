@@ -21,30 +21,30 @@ import (
 
 // A State is what is remembered of one repository between two looks at it.
 type State struct {
-	Name      string              `json:"name"`
-	Kind      vcs.Kind            `json:"vcs"`
-	Where     string              `json:"where"` // the URL, or the path of a hook's repository
-	Options   *Options            `json:"options,omitempty"`
-	Begun     bool                `json:"begun"`
-	Positions map[string]string   `json:"positions"`      // up to which each branch is done
-	Base      []string            `json:"base,omitempty"` // what there was when it began
-	Told      map[string]string   `json:"told,omitzero"`  // Positions of branches that only notices name, or nobody
-	Past      map[string][]string `json:"past,omitempty"` // positions before the last
-	Start     time.Time           `json:"start,omitzero"` // when it was added: from then on commits count
-	ID        string              `json:"id,omitempty"`   // of a Subversion repository
-	LastTry   time.Time           `json:"last_try,omitzero"`
-	LastOK    time.Time           `json:"last_ok,omitzero"`
-	Failures  int                 `json:"failures,omitempty"` // since LastOK
-	Failing   time.Time           `json:"failing_since,omitzero"`
-	Next      time.Time           `json:"next_try,omitzero"` // not before then
-	Error     string              `json:"error,omitempty"`
-	Warnings  []string            `json:"warnings,omitempty"`
-	Notes     []Note              `json:"notes,omitempty"` // the last few
-	Gap       *Gap                `json:"gap,omitempty"`
-	Vanished  []Gone              `json:"vanished,omitempty"` // not yet in the history
-	Brought   time.Time           `json:"brought,omitzero"`   // when a hook last did its work
-	Missed    []time.Time         `json:"missed,omitempty"`   // runs that found what the hook had not brought, oldest first
-	Arrivals  []time.Time         `json:"arrivals,omitempty"` // of commits: the last of each day, oldest first
+	Name          string              `json:"name"`
+	Kind          vcs.Kind            `json:"vcs"`
+	Where         string              `json:"where"` // the URL, or the path of a hook's repository
+	Options       *Options            `json:"options,omitempty"`
+	Begun         bool                `json:"begun"`
+	Positions     map[string]string   `json:"positions"`      // up to which each branch is done
+	Base          []string            `json:"base,omitempty"` // what there was when it began
+	AnnouncedTips map[string]string   `json:"told,omitzero"`  // Positions of branches that only notices name, or nobody
+	Past          map[string][]string `json:"past,omitempty"` // positions before the last
+	Start         time.Time           `json:"start,omitzero"` // when it was added: from then on commits count
+	ID            string              `json:"id,omitempty"`   // of a Subversion repository
+	LastTry       time.Time           `json:"last_try,omitzero"`
+	LastOK        time.Time           `json:"last_ok,omitzero"`
+	Failures      int                 `json:"failures,omitempty"` // since LastOK
+	Failing       time.Time           `json:"failing_since,omitzero"`
+	Next          time.Time           `json:"next_try,omitzero"` // not before then
+	Error         string              `json:"error,omitempty"`
+	Warnings      []string            `json:"warnings,omitempty"`
+	Notes         []Note              `json:"notes,omitempty"` // the last few
+	Gap           *Gap                `json:"gap,omitempty"`
+	Vanished      []VanishedCommit    `json:"vanished,omitempty"` // not yet in the history
+	HookRan       time.Time           `json:"brought,omitzero"`   // when a hook last did its work
+	Missed        []time.Time         `json:"missed,omitempty"`   // runs that found what the hook had not brought, oldest first
+	Arrivals      []time.Time         `json:"arrivals,omitempty"` // of commits: the last of each day, oldest first
 }
 
 // Options are those of a repository whose hook was installed.
@@ -68,9 +68,9 @@ type Gap struct {
 	Since    time.Time `json:"since"`
 }
 
-// A Gone is a commit that asked for a reminder and that a forced update took
+// A VanishedCommit is a commit that asked for a reminder and that a forced update took
 // off its branch.
-type Gone struct {
+type VanishedCommit struct {
 	Time      time.Time `json:"time"`
 	Revision  string    `json:"revision"`
 	Branch    string    `json:"branch"`

@@ -44,10 +44,10 @@ type pair struct {
 // successors returns the commits that are gone, each with its successor in a range,
 // if there is one. The reminder of a commit without a successor is sent as that of
 // a commit that is gone.
-func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]Gone, error) {
-	found := make([]Gone, len(gone))
+func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]VanishedCommit, error) {
+	found := make([]VanishedCommit, len(gone))
 	for i := range gone {
-		found[i] = Gone{Time: p.Queue.Now, Revision: gone[i].Revision, Branch: gone[i].Branch()}
+		found[i] = VanishedCommit{Time: p.Queue.Now, Revision: gone[i].Revision, Branch: gone[i].Branch()}
 	}
 	patcher, ok := p.repo.(vcs.Patcher)
 	if !ok || len(gone) == 0 {
@@ -84,7 +84,7 @@ func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range
 }
 
 // amended counts those that have a successor.
-func amended(gone []Gone) (n int) {
+func amended(gone []VanishedCommit) (n int) {
 	for _, g := range gone {
 		if g.Successor != "" {
 			n++

@@ -172,7 +172,7 @@ func TestSuccessorPushed(t *testing.T) {
 	f := w.follower()
 	f.Store = Hooked(w.state)
 	w.r = Repository{Name: "w", Path: w.git, Branches: queue.DefaultBranches, Source: w.r.Source, Kind: vcs.Git}
-	if r := f.Pushed(t.Context(), w.r, []Update{{"refs/heads/main", gone, is}}); r.Err != nil {
+	if r := f.FollowPush(t.Context(), w.r, []Update{{"refs/heads/main", gone, is}}); r.Err != nil {
 		t.Fatal(r.Err)
 	}
 	w.expect("pushed", "main subject")

@@ -94,7 +94,7 @@ func TestPositionsNameNoRepository(t *testing.T) {
 	if s.Name != "w" || s.Kind != vcs.Git || s.Where != "/srv/w.git" || s.Options.Domain != "" || s.Options.Command[0] != "/bin/vext" {
 		t.Errorf("it names %+v, %+v", s, s.Options)
 	}
-	if len(s.Positions) != 2 || len(s.Base) != 1 || len(s.Told) != 0 || len(s.Past["a"]) != 1 {
+	if len(s.Positions) != 2 || len(s.Base) != 1 || len(s.AnnouncedTips) != 0 || len(s.Past["a"]) != 1 {
 		t.Errorf("positions: %+v", s)
 	}
 }
@@ -191,7 +191,7 @@ func TestCatchUpSaysWhatIsUntrusted(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	in := &Inflow{Hooked: hooked, Followed: w.follower(), Repository: func(s *State) Repository { return Repository{Name: s.Name, Path: s.Where, Kind: s.Kind} }}
+	in := &Sources{Hooked: hooked, Followed: w.follower(), Repository: func(s *State) Repository { return Repository{Name: s.Name, Path: s.Where, Kind: s.Kind} }}
 	if err := in.CatchUp(t.Context()); err != nil || !strings.Contains(log.String(), path) {
 		t.Errorf("%v, said %s", err, log.String())
 	}

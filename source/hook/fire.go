@@ -17,9 +17,9 @@ const (
 	manyWait  = 150 * time.Millisecond // once the worker has found several commits
 )
 
-// Later is after how long a worker begins that nobody waits for: by then whoever
+// WorkerDelay is after how long a worker begins that nobody waits for: by then whoever
 // has committed is done, and has had the processor and the disk for itself.
-const Later = 100 * time.Millisecond
+const WorkerDelay = 100 * time.Millisecond
 
 // many is what a worker says when it has found more than one commit.
 const many = "m"
@@ -28,9 +28,9 @@ const many = "m"
 // it. It is closed when the work is done.
 const workerFile = 3
 
-// Tell returns what a worker that was fired calls when there is more than one
+// ReportSeveral returns what a worker that was fired calls when there is more than one
 // commit.
-func Tell() func() {
+func ReportSeveral() func() {
 	syscall.CloseOnExec(workerFile) // git is not to hold it open
 	f := os.NewFile(workerFile, "the hook")
 	return func() { f.WriteString(many) }

@@ -96,8 +96,8 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 
 // loses says that datagrams were lost.
 func (v *serving) loses(msg string, args ...any) {
-	if v.lost.warn(msg, args...) && v.Lost != nil {
-		v.Lost()
+	if v.lost.warn(msg, args...) && v.OnLoss != nil {
+		v.OnLoss()
 	}
 }
 

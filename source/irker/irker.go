@@ -27,8 +27,8 @@ import (
 // A Server hands notices to Outlet, for as long as it takes.
 type Server struct {
 	Outlet notify.Outlet
-	// Line makes the text of a request that has none, of its commit.
-	Line func(Fields) (string, error)
+	// Format makes the text of a request that has none, of its commit.
+	Format func(Fields) (string, error)
 	// Clients are the networks that clients may come from; none stands for this
 	// machine alone, wherever the server listens.
 	Clients []netip.Prefix
@@ -36,11 +36,11 @@ type Server struct {
 	// target.Target.String writes them, without regard to case; none stands for
 	// all.
 	Targets []string
-	// Lost is called when datagrams were lost, once a second at most; it may be
+	// OnLoss is called when datagrams were lost, once a second at most; it may be
 	// nil.
-	Lost func()
-	Log  *slog.Logger
-	Now  func() time.Time
+	OnLoss func()
+	Log    *slog.Logger
+	Now    func() time.Time
 
 	places int // for tests: instead of mostClients
 }

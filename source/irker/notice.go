@@ -59,7 +59,7 @@ func (s *Server) line(r request) (notify.Line, error) {
 	if r.made == nil {
 		return notify.Line{Text: r.text}, nil
 	}
-	words, err := s.Line(*r.made)
+	words, err := s.Format(*r.made)
 	if err != nil {
 		return notify.Line{}, fmt.Errorf("make the line of commit %q: %w", text.Shorten(r.made.Commit, longestShown), err)
 	}

@@ -140,7 +140,7 @@ func TestFullDiskByUDP(t *testing.T) {
 	piped(t, func(t *testing.T, h *house, _ *pipes, r *radio) {
 		h.outlet.fail(errFull)
 		lost := 0
-		h.server.Lost = func() { lost++ }
+		h.server.OnLoss = func() { lost++ }
 		r.in <- to("a", "1")
 		synctest.Wait()
 		r.in <- to("a", "asked", ack)

@@ -190,7 +190,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	s := newHouse(f).server
-	s.Line = func(f Fields) (string, error) { return f.Project + f.Commit + f.Message, nil }
+	s.Format = func(f Fields) (string, error) { return f.Project + f.Commit + f.Message, nil }
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n := s.read(data)
 		if n.err != nil && len(n.lines) > 0 {

@@ -55,7 +55,7 @@ func (h *Handler) hold(r *http.Request, n int) error {
 			return nil
 		}
 		h.held.Add(int64(-n))
-		if conn == nil || !h.limit().Cut(cutHeld, conn) {
+		if conn == nil || !h.limit().Evict(cutHeld, conn) {
 			break
 		}
 		time.Sleep(roomWait)
