@@ -1,7 +1,7 @@
 // Package announce announces commits as they arrive.
 //
 // Every way in hands them over as files in STATE/notices, which is there while
-// somebody announces them, see spool.Spool.PutNotice. A Announcer watches it. What
+// somebody announces them, see spool.Spool.PutAnnouncement. A Announcer watches it. What
 // a file has to tell is in the outlet before the file is removed, and remembered
 // in between, so that a crash loses nothing and tells nothing twice: what was put
 // and not remembered is put again under the same keys, which the outlet knows.
@@ -53,7 +53,7 @@ const (
 // Run announces what there is and what comes, until ctx ends. What goes wrong
 // is logged and tried again.
 func (t *Announcer) Run(ctx context.Context) error {
-	if _, err := t.Spool.StartNotices(); err != nil {
+	if _, err := t.Spool.StartAnnouncements(); err != nil {
 		return err
 	}
 	var w watch
@@ -107,7 +107,7 @@ func (w *watch) begin(s spool.Spool) error {
 // again watches the directory, and makes it where somebody has removed it. It
 // does nothing where it is watched.
 func (w *watch) again(s spool.Spool) error {
-	dir, err := s.StartNotices()
+	dir, err := s.StartAnnouncements()
 	if err != nil || w.watcher == nil || len(w.watcher.WatchList()) > 0 {
 		return err
 	}
@@ -141,7 +141,7 @@ func (t *Announcer) keep(ctx context.Context) {
 // look announces all that there is, and reports whether it could not. A file
 // that can't be read stays, and keeps no other.
 func (t *Announcer) look(ctx context.Context) (failed bool) {
-	paths, err := t.Spool.Notices()
+	paths, err := t.Spool.Announcements()
 	var unread []error
 	for len(paths) > 0 && err == nil && ctx.Err() == nil {
 		b := &batch{reason: map[string]string{}}

@@ -98,7 +98,7 @@ func (t *Announcer) done(path, reason string) error {
 		return disk.Remove(path)
 	}
 	t.Log.Error("notices: set aside", "file", path, "why", reason)
-	return t.Spool.SetAsideNotice(path, reason)
+	return t.Spool.QuarantineAnnouncement(path, reason)
 }
 
 // read adds to the batch what a file has to tell.
@@ -125,7 +125,7 @@ func (t *Announcer) read(b *batch, path string) error {
 	if err != nil {
 		return err
 	}
-	since := spool.NoticeTime(path)
+	since := spool.AnnouncementTime(path)
 	if since.After(t.Now()) { // by a clock that was wrong
 		since = time.Time{}
 	}

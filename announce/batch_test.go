@@ -85,7 +85,7 @@ func TestCrash(t *testing.T) {
 	} {
 		d := newDesk(t)
 		d.hand(arrival(hashA, "foo"))
-		paths, err := d.Spool.Notices()
+		paths, err := d.Spool.Announcements()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func TestSetAside(t *testing.T) {
 	c := arrival(hashA, "s")
 	good := string(c.Line())
 	for i, text := range []string{"{", good + "nonsense\n"} {
-		if err := d.Spool.PutNotice([]byte(text)); err != nil {
+		if err := d.Spool.PutAnnouncement([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		want := ""

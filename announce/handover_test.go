@@ -81,7 +81,7 @@ func TestCountedAgain(t *testing.T) {
 		d := newDesk(t)
 		d.hand(all...)
 		if crashes {
-			paths, err := d.Spool.Notices()
+			paths, err := d.Spool.Announcements()
 			if err != nil {
 				t.Fatal(err)
 			}

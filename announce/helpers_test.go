@@ -118,7 +118,7 @@ func newDesk(t testing.TB, rules ...Rule) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.StartNotices(); err != nil {
+	if _, err := s.StartAnnouncements(); err != nil {
 		t.Fatal(err)
 	}
 	d.Announcer = &Announcer{

@@ -20,12 +20,12 @@ type Arrivals struct {
 
 type branch struct{ repository, refname string }
 
-// mostArrivals bounds how many are described. Of a branch that goes on behind
-// that, the newest is; those before it are counted, and of mostCounted of these
+// maxArrivals bounds how many are described. Of a branch that goes on behind
+// that, the newest is; those before it are counted, and of maxCounted of these
 // the revisions are kept, by which they are known when they come again.
 const (
-	mostArrivals = 5000
-	mostCounted  = 200_000
+	maxArrivals = 5000
+	maxCounted  = 200_000
 )
 
 // Add adds a commit, behind those of its branch that are older.
@@ -37,14 +37,14 @@ func (a *Arrivals) Add(c commit.Arrival) {
 	at := branch{c.Repository, c.Refname}
 	i, known := a.last[at]
 	switch {
-	case len(a.list) < mostArrivals:
+	case len(a.list) < maxArrivals:
 		a.last[at] = len(a.list)
 		a.list = append(a.list, c)
 	case known:
 		before := &a.list[i]
 		c.More += before.More + 1
 		c.Counted = append(before.Counted, c.Counted...)
-		if before.Revision != "" && a.counted < mostCounted {
+		if before.Revision != "" && a.counted < maxCounted {
 			a.counted++
 			c.Counted = append(c.Counted, strings.Clone(before.Revision))
 		}
@@ -81,7 +81,7 @@ func (f *Filter) Announce(a *Arrivals) error {
 	if a.Len() == 0 || !f.Announces() {
 		return nil
 	}
-	return f.Spool.PutNotice(a.lines())
+	return f.Spool.PutAnnouncement(a.lines())
 }
 
 // ParseArrivals reads what Announce has written. Of a file in which a line can't

@@ -15,7 +15,7 @@ import (
 func announcing(t testing.TB, extra ...string) *Filter {
 	t.Helper()
 	f := newFilter(t, extra...)
-	if _, err := f.Spool.StartNotices(); err != nil {
+	if _, err := f.Spool.StartAnnouncements(); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -24,7 +24,7 @@ func announcing(t testing.TB, extra ...string) *Filter {
 // announced returns what was handed over, and forgets it.
 func announced(t testing.TB, f *Filter) (all []commit.Arrival) {
 	t.Helper()
-	paths, err := f.Spool.Notices()
+	paths, err := f.Spool.Announcements()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestAnnounceJSON(t *testing.T) {
 	f := announcing(t)
 	const object = `{"repository":"src","refname":"refs/heads/dev","revision":"r5","committer":{"email":"ida@example.org"},"message":"one\n\ntwo"}`
 	for range 2 {
-		if got, err := f.Run(strings.NewReader(object)); err != nil || got.Verdict != LetGo {
+		if got, err := f.Run(strings.NewReader(object)); err != nil || got.Verdict != Ignored {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if got := brief(announced(t, f)); got != "src dev r5 ida: one []" {
@@ -218,7 +218,7 @@ func TestAnnounceFails(t *testing.T) {
 			t.Error("nothing is in the spool")
 		}
 		os.Remove(filepath.Join(state, "notices"))
-		if _, err := f.Spool.StartNotices(); err != nil {
+		if _, err := f.Spool.StartAnnouncements(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := f.Run(strings.NewReader(input)); err != nil {
@@ -235,7 +235,7 @@ func TestAnnounceFails(t *testing.T) {
 // number of all.
 func TestArrivalsBound(t *testing.T) {
 	var a Arrivals
-	const n = mostArrivals + 1000
+	const n = maxArrivals + 1000
 	for i := range n {
 		c := commit.Arrival{Commit: commit.Commit{Repository: "src", Refname: "refs/heads/main", Revision: fmt.Sprintf("r%d", i+1), Message: "s\n"}}
 		if a.Add(c); i == 10 {
@@ -253,10 +253,10 @@ func TestArrivalsBound(t *testing.T) {
 		counted = append(counted, c.Counted...)
 	}
 	slices.Sort(counted)
-	if len(slices.Compact(counted)) != count-mostArrivals || slices.Contains(counted, last.Revision) {
-		t.Errorf("%d revisions of %d that are counted", len(counted), count-mostArrivals)
+	if len(slices.Compact(counted)) != count-maxArrivals || slices.Contains(counted, last.Revision) {
+		t.Errorf("%d revisions of %d that are counted", len(counted), count-maxArrivals)
 	}
-	if a.Len() != mostArrivals || count != n+1 || last.Revision != fmt.Sprintf("r%d", n) || last.Message != "" {
+	if a.Len() != maxArrivals || count != n+1 || last.Revision != fmt.Sprintf("r%d", n) || last.Message != "" {
 		t.Errorf("%d described, %d counted, the last is %+v", a.Len(), count, last)
 	}
 }

@@ -15,14 +15,14 @@ import (
 // A Verdict says what became of a notification.
 type Verdict int
 
-// What can become of a notification. Only LetGo and Bad leave no trace.
+// What can become of a notification. Only Ignored and Bad leave no trace.
 const (
-	LetGo   Verdict = iota // none of our business
+	Ignored Verdict = iota // none of our business
 	Bad                    // neither a mail nor a JSON object of a commit
 	Spooled                // in the spool, or there already
 )
 
-func (v Verdict) String() string { return [...]string{"let go", "bad input", "spooled"}[v] }
+func (v Verdict) String() string { return [...]string{"ignored", "bad input", "spooled"}[v] }
 
 // A Result is a verdict and what is to be said about it.
 type Result struct {
@@ -37,8 +37,8 @@ type Filter struct {
 	// Trailers are those asked for; Usual those that the processor knows
 	// without being told.
 	Trailers, Usual *commit.Trailers
-	// Way is the way in that a commit is noted for, see spool.Seen.
-	Way string
+	// Source is the way in that a commit is noted for, see spool.Seen.
+	Source string
 	// MemoryLimit, unless 0, is set in the runtime when an input is large, which
 	// then collects garbage early. It is for a process that takes one input and
 	// ends: one that serves many would be kept busy by it.
@@ -60,7 +60,7 @@ func New(s spool.Spool, extra ...string) (*Filter, error) {
 // may not be there, and that all of them are to be handed over again.
 func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err error) {
 	if len(commits) > 0 {
-		defer f.Spool.Seen(f.Way)
+		defer f.Spool.Seen(f.Source)
 	}
 	var messages []spool.Message
 	for i := range commits {
@@ -114,10 +114,10 @@ func (f *Filter) decide(in *input) (Result, error) {
 		return f.announced(in)
 	}
 	mail := commit.ReadAsking(in.buffered, f.Trailers)
-	if mail.LetGo != "" {
-		return f.letGo(in, mail)
+	if mail.Ignored != "" {
+		return f.ignored(in, mail)
 	}
-	defer f.Spool.Seen(f.Way)
+	defer f.Spool.Seen(f.Source)
 	return f.mail(in, mail, mail.Commits, mail.Others)
 }
 
@@ -125,10 +125,10 @@ func (f *Filter) decide(in *input) (Result, error) {
 // reminder goes first.
 func (f *Filter) announced(in *input) (Result, error) {
 	mail := commit.ReadAll(in.buffered, f.Trailers)
-	if mail.LetGo != "" {
-		return f.letGo(in, mail)
+	if mail.Ignored != "" {
+		return f.ignored(in, mail)
 	}
-	defer f.Spool.Seen(f.Way)
+	defer f.Spool.Seen(f.Source)
 	arrivals := ofMail(mail)
 	var asking []commit.Commit
 	for _, c := range mail.Commits {
@@ -151,7 +151,7 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 	switch {
 	case len(asking) == 0:
 		in.capturing = false
-		return Result{LetGo, "no trailer that asks for a reminder"}, nil
+		return Result{Ignored, "no trailer that asks for a reminder"}, nil
 	case len(asking)+others > 1:
 		return f.push(in, mail, asking)
 	}
@@ -172,14 +172,14 @@ func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, othe
 	return f.put(&asking[0], data)
 }
 
-// letGo handles a mail that is not a commit mail. If it asks for a reminder all the
+// ignored handles a mail that is not a commit mail. If it asks for a reminder all the
 // same it is spooled, and the processor quarantines it.
-func (f *Filter) letGo(in *input, m *commit.Mail) (Result, error) {
+func (f *Filter) ignored(in *input, m *commit.Mail) (Result, error) {
 	switch {
 	case m.Bad:
-		return Result{Bad, m.LetGo}, nil
+		return Result{Bad, m.Ignored}, nil
 	case !m.OnlyHTML:
-		return Result{LetGo, m.LetGo}, nil
+		return Result{Ignored, m.Ignored}, nil
 	}
 	if err := in.drain(); err != nil {
 		return Result{}, err
@@ -225,7 +225,7 @@ func (f *Filter) take(commits ...commit.Commit) (Result, error) {
 	case err != nil:
 		return Result{}, err
 	case len(names) == 0:
-		return Result{LetGo, "no trailer that asks for a reminder"}, nil
+		return Result{Ignored, "no trailer that asks for a reminder"}, nil
 	case len(names) == 1:
 		return spooledAs(names[0], isNew == 1), nil
 	}

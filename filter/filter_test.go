@@ -51,21 +51,21 @@ func TestVerdicts(t *testing.T) {
 		want        Verdict
 	}{
 		{"a mail that asks", fmt.Sprintf(asks, "a@b"), Spooled},
-		{"a mail that does not", strings.Replace(fmt.Sprintf(asks, "a@b"), "MFC", "XYZ", 1), LetGo},
+		{"a mail that does not", strings.Replace(fmt.Sprintf(asks, "a@b"), "MFC", "XYZ", 1), Ignored},
 		{"one that can't be read", strings.Replace(fmt.Sprintf(asks, "a@b"), "1 week", "soon", 1), Spooled},
 		{"no final newline", strings.TrimRight(fmt.Sprintf(asks, "a@b"), "\n"), Spooled},
 		{"a byte order mark", "\xef\xbb\xbf" + fmt.Sprintf(asks, "a@b"), Spooled},
 		{"JSON that asks", `{"committer":{"email":"a@b"},"revision":"r1","message":"MFC after: 1d"}`, Spooled},
 		{"JSON behind blanks", "\n\t " + `{"committer":{"email":"a@b"},"revision":"r1","message":"MFC after: 1d"}`, Spooled},
-		{"JSON that does not", `{"committer":{"email":"a@b"},"revision":"r1","message":"x"}`, LetGo},
+		{"JSON that does not", `{"committer":{"email":"a@b"},"revision":"r1","message":"x"}`, Ignored},
 		{"bad JSON", `{"revision"`, Bad},
 		{"JSON without revision", `{"committer":{"email":"a@b"},"message":"MFC after: 1d"}`, Bad},
 		{"nothing", "", Bad},
 		{"white space", " \n\n\t", Bad},
 		{"text", "hello\n", Bad},
 		{"zeros", strings.Repeat("\x00", 100), Bad},
-		{"a header only", "Subject: x\n", LetGo},
-		{"our own", "X-Vext: reminder\n" + fmt.Sprintf(asks, "a@b"), LetGo},
+		{"a header only", "Subject: x\n", Ignored},
+		{"our own", "X-Vext: reminder\n" + fmt.Sprintf(asks, "a@b"), Ignored},
 	} {
 		f := newFilter(t)
 		got, err := f.Run(strings.NewReader(test.input))
@@ -176,7 +176,7 @@ func TestLargeMail(t *testing.T) {
 				t.Fatalf("%d: %+v, %v", size, r, err)
 			}
 			got := spooled(t, f)["large@b"]
-			if len(mail) <= largestWhole {
+			if len(mail) <= maxWhole {
 				if got != mail {
 					t.Errorf("%d bytes were not kept whole", len(mail))
 				}
@@ -197,8 +197,8 @@ func TestLargeMail(t *testing.T) {
 // a closed pipe.
 func TestReadsAll(t *testing.T) {
 	for name, input := range map[string]string{
-		"let go": "Subject: x\n\n---\n" + strings.Repeat("x\n", 1<<20),
-		"asks":   large(3<<20, false), "bad": strings.Repeat("x", 3<<20), "JSON": "{" + strings.Repeat(" ", 2<<20),
+		"ignored": "Subject: x\n\n---\n" + strings.Repeat("x\n", 1<<20),
+		"asks":    large(3<<20, false), "bad": strings.Repeat("x", 3<<20), "JSON": "{" + strings.Repeat(" ", 2<<20),
 	} {
 		r := strings.NewReader(input)
 		if _, err := newFilter(t).Run(r); err != nil || r.Len() > 0 {
@@ -220,7 +220,7 @@ func (f failingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Input that could not be read to its end is neither spooled nor let go.
+// Input that could not be read to its end is neither spooled nor ignored.
 func TestReadError(t *testing.T) {
 	for _, input := range []string{fmt.Sprintf(asks, "a@b"), "Subject: x\n\nnothing\n", "", `{"revision":`} {
 		f := newFilter(t)
@@ -385,12 +385,12 @@ func TestOnlyHTML(t *testing.T) {
 	}{
 		{"it asks", string(data), Spooled},
 		{"as one line", strings.Replace(string(data), "quiet\n\nMerge", "quiet</p><p class=\"x\">Merge", 1), Spooled},
-		{"it does not ask", strings.Replace(string(data), "Merge after", "Merged", 1), LetGo},
-		{"a person's", strings.Replace(string(data), "X-Mailer: SVN::Notify", "X-Mailer: mutt", 1), LetGo},
+		{"it does not ask", strings.Replace(string(data), "Merge after", "Merged", 1), Ignored},
+		{"a person's", strings.Replace(string(data), "X-Mailer: SVN::Notify", "X-Mailer: mutt", 1), Ignored},
 		{"an empty text beside it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n\n--b\nContent-Type: text/html", 1), Spooled},
-		{"a text beside it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nfoo\n--b\nContent-Type: text/html", 1), LetGo},
-		{"a text behind it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html", 1) + "\n--b\n\nfoo\n--b--\n", LetGo},
-		{"huge", string(data) + strings.Repeat("x\n", largestWhole), Spooled},
+		{"a text beside it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nfoo\n--b\nContent-Type: text/html", 1), Ignored},
+		{"a text behind it", strings.Replace(string(data), "Content-Type: text/html", "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html", 1) + "\n--b\n\nfoo\n--b--\n", Ignored},
+		{"huge", string(data) + strings.Repeat("x\n", maxWhole), Spooled},
 	} {
 		f := newFilter(t)
 		got, err := f.Run(strings.NewReader(test.mail))
@@ -398,7 +398,7 @@ func TestOnlyHTML(t *testing.T) {
 			t.Errorf("%s: %+v, %v", test.name, got, err)
 		}
 		for _, text := range spooled(t, f) {
-			if m := commit.ReadMail(strings.NewReader(text)); m.LetGo == "" {
+			if m := commit.ReadMail(strings.NewReader(text)); m.Ignored == "" {
 				t.Errorf("%s: it is read as %+v", test.name, m.Commits)
 			}
 		}

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// largestWhole is the size up to which a message is kept as it came. Of a
+	// maxWhole is the size up to which a message is kept as it came. Of a
 	// larger one the header and the commit message are kept.
-	largestWhole = 1 << 20
-	// largestJSON bounds the object of a hook or a forge, whose commit messages
+	maxWhole = 1 << 20
+	// maxJSON bounds the object of a hook or a forge, whose commit messages
 	// can't be found without reading the whole of it. GitHub sends no more.
-	largestJSON = 25 << 20
+	maxJSON = 25 << 20
 )
 
 // An input is what the sender writes. It keeps the bytes as they came, up to a
@@ -32,7 +32,7 @@ type input struct {
 }
 
 func newInput(r io.Reader) *input {
-	in := &input{r: r, capturing: true, limit: largestWhole}
+	in := &input{r: r, capturing: true, limit: maxWhole}
 	in.buffered = bufio.NewReaderSize(in, 16<<10)
 	return in
 }
@@ -58,9 +58,9 @@ func (in *input) Read(p []byte) (int, error) {
 // there can be, which costs nothing until it is used, and growing step by step
 // would. JSON, whose bound is beyond the memory limit, has the room doubled.
 func (in *input) capture(p []byte) {
-	if in.limit == largestJSON && cap(in.captured) < len(in.captured)+len(p) {
+	if in.limit == maxJSON && cap(in.captured) < len(in.captured)+len(p) {
 		in.captured = slices.Grow(in.captured, max(len(in.captured), len(p)))
-	} else if in.captured != nil && cap(in.captured) < in.limit && in.limit != largestJSON {
+	} else if in.captured != nil && cap(in.captured) < in.limit && in.limit != maxJSON {
 		if in.memory > 0 { // for large inputs only: to set it costs time
 			debug.SetMemoryLimit(in.memory)
 		}
@@ -91,7 +91,7 @@ func (in *input) isJSON() bool {
 				n = 1
 			}
 		case '{':
-			in.limit = largestJSON
+			in.limit = maxJSON
 			return true
 		default:
 			return false

@@ -43,11 +43,11 @@ func (f *Filter) forge(kind forge.Kind, data []byte) (Result, error) {
 	p, err := forge.Parse(kind, "", data)
 	switch {
 	case errors.Is(err, forge.ErrOther):
-		return Result{LetGo, fmt.Sprintf("an event of %s: %v", kind, err)}, nil
+		return Result{Ignored, fmt.Sprintf("an event of %s: %v", kind, err)}, nil
 	case err != nil:
 		return Result{Bad, fmt.Sprintf("an event of %s: %v", kind, err)}, nil
 	}
-	defer f.Spool.Seen(f.Way)
+	defer f.Spool.Seen(f.Source)
 	var commits []commit.Commit
 	var arrivals Arrivals
 	for i := range p.Updates {

@@ -127,8 +127,8 @@ func (q *Queue) Read(path string) (*Message, error) {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
 	switch {
-	case mail.Bad || mail.LetGo != "":
-		return nil, errNotUnderstood{mail.LetGo}
+	case mail.Bad || mail.Ignored != "":
+		return nil, errNotUnderstood{mail.Ignored}
 	case len(mail.Commits) > 1:
 		return nil, errNotUnderstood{"more than one commit in one message\nto split it: run vext-filter -state STATE with the file in failed/ on its standard input, then vext cancel ID"}
 	}

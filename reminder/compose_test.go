@@ -212,9 +212,9 @@ func TestHostileCommit(t *testing.T) {
 }
 
 // A mail that vext writes is one that its own filter lets go.
-func TestOwnMailIsLetGo(t *testing.T) {
+func TestOwnMailIsIgnored(t *testing.T) {
 	m := commit.ReadMail(bytes.NewReader(remind(t, "git-freebsd.eml")))
-	if m.LetGo == "" {
+	if m.Ignored == "" {
 		t.Error("our own reminder is taken for a commit")
 	}
 }

@@ -45,7 +45,7 @@ func TestExplain(t *testing.T) {
 	if failures, _ := s.Queue.QuarantinedFiles(); len(failures) != 1 || !strings.Contains(failures[0].Reason, "when it is tested") {
 		t.Errorf("%+v", failures)
 	}
-	if m := commit.ReadMail(strings.NewReader(string(mails[0].Data))); m.LetGo == "" {
+	if m := commit.ReadMail(strings.NewReader(string(mails[0].Data))); m.Ignored == "" {
 		t.Error("our own mail is taken for a commit")
 	}
 	// It can still have its day, and is reminded of then.

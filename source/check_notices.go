@@ -18,7 +18,7 @@ func (k *checker) notices() []reminder.Finding {
 	if !k.q.Spool.Announces() {
 		return nil
 	}
-	paths, err := k.q.Spool.Notices()
+	paths, err := k.q.Spool.Announcements()
 	if err != nil {
 		return unreadable("notices", err)
 	}
@@ -32,7 +32,7 @@ func (k *checker) waiting(paths []string) reminder.Finding {
 		return f
 	}
 	f.Text = calendar.Plural(len(paths), "notice") + " to be announced"
-	if t := spool.NoticeTime(paths[0]); !t.IsZero() && k.q.Now.Sub(t) > noticeDelay {
+	if t := spool.AnnouncementTime(paths[0]); !t.IsZero() && k.q.Now.Sub(t) > noticeDelay {
 		f.Level = reminder.LookAt
 		f.Text += ", the oldest of " + reminder.Ago(t, k.q.Now, k.q.Zone)
 		f.Hint = "vext serve announces them; does it run? Its log says what goes wrong"
@@ -43,7 +43,7 @@ func (k *checker) waiting(paths []string) reminder.Finding {
 // keptNotices is about the directory of the notices, and the memory of what was
 // announced.
 func (k *checker) keptNotices() (findings []reminder.Finding) {
-	if mend := k.q.Spool.NoticesDiffer(); mend != "" {
+	if mend := k.q.Spool.PermissionFix(); mend != "" {
 		findings = append(findings, reminder.Finding{
 			Level: reminder.LookAt, What: "notices", Hint: mend,
 			Text: "the directory has another group or mode than spool: who may hand over a reminder may not be able to have a commit announced",

@@ -30,13 +30,13 @@ func TestCheckNotices(t *testing.T) {
 	if got := at(time.Now()); len(got) != 0 {
 		t.Errorf("where nobody announces: %+v", got)
 	}
-	if _, err := s.StartNotices(); err != nil {
+	if _, err := s.StartAnnouncements(); err != nil {
 		t.Fatal(err)
 	}
 	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.Well {
 		t.Errorf("none: %+v", got)
 	}
-	if err := s.PutNotice([]byte("{}\n")); err != nil {
+	if err := s.PutAnnouncement([]byte("{}\n")); err != nil {
 		t.Fatal(err)
 	}
 	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.Well {

@@ -28,8 +28,8 @@ type IncompletePush struct {
 // Bounds of the notes. When a file of them is full it becomes the older one,
 // in place of the one before.
 const (
-	longestNote  = 4 << 10
-	largestNotes = 32 << 10
+	maxNote  = 4 << 10
+	maxNotes = 32 << 10
 )
 
 func (s Spool) incomplete() string      { return filepath.Join(s.history(), "incomplete") }
@@ -39,10 +39,10 @@ func (s Spool) olderIncomplete() string { return s.incomplete() + ".old" }
 // reason to refuse what the push did have.
 func (s Spool) Incomplete(e IncompletePush) {
 	line, err := json.Marshal(e)
-	if err != nil || len(line) > longestNote {
+	if err != nil || len(line) > maxNote {
 		return
 	}
-	if info, err := os.Stat(s.incomplete()); err == nil && info.Size()+int64(len(line)) >= largestNotes {
+	if info, err := os.Stat(s.incomplete()); err == nil && info.Size()+int64(len(line)) >= maxNotes {
 		os.Rename(s.incomplete(), s.olderIncomplete())
 	}
 	f, err := disk.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY)

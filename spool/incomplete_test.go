@@ -43,7 +43,7 @@ func TestIncomplete(t *testing.T) {
 func TestIncompleteBounded(t *testing.T) {
 	state := newState(t)
 	s := New(state)
-	s.Incomplete(IncompletePush{Repository: strings.Repeat("x", longestNote)})
+	s.Incomplete(IncompletePush{Repository: strings.Repeat("x", maxNote)})
 	const n = 2000
 	var wg sync.WaitGroup
 	for i := range 4 {
@@ -62,7 +62,7 @@ func TestIncompleteBounded(t *testing.T) {
 		}
 	}
 	got := s.IncompletePushes()
-	if size > 2*largestNotes+4*longestNote || len(got) < 100 || got[len(got)-1].Repository != "last" {
+	if size > 2*maxNotes+4*maxNote || len(got) < 100 || got[len(got)-1].Repository != "last" {
 		t.Errorf("%d notes in %d bytes", len(got), size)
 	}
 }

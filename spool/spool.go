@@ -126,9 +126,9 @@ func isBeingWritten(name string) bool {
 	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
-// longestName is the longest Message-ID that is a file name as it is; file
+// maxName is the longest Message-ID that is a file name as it is; file
 // systems take 255 bytes, and failed/ adds an ending.
-const longestName = 200
+const maxName = 200
 
 // digestName begins the names that are digests.
 const digestName = "sha256-"
@@ -154,7 +154,7 @@ func DigestName(data []byte) string {
 
 // IsName reports whether a file of that name can be a message.
 func IsName(s string) bool {
-	if s == "" || len(s) > longestName || s[0] == '.' || strings.HasSuffix(s, ".why") {
+	if s == "" || len(s) > maxName || s[0] == '.' || strings.HasSuffix(s, ".why") {
 		return false
 	}
 	for i := range len(s) {

@@ -180,7 +180,7 @@ func FuzzName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		name := Name(id)
-		if !IsName(name) || len(name) > longestName || filepath.Base(name) != name || name == "." || name == ".." {
+		if !IsName(name) || len(name) > maxName || filepath.Base(name) != name || name == "." || name == ".." {
 			t.Errorf("the name of %q is %q", id, name)
 		}
 	})

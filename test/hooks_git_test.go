@@ -175,7 +175,7 @@ func TestGitPush(t *testing.T) {
 			// Deleted, and pushed again: nothing of it is new.
 			w.push(":trunk")
 			w.push("trunk")
-			// Tags and branches that do not count are none of our business.
+			// Tags and branches that do not count are ignored.
 			w.git("git checkout --quiet -b topic; git tag light; git tag -a -m '" + asking("tag") + "' heavy")
 			w.commit("of a topic")
 			w.git("git tag other")

@@ -130,8 +130,8 @@ func TestPostfixDeliversByLMTP(t *testing.T) {
 			}
 			s.wantSpooled(messageID, "long")
 			want := []string{
-				"sent (250 2.0.0 <" + list + "> let go: no trailer that asks for a reminder)",
-				"sent (250 2.0.0 <" + list + "> let go: a bounce: its envelope sender is empty)",
+				"sent (250 2.0.0 <" + list + "> ignored: no trailer that asks for a reminder)",
+				"sent (250 2.0.0 <" + list + "> ignored: a bounce: its envelope sender is empty)",
 				"sent (250 2.0.0 <" + list + "> spooled: " + messageID + ")",
 				"sent (250 2.0.0 <" + list + "> spooled: long)",
 			}

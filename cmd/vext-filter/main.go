@@ -1,7 +1,7 @@
 // Command vext-filter reads one commit notification on standard input, a mail
 // or a hook's JSON, and spools it when it asks for a reminder.
 //
-// Exit status: 0 when the notification is in the spool or none of our business,
+// Exit status: 0 when the notification is spooled or ignored,
 // 75 (EX_TEMPFAIL of sysexits.h) when it could not be decided or stored. There
 // is no other on any input: a mail server takes most of them for a reason to
 // bounce the committer's mail.
@@ -24,7 +24,7 @@ import (
 // Exit statuses of sysexits.h, and 1, which only -e gives.
 const (
 	exitOK       = 0
-	exitLetGo    = 1
+	exitIgnored  = 1
 	exitDataErr  = 65
 	exitTempFail = 75
 )
@@ -63,10 +63,10 @@ when it asks for a reminder with a trailer such as "MFC after: 2 weeks".
   -state DIR     state directory (default: $VEXT_STATE, else /var/spool/vext
                  where that can be written, else ~/.local/state/vext)
   -trailer NAME  look for the trailer NAME as well; may be given more than once
-  -e             exit 1 for a message that is let go, 65 for bad input
+  -e             exit 1 for a message that is ignored, 65 for bad input
   -v             say on standard error what was decided
 
-Exit status: 0 spooled or none of our business, 75 try again (also after -h:
+Exit status: 0 spooled or ignored, 75 try again (also after -h:
 a mail may have come with it).
 See vext-filter(1).
 `
@@ -103,8 +103,8 @@ func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
 		fmt.Fprintf(stderr, "vext-filter: %v: %s\n", result.Verdict, result.Reason)
 	}
 	switch {
-	case opts.exact && result.Verdict == filter.LetGo:
-		return exitLetGo
+	case opts.exact && result.Verdict == filter.Ignored:
+		return exitIgnored
 	case opts.exact && result.Verdict == filter.Bad:
 		return exitDataErr
 	}

@@ -56,9 +56,9 @@ func noticeWords(c *config.Config) (*announce.Words, error) {
 // is configured: then nobody hands any over.
 func (a *app) openNotices(c *config.Config, q *queue.Queue, words *announce.Words, outlet notify.Outlet, log *slog.Logger) (task, error) {
 	if len(c.Notices) == 0 {
-		return nil, q.Spool.StopNotices()
+		return nil, q.Spool.StopAnnouncements()
 	}
-	if _, err := q.Spool.StartNotices(); err != nil {
+	if _, err := q.Spool.StartAnnouncements(); err != nil {
 		return nil, err
 	}
 	seen, err := announce.OpenSeenStore(q.State, time.Now(), log)

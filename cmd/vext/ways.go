@@ -18,7 +18,7 @@ func filterFor(q *queue.Queue, c *config.Config, way string) (*filter.Filter, er
 	if err != nil {
 		return nil, err
 	}
-	f.Way = way
+	f.Source = way
 	return f, nil
 }
 

@@ -57,8 +57,8 @@ func (a *Arrival) Line() []byte {
 	return append(line, '\n')
 }
 
-// longestFact bounds each fact about an arrival.
-const longestFact = 1000
+// maxFact bounds each fact about an arrival.
+const maxFact = 1000
 
 // ParseArrival reads a line that Line has written. What is in it is on one
 // line each, and of a sane length, whoever wrote it.
@@ -89,5 +89,5 @@ func ParseArrival(line []byte) (Arrival, error) {
 }
 
 func fit(fact string) string {
-	return text.Shorten(text.OneLine(strings.ToValidUTF8(fact, "\ufffd")), longestFact)
+	return text.Shorten(text.OneLine(strings.ToValidUTF8(fact, "\ufffd")), maxFact)
 }

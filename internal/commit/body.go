@@ -112,13 +112,13 @@ func (b *body) shape(line []byte) bool {
 	return false
 }
 
-// longestRevision is the length of a SHA-256 in hexadecimal.
-const longestRevision = 64
+// maxRevision is the length of a SHA-256 in hexadecimal.
+const maxRevision = 64
 
 // revisionOf returns the revision in `commit 0123456789ab...`.
 func revisionOf(line []byte) (string, bool) {
 	words := bytes.Fields(line)
-	if len(words) < 2 || len(words[1]) > longestRevision {
+	if len(words) < 2 || len(words[1]) > maxRevision {
 		return "", false
 	}
 	return string(words[1]), true

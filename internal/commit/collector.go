@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// largestText bounds what is kept of a commit message, and of the text around
+// maxText bounds what is kept of a commit message, and of the text around
 // it.
 const (
-	largestText = 512 << 10
-	smallText   = 2 << 10 // of most
-	largeText   = 64 << 10
+	maxText   = 512 << 10
+	smallText = 2 << 10 // of most
+	largeText = 64 << 10
 )
 
 // A collector keeps lines up to a bound. Behind the bound it keeps only the
@@ -25,11 +25,11 @@ type collector struct {
 }
 
 func (c *collector) add(line []byte) {
-	c.full = c.full || c.Len()+len(line) >= largestText
+	c.full = c.full || c.Len()+len(line) >= maxText
 	switch {
 	case !c.full:
 		c.folds = maxFolds
-	case c.Len() > largestText+largestText/8 || !c.keeps(line):
+	case c.Len() > maxText+maxText/8 || !c.keeps(line):
 		return
 	}
 	c.write(line)
@@ -53,7 +53,7 @@ func (c *collector) keeps(line []byte) bool {
 		c.folds = maxFolds
 		return true
 	}
-	if len(line) > 1 && len(line) <= longestKey && line[len(line)-1] == ':' {
+	if len(line) > 1 && len(line) <= maxKey && line[len(line)-1] == ':' {
 		c.name = string(line)
 	}
 	return false
@@ -65,7 +65,7 @@ func (c *collector) write(line []byte) {
 	case need <= smallText:
 		c.Grow(smallText)
 	case need > largeText: // the last time: memory that is not used costs nothing
-		c.Grow(largestText + largestText/4)
+		c.Grow(maxText + maxText/4)
 	}
 	c.Write(line)
 	c.WriteByte('\n')
@@ -81,7 +81,7 @@ func (c *collector) addAll(text string) {
 // holdsPeriod reports whether line may be a trailer with a period. It is asked
 // for every line of an endless message, and looks at most of them only briefly.
 func holdsPeriod(line []byte) bool {
-	i := bytes.IndexByte(line[:min(len(line), longestKey)], ':')
+	i := bytes.IndexByte(line[:min(len(line), maxKey)], ':')
 	if i < 0 || len(line) > 200 {
 		return false
 	}

@@ -42,7 +42,7 @@ func TestMistakes(t *testing.T) {
 			asks = asks || ok
 		}
 		if !asks {
-			t.Errorf("%s: %q, %+v", name, m.LetGo, m.Commits)
+			t.Errorf("%s: %q, %+v", name, m.Ignored, m.Commits)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestHostileHeader(t *testing.T) {
 	header := strings.Repeat("a:\n", 200_000) + strings.Repeat("from: x@y\nx-git-"+strings.Repeat("z", 9)+": 1\n", 50_000)
 	m := ReadMail(strings.NewReader(header + "Message-ID: <a@b>\n\nfoo\n\nMFC after: 1 week\n"))
 	if len(m.Commits) != 1 || m.Commits[0].ID != "a@b" || m.Commits[0].Sender != "x@y" {
-		t.Errorf("%q, %+v", m.LetGo, m.Commits)
+		t.Errorf("%q, %+v", m.Ignored, m.Commits)
 	}
 	if n := len(m.Header.fields); n > maxFields+200 {
 		t.Errorf("%d fields", n)

@@ -124,7 +124,7 @@ func (b *body) finish(c Commit, plain bool) {
 	if m.wanted != nil {
 		_, asks = m.wanted.Request(c.Message)
 	}
-	if !asks && (!m.files || len(m.Commits) >= mostOthers) {
+	if !asks && (!m.files || len(m.Commits) >= maxOthers) {
 		m.Others++
 		return
 	}

@@ -16,16 +16,16 @@ type Files struct {
 
 // Bounds of what is kept.
 const (
-	mostFiles   = 100
-	longestPath = 300
+	maxFiles = 100
+	maxPath  = 300
 )
 
 // Add adds a path. An empty one is none.
 func (f *Files) Add(path string) {
-	if path = text.Shorten(text.OneLine(path), longestPath); path == "" {
+	if path = text.Shorten(text.OneLine(path), maxPath); path == "" {
 		return
 	}
-	if f.Count++; len(f.Paths) < mostFiles {
+	if f.Count++; len(f.Paths) < maxFiles {
 		f.Paths = append(f.Paths, path)
 	}
 }
@@ -52,15 +52,15 @@ func (f *Files) branch() string {
 	return ""
 }
 
-// mostFileLines bounds how far a mail is read for the files.
-const mostFileLines = 500
+// maxFileLines bounds how far a mail is read for the files.
+const maxFileLines = 500
 
 // changedFiles reads the list of files behind a message: git's diffstat, or the
 // indented paths below `Modified:` and the like. It ends where the diff begins.
 func (b *body) changedFiles() Files {
 	var f Files
 	listed := false // a line such as Modified: was there
-	for range mostFileLines {
+	for range maxFileLines {
 		line, ok := b.lines.peek()
 		if !ok || isDiff(line) {
 			break

@@ -145,18 +145,18 @@ func TestFoldedBehindTheBound(t *testing.T) {
 	trailers, _ := NewTrailers()
 	for _, trailer := range []string{"MFC after:\n 2 weeks\n", "MFC after: 2\n\tweeks\n", "MFC after: ~2\n weeks\n", "foo:\nbar: 2\nMFC after:\n  about\n  2 weeks\n"} {
 		message := cleanMessage(strings.Repeat("one line of a message that has no end\n", 20000) + trailer)
-		if r, _ := trailers.Request(message); len(message) > largestText+1000 || r.Period.String() != "2 weeks" {
+		if r, _ := trailers.Request(message); len(message) > maxText+1000 || r.Period.String() != "2 weeks" {
 			t.Errorf("%q behind a long message asks for %q", trailer, r.Period)
 		}
 	}
 	// Indented lines without end are no value, and leave room for one.
 	message := cleanMessage("s\nMFC after: 3\n" + strings.Repeat(" of a message that has no end\n", 40000) + "MFC after: 2\n weeks\n")
-	if r, _ := trailers.Request(message); len(message) > largestText+1000 || r.Period.String() != "2 weeks" {
+	if r, _ := trailers.Request(message); len(message) > maxText+1000 || r.Period.String() != "2 weeks" {
 		t.Errorf("behind a long indented message: %q", r.Period)
 	}
 	// Nor does it matter where the bound is.
 	for n := range 20 {
-		message := cleanMessage("s\n" + strings.Repeat("x", largestText-8-n) + "\nMFC after: 2\n weeks\n")
+		message := cleanMessage("s\n" + strings.Repeat("x", maxText-8-n) + "\nMFC after: 2\n weeks\n")
 		if r, _ := trailers.Request(message); r.Period.String() != "2 weeks" {
 			t.Errorf("%d bytes before the bound: %q", n, r.Period)
 		}

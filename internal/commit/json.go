@@ -64,7 +64,7 @@ func ParseJSON(data []byte) (Commit, error) {
 		return Commit{}, errors.New("message is missing")
 	}
 	revision := text.OneLine(n.Revision)
-	if len(revision) > longestRevision || strings.Contains(revision, " ") {
+	if len(revision) > maxRevision || strings.Contains(revision, " ") {
 		return Commit{}, fmt.Errorf("not a revision: %.80q", n.Revision)
 	}
 	if lower := strings.ToLower(revision); IsHash(lower) {

@@ -29,7 +29,7 @@ func TestParseJSON(t *testing.T) {
 	same(t, &c, &want)
 	m := ReadMail(bytes.NewReader(c.Mail()))
 	if len(m.Commits) != 1 {
-		t.Fatalf("read as %d commits: %s\n%s", len(m.Commits), m.LetGo, c.Mail())
+		t.Fatalf("read as %d commits: %s\n%s", len(m.Commits), m.Ignored, c.Mail())
 	}
 	same(t, &m.Commits[0], &want)
 	if got := m.Commits[0].Date; !got.Equal(time.Date(2026, 11, 20, 9, 29, 58, 0, time.UTC)) {
@@ -118,7 +118,7 @@ func FuzzParseJSON(f *testing.F) {
 			return
 		}
 		if len(m.Commits) != 1 {
-			t.Fatalf("read as %d commits: %s\n%s", len(m.Commits), m.LetGo, c.Mail())
+			t.Fatalf("read as %d commits: %s\n%s", len(m.Commits), m.Ignored, c.Mail())
 		}
 		got := &m.Commits[0]
 		if got.Revision != c.Revision || got.Key() != c.Key() && !strings.Contains(c.Repository, "=?") {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// longestLine is how much is kept of a line; the rest is read and dropped, so
+// maxLine is how much is kept of a line; the rest is read and dropped, so
 // that a line of any length costs no more than this.
-const longestLine = 64 << 10
+const maxLine = 64 << 10
 
 // A lineReader hands out lines without their ends (\n, \r\n, \r\r\n), and can
 // look one line ahead.
@@ -40,10 +40,10 @@ func (l *lineReader) next() ([]byte, bool) {
 		chunk, err := l.br.ReadSlice('\n')
 		if err == nil && len(l.line) == 0 { // the common case needs no copy
 			l.more = true
-			return trimEnd(chunk[:min(len(chunk), longestLine)]), true
+			return trimEnd(chunk[:min(len(chunk), maxLine)]), true
 		}
 		read = read || len(chunk) > 0
-		if room := longestLine - len(l.line); room > 0 {
+		if room := maxLine - len(l.line); room > 0 {
 			l.line = append(l.line, chunk[:min(len(chunk), room)]...)
 		}
 		if err == bufio.ErrBufferFull {

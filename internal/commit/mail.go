@@ -49,10 +49,10 @@ type Mail struct {
 	Commits []Commit // in the order of the mail; more than one only for a push
 	Others  int      // commits that were not wanted, see ReadAsking
 	Dropped int      // commits that were wanted, of a push too large to keep
-	LetGo   string   // why it is none of our business; "" for a commit
+	Ignored string   // why it is none of our business; "" for a commit
 	Bad     bool     // it is no mail at all
 	// OnlyHTML says that a commit mail asks for a reminder only in its HTML, which is
-	// not read. LetGo then says what to do.
+	// not read. Ignored then says what to do.
 	OnlyHTML bool
 	Plain    bool // no mailer's shape is known in it: all of its text is taken for the message
 
@@ -75,18 +75,18 @@ type Mail struct {
 
 // ReadMail reads a mail (RFC 5322) with one commit in it, or with the several
 // of one push. It reads no further than it must and never fails: what can't be
-// understood is reported in LetGo.
+// understood is reported in Ignored.
 func ReadMail(r io.Reader) *Mail { return (&Mail{}).read(r) }
 
 // ReadAll is ReadAsking for one who wants to know of the others, too, and which
 // files were changed. Those have no Message, and Others counts what is beyond
-// mostOthers.
+// maxOthers.
 func ReadAll(r io.Reader, trailers *Trailers) *Mail {
 	return (&Mail{wanted: trailers, files: true}).read(r)
 }
 
-// mostOthers bounds how many commits are made out that do not ask.
-const mostOthers = 5000
+// maxOthers bounds how many commits are made out that do not ask.
+const maxOthers = 5000
 
 // ReadAsking is ReadMail for one who wants only the commits that ask for a
 // reminder with one of the trailers. Others are not made out; Others counts
@@ -97,10 +97,10 @@ func (m *Mail) read(r io.Reader) *Mail {
 	lines := newLineReader(r)
 	m.Header.read(lines)
 	if m.Header.empty() {
-		m.Bad, m.LetGo = true, "not a mail: it has no header"
+		m.Bad, m.Ignored = true, "not a mail: it has no header"
 		return m
 	}
-	if m.LetGo = m.Header.letGo(); m.LetGo != "" {
+	if m.Ignored = m.Header.letGo(); m.Ignored != "" {
 		return m
 	}
 	if m.Header.isPlain() && !lines.peeked {
@@ -114,14 +114,14 @@ func (m *Mail) read(r io.Reader) *Mail {
 	m.OnlyHTML = m.OnlyHTML && len(m.Commits)+m.Others == 0
 	switch {
 	case len(m.Commits)+m.Others > 0:
-	case m.inner != nil && m.inner.LetGo != "":
-		m.LetGo = m.inner.LetGo
+	case m.inner != nil && m.inner.Ignored != "":
+		m.Ignored = m.inner.Ignored
 	case m.hasHTML:
-		m.LetGo = "the commit is only in HTML, which is not read; have the mailer send plain text, alone or as well"
+		m.Ignored = "the commit is only in HTML, which is not read; have the mailer send plain text, alone or as well"
 	case !m.hasText:
-		m.LetGo = "it has no plain text"
+		m.Ignored = "it has no plain text"
 	default:
-		m.LetGo = "no commit message in it"
+		m.Ignored = "no commit message in it"
 	}
 	return m
 }

@@ -19,11 +19,11 @@ const mails = "../../testdata/mails"
 
 // describe writes what was understood of a mail, for the golden files.
 func describe(m *Mail, trailers *Trailers) string {
-	if m.LetGo != "" {
+	if m.Ignored != "" {
 		if m.Bad {
-			return "bad: " + m.LetGo + "\n"
+			return "bad: " + m.Ignored + "\n"
 		}
-		return "let go: " + m.LetGo + "\n"
+		return "ignored: " + m.Ignored + "\n"
 	}
 	var b strings.Builder
 	for _, c := range m.Commits {
@@ -177,8 +177,8 @@ func FuzzReadMail(f *testing.F) {
 	trailers, _ := NewTrailers()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := ReadMail(bytes.NewReader(data))
-		if m.LetGo == "" && len(m.Commits) == 0 {
-			t.Error("neither let go nor a commit")
+		if m.Ignored == "" && len(m.Commits) == 0 {
+			t.Error("neither ignored nor a commit")
 		}
 		for i := range m.Commits {
 			c := &m.Commits[i]
@@ -186,7 +186,7 @@ func FuzzReadMail(f *testing.F) {
 			// What is written is read as the same commit.
 			again := ReadMail(bytes.NewReader(c.Mail()))
 			if len(again.Commits) != 1 && strings.TrimSpace(c.Message) != "" {
-				t.Errorf("%q is read as %d commits: %s", c.Mail(), len(again.Commits), again.LetGo)
+				t.Errorf("%q is read as %d commits: %s", c.Mail(), len(again.Commits), again.Ignored)
 			}
 		}
 	})

@@ -60,7 +60,7 @@ func TestMessageEnds(t *testing.T) {
 			data := "From: ida@example.org\nMessage-ID: <a@b>\n" + test.before + test.write(message) + test.after
 			m := ReadMail(strings.NewReader(data))
 			if got := asked(m); got != "1 week" {
-				t.Errorf("%s, %q: asks for %q (%d commits, %s)", test.name, alike, got, len(m.Commits), m.LetGo)
+				t.Errorf("%s, %q: asks for %q (%d commits, %s)", test.name, alike, got, len(m.Commits), m.Ignored)
 				continue
 			}
 			got := strings.TrimPrefix(strings.ReplaceAll(m.Commits[0].Message, "\n\n", "\n"), "foo\n")

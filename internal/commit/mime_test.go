@@ -105,7 +105,7 @@ func TestManyParts(t *testing.T) {
 	}
 	b.WriteString("--b3\n\nMFC after: 1 week\n")
 	m := ReadMail(&b)
-	if len(m.Commits) != 1 || len(m.Commits[0].Message) > largestText*5/4 {
+	if len(m.Commits) != 1 || len(m.Commits[0].Message) > maxText*5/4 {
 		t.Fatalf("%d commits", len(m.Commits))
 	}
 	if got := asked(m); got != "1 week" {
@@ -132,7 +132,7 @@ func FuzzParts(f *testing.F) {
 		data += "--" + boundary + "\n\n" + partCommit + "--" + boundary + "\n" + after + "\n--" + boundary + "--\n"
 		m := ReadMail(strings.NewReader(data))
 		if len(m.Commits) != 1 || m.Commits[0].Revision == "" {
-			t.Errorf("commits %+v, %q in\n%s", m.Commits, m.LetGo, data)
+			t.Errorf("commits %+v, %q in\n%s", m.Commits, m.Ignored, data)
 		}
 	})
 }

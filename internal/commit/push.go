@@ -174,7 +174,7 @@ func (b *body) gitLab(line string) {
 // gitLabCommit reads the line before a message.
 func gitLabCommit(line []byte) (c Commit, date string, ok bool) {
 	revision, rest, ok := strings.Cut(string(line[:min(len(line), 1000)]), " by ")
-	if !ok || len(revision) < 7 || len(revision) > longestRevision || !IsHex(revision) {
+	if !ok || len(revision) < 7 || len(revision) > maxRevision || !IsHex(revision) {
 		return Commit{}, "", false
 	}
 	name := rest

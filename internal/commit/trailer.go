@@ -153,7 +153,7 @@ func (t *Trailers) Ask(message []byte) bool {
 			message = nil
 		}
 		start := bytes.TrimLeft(line, " \t")
-		if len(start) == 0 || !t.initial[start[0]] || bytes.IndexByte(start[:min(len(start), longestKey)], ':') < 0 {
+		if len(start) == 0 || !t.initial[start[0]] || bytes.IndexByte(start[:min(len(start), maxKey)], ':') < 0 {
 			continue
 		}
 		if key, _, _ := t.cut(string(line)); key == "" {
@@ -231,14 +231,14 @@ func cutAfter(value string) string {
 	return value
 }
 
-// longestKey bounds the search for a trailer's colon; no name is longer.
-const longestKey = 64
+// maxKey bounds the search for a trailer's colon; no name is longer.
+const maxKey = 64
 
 // cutTrailer splits a line at its first colon into a trailer's name and its
 // value. Blanks before the name and around the value are dropped.
 func cutTrailer(line string) (key, value string, ok bool) {
 	line = strings.TrimSpace(line)
-	i := strings.IndexByte(line[:min(len(line), longestKey)], ':')
+	i := strings.IndexByte(line[:min(len(line), maxKey)], ':')
 	if i <= 0 {
 		return "", "", false
 	}

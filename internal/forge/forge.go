@@ -99,15 +99,15 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// longestFact bounds each fact about a commit but its message. Git itself
+// maxFact bounds each fact about a commit but its message. Git itself
 // takes no longer names of branches.
-const longestFact = 1000
+const maxFact = 1000
 
 // name sets the names of the repository, the best of them first.
 func (p *Push) name(names ...string) {
 	for _, name := range names {
 		name = strings.Join(strings.Fields(text.OneLine(name)), " ")
-		if len(name) > longestFact || commit.RepositoryName(name) == "" || slices.Contains(p.Names, name) {
+		if len(name) > maxFact || commit.RepositoryName(name) == "" || slices.Contains(p.Names, name) {
 			continue
 		}
 		p.Names = append(p.Names, name)
@@ -135,7 +135,7 @@ func (p *Push) add(refname, before, after string) (isAlive bool, err error) {
 // another. Bitbucket and Mercurial name the branch alone.
 func newUpdate(ref, before, after string) (Update, error) {
 	ref = text.OneLine(ref)
-	if ref == "" || len(ref) > longestFact {
+	if ref == "" || len(ref) > maxFact {
 		return Update{}, fmt.Errorf("not the name of a branch: %.80q", ref)
 	}
 	if !strings.HasPrefix(ref, "refs/") {
@@ -154,7 +154,7 @@ func newUpdate(ref, before, after string) (Update, error) {
 
 // page returns the URL of a page as the payload names it.
 func page(url string) string {
-	if url = text.OneLine(url); len(url) > longestFact || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+	if url = text.OneLine(url); len(url) > maxFact || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
 		return ""
 	}
 	return url

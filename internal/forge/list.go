@@ -9,9 +9,9 @@ import (
 	"vext/internal/commit"
 )
 
-// longestList is how many items of an array are kept. GitHub, which lists the
+// maxList is how many items of an array are kept. GitHub, which lists the
 // most commits, stops at 2048.
-const longestList = 4096
+const maxList = 4096
 
 // A list is an array in a payload, and empty for what is no array. It keeps
 // only items that are of use: an array of empty objects would take a hundred
@@ -34,7 +34,7 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 		if err := decoder.Decode(&item); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 			return nil
 		}
-		if len(l.items) == longestList || !item.usable() {
+		if len(l.items) == maxList || !item.usable() {
 			l.passedOver++
 			continue
 		}
@@ -46,8 +46,8 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 // files is an array of paths, and empty for what is none.
 type files []string
 
-// mostFiles bounds the paths of one commit. GitHub lists up to 3,000 of a push.
-const mostFiles = 3000
+// maxFiles bounds the paths of one commit. GitHub lists up to 3,000 of a push.
+const maxFiles = 3000
 
 // UnmarshalJSON implements json.Unmarshaler. What it is given is JSON, so
 // that nothing in it is an error.
@@ -57,7 +57,7 @@ func (f *files) UnmarshalJSON(data []byte) error {
 	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
 		return nil
 	}
-	for decoder.More() && len(*f) < mostFiles {
+	for decoder.More() && len(*f) < maxFiles {
 		var path string
 		if err := decoder.Decode(&path); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 			return nil
@@ -121,7 +121,7 @@ func (u *Update) take(p *Push, d described) {
 // another one.
 func shorten(c *commit.Commit) {
 	for _, fact := range []*string{&c.URL, &c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
-		if len(*fact) > longestFact {
+		if len(*fact) > maxFact {
 			*fact = ""
 		}
 	}

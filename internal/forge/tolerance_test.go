@@ -212,6 +212,6 @@ func checkMail(t *testing.T, c *commit.Commit) {
 	c.ID = c.MadeID()
 	m := commit.ReadMail(bytes.NewReader(c.Mail()))
 	if len(m.Commits) != 1 || m.Commits[0].Revision != c.Revision {
-		t.Errorf("read as %+v: %s\n%s", m.Commits, m.LetGo, c.Mail())
+		t.Errorf("read as %+v: %s\n%s", m.Commits, m.Ignored, c.Mail())
 	}
 }

@@ -21,7 +21,7 @@ import (
 // announce has somebody announce the branches that match.
 func (w *world) announce() {
 	w.t.Helper()
-	if _, err := spool.New(w.state).StartNotices(); err != nil {
+	if _, err := spool.New(w.state).StartAnnouncements(); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -55,7 +55,7 @@ func (w *world) look(f *Follower, pushed ...Update) {
 func (w *world) announced(what string, want ...string) {
 	w.t.Helper()
 	s := spool.New(w.state)
-	paths, err := s.Notices()
+	paths, err := s.Announcements()
 	if err != nil {
 		w.t.Fatal(err)
 	}

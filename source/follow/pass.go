@@ -277,7 +277,7 @@ func (p *pass) walkPart(ctx context.Context, ranges []vcs.Range, why string) err
 	n, err := p.repo.Walk(ctx, p.log(ranges), p.take)
 	p.report.Commits += n
 	if n > 0 {
-		p.Filter.Spool.Seen(p.Filter.Way)
+		p.Filter.Spool.Seen(p.Filter.Source)
 		p.state.arrived(p.Queue.Now)
 	}
 	if err == nil {

@@ -99,7 +99,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	})
 	p.report.Commits += n
 	if n > 0 {
-		p.Filter.Spool.Seen(p.Filter.Way)
+		p.Filter.Spool.Seen(p.Filter.Source)
 		p.state.arrived(p.Queue.Now)
 	}
 	if err != nil && !errors.Is(err, errGap) {

@@ -49,20 +49,20 @@ type conn struct {
 }
 
 const (
-	// longestCommand bounds a command, of which RFC 5321, 4.5.3.1.4 wants 512
+	// maxCommand bounds a command, of which RFC 5321, 4.5.3.1.4 wants 512
 	// bytes at least, and its extensions up to 1,000 more.
-	longestCommand = 2000
-	// longestEcho bounds what a reply repeats of a command: Exim's lmtp transport
+	maxCommand = 2000
+	// maxEcho bounds what a reply repeats of a command: Exim's lmtp transport
 	// has room for 256 bytes, and takes a longer reply for an error.
-	longestEcho = 100
-	// longestPiece bounds what passes at once of a mail's line.
-	longestPiece = 8 << 10
+	maxEcho = 100
+	// maxPiece bounds what passes at once of a mail's line.
+	maxPiece = 8 << 10
 )
 
 // newConn returns a connection that ends soon after ctx.
 func newConn(ctx context.Context, c net.Conn) *conn {
 	n := &conn{Conn: c}
-	n.in = bufio.NewReaderSize(reader(n.fill), longestPiece)
+	n.in = bufio.NewReaderSize(reader(n.fill), maxPiece)
 	stop := context.AfterFunc(ctx, n.end)
 	n.close = sync.OnceValue(func() error {
 		n.closed.Store(true)
@@ -161,7 +161,7 @@ var (
 func (c *conn) command() ([]byte, error) {
 	line, err := c.in.ReadSlice('\n')
 	switch {
-	case len(line) > longestCommand:
+	case len(line) > maxCommand:
 		return nil, errLong
 	case err != nil:
 		return nil, err // half a command is none
@@ -169,7 +169,7 @@ func (c *conn) command() ([]byte, error) {
 		return nil, errBDAT
 	case isVerb(line, "MAIL"), isVerb(line, "RCPT"):
 		return plain(line), nil
-	case isVerb(line, "LHLO") && len(line) > longestEcho:
+	case isVerb(line, "LHLO") && len(line) > maxEcho:
 		return []byte("LHLO long-name\n"), nil
 	}
 	return append(bytes.TrimRight(line, " \t\r\n"), '\n'), nil // RFC 5321, 4.1.1 allows blanks there
@@ -195,7 +195,7 @@ func plain(line []byte) []byte {
 		return line
 	}
 	at := bytes.LastIndexByte(path, '@')
-	if len(path) > 0 && (len(path) > longestEcho || at < 1 || at == len(path)-1 || bytes.ContainsAny(path, "\"\\(),:;<>[] \t\r")) {
+	if len(path) > 0 && (len(path) > maxEcho || at < 1 || at == len(path)-1 || bytes.ContainsAny(path, "\"\\(),:;<>[] \t\r")) {
 		path = []byte("unusual-address@localhost")
 	}
 	return append(append(append([]byte(nil), line[:open+1]...), path...), ">\n"...)

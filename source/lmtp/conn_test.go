@@ -56,8 +56,8 @@ func TestOddMails(t *testing.T) {
 		"\r", "\r\r",
 		"..", "..\r\n..", "..\r", ".\r\r", ".a",
 		"a\n.", "a\n.\n", "a\r.", "a\r\r.", "a\n\r\n..",
-		strings.Repeat("x", longestPiece-1), strings.Repeat("x", longestPiece-1) + "\r", strings.Repeat("x", longestPiece-2) + "\r\r",
-		strings.Repeat("\r", longestPiece), strings.Repeat("\r", 3*longestPiece+5), strings.Repeat(".", 2*longestPiece),
+		strings.Repeat("x", maxPiece-1), strings.Repeat("x", maxPiece-1) + "\r", strings.Repeat("x", maxPiece-2) + "\r\r",
+		strings.Repeat("\r", maxPiece), strings.Repeat("\r", 3*maxPiece+5), strings.Repeat(".", 2*maxPiece),
 		strings.Repeat("x", 10<<20), strings.Repeat("x", 10<<20) + "\r\n\r\n" + strings.Repeat("\x00", 1<<20),
 		"\x00\xff\xfe", "354 x\r\n250 x\r\nQUIT\r\nMAIL FROM:<a@b>\r\nRCPT TO:<root>\r\nBDAT 5 LAST",
 	} {
@@ -96,8 +96,8 @@ func TestNoPermanentError(t *testing.T) {
 	h := open(t)
 	for _, line := range []string{
 		"", " ", "X", "XYZ", "NOOPX", "HELLO", "HELO a", "EHLO a", "LHLO", "MAIL", "MAIL FROM", "MAIL FROM:", "MAIL FROM:<a", "MAIL FROM:x",
-		"RCPT TO:<a@b>", "DATA", "DATA x", "AUTH", "AUTH PLAIN", "STARTTLS", "EXPN a", "HELP", "TURN", "\x00\xff", strings.Repeat("x", 2*longestCommand),
-		"BDAT 5 LAST\r\nhello", "LHLO " + strings.Repeat("x", 10*longestPiece), "RCPT TO:<" + strings.Repeat("x", longestCommand) + ">",
+		"RCPT TO:<a@b>", "DATA", "DATA x", "AUTH", "AUTH PLAIN", "STARTTLS", "EXPN a", "HELP", "TURN", "\x00\xff", strings.Repeat("x", 2*maxCommand),
+		"BDAT 5 LAST\r\nhello", "LHLO " + strings.Repeat("x", 10*maxPiece), "RCPT TO:<" + strings.Repeat("x", maxCommand) + ">",
 	} {
 		c := h.dial()
 		c.ask(line, "4")
@@ -291,13 +291,13 @@ func TestEnd(t *testing.T) {
 func TestMostConns(t *testing.T) {
 	h := open(t)
 	var first []*client
-	for range mostConns - 1 {
+	for range maxConns - 1 {
 		first = append(first, h.dial())
 	}
 	within := h.dial()
 	within.begin()
 	first[0].ask("NOOP", "250") // is no longer the slowest
-	for i := range mostConns {
+	for i := range maxConns {
 		begun := time.Now()
 		h.dial().mail(idle(fmt.Sprintf("%d@b", i)), "250")
 		if took := time.Since(begun); took > time.Second {
@@ -348,6 +348,6 @@ func FuzzSession(f *testing.F) {
 // The server's own log says what go-smtp has to say.
 func TestErrorLog(t *testing.T) {
 	h := open(t)
-	h.dial().ask(strings.Repeat("x", 2*longestCommand), "421")
+	h.dial().ask(strings.Repeat("x", 2*maxCommand), "421")
 	eventually(t, "the log says it", func() bool { return strings.Contains(h.log.String(), errLong.Error()) })
 }

@@ -40,7 +40,7 @@ func open(t testing.TB) *house {
 	h := &house{t: t, state: testkit.State(t), socket: filepath.Join(dir, "lmtp"), log: new(testkit.Log), done: make(chan error, 1)}
 	h.filter, err = filter.New(spool.New(h.state))
 	ok(t, err)
-	h.filter.Way = commit.FromLMTP
+	h.filter.Source = commit.FromLMTP
 	l, err := Listen("unix", h.socket)
 	ok(t, err)
 	h.serve(l)

@@ -21,7 +21,7 @@ func Listen(network, address string) (net.Listener, error) {
 	return socket.Listen(address, socketMode)
 }
 
-// A listener accepts at most mostConns connections at once. When all are in use, it
+// A listener accepts at most maxConns connections at once. When all are in use, it
 // disconnects the client that has been silent for longest; that client sends its mail
 // again later.
 type listener struct {
@@ -30,7 +30,7 @@ type listener struct {
 }
 
 func newListener(ctx context.Context, l net.Listener, log *slog.Logger) *listener {
-	limit := conns.New(mostConns, slowAfter, func(net.Addr) { log.Debug("lmtp: too many clients at once, the slowest is cut off") })
+	limit := conns.New(maxConns, slowAfter, func(net.Addr) { log.Debug("lmtp: too many clients at once, the slowest is cut off") })
 	return &listener{limit.Listener(l), ctx}
 }
 

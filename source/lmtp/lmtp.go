@@ -2,7 +2,7 @@
 // the filter, without a process for each.
 //
 // What vext-filter says by its exit status is said by the reply here: 250 for a
-// mail that is in the spool or let go, 4yz, which asks to try again, when
+// mail that is in the spool or ignored, 4yz, which asks to try again, when
 // anything went wrong, and never 5yz, which would bounce a committer's mail.
 package lmtp
 
@@ -18,7 +18,7 @@ import (
 )
 
 // A Server hands every mail to Filter, whoever it is for. It logs mails that
-// are let go at the level Debug, those that are spooled at Info.
+// are ignored at the level Debug, those that are spooled at Info.
 type Server struct {
 	Filter *filter.Filter
 	Log    *slog.Logger
@@ -30,13 +30,13 @@ const (
 	patience = 5 * time.Minute
 	// grace is how long the mails in flight have to end when the server ends.
 	grace = 20 * time.Second
-	// mostConns bounds the connections at once, see listener.
-	mostConns = 100
+	// maxConns bounds the connections at once, see listener.
+	maxConns = 100
 	// slowAfter is for how long a client keeps its place whatever it sends.
 	slowAfter = 500 * time.Millisecond
-	// mostRecipients bounds those of one mail, of which RFC 5321, 4.5.3.1.8
+	// maxRecipients bounds those of one mail, of which RFC 5321, 4.5.3.1.8
 	// wants 100 at least. A client sends the mail once more for the others.
-	mostRecipients = 1000
+	maxRecipients = 1000
 )
 
 // Serve answers the clients of l until ctx ends, and then returns nil as soon
@@ -49,7 +49,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server.LMTP = true
 	server.Domain = "localhost"
 	server.EnableSMTPUTF8 = true
-	server.MaxRecipients = mostRecipients
+	server.MaxRecipients = maxRecipients
 	server.MaxLineLength = 0 // of commands and of mails, see conn
 	server.WriteTimeout = patience
 	server.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)

@@ -24,11 +24,11 @@ func TestVerdicts(t *testing.T) {
 		spooled          bool
 	}{
 		{"asks", "jane@example.org", asks("a@b"), "spooled: a@b", true},
-		{"asks for nothing", "jane@example.org", idle("a@b"), "let go: no trailer that asks for a reminder", false},
+		{"asks for nothing", "jane@example.org", idle("a@b"), "ignored: no trailer that asks for a reminder", false},
 		{"no mail", "jane@example.org", "\nhello\n", "bad input: not a mail: it has no header", false},
 		{"empty", "jane@example.org", "", "bad input: not a mail: it has no header", false},
-		{"a bounce", "", asks("a@b"), "let go: a bounce: its envelope sender is empty", false},
-		{"a reply", "jane@example.org", strings.Replace(asks("a@b"), "Subject: ", "Subject: Re: ", 1), "let go: a reply", false},
+		{"a bounce", "", asks("a@b"), "ignored: a bounce: its envelope sender is empty", false},
+		{"a reply", "jane@example.org", strings.Replace(asks("a@b"), "Subject: ", "Subject: Re: ", 1), "ignored: a reply", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := open(t)
@@ -143,8 +143,8 @@ func TestRecipients(t *testing.T) {
 	c := h.dial()
 	c.ask("MAIL FROM:<jane@example.org>", "250")
 	var names []string
-	for i := range mostRecipients {
-		name := fmt.Sprintf("<commits%d@example.org>", i%(mostRecipients-1)) // one of them twice
+	for i := range maxRecipients {
+		name := fmt.Sprintf("<commits%d@example.org>", i%(maxRecipients-1)) // one of them twice
 		names = append(names, name)
 		c.ask("RCPT TO:"+name, "250")
 	}

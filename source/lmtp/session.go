@@ -65,7 +65,7 @@ func (s *Server) log(result filter.Result, err error) {
 	case result.Verdict == filter.Spooled:
 		s.Log.Info("lmtp: spooled", "name", result.Reason)
 	default:
-		s.Log.LogAttrs(context.Background(), slog.LevelDebug, "lmtp: let go", slog.String("reason", result.Reason))
+		s.Log.LogAttrs(context.Background(), slog.LevelDebug, "lmtp: ignored", slog.String("reason", result.Reason))
 	}
 }
 
@@ -82,8 +82,8 @@ func reply(result filter.Result, err error) error {
 	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: line("error: " + err.Error())}
 }
 
-// longestText leaves room for a recipient in a reply, see longestEcho.
-const longestText = 120
+// maxReply leaves room for a recipient in a reply, see maxEcho.
+const maxReply = 120
 
 // line makes s fit for a reply, which is one line of ASCII. Of a longer one it
 // keeps the end, where an error says what is wrong.
@@ -94,8 +94,8 @@ func line(s string) string {
 		}
 		return r
 	}, s)
-	if n := len(s); n > longestText {
-		s = s[:longestText/3] + "..." + s[n-longestText/2:]
+	if n := len(s); n > maxReply {
+		s = s[:maxReply/3] + "..." + s[n-maxReply/2:]
 	}
 	return s
 }

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// largestBody is as much as GitHub sends.
-	largestBody = 25 << 20
-	// mostHeld bounds the bodies that are in memory at once. A body counts with
+	// maxBody is as much as GitHub sends.
+	maxBody = 25 << 20
+	// maxHeld bounds the bodies that are in memory at once. A body counts with
 	// what has come of it, so that nobody can take room by announcing much.
-	mostHeld = 128 << 20
+	maxHeld = 128 << 20
 	// firstRoom is what is made for a body of unknown length.
 	firstRoom = 16 << 10
 )
@@ -48,7 +48,7 @@ const (
 func (h *Handler) hold(r *http.Request, n int) error {
 	conn := connOf(r)
 	for range roomTries {
-		if h.held.Add(int64(n)) <= mostHeld {
+		if h.held.Add(int64(n)) <= maxHeld {
 			if conn != nil {
 				conn.Hold(int64(n))
 			}

@@ -25,7 +25,7 @@ func TestLargestBody(t *testing.T) {
 	b := newBench(t)
 	server := httptest.NewServer(b)
 	defer server.Close()
-	text := large(t, largestBody)
+	text := large(t, maxBody)
 	for _, test := range []struct {
 		name   string
 		body   io.Reader // a strings.Reader says how long it is
@@ -65,10 +65,10 @@ func TestLargestBody(t *testing.T) {
 func TestMostHeld(t *testing.T) {
 	b := newBench(t)
 	push := payload(t, "github-push.json")
-	b.held.Store(mostHeld - int64(len(push)))
+	b.held.Store(maxHeld - int64(len(push)))
 	w := b.push(push)
 	want(t, "too much", w, 503, "too much at once")
-	if w.Header().Get("Retry-After") != "10" || b.held.Load() != mostHeld-int64(len(push)) {
+	if w.Header().Get("Retry-After") != "10" || b.held.Load() != maxHeld-int64(len(push)) {
 		t.Errorf("%v, %d held", w.Header(), b.held.Load())
 	}
 	b.held.Store(0)
@@ -85,7 +85,7 @@ func TestMostAtOnce(t *testing.T) {
 	b.slotWait = 20 * time.Millisecond
 	push := payload(t, "github-push.json")
 	var all []func()
-	for range mostAtOnce {
+	for range maxAtOnce {
 		free, ok := b.slot(t.Context())
 		if !ok {
 			t.Fatal("no room")

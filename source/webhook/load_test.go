@@ -106,7 +106,7 @@ func TestStalledBodies(t *testing.T) {
 	address := b.serve()
 	b.bodyPause = time.Hour
 	// Two bodies of which half has come hold 16 MiB each.
-	b.held.Store(mostHeld - 40<<20)
+	b.held.Store(maxHeld - 40<<20)
 	const size = 20 << 20
 	header := fmt.Sprintf("POST /hook/forge HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: %d\r\n\r\n", size)
 	half := strings.Repeat(" ", size/2)
@@ -114,7 +114,7 @@ func TestStalledBodies(t *testing.T) {
 		c := stall(t, address, 1, header)[0]
 		go io.WriteString(c, half)
 	}
-	for deadline := time.Now().Add(60 * time.Second); b.held.Load() < mostHeld-8<<20; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); b.held.Load() < maxHeld-8<<20; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("only %d bytes are held", b.held.Load())
 		}

@@ -22,14 +22,14 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 		return answer{http.StatusForbidden, "not for this repository"}
 	}
 	f := *h.Filter
-	f.Way = "webhook-" + hook.Name
-	f.Spool.Seen(f.Way) // which Take does only for commits that ask
+	f.Source = "webhook-" + hook.Name
+	f.Spool.Seen(f.Source) // which Take does only for commits that ask
 	alive := false
 	for _, u := range p.Updates {
 		alive = alive || u.After != ""
 	}
 	if !alive {
-		h.Log.Info("webhook: let go", "hook", hook.Name, "repository", repository, "why", "branch deleted")
+		h.Log.Info("webhook: ignored", "hook", hook.Name, "repository", repository, "why", "branch deleted")
 		return answer{http.StatusAccepted, "nothing to take"}
 	}
 	free, ok := h.slot(ctx)

@@ -80,7 +80,7 @@ func TestForges(t *testing.T) {
 		wanted.ID = wanted.MadeID()
 		mail := commit.ReadMail(strings.NewReader(first[spool.Name(wanted.ID)]))
 		if len(mail.Commits) != 1 {
-			t.Errorf("%s: %s in %v", test.file, mail.LetGo, first)
+			t.Errorf("%s: %s in %v", test.file, mail.Ignored, first)
 			continue
 		}
 		got := mail.Commits[0]

@@ -34,7 +34,7 @@ func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, a
 	h.accepted(hook, name)
 	switch {
 	case errors.Is(err, forge.ErrOther):
-		h.Log.Info("webhook: let go", "hook", hook.Name, "why", err)
+		h.Log.Info("webhook: ignored", "hook", hook.Name, "why", err)
 		return nil, answer{http.StatusAccepted, "not a push of commits"}
 	case err != nil:
 		h.Log.Warn("webhook: not understood", "hook", hook.Name, "err", err)

@@ -70,10 +70,10 @@ type Handler struct {
 var ErrNotFollowed = errors.New("no repository of that name is followed")
 
 const (
-	// mostAtOnce bounds the requests that are worked on at once, and slotWait how
+	// maxAtOnce bounds the requests that are worked on at once, and slotWait how
 	// long others wait for them.
-	mostAtOnce = 64
-	slotWait   = 5 * time.Second
+	maxAtOnce = 64
+	slotWait  = 5 * time.Second
 	// lookUpTime is how long LookUp may take. Forges wait for an answer for 10
 	// seconds: GitHub, GitLab.
 	lookUpTime = 9 * time.Second
@@ -181,7 +181,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 		return answer{http.StatusMethodNotAllowed, "a hook takes POST"}
 	}
 	proven := hook.isKnown(r) || isSigned(r.Header) // or so it says
-	largest, within := largestBody, bodyTime
+	largest, within := maxBody, bodyTime
 	if !proven {
 		largest, within = maxUnproven, unprovenTime
 	}
@@ -207,10 +207,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 	return h.take(r.Context(), hook, p)
 }
 
-// slot waits for a while until fewer than mostAtOnce requests are worked on,
+// slot waits for a while until fewer than maxAtOnce requests are worked on,
 // and returns what lets another one go on. Only who knows the secret comes here.
 func (h *Handler) slot(ctx context.Context) (free func(), ok bool) {
-	h.once.Do(func() { h.slots = make(chan struct{}, mostAtOnce) })
+	h.once.Do(func() { h.slots = make(chan struct{}, maxAtOnce) })
 	select {
 	case h.slots <- struct{}{}:
 		return func() { <-h.slots }, true

@@ -133,7 +133,7 @@ func (c *lmtpClient) mail() {
 	if c.err == nil {
 		_, c.err = c.conn.Write(c.text)
 	}
-	c.expect("250 2.0.0 <commits@example.org> let go", "250", "250", "354")
+	c.expect("250 2.0.0 <commits@example.org> ignored", "250", "250", "354")
 }
 
 // expect reads replies.

@@ -104,7 +104,7 @@ func (w *world) reminders() []string {
 	return hashes
 }
 
-// A mail that is held is let go when the commit has come another way, and taken
+// A mail that is held is ignored when the commit has come from another source, and taken
 // when it has not.
 func TestHold(t *testing.T) {
 	w := newWorld(t)

@@ -15,7 +15,7 @@ import (
 // many are not described.
 func (b *bench) announced() string {
 	b.t.Helper()
-	paths, err := b.Filter.Spool.Notices()
+	paths, err := b.Filter.Spool.Announcements()
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -58,13 +58,13 @@ func TestAnnounce(t *testing.T) {
 		{"nobody may be reminded", push, func(b *bench) { b.hook().Allow = []string{"nobody@example.org"} }, 3},
 		{"of strangers", push, func(b *bench) { b.hook().Senders = []string{"nobody@example.org"} }, 0},
 		{"nobody announces", push, func(b *bench) {
-			if err := b.Filter.Spool.StopNotices(); err != nil {
+			if err := b.Filter.Spool.StopAnnouncements(); err != nil {
 				t.Fatal(err)
 			}
 		}, -1},
 	} {
 		b := newBench(t)
-		if _, err := b.Filter.Spool.StartNotices(); err != nil {
+		if _, err := b.Filter.Spool.StartAnnouncements(); err != nil {
 			t.Fatal(err)
 		}
 		test.change(b)
@@ -97,7 +97,7 @@ func TestAnnounceIncomplete(t *testing.T) {
 		{"failed", errors.New("no network"), 503, 0},
 	} {
 		b := newBench(t)
-		if _, err := b.Filter.Spool.StartNotices(); err != nil {
+		if _, err := b.Filter.Spool.StartAnnouncements(); err != nil {
 			t.Fatal(err)
 		}
 		b.LookUp = counting(new(int), test.err)

@@ -17,7 +17,7 @@ import (
 func TestNotices(t *testing.T) {
 	state := t.TempDir()
 	s := New(state)
-	if err := s.PutNotice([]byte("a")); err != nil || s.Announces() {
+	if err := s.PutAnnouncement([]byte("a")); err != nil || s.Announces() {
 		t.Error(err, "nobody wants it")
 	}
 	if err := os.MkdirAll(s.Dir(), 0o750); err != nil {
@@ -26,7 +26,7 @@ func TestNotices(t *testing.T) {
 	if err := os.Chmod(s.Dir(), 0o2770); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := s.StartNotices()
+	dir, err := s.StartAnnouncements()
 	if err != nil || !s.Announces() {
 		t.Fatal(err)
 	}
@@ -36,22 +36,22 @@ func TestNotices(t *testing.T) {
 	}
 	os.RemoveAll(filepath.Join(state, "tmp"))
 	for _, text := range []string{"a", "b"} {
-		if err := s.PutNotice([]byte(text)); err != nil {
+		if err := s.PutAnnouncement([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	paths, err := s.Notices()
+	paths, err := s.Announcements()
 	if err != nil || len(paths) != 2 {
 		t.Errorf("%v, %v", paths, err)
 	}
-	if err := s.SetAsideNotice(paths[0], "no commit"); err != nil {
+	if err := s.QuarantineAnnouncement(paths[0], "no commit"); err != nil {
 		t.Error(err)
 	}
 	failed, _ := os.ReadDir(filepath.Join(state, "failed"))
 	if len(failed) != 2 || !strings.HasSuffix(failed[1].Name(), ".why") || !IsName(failed[0].Name()) {
 		t.Errorf("set aside %v", failed)
 	}
-	if err := s.StopNotices(); err != nil || s.Announces() {
+	if err := s.StopAnnouncements(); err != nil || s.Announces() {
 		t.Error(err)
 	}
 }
@@ -60,7 +60,7 @@ func TestNotices(t *testing.T) {
 // files are; those with names of the older form have theirs by these.
 func TestNoticesOrder(t *testing.T) {
 	s := New(t.TempDir())
-	dir, err := s.StartNotices()
+	dir, err := s.StartAnnouncements()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +75,11 @@ func TestNoticesOrder(t *testing.T) {
 	before := time.Now()
 	for i := range 40 {
 		want = append(want, fmt.Sprint(i%20)) // each is put twice
-		if err := s.PutNotice([]byte(want[len(want)-1])); err != nil {
+		if err := s.PutAnnouncement([]byte(want[len(want)-1])); err != nil {
 			t.Fatal(err)
 		}
 	}
-	paths, err := s.Notices()
+	paths, err := s.Announcements()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestNoticesOrder(t *testing.T) {
 			os.Chtimes(path, at, at)
 		}
 	}
-	if paths, err = s.Notices(); err != nil {
+	if paths, err = s.Announcements(); err != nil {
 		t.Fatal(err)
 	}
 	for i, path := range paths {
@@ -99,8 +99,8 @@ func TestNoticesOrder(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 		got = append(got, string(data))
-		if isNew := !NoticeTime(path).Before(before.Round(0)); isNew != (i > 1) {
-			t.Errorf("%s is of %v", path, NoticeTime(path))
+		if isNew := !AnnouncementTime(path).Before(before.Round(0)); isNew != (i > 1) {
+			t.Errorf("%s is of %v", path, AnnouncementTime(path))
 		}
 	}
 	if !slices.Equal(got, want) {
@@ -113,7 +113,7 @@ func TestNoticesOrder(t *testing.T) {
 	if !slices.IsSorted(names) {
 		t.Errorf("at one time: %v", names)
 	}
-	if at := NoticeTime(filepath.Join(dir, "gone")); !at.IsZero() {
+	if at := AnnouncementTime(filepath.Join(dir, "gone")); !at.IsZero() {
 		t.Errorf("one that is gone is of %v", at)
 	}
 }
@@ -125,7 +125,7 @@ func TestNoticesGroup(t *testing.T) {
 	if err := errors.Join(s.make(), os.Chown(s.Dir(), -1, gid), os.Chmod(s.Dir(), 0o770|os.ModeSetgid)); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := s.StartNotices()
+	dir, err := s.StartAnnouncements()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestNoticesGroup(t *testing.T) {
 	if stat := info.Sys().(*syscall.Stat_t); int(stat.Gid) != gid || info.Mode() != os.ModeDir|os.ModeSetgid|0o770 {
 		t.Errorf("group %d and mode %v, want %d", stat.Gid, info.Mode(), gid)
 	}
-	if mend := s.NoticesDiffer(); mend != "" {
+	if mend := s.PermissionFix(); mend != "" {
 		t.Errorf("to mend at once: %s", mend)
 	}
 	for _, change := range []func() error{
@@ -147,7 +147,7 @@ func TestNoticesGroup(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := fmt.Sprintf("chgrp %d %s && chmod 2770 %s", gid, dir, dir)
-		if got := s.NoticesDiffer(); got != want {
+		if got := s.PermissionFix(); got != want {
 			t.Errorf("to mend: %q, want %q", got, want)
 		}
 		if err := errors.Join(os.Chown(dir, -1, gid), os.Chmod(dir, 0o770|os.ModeSetgid)); err != nil {

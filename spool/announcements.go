@@ -56,18 +56,18 @@ func nameTime(name string) time.Time {
 	return time.Unix(0, nano)
 }
 
-// NoticeTime returns when a notice was handed over, the zero time when it is
+// AnnouncementTime returns when a notice was handed over, the zero time when it is
 // gone.
-func NoticeTime(path string) time.Time {
+func AnnouncementTime(path string) time.Time {
 	if t := nameTime(filepath.Base(path)); !t.IsZero() {
 		return t
 	}
 	return modified(path)
 }
 
-// PutNotice stores a notice durably. Where nobody wants it any more it does
+// PutAnnouncement stores a notice durably. Where nobody wants it any more it does
 // nothing. One that is put again is another notice.
-func (s Spool) PutNotice(data []byte) error {
+func (s Spool) PutAnnouncement(data []byte) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -85,10 +85,10 @@ func (s Spool) PutNotice(data []byte) error {
 	return err
 }
 
-// StartNotices makes the directory of the notices and returns its path. Who may
+// StartAnnouncements makes the directory of the notices and returns its path. Who may
 // write to the spool may write to it, too, unless its group is one into which
-// this user may not give anything: see NoticesDiffer.
-func (s Spool) StartNotices() (string, error) {
+// this user may not give anything: see PermissionFix.
+func (s Spool) StartAnnouncements() (string, error) {
 	if s.Announces() {
 		return s.notices(), nil
 	}
@@ -126,9 +126,9 @@ func access(dir string) (mode fs.FileMode, gid int, err error) {
 	return info.Mode(), gid, nil
 }
 
-// NoticesDiffer returns what gives the directory of the notices the group and
+// PermissionFix returns what gives the directory of the notices the group and
 // the mode of the spool, as a shell takes it; "" where it has them.
-func (s Spool) NoticesDiffer() (mend string) {
+func (s Spool) PermissionFix() (mend string) {
 	mode, gid, err := access(s.Dir())
 	own, ownGid, ownErr := access(s.notices())
 	if err != nil || ownErr != nil || mode == own && gid == ownGid {
@@ -143,13 +143,13 @@ func (s Spool) NoticesDiffer() (mend string) {
 	return fmt.Sprintf("chgrp %d %s && chmod %o %s", gid, s.notices(), uint32(bits), s.notices())
 }
 
-// StopNotices removes the directory of the notices with what waits in it, which
+// StopAnnouncements removes the directory of the notices with what waits in it, which
 // nobody wants any more.
-func (s Spool) StopNotices() error { return os.RemoveAll(s.notices()) }
+func (s Spool) StopAnnouncements() error { return os.RemoveAll(s.notices()) }
 
 // Notices returns the paths of the notices that wait, in the order in which they
 // were handed over.
-func (s Spool) Notices() ([]string, error) {
+func (s Spool) Announcements() ([]string, error) {
 	entries, err := os.ReadDir(s.notices())
 	if err != nil {
 		return nil, err
@@ -177,9 +177,9 @@ func handedOver(info fs.FileInfo) time.Time {
 	return info.ModTime()
 }
 
-// SetAsideNotice moves a notice that can't be understood to failed/, with the
+// QuarantineAnnouncement moves a notice that can't be understood to failed/, with the
 // reason beside it.
-func (s Spool) SetAsideNotice(path, reason string) error {
+func (s Spool) QuarantineAnnouncement(path, reason string) error {
 	if err := disk.MakeDir(s.failed()); err != nil {
 		return err
 	}
