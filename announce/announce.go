@@ -1,10 +1,11 @@
 // Package announce announces commits as they arrive.
 //
-// Every way in hands them over as files in STATE/notices, which is there while
-// somebody announces them, see spool.Spool.PutAnnouncement. A Announcer watches it. What
-// a file has to tell is in the outlet before the file is removed, and remembered
-// in between, so that a crash loses nothing and tells nothing twice: what was put
-// and not remembered is put again under the same keys, which the outlet knows.
+// Every source stores them as files in STATE/notices, a directory that exists
+// while a process announces, see spool.Spool.PutAnnouncement. An Announcer watches it.
+// It puts the messages of a file into the outbox, records the commits in the seen
+// store, and then removes the file. So a crash loses nothing and announces nothing
+// twice: messages that were put and not recorded are put again under the same keys,
+// which the outbox rejects as duplicates.
 package announce
 
 import (
@@ -22,11 +23,11 @@ import (
 	"vext/spool"
 )
 
-// A Announcer puts what arrives into Outlet, each commit once for each branch,
-// whichever ways it comes. Run is its only goroutine.
+// An Announcer puts a message for each commit that arrives into Outlet, once for
+// each branch, whichever sources bring it. Run is its only goroutine.
 type Announcer struct {
 	Spool  spool.Spool
-	Policy *queue.Policy // for the names of repositories, and whom to believe
+	Policy *queue.Policy // names of repositories, and trusted senders
 	Rules  []Rule
 	Words  *Words
 	Seen   *SeenStore
@@ -34,52 +35,52 @@ type Announcer struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	Rescan time.Duration // how often to look without being told; 0 for 5 seconds
+	Rescan time.Duration // how often to read the directory without an event; 0 for 5 seconds
 
-	trouble string    // what was last logged of what goes wrong
-	expired time.Time // when Seen last forgot
+	lastError string    // as logged last, "" after a success
+	expired   time.Time // when old entries of Seen were last removed
 }
 
 const (
-	// rescan is how often the directory is looked at whatever was told of it:
-	// what is told can be lost, inotify(7).
+	// rescan is how often the directory is read without an event, because events
+	// can be lost, inotify(7).
 	rescan = 5 * time.Second
-	// memoryTime is how long it is known what was announced. A mail that is
-	// delayed, or a server that sends a push again, does so for days.
-	memoryTime  = 30 * 24 * time.Hour
+	// keepSeen is how long an announced commit stays in the seen store. A mail can
+	// be delayed, and a server can send a push again, for days.
+	keepSeen    = 30 * 24 * time.Hour
 	expireEvery = 24 * time.Hour
 )
 
-// Run announces what there is and what comes, until ctx ends. What goes wrong
-// is logged and tried again.
-func (t *Announcer) Run(ctx context.Context) error {
-	if _, err := t.Spool.StartAnnouncements(); err != nil {
+// Run announces the stored commits and those that arrive, until ctx ends. Errors
+// are logged, and the work is tried again.
+func (a *Announcer) Run(ctx context.Context) error {
+	if _, err := a.Spool.StartAnnouncements(); err != nil {
 		return err
 	}
 	var w watch
-	if err := w.begin(t.Spool); err != nil {
-		t.Log.Warn("notices: not told of new ones; looking for them every few seconds", "err", err)
+	if err := w.begin(a.Spool); err != nil {
+		a.Log.Warn("announcements: cannot watch the directory; reading it every few seconds", "err", err)
 	}
 	defer w.end()
-	ticker := time.NewTicker(cmp.Or(t.Rescan, rescan))
+	ticker := time.NewTicker(cmp.Or(a.Rescan, rescan))
 	defer ticker.Stop()
-	t.keep(ctx)
+	a.clean(ctx)
 	for ctx.Err() == nil {
-		failed := t.look(ctx)
+		failed := a.announceAll(ctx)
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
 				return nil
 			case event := <-w.events:
-				waiting = failed || !event.Has(fsnotify.Create) // what has failed is left alone for a while
+				waiting = failed || !event.Has(fsnotify.Create) // after a failure, wait for the ticker
 			case err := <-w.errors:
-				t.Log.Debug("notices: watching", "err", err)
+				a.Log.Debug("announcements: watching the directory", "err", err)
 				waiting = failed
 			case <-ticker.C:
 				waiting = false
-				t.keep(ctx)
-				if err := w.again(t.Spool); err != nil {
-					t.note(err)
+				a.clean(ctx)
+				if err := w.again(a.Spool); err != nil {
+					a.logError(err)
 				}
 			}
 		}
@@ -87,8 +88,8 @@ func (t *Announcer) Run(ctx context.Context) error {
 	return nil
 }
 
-// A watch is told of new files in the directory of the notices; the zero watch
-// of none.
+// A watch reports new files in the directory of announcements. The zero watch
+// reports none.
 type watch struct {
 	watcher *fsnotify.Watcher
 	events  chan fsnotify.Event
@@ -104,8 +105,8 @@ func (w *watch) begin(s spool.Spool) error {
 	return w.again(s)
 }
 
-// again watches the directory, and makes it where somebody has removed it. It
-// does nothing where it is watched.
+// again watches the directory unless it is watched already. It makes the directory
+// when it was removed.
 func (w *watch) again(s spool.Spool) error {
 	dir, err := s.StartAnnouncements()
 	if err != nil || w.watcher == nil || len(w.watcher.WatchList()) > 0 {
@@ -120,50 +121,50 @@ func (w *watch) end() {
 	}
 }
 
-// keep has the outlet forget the keys of what is remembered, and forgets what is
-// old.
-func (t *Announcer) keep(ctx context.Context) {
-	keys, err := t.Seen.keys()
+// clean removes the keys of recorded messages from the outbox, and old entries from
+// the seen store.
+func (a *Announcer) clean(ctx context.Context) {
+	keys, err := a.Seen.keys()
 	if err == nil && len(keys) > 0 {
-		if err = t.Outlet.Forget(ctx, keys...); err == nil {
-			err = t.Seen.forgotten(keys)
+		if err = a.Outlet.Forget(ctx, keys...); err == nil {
+			err = a.Seen.removeKeys(keys)
 		}
 	}
-	if now := t.Now(); err == nil && now.Sub(t.expired) >= expireEvery {
-		t.expired = now
-		err = t.Seen.expire(now.Add(-memoryTime))
+	if now := a.Now(); err == nil && now.Sub(a.expired) >= expireEvery {
+		a.expired = now
+		err = a.Seen.expire(now.Add(-keepSeen))
 	}
 	if err != nil && ctx.Err() == nil {
-		t.Log.Warn("notices: not cleared", "err", err)
+		a.Log.Warn("announcements: cannot remove what is no longer needed", "err", err)
 	}
 }
 
-// look announces all that there is, and reports whether it could not. A file
-// that can't be read stays, and keeps no other.
-func (t *Announcer) look(ctx context.Context) (failed bool) {
-	paths, err := t.Spool.Announcements()
+// announceAll announces every stored file, and reports whether that failed. A file
+// that can't be read stays and does not block the others.
+func (a *Announcer) announceAll(ctx context.Context) (failed bool) {
+	paths, err := a.Spool.Announcements()
 	var unread []error
 	for len(paths) > 0 && err == nil && ctx.Err() == nil {
-		b := &batch{reason: map[string]string{}}
-		paths = paths[t.gather(b, paths):]
-		err = t.tell(ctx, b)
+		b := &batch{reasons: map[string]string{}}
+		paths = paths[a.fill(b, paths):]
+		err = a.announce(ctx, b)
 		unread = append(unread, b.errs...)
 	}
 	if errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
 		return false
 	}
-	t.note(errors.Join(append(unread, err)...))
+	a.logError(errors.Join(append(unread, err)...))
 	return err != nil
 }
 
-// note logs what goes wrong, once for as long as that is the same.
-func (t *Announcer) note(err error) {
+// logError logs an error once for as long as it is the same.
+func (a *Announcer) logError(err error) {
 	switch {
-	case err != nil && err.Error() != t.trouble:
-		t.trouble = err.Error()
-		t.Log.Error("notices: not announced; tried again", "err", err)
-	case err == nil && t.trouble != "":
-		t.trouble = ""
-		t.Log.Info("notices: announced again")
+	case err != nil && err.Error() != a.lastError:
+		a.lastError = err.Error()
+		a.Log.Error("announcements: failed; will retry", "err", err)
+	case err == nil && a.lastError != "":
+		a.lastError = ""
+		a.Log.Info("announcements: working again")
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // run runs the Announcer until the test ends.
-func (d *desk) run() {
+func (d *fixture) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
@@ -24,43 +24,42 @@ func (d *desk) run() {
 	})
 }
 
-// waits waits for something to be told, and returns it.
-func (d *desk) waits() string {
+// waits waits for a message, and returns it.
+func (d *fixture) waits() string {
 	d.t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
-		if said := d.outlet.said(); said != "" {
+		if said := d.outlet.taken(); said != "" {
 			return said
 		}
 		select {
 		case <-d.outlet.more:
 		case <-deadline:
-			d.t.Fatalf("nothing was told\n%s", d.log)
+			d.t.Fatalf("no message\n%s", d.log)
 		}
 	}
 }
 
-// What waits at the start is told, and what comes then, without a look at the
-// directory in between.
+// Stored commits are announced at the start, and later ones by events alone.
 func TestRun(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Rescan = time.Hour
-	d.hand(arrival("r1", "s"))
+	d.arrive(arrival("r1", "s"))
 	d.run()
 	for i := range 5 {
 		if got, want := d.waits(), fmt.Sprintf("src: jane src main r%d s", i+1); got != want {
 			t.Errorf("said %q, want %q", got, want)
 		}
-		d.hand(arrival(fmt.Sprintf("r%d", i+2), "s"))
+		d.arrive(arrival(fmt.Sprintf("r%d", i+2), "s"))
 	}
 }
 
-// A directory that somebody removes is made again, and told from.
+// A removed directory is made again, and watched.
 func TestRunAgain(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Rescan = 5 * time.Millisecond
 	d.run()
-	d.hand(arrival("r1", "s"))
+	d.arrive(arrival("r1", "s"))
 	d.waits()
 	dir := filepath.Join(d.state, "notices")
 	for {
@@ -71,19 +70,19 @@ func TestRunAgain(t *testing.T) {
 	for !d.Spool.Announces() {
 		time.Sleep(time.Millisecond)
 	}
-	d.hand(arrival("r2", "s"))
+	d.arrive(arrival("r2", "s"))
 	if got := d.waits(); !strings.Contains(got, "r2") {
 		t.Errorf("said %q", got)
 	}
 }
 
-// An outlet that fails for a while is asked again, without an event.
+// A failing outbox is tried again, without an event.
 func TestRunFails(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Rescan = 5 * time.Millisecond
 	d.outlet.fail = errFull
 	d.run()
-	d.hand(arrival("r1", "s"))
+	d.arrive(arrival("r1", "s"))
 	for !strings.Contains(d.log.String(), "disk full") {
 		time.Sleep(time.Millisecond)
 	}
@@ -91,14 +90,14 @@ func TestRunFails(t *testing.T) {
 	d.outlet.fail = nil
 	d.outlet.mu.Unlock()
 	d.waits()
-	for !strings.Contains(d.log.String(), "announced again") {
+	for !strings.Contains(d.log.String(), "announcements: working again") {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// From the hand-over to the outlet.
+// From storing a commit to its message.
 func BenchmarkArrival(b *testing.B) {
-	d := newDesk(b)
+	d := newFixture(b)
 	d.Rescan = time.Hour
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
@@ -108,8 +107,8 @@ func BenchmarkArrival(b *testing.B) {
 	for b.Loop() {
 		n++
 		begun := time.Now()
-		d.hand(arrival(fmt.Sprintf("r%d", n), "s"))
-		for len(d.outlet.said()) == 0 {
+		d.arrive(arrival(fmt.Sprintf("r%d", n), "s"))
+		for len(d.outlet.taken()) == 0 {
 			<-d.outlet.more
 		}
 		took = append(took, time.Since(begun))

@@ -20,39 +20,38 @@ import (
 	"vext/spool"
 )
 
-// largestFile bounds what is read of one hand-over. filter.Announce writes far
-// less.
-const largestFile = 64 << 20
+// maxFile bounds what is read of one file, in bytes. filter.Announce writes far less.
+const maxFile = 64 << 20
 
-// A batch is what several files have to tell.
+// A batch is what several files announce together.
 type batch struct {
-	lines   []notify.Line
-	told    []identity
-	counted []identity              // that no line describes; not in known
-	known   commit.Index[*identity] // those of told
-	reason  map[string]string       // of files that can't be understood
-	read    []string                // files
-	errs    []error                 // of files that can't be read or removed
+	lines     []notify.Line
+	described []identity
+	counted   []identity              // commits that no message describes; not in known
+	known     commit.Index[*identity] // of described
+	reasons   map[string]string       // why files are quarantined, by path
+	read      []string                // paths
+	errs      []error                 // of files that can't be read or removed
 }
 
-// A group is commits of one push on one branch.
+// A group is the commits of one push on one branch.
 type group struct {
 	repository, refname string
 	commits             []commit.Arrival
-	more                int       // that are not described
-	since               time.Time // when they were handed over
+	more                int       // how many have no details
+	since               time.Time // when they were stored
 }
 
-// How many files, and commits, are told together.
+// Bounds of a batch.
 const (
-	mostFiles   = 50
-	mostCommits = 5000
+	maxFiles   = 50
+	maxCommits = 5000
 )
 
-// gather reads files into a batch until that has enough, and returns how many.
-func (t *Announcer) gather(b *batch, paths []string) (n int) {
-	for n < min(len(paths), mostFiles) && len(b.told) < mostCommits && len(b.counted) == 0 {
-		if err := t.read(b, paths[n]); err != nil {
+// fill reads files into a batch until that is full, and returns their number.
+func (a *Announcer) fill(b *batch, paths []string) (n int) {
+	for n < min(len(paths), maxFiles) && len(b.described) < maxCommits && len(b.counted) == 0 {
+		if err := a.read(b, paths[n]); err != nil {
 			b.errs = append(b.errs, err)
 		}
 		n++
@@ -60,49 +59,49 @@ func (t *Announcer) gather(b *batch, paths []string) (n int) {
 	return n
 }
 
-// tell announces a batch, and removes its files. An error means that they are to
-// be told again.
-func (t *Announcer) tell(ctx context.Context, b *batch) error {
+// announce puts the messages of a batch into the outbox, records its commits, and
+// removes its files. After an error, the files are to be announced again.
+func (a *Announcer) announce(ctx context.Context, b *batch) error {
 	if len(b.lines) > 0 {
-		if err := t.Outlet.Put(ctx, b.lines...); err != nil {
+		if err := a.Outlet.Put(ctx, b.lines...); err != nil {
 			return err
 		}
 	}
-	// Those first: while the others are not known, a crash has all of them told
-	// again, under the same keys.
-	for some := range slices.Chunk(b.counted, mostCommits) {
-		if err := t.Seen.remember(t.Now(), some, nil); err != nil {
+	// Counted commits first: after a crash before the described ones are recorded,
+	// the same messages are made again, with the same keys.
+	for some := range slices.Chunk(b.counted, maxCommits) {
+		if err := a.Seen.record(a.Now(), some, nil); err != nil {
 			return err
 		}
 	}
-	if len(b.told) > 0 {
+	if len(b.described) > 0 {
 		keys := make([]string, len(b.lines))
 		for i := range b.lines {
 			keys[i] = b.lines[i].Key
 		}
-		if err := t.Seen.remember(t.Now(), b.told, keys); err != nil {
+		if err := a.Seen.record(a.Now(), b.described, keys); err != nil {
 			return err
 		}
 	}
 	for _, path := range b.read {
-		if err := t.done(path, b.reason[path]); err != nil {
+		if err := a.done(path, b.reasons[path]); err != nil {
 			b.errs = append(b.errs, err)
 		}
 	}
 	return nil
 }
 
-// done removes a file that was told, or sets it aside.
-func (t *Announcer) done(path, reason string) error {
+// done removes a file that was announced, or quarantines it.
+func (a *Announcer) done(path, reason string) error {
 	if reason == "" {
 		return disk.Remove(path)
 	}
-	t.Log.Error("notices: set aside", "file", path, "why", reason)
-	return t.Spool.QuarantineAnnouncement(path, reason)
+	a.Log.Error("announcements: quarantined", "file", path, "why", reason)
+	return a.Spool.QuarantineAnnouncement(path, reason)
 }
 
-// read adds to the batch what a file has to tell.
-func (t *Announcer) read(b *batch, path string) error {
+// read adds the commits of a file to the batch.
+func (a *Announcer) read(b *batch, path string) error {
 	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -111,54 +110,54 @@ func (t *Announcer) read(b *batch, path string) error {
 		return err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, largestFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return err
 	}
 	var arrivals []commit.Arrival
-	if len(data) > largestFile {
-		b.reason[path] = fmt.Sprintf("more than %d bytes", largestFile)
+	if len(data) > maxFile {
+		b.reasons[path] = fmt.Sprintf("more than %d bytes", maxFile)
 	} else if arrivals, err = filter.ParseArrivals(data); err != nil {
-		b.reason[path] = err.Error()
+		b.reasons[path] = err.Error()
 	}
-	groups, err := t.groups(b, arrivals)
+	groups, err := a.groups(b, arrivals)
 	if err != nil {
 		return err
 	}
 	since := spool.AnnouncementTime(path)
-	if since.After(t.Now()) { // by a clock that was wrong
+	if since.After(a.Now()) { // the clock was ahead
 		since = time.Time{}
 	}
 	for i := range groups {
 		groups[i].since = since
-		t.add(b, &groups[i])
+		a.add(b, &groups[i])
 	}
 	b.read = append(b.read, path)
 	return nil
 }
 
-// groups returns the commits that were not announced before, by their branches.
-func (t *Announcer) groups(b *batch, arrivals []commit.Arrival) (groups []group, err error) {
+// groups returns the commits that were not announced before, by branch.
+func (a *Announcer) groups(b *batch, arrivals []commit.Arrival) (groups []group, err error) {
 	at := map[identity]int{}
-	isTold := Matcher(t.Policy, t.Rules)
-	err = t.Seen.knows(func(was func(*identity) bool) {
+	isAnnounced := Matcher(a.Policy, a.Rules)
+	err = a.Seen.view(func(wasSeen func(*identity) bool) {
 		for i := range arrivals {
 			c := &arrivals[i]
-			c.Repository = t.Policy.Repository(c.Repository)
+			c.Repository = a.Policy.Repository(c.Repository)
 			id := identify(c)
-			why := t.Policy.Distrusts(&c.Commit)
+			why := a.Policy.Distrusts(&c.Commit)
 			switch {
 			case why != "":
-			case !isTold(c.Repository, c.Refname):
-				why = "no notice is for its branch"
-			case b.has(&id), was(&id):
-				why = "it was announced before"
+			case !isAnnounced(c.Repository, c.Refname):
+				why = "no [[announce]] matches its branch"
+			case b.has(&id), wasSeen(&id):
+				why = "announced before"
 			}
 			if why != "" {
-				t.Log.Debug("notices: passed over", "commit", cmp.Or(c.Key(), c.ID), "branch", c.Branch(), "source", cmp.Or(c.Source, commit.FromMail), "why", why)
+				a.Log.Debug("announcements: ignored", "commit", cmp.Or(c.Key(), c.ID), "branch", c.Branch(), "source", cmp.Or(c.Source, commit.FromMail), "why", why)
 				continue
 			}
-			b.remember(&id)
+			b.add(&id)
 			branch := identity{repository: c.Repository, branch: c.Refname}
 			n, ok := at[branch]
 			if !ok {
@@ -168,88 +167,86 @@ func (t *Announcer) groups(b *batch, arrivals []commit.Arrival) (groups []group,
 			}
 			groups[n].commits = append(groups[n].commits, *c)
 			groups[n].more += c.More
-			b.count(c, was)
+			b.count(c, wasSeen)
 		}
 	})
 	return groups, err
 }
 
-// count remembers those of a push that stand before a commit and are not
-// described, unless they were announced before.
-func (b *batch) count(c *commit.Arrival, was func(*identity) bool) {
+// count adds the commits that precede c in its push and have no details, unless they
+// were announced before.
+func (b *batch) count(c *commit.Arrival, wasSeen func(*identity) bool) {
 	id := identify(c)
 	id.subject = undescribed
 	for _, id.revision = range c.Counted {
-		if !b.has(&id) && !was(&id) {
+		if !b.has(&id) && !wasSeen(&id) {
 			b.counted = append(b.counted, id)
 		}
 	}
 }
 
-// has reports whether the batch tells of a commit already.
+// has reports whether the batch announces a commit already.
 func (b *batch) has(id *identity) (found bool) {
 	b.known.Find(id.commit(), func(other *identity) bool {
-		found = other.closes(id)
+		found = other.supersedes(id)
 		return !found
 	})
 	return found
 }
 
-func (b *batch) remember(id *identity) {
-	b.told = append(b.told, *id)
+func (b *batch) add(id *identity) {
+	b.described = append(b.described, *id)
 	b.known.Add(id.commit(), id)
 }
 
-// add adds the lines that tell of a group. A target that two rules name is told
-// by the first.
-func (t *Announcer) add(b *batch, g *group) {
-	told := map[string]bool{}
-	count := 0
-	for i := range t.Rules {
-		r := &t.Rules[i]
-		if !r.matches(t.Policy, g.repository, g.refname) {
+// add adds the messages about a group to the batch. For a target that two rules name,
+// the first rule applies.
+func (a *Announcer) add(b *batch, g *group) {
+	done := map[string]bool{} // targets
+	for i := range a.Rules {
+		r := &a.Rules[i]
+		if !r.matches(a.Policy, g.repository, g.refname) {
 			continue
 		}
-		lines := t.lines(r, g)
+		lines := a.lines(r, g)
 		for _, to := range r.To {
 			same := sameTarget(to)
-			if told[same] {
+			if done[same] {
 				continue
 			}
-			told[same] = true
-			count++
+			done[same] = true
 			for _, line := range lines {
 				line.Target, line.Key = to, lineKey(same, line.Key)
 				b.lines = append(b.lines, line)
 			}
 		}
 	}
-	t.Log.Info("announced", "repository", g.repository, "branch", commit.BranchName(g.refname), "commits", len(g.commits)+g.more, "targets", count)
+	a.Log.Info("announced", "repository", g.repository, "branch", commit.BranchName(g.refname), "commits", len(g.commits)+g.more, "targets", len(done))
 }
 
-// shown is how many commits of many are told behind their number.
-const shown = 3
+// maxShown bounds how many commits of a large push are described after their number.
+const maxShown = 3
 
-// lines returns what a rule says of a group: a line for each commit, or one for
-// all with the first of them behind it. Their keys are made of the commits.
-func (t *Announcer) lines(r *Rule, g *group) []notify.Line {
+// lines returns the messages of a rule about a group: one for each commit, or one for
+// all that describes the first of them. Their keys identify the commits.
+func (a *Announcer) lines(r *Rule, g *group) []notify.Line {
 	count := len(g.commits) + g.more
 	if count > r.Max {
-		said := []string{t.Words.push(r, g.commits, count)}
-		for i := range g.commits[:min(len(g.commits), shown, r.Max)] {
-			said = append(said, t.Words.commit(r, &g.commits[i]))
+		texts := []string{a.Words.push(r, g.commits, count)}
+		for i := range g.commits[:min(len(g.commits), maxShown, r.Max)] {
+			texts = append(texts, a.Words.commit(r, &g.commits[i]))
 		}
-		return []notify.Line{{Text: strings.Join(said, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}
+		return []notify.Line{{Text: strings.Join(texts, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}
 	}
 	lines := make([]notify.Line, len(g.commits))
 	for i := range g.commits {
-		lines[i] = notify.Line{Text: t.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
+		lines[i] = notify.Line{Text: a.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
 	}
 	return lines
 }
 
-// keyOf identifies commits on their branch. What anybody can have written has no
-// key of what nobody can.
+// keyOf identifies commits on their branch. The key of a forgeable commit differs
+// from that of a trusted one.
 func keyOf(commits []commit.Arrival) string {
 	sum := sha256.New()
 	for i := range commits {
@@ -262,8 +259,8 @@ func keyOf(commits []commit.Arrival) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// lineKey identifies the line that tells a target of commits, the same when it
-// is made again after a crash.
+// lineKey identifies the message to a target about commits. It is the same when the
+// message is made again after a crash.
 func lineKey(target, commits string) string {
 	sum := sha256.Sum256([]byte(target + "\x00" + commits))
 	return "notice " + hex.EncodeToString(sum[:])

@@ -11,106 +11,106 @@ import (
 	"vext/queue"
 )
 
-// A commit is announced once on a branch, by whichever ways it comes, however
-// they call its repository, and also after a restart.
+// A commit is announced once on a branch, whichever sources bring it, under whatever
+// name of its repository, and also after a restart.
 func TestOnce(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Policy.Names = map[string]string{"acme/src": "src"}
-	const told = "src: jane src main 0a1b2c3d4e5f foo: fix bar"
+	const announced = "src: jane src main 0a1b2c3d4e5f foo: fix bar"
 	c := arrival(hashA, "foo: fix bar")
-	d.hand(c)
-	d.tells("a hook", told)
+	d.arrive(c)
+	d.expect("a hook", announced)
 	for _, source := range []string{commit.FromWebhook, commit.FromFollow, commit.FromJSON, ""} {
 		c.Source, c.Repository = source, "acme/src"
-		d.hand(c)
-		d.tells(source, "")
+		d.arrive(c)
+		d.expect(source, "")
 		d.restart()
 	}
 	c.Revision = hashA[:12]
-	d.hand(c)
-	d.tells("a mail that cuts the hash off", "")
+	d.arrive(c)
+	d.expect("a mail that cuts the hash off", "")
 	c.Refname = ""
-	d.hand(c)
-	d.tells("one that does not name the branch either", "")
+	d.arrive(c)
+	d.expect("one that does not name the branch either", "")
 	c = arrival(hashA, "foo: fix bar")
 	c.Refname = "refs/heads/stable/15"
-	d.hand(c, c)
-	d.tells("another branch", "src: jane src stable/15 0a1b2c3d4e5f foo: fix bar")
+	d.arrive(c, c)
+	d.expect("another branch", "src: jane src stable/15 0a1b2c3d4e5f foo: fix bar")
 	c.Repository = "fork"
-	d.hand(c)
-	d.tells("another repository", "src: jane fork stable/15 0a1b2c3d4e5f foo: fix bar")
-	d.now = d.now.Add(memoryTime + expireEvery)
-	d.keep(t.Context())
-	d.hand(c)
-	d.tells("a month later", "src: jane fork stable/15 0a1b2c3d4e5f foo: fix bar")
+	d.arrive(c)
+	d.expect("another repository", "src: jane fork stable/15 0a1b2c3d4e5f foo: fix bar")
+	d.now = d.now.Add(keepSeen + expireEvery)
+	d.clean(t.Context())
+	d.arrive(c)
+	d.expect("a month later", "src: jane fork stable/15 0a1b2c3d4e5f foo: fix bar")
 }
 
-// Two ways at once are told of one after another, in one look.
+// Two sources bring one commit in one batch.
 func TestOnceTogether(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	c := arrival(hashA, "foo: fix bar")
-	d.hand(c)
+	d.arrive(c)
 	c.Revision, c.Source = hashA[:12], ""
-	d.hand(c)
-	d.tells("both", "src: jane src main 0a1b2c3d4e5f foo: fix bar")
+	d.arrive(c)
+	d.expect("both", "src: jane src main 0a1b2c3d4e5f foo: fix bar")
 }
 
-// What has no revision is known by its Message-ID.
+// A commit without a revision is recognised by its Message-ID.
 func TestOnceWithoutRevision(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	c := arrival("", "Start the clock.")
 	c.ID, c.Source = "a@b", ""
-	d.hand(c)
-	d.tells("a mail of CVS", "src: jane src main  Start the clock.")
-	d.hand(c)
-	d.tells("again", "")
+	d.arrive(c)
+	d.expect("a mail of CVS", "src: jane src main  Start the clock.")
+	d.arrive(c)
+	d.expect("again", "")
 	c.ID = "b@b"
-	d.hand(c)
-	d.tells("another", "src: jane src main  Start the clock.")
+	d.arrive(c)
+	d.expect("another", "src: jane src main  Start the clock.")
 }
 
-// However it crashes between its steps, every commit is told, and once.
+// After a crash between any two steps, every commit is announced once.
 func TestCrash(t *testing.T) {
 	ctx := t.Context()
-	const told = "src: jane src main 0a1b2c3d4e5f foo"
-	for name, crash := range map[string]func(d *desk, b *batch){
-		"before the outlet": func(*desk, *batch) {},
-		"behind the outlet": func(d *desk, b *batch) {
+	const announced = "src: jane src main 0a1b2c3d4e5f foo"
+	for name, crash := range map[string]func(d *fixture, b *batch){
+		"before the outbox": func(*fixture, *batch) {},
+		"after the outbox": func(d *fixture, b *batch) {
 			d.outlet.Put(ctx, b.lines...)
 		},
-		"behind the seen": func(d *desk, b *batch) {
+		"after the seen store": func(d *fixture, b *batch) {
 			d.outlet.Put(ctx, b.lines...)
-			d.Seen.remember(d.now, b.told, []string{b.lines[0].Key})
+			d.Seen.record(d.now, b.described, []string{b.lines[0].Key})
 		},
 	} {
-		d := newDesk(t)
-		d.hand(arrival(hashA, "foo"))
+		d := newFixture(t)
+		d.arrive(arrival(hashA, "foo"))
 		paths, err := d.Spool.Announcements()
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &batch{reason: map[string]string{}}
-		d.gather(b, paths)
+		b := &batch{reasons: map[string]string{}}
+		d.fill(b, paths)
 		crash(d, b)
 		d.restart()
-		d.keep(ctx)
-		d.tells(name, told)
-		d.keep(ctx)
+		d.clean(ctx)
+		d.expect(name, announced)
+		d.clean(ctx)
 		if keys, _ := d.outlet.Waiting(t.Context()); len(keys) > 0 {
-			t.Errorf("%s: the outlet still knows %v", name, keys)
+			t.Errorf("%s: the outbox still has %v", name, keys)
 		}
 	}
 }
 
-// While the outlet takes nothing, what arrives waits, in its order.
+// While the outbox fails, commits stay stored, in their order.
 func TestOutletFails(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.outlet.fail = errFull
 	var want []string
 	for i := range 30 {
-		d.hand(arrival(fmt.Sprintf("r%d", i+1), "s"))
+		d.arrive(arrival(fmt.Sprintf("r%d", i+1), "s"))
 		want = append(want, fmt.Sprintf("src: jane src main r%d s", i+1))
-		if !d.look(t.Context()) {
+		if !d.announceAll(t.Context()) {
 			t.Error("no failure")
 		}
 	}
@@ -118,10 +118,10 @@ func TestOutletFails(t *testing.T) {
 		t.Errorf("said %d times: %s", n, d.log)
 	}
 	d.outlet.fail = nil
-	d.tells("afterwards", strings.Join(want, "\n"))
+	d.expect("afterwards", strings.Join(want, "\n"))
 }
 
-// Many commits of one push are their number and the first three of them, of each
+// A large push is announced by its number of commits and the first three, for each
 // branch.
 func TestMany(t *testing.T) {
 	rule := Rule{To: []string{src}, Template: "{{.Rev}}", Max: DefaultMax}
@@ -134,7 +134,7 @@ func TestMany(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name    string
-		most    int
+		max     int
 		commits []commit.Arrival
 		want    string
 	}{
@@ -142,7 +142,7 @@ func TestMany(t *testing.T) {
 		{"four", 3, push(4), "src: src: jane pushed 4 commits to src main: r1..r4 | r1 | r2 | r3"},
 		{"one of two", 1, push(2), "src: src: jane pushed 2 commits to src main: r1..r2 | r1"},
 		{"none at all", 0, push(1), "src: src: jane pushed 1 commit to src main: r1..r1"},
-		{"most is more than three", 5, push(6), "src: src: jane pushed 6 commits to src main: r1..r6 | r1 | r2 | r3"},
+		{"max is more than three", 5, push(6), "src: src: jane pushed 6 commits to src main: r1..r6 | r1 | r2 | r3"},
 		{"two branches", 3, func() []commit.Arrival {
 			all := push(5)
 			all[1].Refname = "refs/heads/x"
@@ -165,16 +165,16 @@ func TestMany(t *testing.T) {
 			return all
 		}(), "src: src: jane pushed 37 commits to src main: https://example.org/compare | r1 | r2"},
 	} {
-		rule.Max = test.most
-		d := newDesk(t, rule)
-		d.hand(test.commits...)
-		d.tells(test.name, test.want)
-		d.hand(test.commits...)
-		d.tells(test.name+", again", "")
+		rule.Max = test.max
+		d := newFixture(t, rule)
+		d.arrive(test.commits...)
+		d.expect(test.name, test.want)
+		d.arrive(test.commits...)
+		d.expect(test.name+", again", "")
 	}
 }
 
-// Each rule that matches tells its targets, and each target is told once.
+// Each matching rule announces to its targets, once to each target.
 func TestRules(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -192,24 +192,24 @@ func TestRules(t *testing.T) {
 		for i := range test.rules {
 			test.rules[i].Max = 3
 		}
-		d := newDesk(t, test.rules...)
+		d := newFixture(t, test.rules...)
 		d.Policy.Names = map[string]string{"src-mirror": "src"}
 		c := arrival(hashA, "s")
 		if test.c != nil {
 			test.c(&c)
 		}
-		d.hand(c)
-		d.tells(test.name, test.want)
+		d.arrive(c)
+		d.expect(test.name, test.want)
 	}
 }
 
-// A stranger's mail has us write to nobody, where senders says who is none. Who
-// looks into a repository need not ask.
+// With senders set, a stranger's mail is not announced. Trusted sources are not
+// checked.
 func TestStrangers(t *testing.T) {
 	for _, test := range []struct {
 		source, sender string
 		policy         queue.Policy
-		told           bool
+		announced      bool
 	}{
 		{"", "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, false},
 		{commit.FromJSON, "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, false},
@@ -221,22 +221,22 @@ func TestStrangers(t *testing.T) {
 		{commit.FromFollow, "eve@example.net", queue.Policy{Repositories: []string{"other"}}, true},
 		{"", "jane@example.org", queue.Policy{Repositories: []string{"other"}}, false},
 	} {
-		d := newDesk(t)
+		d := newFixture(t)
 		d.Policy = &test.policy
 		c := arrival(hashA, "s")
 		c.Source, c.Sender = test.source, test.sender
-		d.hand(c)
+		d.arrive(c)
 		want := ""
-		if test.told {
+		if test.announced {
 			want = "src: jane src main 0a1b2c3d4e5f s"
 		}
-		d.tells(fmt.Sprintf("%+v", test), want)
+		d.expect(fmt.Sprintf("%+v", test), want)
 	}
 }
 
-// What can't be understood is set aside, and what can be is told.
-func TestSetAside(t *testing.T) {
-	d := newDesk(t)
+// Invalid files are quarantined, and valid lines before the fault are announced.
+func TestQuarantine(t *testing.T) {
+	d := newFixture(t)
 	c := arrival(hashA, "s")
 	good := string(c.Line())
 	for i, text := range []string{"{", good + "nonsense\n"} {
@@ -247,10 +247,10 @@ func TestSetAside(t *testing.T) {
 		if i == 1 {
 			want = "src: jane src main 0a1b2c3d4e5f s"
 		}
-		d.tells(text, want)
+		d.expect(text, want)
 		failed, _ := filepath.Glob(filepath.Join(d.state, "failed", "*"))
 		if len(failed) != 2*(i+1) {
-			t.Errorf("%q: set aside %v", text, failed)
+			t.Errorf("%q: quarantined %v", text, failed)
 		}
 	}
 	why, err := filepath.Glob(filepath.Join(d.state, "failed", "*.why"))
@@ -262,18 +262,18 @@ func TestSetAside(t *testing.T) {
 	}
 }
 
-// A file that can't be read stays, and keeps no other waiting.
+// A file that can't be read stays, and does not block the others.
 func TestUnreadable(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	path := filepath.Join(d.state, "notices", "loop")
-	if err := os.Mkdir(path+".d", 0o750); err != nil { // no file, and nobody's business
+	if err := os.Mkdir(path+".d", 0o750); err != nil { // ignored
 		t.Fatal(err)
 	}
-	d.hand(arrival(hashA, "s"))
-	if d.look(t.Context()) {
+	d.arrive(arrival(hashA, "s"))
+	if d.announceAll(t.Context()) {
 		t.Error(d.log)
 	}
-	if got := d.outlet.said(); got != "src: jane src main 0a1b2c3d4e5f s" {
+	if got := d.outlet.taken(); got != "src: jane src main 0a1b2c3d4e5f s" {
 		t.Errorf("said %q", got)
 	}
 }

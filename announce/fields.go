@@ -10,21 +10,21 @@ import (
 	"vext/internal/text"
 )
 
-// Colors that a line can have.
+// Values of Rule.Colors.
 const (
 	NoColors   = "none"
 	MIRCColors = "mirc"
 	ANSIColors = "ansi"
 )
 
-// Switches turn colours on and off in a line, and are empty where it is to have
-// none.
+// Switches turn colours in a message on and off. They are empty for NoColors.
 type Switches struct {
 	Bold, Green, Blue, Yellow, Brown, Magenta, Cyan, Red, Reset string
 }
 
-// switches returns those of one of the Colors. mirc is what IRC clients know,
-// https://modern.ircdocs.horse/formatting; ansi ECMA-48, section 8.3.117.
+// switches returns the Switches of a value of Rule.Colors. MIRCColors is the format of
+// IRC clients (https://modern.ircdocs.horse/formatting), ANSIColors that of ECMA-48,
+// section 8.3.117.
 func switches(colors string) Switches {
 	switch colors {
 	case MIRCColors:
@@ -35,15 +35,15 @@ func switches(colors string) Switches {
 	return Switches{}
 }
 
-// Fields are what a line tells of a commit, for its template, by the names that
-// irkerhook(1) has for them. What is not known is empty.
+// Fields are the values of a commit in a template, under the names of irkerhook(1).
+// A value that is not known is empty.
 type Fields struct {
 	Switches
-	Project    string // what stands before the repository's own name, else that
-	Repo       string // its own name: widget of acme/widget
-	Repository string // its whole name
+	Project    string // the part before the repository's own name, or else that name
+	Repo       string // the repository's own name: widget for acme/widget
+	Repository string // the full name
 	Branch     string // without refs/heads/
-	Rev        string // twelve digits of a hash, r and a number
+	Rev        string // twelve digits of a hash, or r and a number
 	Author     string // the author's login, else name
 	Name       string // the author's name, else login
 	Committer  string // the committer's login, else name
@@ -52,43 +52,43 @@ type Fields struct {
 	URL        string
 }
 
-// A Push is what a line tells of many commits of one push, for its template:
-// the fields are those of the newest.
+// A Push holds the values of many commits of one push in a template. Its Fields are
+// those of the newest.
 type Push struct {
 	Fields
 	Authors     string // who pushed: "jane", "jane and tom", "jane and 2 others"
 	Count       int
 	First, Last string // revisions
-	Page        string // the URL of a page that shows all of them; "" where there is none
+	Page        string // the URL of a page that shows all of them, "" when there is none
 }
 
-// How long a field may be, in bytes. A URL that is longer is left out.
+// Bounds of fields, in bytes. A longer URL is left out.
 const (
-	longestField  = 120
-	longestLogmsg = 300
-	longestURL    = 400
-	longestFiles  = 80
+	maxField     = 120
+	maxLogmsg    = 300
+	maxURL       = 400
+	maxFilesText = 80
 )
 
-// clean makes each field fit for a line, whoever wrote it.
+// clean makes each field safe and short enough for one line.
 func (f *Fields) clean() {
 	for _, field := range []*string{&f.Project, &f.Repo, &f.Repository, &f.Branch, &f.Rev, &f.Author, &f.Name, &f.Committer} {
-		*field = text.Shorten(text.OneLine(*field), longestField)
+		*field = text.Shorten(text.OneLine(*field), maxField)
 	}
-	f.Files = text.Shorten(text.OneLine(f.Files), 2*longestFiles)
+	f.Files = text.Shorten(text.OneLine(f.Files), 2*maxFilesText)
 	f.Logmsg, _, _ = strings.Cut(strings.TrimLeft(f.Logmsg, "\r\n"), "\n")
-	f.Logmsg = cmp.Or(text.Shorten(text.OneLine(f.Logmsg), longestLogmsg), "(no message)")
+	f.Logmsg = cmp.Or(text.Shorten(text.OneLine(f.Logmsg), maxLogmsg), "(no message)")
 	f.URL = shortURL(f.URL)
 }
 
 func shortURL(url string) string {
-	if url = text.OneLine(url); len(url) > longestURL {
+	if url = text.OneLine(url); len(url) > maxURL {
 		return ""
 	}
 	return url
 }
 
-// fieldsOf returns the fields of a commit. Its repository has its name already.
+// fieldsOf returns the fields of a commit, whose repository has its final name.
 func fieldsOf(c *commit.Arrival) Fields {
 	f := Fields{
 		Repository: c.Repository, Branch: c.Branch(), Rev: c.Short(),
@@ -100,7 +100,7 @@ func fieldsOf(c *commit.Arrival) Fields {
 	return f
 }
 
-// split returns a repository's own name, and what stands before it.
+// split returns the part before a repository's own name, and that name.
 func split(repository string) (project, repo string) {
 	i := strings.LastIndexByte(repository, '/')
 	if i < 0 {
@@ -109,14 +109,14 @@ func split(repository string) (project, repo string) {
 	return repository[:i], repository[i+1:]
 }
 
-// hidden ends the addresses that GitHub makes for those who hide theirs, of a
-// number, + and the login.
-const hidden = "@users.noreply.github.com"
+// noReply is the domain of the addresses that GitHub makes for users who hide theirs:
+// NUMBER+LOGIN.
+const noReply = "@users.noreply.github.com"
 
-// login returns what a person is called in a line: short, and no address.
+// login returns a short name of a person, which is no address.
 func login(p commit.Person) string {
 	login := p.Login()
-	if strings.HasSuffix(p.Email, hidden) {
+	if strings.HasSuffix(p.Email, noReply) {
 		_, login, _ = strings.Cut("+"+login, "+")
 		if i := strings.IndexByte(login, '+'); i >= 0 {
 			login = login[i+1:]
@@ -125,8 +125,8 @@ func login(p commit.Person) string {
 	return cmp.Or(login, p.Name)
 }
 
-// FilesText returns the paths, separated by blanks, and of more than a line has
-// room for how many they are: "(12 files in 3 directories)".
+// FilesText returns the paths separated by blanks, or only their number when they are
+// too long: "(12 files in 3 directories)".
 func FilesText(paths ...string) string {
 	f := commit.FilesOf(paths)
 	return filesOf(&f)
@@ -134,7 +134,7 @@ func FilesText(paths ...string) string {
 
 func filesOf(f *commit.Files) string {
 	all := strings.Join(f.Paths, " ")
-	if f.Count == 0 || f.Count == 1 || f.Count == len(f.Paths) && len(all) <= longestFiles {
+	if f.Count == 0 || f.Count == 1 || f.Count == len(f.Paths) && len(all) <= maxFilesText {
 		return all
 	}
 	directories := map[string]bool{}

@@ -26,7 +26,7 @@ const (
 	hashA = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"
 )
 
-// An outlet keeps what it is given, as notify.Outlet says.
+// An outlet is a notify.Outlet in memory.
 type outlet struct {
 	outlettest.Memory
 	mu    sync.Mutex
@@ -71,9 +71,9 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 	return nil
 }
 
-// said returns what was told since the last time, TARGET: TEXT, and line ends in
-// it as |.
-func (o *outlet) said() string {
+// taken returns the messages since the last call as TARGET: TEXT, with | for line
+// ends.
+func (o *outlet) taken() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var all []string
@@ -85,8 +85,8 @@ func (o *outlet) said() string {
 	return strings.Join(all, "\n")
 }
 
-// A desk is a Announcer, what it writes to, and a filter in front of it.
-type desk struct {
+// A fixture is an Announcer with its outbox, and a filter that stores commits for it.
+type fixture struct {
 	*Announcer
 	t      testing.TB
 	state  string
@@ -96,15 +96,15 @@ type desk struct {
 	now    time.Time
 }
 
-// brief is a template that is shorter than the usual one.
+// brief is a template that is shorter than the default.
 const brief = "{{.Author}} {{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
 
-func newDesk(t testing.TB, rules ...Rule) *desk {
+func newFixture(t testing.TB, rules ...Rule) *fixture {
 	t.Helper()
 	if len(rules) == 0 {
 		rules = []Rule{{To: []string{src}, Template: brief, Max: DefaultMax}}
 	}
-	d := &desk{t: t, state: testkit.State(t), outlet: newOutlet(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	d := &fixture{t: t, state: testkit.State(t), outlet: newOutlet(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	s := spool.New(d.state)
 	var err error
 	if d.filter, err = filter.New(s); err != nil {
@@ -130,8 +130,8 @@ func newDesk(t testing.TB, rules ...Rule) *desk {
 	return d
 }
 
-// restart is what a process does that ended, however it did.
-func (d *desk) restart() {
+// restart opens the seen store again, as a new process does.
+func (d *fixture) restart() {
 	d.t.Helper()
 	if d.Seen != nil {
 		d.Seen.Close()
@@ -143,8 +143,8 @@ func (d *desk) restart() {
 	d.Seen = seen
 }
 
-// hand hands commits over, as one push.
-func (d *desk) hand(commits ...commit.Arrival) {
+// arrive stores commits, as one push.
+func (d *fixture) arrive(commits ...commit.Arrival) {
 	d.t.Helper()
 	var a filter.Arrivals
 	for _, c := range commits {
@@ -155,13 +155,13 @@ func (d *desk) hand(commits ...commit.Arrival) {
 	}
 }
 
-// tells looks once and compares what is said.
-func (d *desk) tells(what, want string) {
+// expect announces once and compares the messages.
+func (d *fixture) expect(what, want string) {
 	d.t.Helper()
-	if d.look(d.t.Context()) {
+	if d.announceAll(d.t.Context()) {
 		d.t.Errorf("%s: %s", what, d.log)
 	}
-	if got := d.outlet.said(); got != want {
+	if got := d.outlet.taken(); got != want {
 		d.t.Errorf("%s: said\n%s\nwant\n%s", what, got, want)
 	}
 	if left, _ := filepath.Glob(filepath.Join(d.state, "notices", "*")); len(left) > 0 {

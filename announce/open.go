@@ -15,25 +15,25 @@ import (
 	"vext/internal/store"
 )
 
-// memoryName is the file of the memory in the state directory, and brokenMark
-// stands behind it in the names of memories that were set aside.
+// seenName is the file name of the seen store in the state directory. brokenMark
+// follows it in the names of damaged ones.
 const (
-	memoryName = "notices.db"
+	seenName   = "notices.db"
 	brokenMark = ".broken-"
 )
 
-// OpenSeenStore opens the memory in a state directory, and makes it where there is
-// none. One that can't be read is set aside, see BrokenSeenStores: to announce a
-// commit twice is better than none.
+// OpenSeenStore opens the seen store of a state directory, and makes it when it does
+// not exist. A damaged one is renamed, see BrokenSeenStores, and replaced by an empty
+// one: to announce a commit twice is better than not at all.
 func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, error) {
-	path := filepath.Join(state, memoryName)
+	path := filepath.Join(state, seenName)
 	db, err := open(path)
 	if errors.Is(err, store.ErrDamaged) {
-		aside, asideErr := store.SetAside(path, brokenMark, now)
-		if asideErr != nil {
-			return nil, fmt.Errorf("%s: %w; and it can't be set aside: %w", path, err, asideErr)
+		renamed, renameErr := store.SetAside(path, brokenMark, now)
+		if renameErr != nil {
+			return nil, fmt.Errorf("%s: %w; and it can't be renamed: %w", path, err, renameErr)
 		}
-		log.Error("notices: what was announced can't be read; begun anew, so that a commit may be announced twice", "err", err, "aside", aside)
+		log.Error("announcements: the record of announced commits is damaged; starting an empty one, so a commit may be announced twice", "err", err, "damaged", renamed)
 		db, err = open(path)
 	}
 	if err != nil {
@@ -42,16 +42,16 @@ func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, e
 	return &SeenStore{db}, nil
 }
 
-// BrokenSeenStores returns the paths of the memories that were set aside because
-// they could not be read, the oldest first.
+// BrokenSeenStores returns the paths of the damaged seen stores that were renamed, the
+// oldest first.
 func BrokenSeenStores(state string) []string {
-	return store.Aside(filepath.Join(state, memoryName), brokenMark)
+	return store.Aside(filepath.Join(state, seenName), brokenMark)
 }
 
-// Close lets the memory go.
+// Close closes the store.
 func (m *SeenStore) Close() error { return m.db.Close() }
 
-// open opens a database and looks at all of it.
+// open opens a database and checks all of it.
 func open(path string) (*bbolt.DB, error) {
 	db, err := store.Open(path, disk.FileMode)
 	if err != nil {
@@ -69,18 +69,18 @@ func open(path string) (*bbolt.DB, error) {
 	})
 }
 
-// check reads and looks up every entry here, where a fault is caught, and then
-// has bbolt look at how its pages hang together, which it does elsewhere.
+// check reads and looks up every entry, under store.Guard, which catches faults.
+// Then bbolt checks its pages, which it does in a goroutine of its own.
 func check(tx *bbolt.Tx) error {
-	err := entries(tx.Bucket(bucketTold), func(key, value []byte) bool {
-		_, ok := remembered(key, value)
+	err := checkEntries(tx.Bucket(bucketTold), func(key, value []byte) bool {
+		_, ok := decode(key, value)
 		return ok && len(value) >= 8
 	})
 	if err == nil {
-		err = entries(tx.Bucket(bucketKeys), func(key, _ []byte) bool { return utf8.Valid(key) })
+		err = checkEntries(tx.Bucket(bucketKeys), func(key, _ []byte) bool { return utf8.Valid(key) })
 	}
 	if err == nil {
-		for wrong := range tx.Check(bbolt.WithKVStringer(unread{})) { // it has to be read to its end
+		for wrong := range tx.Check(bbolt.WithKVStringer(unread{})) { // the channel has to be drained
 			err = cmp.Or(err, wrong)
 		}
 	}
@@ -90,9 +90,9 @@ func check(tx *bbolt.Tx) error {
 	return nil
 }
 
-// entries reports an entry that is wrong, or is not found where it is looked
-// for. A bucket that is missing is one that was not made yet.
-func entries(bucket *bbolt.Bucket, isRight func(key, value []byte) bool) error {
+// checkEntries returns an error for an entry that is wrong, or that a lookup does not
+// find. A missing bucket was not made yet.
+func checkEntries(bucket *bbolt.Bucket, isRight func(key, value []byte) bool) error {
 	if bucket == nil {
 		return nil
 	}
@@ -104,7 +104,7 @@ func entries(bucket *bbolt.Bucket, isRight func(key, value []byte) bool) error {
 	})
 }
 
-// unread shows keys without a look at them: they may lie where nothing is.
+// unread names keys without reading them: they may be outside of the file.
 type unread struct{}
 
 func (unread) KeyToString([]byte) string   { return "a key" }

@@ -6,27 +6,27 @@ import (
 	"vext/queue"
 )
 
-// A Rule says which commits are told where. Patterns are those of a
-// queue.Policy; an empty list takes all.
+// A Rule says which commits are announced to which targets. Patterns are those of a
+// queue.Policy; an empty list matches everything.
 type Rule struct {
 	Repositories, Branches []string
 	To                     []string // URLs, as target.Parse takes them
-	Template               string   // of a line; "" for notice.txt
+	Template               string   // of a message; "" for notice.txt
 	Colors                 string   // mirc, ansi or none; "" for none
-	Max                    int      // commits of one push that are told one by one
+	Max                    int      // commits of one push that get a message each
 }
 
-// DefaultMax is how many commits of one push are told one by one.
+// DefaultMax is the default of Rule.Max.
 const DefaultMax = 3
 
-// matches reports whether the rule is about a branch of a repository. A commit
-// of which nobody knows the branch matches, as it does for reminders.
+// matches reports whether the rule applies to a branch of a repository. A commit
+// without a branch matches, as it does for reminders.
 func (r *Rule) matches(p *queue.Policy, repository, refname string) bool {
 	return p.HasRepository(r.Repositories, repository) && (commit.BranchName(refname) == "" || queue.MatchBranch(r.Branches, refname))
 }
 
-// Matcher returns what reports whether a rule is about a branch of a repository,
-// by any of the repository's names.
+// Matcher returns a function that reports whether any rule applies to a branch of a
+// repository, which may have any of its names.
 func Matcher(p *queue.Policy, rules []Rule) func(repository, refname string) bool {
 	return func(repository, refname string) bool {
 		for i := range rules {
@@ -38,10 +38,10 @@ func Matcher(p *queue.Policy, rules []Rule) func(repository, refname string) boo
 	}
 }
 
-// sameTarget is what two URLs of one target have in common.
+// sameTarget returns the same string for all URLs of one target.
 func sameTarget(url string) string {
 	t, err := target.Parse(url)
-	if err != nil { // the outlet will say so
+	if err != nil { // the outbox will report it
 		return url
 	}
 	return t.String()

@@ -13,28 +13,28 @@ import (
 	"vext/internal/commit"
 )
 
-// A SeenStore is what was announced, on disk: a bbolt database, which one process
-// at a time can open.
+// A SeenStore records on disk which commits were announced. It is a bbolt database,
+// which one process at a time can open.
 //
-//	told/REVISION NUL REPOSITORY NUL BRANCH  when, in seconds: eight bytes, big end first;
-//	                                         then 1 where anybody can have written it, else 0;
-//	                                         then eight bytes of what it was announced as
-//	keys/KEY                                 of a line that the outlet is still to forget
+//	told/REVISION NUL REPOSITORY NUL BRANCH  Unix time in seconds, 8 bytes big-endian;
+//	                                         then a byte, 1 for a commit that anybody can have forged;
+//	                                         then the digest of its subject, 8 bytes big-endian
+//	keys/KEY                                 the key of a message, to be removed from the outbox
 type SeenStore struct{ db *bbolt.DB }
 
-// An identity is by what a commit on a branch is known when it comes again.
+// An identity recognises a commit on a branch when it comes again.
 type identity struct {
 	repository, revision, branch string
-	forgeable                    bool   // by the way it came
-	subject                      uint64 // a digest; 0 where it is not known
+	forgeable                    bool   // judged by its source
+	subject                      uint64 // a digest, 0 when not known
 }
 
-// undescribed is the subject of a commit that was counted and not described. It is
-// no digest.
+// undescribed stands for the subject of a commit that was counted but not described.
+// digestSubject never returns it.
 const undescribed = 1
 
-// digestSubject returns a digest of the first letters and digits of a subject:
-// mailers cut long ones off, and fold them.
+// digestSubject returns a digest of the first letters and digits of a subject.
+// Mailers fold long subjects and cut them off.
 func digestSubject(subject string) uint64 {
 	h, n := fnv.New64a(), 0
 	for _, r := range subject {
@@ -49,8 +49,8 @@ func digestSubject(subject string) uint64 {
 	return max(h.Sum64(), undescribed+1)
 }
 
-// identify returns the identity of a commit. One without a revision, or with a
-// number that nobody counts, is known by its Message-ID.
+// identify returns the identity of a commit. One without a key has its Message-ID
+// instead of its revision.
 func identify(c *commit.Arrival) identity {
 	id := identity{c.Repository, c.Revision, c.Branch(), commit.Forgeable(c.Source), digestSubject(c.Subject)}
 	if c.Key() == "" {
@@ -65,11 +65,10 @@ func (id *identity) key() []byte {
 
 func (id *identity) commit() string { return commit.MakeKey(id.repository, id.revision) }
 
-// abbreviated is how many digits of a hash mailers print that do not print all
-// of it.
+// abbreviated is the length of an abbreviated hash in commit mails.
 const abbreviated = 12
 
-// prefix returns what the keys of all commits begin with that can be the same.
+// prefix returns the common prefix of the keys of all commits that can be the same.
 func (id *identity) prefix() []byte {
 	if len(id.revision) >= abbreviated && commit.IsHex(id.revision) {
 		return []byte(id.revision[:abbreviated])
@@ -77,8 +76,8 @@ func (id *identity) prefix() []byte {
 	return []byte(id.revision + "\x00")
 }
 
-// isSame reports whether both are one commit on one branch. A mail may not say
-// on which.
+// isSame reports whether both are one commit on one branch. A mail may omit the
+// branch.
 func (id *identity) isSame(other *identity) bool {
 	if id.branch != other.branch && id.branch != "" && other.branch != "" {
 		return false
@@ -86,12 +85,11 @@ func (id *identity) isSame(other *identity) bool {
 	return id.revision == other.revision && id.repository == other.repository || commit.SameCommit(id.commit(), other.commit())
 }
 
-// closes reports whether other is not announced, because id was. What anybody
-// can have written is in the way of what nobody can only where it names
-// repository and branch, and the same, and was announced with the same subject:
-// so a hook behind its mail is not announced, and a mail that names but a
-// revision, or says otherwise of the commit, silences no hook.
-func (id *identity) closes(other *identity) bool {
+// supersedes reports whether other is not announced because id was. A commit that
+// anybody can have forged supersedes one from a trusted source only when both name
+// the same repository and branch and have the same subject. So a hook after its
+// mail is not announced, and a forged mail does not silence a hook.
+func (id *identity) supersedes(other *identity) bool {
 	if id.forgeable && !other.forgeable &&
 		(id.repository == "" || id.branch == "" || id.repository != other.repository || id.branch != other.branch ||
 			id.subject != other.subject && id.subject != 0) {
@@ -100,8 +98,8 @@ func (id *identity) closes(other *identity) bool {
 	return id.isSame(other)
 }
 
-// told returns what is on disk of an identity that was announced at a time.
-func (id *identity) told(at time.Time) (value []byte) {
+// encode returns the stored value of an identity that was announced at a time.
+func (id *identity) encode(at time.Time) (value []byte) {
 	value = binary.BigEndian.AppendUint64(nil, uint64(max(0, at.Unix())))
 	forgeable := byte(0)
 	if id.forgeable {
@@ -110,9 +108,9 @@ func (id *identity) told(at time.Time) (value []byte) {
 	return binary.BigEndian.AppendUint64(append(value, forgeable), id.subject)
 }
 
-// remembered returns the identity that is on disk. One without the byte that
-// says how it came is of the time before there was one, and may be anybody's.
-func remembered(key, value []byte) (id identity, ok bool) {
+// decode returns a stored identity. Older versions stored only the time; such a
+// commit counts as forgeable.
+func decode(key, value []byte) (id identity, ok bool) {
 	parts := strings.SplitN(string(key), "\x00", 3)
 	if len(parts) != 3 {
 		return id, false
@@ -126,14 +124,14 @@ func remembered(key, value []byte) (id identity, ok bool) {
 
 var bucketTold, bucketKeys = []byte("told"), []byte("keys")
 
-// knows calls ask with a function that reports whether a commit was announced.
-func (m *SeenStore) knows(ask func(was func(*identity) bool)) error {
+// view calls f, with a function that reports whether a commit was announced.
+func (m *SeenStore) view(f func(wasSeen func(*identity) bool)) error {
 	return m.db.View(func(tx *bbolt.Tx) error {
-		told := tx.Bucket(bucketTold)
-		ask(func(id *identity) bool {
-			cursor, prefix := told.Cursor(), id.prefix()
+		seen := tx.Bucket(bucketTold)
+		f(func(id *identity) bool {
+			cursor, prefix := seen.Cursor(), id.prefix()
 			for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
-				if before, ok := remembered(key, value); ok && before.closes(id) {
+				if before, ok := decode(key, value); ok && before.supersedes(id) {
 					return true
 				}
 			}
@@ -143,11 +141,12 @@ func (m *SeenStore) knows(ask func(was func(*identity) bool)) error {
 	})
 }
 
-// remember notes what was announced, and with which keys, before it returns.
-func (m *SeenStore) remember(now time.Time, told []identity, keys []string) error {
+// record stores which commits were announced, and the keys of their messages. Both
+// are on disk when it returns.
+func (m *SeenStore) record(now time.Time, announced []identity, keys []string) error {
 	return m.db.Update(func(tx *bbolt.Tx) error {
-		for i := range told {
-			if err := tx.Bucket(bucketTold).Put(told[i].key(), told[i].told(now)); err != nil {
+		for i := range announced {
+			if err := tx.Bucket(bucketTold).Put(announced[i].key(), announced[i].encode(now)); err != nil {
 				return err
 			}
 		}
@@ -160,7 +159,7 @@ func (m *SeenStore) remember(now time.Time, told []identity, keys []string) erro
 	})
 }
 
-// keys returns the keys of lines that the outlet is still to forget.
+// keys returns the keys that are to be removed from the outbox.
 func (m *SeenStore) keys() (keys []string, err error) {
 	err = m.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketKeys).ForEach(func(key, _ []byte) error {
@@ -171,8 +170,8 @@ func (m *SeenStore) keys() (keys []string, err error) {
 	return keys, err
 }
 
-// forgotten notes that the outlet has forgotten keys.
-func (m *SeenStore) forgotten(keys []string) error {
+// removeKeys removes keys after the outbox has removed them.
+func (m *SeenStore) removeKeys(keys []string) error {
 	return m.db.Update(func(tx *bbolt.Tx) error {
 		for _, key := range keys {
 			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
@@ -183,16 +182,16 @@ func (m *SeenStore) forgotten(keys []string) error {
 	})
 }
 
-// expireAtOnce bounds what one transaction deletes.
-const expireAtOnce = 10000
+// maxExpired bounds how many entries one transaction deletes.
+const maxExpired = 10000
 
-// expire forgets what was announced before a time.
+// expire removes the commits that were announced before a time.
 func (m *SeenStore) expire(before time.Time) error {
 	for {
 		var old [][]byte
 		err := m.db.View(func(tx *bbolt.Tx) error {
 			cursor := tx.Bucket(bucketTold).Cursor()
-			for key, at := cursor.First(); key != nil && len(old) < expireAtOnce; key, at = cursor.Next() {
+			for key, at := cursor.First(); key != nil && len(old) < maxExpired; key, at = cursor.Next() {
 				if len(at) < 8 || int64(binary.BigEndian.Uint64(at)) < before.Unix() {
 					old = append(old, bytes.Clone(key))
 				}

@@ -8,8 +8,8 @@ import (
 	"vext/internal/commit"
 )
 
-// A mail keeps a hook from announcing a commit only where it names repository
-// and branch, and the same; a hook keeps every mail from it.
+// After a mail, a hook does not announce a commit when both name the same repository
+// and branch. After a hook, no mail announces it.
 func TestTrustedAfterForgeable(t *testing.T) {
 	of := func(source, repository, refname, revision string) commit.Arrival {
 		c := arrival(revision, "s")
@@ -18,7 +18,7 @@ func TestTrustedAfterForgeable(t *testing.T) {
 	}
 	const main = "refs/heads/main"
 	hook := of(commit.FromHook, "src", main, hashA)
-	told := func(c *commit.Arrival) string {
+	announced := func(c *commit.Arrival) string {
 		return "src: " + strings.Join([]string{"jane", c.Repository, c.Branch(), c.Short(), "s"}, " ")
 	}
 	for _, test := range []struct {
@@ -39,29 +39,29 @@ func TestTrustedAfterForgeable(t *testing.T) {
 		{"a webhook, then a hook", of(commit.FromWebhook, "src", "", hashA), hook, false},
 	} {
 		for _, together := range []bool{true, false} {
-			d := newDesk(t)
-			want, second := told(&test.first), ""
+			d := newFixture(t)
+			want, second := announced(&test.first), ""
 			if test.again {
-				second = told(&test.second)
+				second = announced(&test.second)
 			}
-			d.hand(test.first)
+			d.arrive(test.first)
 			if !together {
-				d.tells(test.name, want)
+				d.expect(test.name, want)
 				want = second
 			} else if second != "" {
 				want += "\n" + second
 			}
-			d.hand(test.second)
-			d.tells(fmt.Sprintf("%s, together %v", test.name, together), want)
+			d.arrive(test.second)
+			d.expect(fmt.Sprintf("%s, together %v", test.name, together), want)
 			d.restart()
-			d.hand(test.second)
-			d.tells(test.name+", the second again", "")
+			d.arrive(test.second)
+			d.expect(test.name+", the second again", "")
 		}
 	}
 }
 
-// What anybody can have written silences nothing that nobody can forge where it
-// was announced as something else, or only counted.
+// A forged announcement with another subject, or that was only counted, does not
+// silence a trusted source.
 func TestForgedSubject(t *testing.T) {
 	const long = "net: fix the order of the arguments of every function"
 	for _, test := range []struct {
@@ -75,18 +75,18 @@ func TestForgedSubject(t *testing.T) {
 		{"none", "", "foo: fix bar", true},
 	} {
 		for _, together := range []bool{true, false} {
-			d := newDesk(t)
+			d := newFixture(t)
 			mail, hook := arrival(hashA, test.forged), arrival(hashA, test.subject)
 			mail.Source = ""
 			said := ""
-			d.hand(mail)
+			d.arrive(mail)
 			if !together {
-				d.look(t.Context())
-				said = d.outlet.said() + "\n"
+				d.announceAll(t.Context())
+				said = d.outlet.taken() + "\n"
 			}
-			d.hand(hook)
-			d.look(t.Context())
-			got := len(strings.Fields(strings.ReplaceAll(said+d.outlet.said(), " ", "_")))
+			d.arrive(hook)
+			d.announceAll(t.Context())
+			got := len(strings.Fields(strings.ReplaceAll(said+d.outlet.taken(), " ", "_")))
 			if got != 1 && !test.again || got != 2 && test.again {
 				t.Errorf("%s, together %v: %d announced", test.name, together, got)
 			}

@@ -12,15 +12,14 @@ import (
 	"vext/templates"
 )
 
-// Words makes the lines that tell of commits.
+// Words makes the texts of announcements.
 type Words struct {
 	set *templates.Set
-	own map[string]string // names of the rules' own templates, by their text
+	own map[string]string // template names, by the Template of a Rule
 }
 
-// NewWords returns the words of one installation: its templates, and those that
-// its rules have in them. It tries all of them, so that a mistake in one is
-// known before a commit waits for it.
+// NewWords returns the Words of an installation, with its templates and those of its
+// rules. It executes each of them, so that a mistake is found before a commit arrives.
 func NewWords(set *templates.Set, rules []Rule) (*Words, error) {
 	w := &Words{set: set, own: map[string]string{}}
 	for i, r := range rules {
@@ -51,8 +50,8 @@ func (w *Words) try() error {
 	return err
 }
 
-// Line returns the line that tells of a commit with these fields, which are made
-// fit for it, in one of the Colors.
+// Line returns the announcement of a commit with these fields, which are cleaned;
+// colors is a value of Rule.Colors.
 func (w *Words) Line(f Fields, colors string) (string, error) {
 	if f.Repository == "" {
 		f.Repository = f.Repo
@@ -62,15 +61,14 @@ func (w *Words) Line(f Fields, colors string) (string, error) {
 	return w.text(templates.Notice, f)
 }
 
-// text executes a template, and leaves out the empty lines and the blanks at
-// the ends of lines that it makes.
+// text executes a template and removes empty lines and blanks at the ends of lines.
 func (w *Words) text(name string, data any) (string, error) {
-	said, err := w.set.Text(name, data)
+	all, err := w.set.Text(name, data)
 	if err != nil {
 		return "", err
 	}
 	var lines []string
-	for line := range strings.Lines(said) {
+	for line := range strings.Lines(all) {
 		if line = strings.TrimSpace(line); line != "" {
 			lines = append(lines, line)
 		}
@@ -78,8 +76,8 @@ func (w *Words) text(name string, data any) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// commit returns the line of a rule for a commit. Where the template fails,
-// which it did not when it was tried, the commit is told all the same.
+// commit returns a rule's announcement of a commit. If the template fails, although
+// it did not in NewWords, it returns a plain line.
 func (w *Words) commit(r *Rule, c *commit.Arrival) string {
 	f := fieldsOf(c)
 	f.Switches = switches(r.Colors)
@@ -90,8 +88,8 @@ func (w *Words) commit(r *Rule, c *commit.Arrival) string {
 	return line
 }
 
-// push returns the line of a rule for count commits of one push, of which some
-// are described.
+// push returns a rule's announcement of a push of count commits, some of which have
+// details.
 func (w *Words) push(r *Rule, commits []commit.Arrival, count int) string {
 	p := pushOf(commits, count)
 	p.Switches = switches(r.Colors)
@@ -106,11 +104,11 @@ func pushOf(commits []commit.Arrival, count int) Push {
 	last := &commits[len(commits)-1]
 	return Push{
 		Fields: fieldsOf(last), Authors: authors(commits), Count: count,
-		First: text.Shorten(commits[0].Short(), longestField), Last: text.Shorten(last.Short(), longestField), Page: shortURL(last.Page),
+		First: text.Shorten(commits[0].Short(), maxField), Last: text.Shorten(last.Short(), maxField), Page: shortURL(last.Page),
 	}
 }
 
-// authors names who pushed: whoever committed last, and how many others did.
+// authors names the last committer of a push, and the number of others.
 func authors(commits []commit.Arrival) string {
 	var names []string
 	for _, c := range slices.Backward(commits) {
@@ -118,7 +116,7 @@ func authors(commits []commit.Arrival) string {
 		if who.IsWebFlow() || who == (commit.Person{}) {
 			who = c.Author
 		}
-		if name := text.Shorten(text.OneLine(login(who)), longestField); name != "" && !slices.Contains(names, name) {
+		if name := text.Shorten(text.OneLine(login(who)), maxField); name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -71,7 +71,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// A mistake in a template is known at the start, and names what it stands in.
+// A mistake in a template is reported at the start, with its name.
 func TestTemplateErrors(t *testing.T) {
 	for _, test := range []struct{ file, text, rule, want string }{
 		{"notice.txt", "{{.Nobody}}", "", "notice.txt"},
