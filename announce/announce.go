@@ -31,7 +31,7 @@ type Announcer struct {
 	Rules  []Rule
 	Words  *Words
 	Seen   *SeenStore
-	Outlet notify.Outlet
+	Outlet notify.Outbox
 	Log    *slog.Logger
 	Now    func() time.Time
 

@@ -25,7 +25,7 @@ const maxFile = 64 << 20
 
 // A batch is what several files announce together.
 type batch struct {
-	lines     []notify.Line
+	lines     []notify.Message
 	described []identity
 	counted   []identity              // commits that no message describes; not in known
 	known     commit.Index[*identity] // of described
@@ -229,18 +229,18 @@ const maxShown = 3
 
 // lines returns the messages of a rule about a group: one for each commit, or one for
 // all that describes the first of them. Their keys identify the commits.
-func (a *Announcer) lines(r *Rule, g *group) []notify.Line {
+func (a *Announcer) lines(r *Rule, g *group) []notify.Message {
 	count := len(g.commits) + g.more
 	if count > r.Max {
 		texts := []string{a.Words.push(r, g.commits, count)}
 		for i := range g.commits[:min(len(g.commits), maxShown, r.Max)] {
 			texts = append(texts, a.Words.commit(r, &g.commits[i]))
 		}
-		return []notify.Line{{Text: strings.Join(texts, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}
+		return []notify.Message{{Text: strings.Join(texts, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}
 	}
-	lines := make([]notify.Line, len(g.commits))
+	lines := make([]notify.Message, len(g.commits))
 	for i := range g.commits {
-		lines[i] = notify.Line{Text: a.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
+		lines[i] = notify.Message{Text: a.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
 	}
 	return lines
 }

@@ -96,7 +96,7 @@ func TestCrash(t *testing.T) {
 		d.clean(ctx)
 		d.expect(name, announced)
 		d.clean(ctx)
-		if keys, _ := d.outlet.Waiting(t.Context()); len(keys) > 0 {
+		if keys, _ := d.outlet.Pending(t.Context()); len(keys) > 0 {
 			t.Errorf("%s: the outbox still has %v", name, keys)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/testkit"
 	"vext/notify"
-	"vext/notify/outlettest"
+	"vext/notify/outboxtest"
 	"vext/queue"
 	"vext/spool"
 	"vext/templates"
@@ -26,25 +26,25 @@ const (
 	hashA = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"
 )
 
-// An outlet is a notify.Outlet in memory.
+// An outlet is a notify.Outbox in memory.
 type outlet struct {
-	outlettest.Memory
+	outboxtest.Memory
 	mu    sync.Mutex
 	fail  error
-	lines []notify.Line
+	lines []notify.Message
 	more  chan struct{} // has an item when there is a new line
 }
 
 func newOutlet() *outlet { return &outlet{more: make(chan struct{}, 1)} }
 
 func TestOutlet(t *testing.T) {
-	outlettest.Test(t, func(*testing.T) outlettest.Case {
+	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
 		o := newOutlet()
 		return o.Case(o)
 	})
 }
 
-func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
+func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fail != nil {

@@ -145,7 +145,7 @@ func TestExplainLater(t *testing.T) {
 	s.Operator = ""
 	put(t, s, "a", "Ida <ida@example.org>", "MFC after: soon")
 	down := errors.New("no connection")
-	out.fail = func(*notify.Mail) error { return &notify.Closed{Err: down} }
+	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: down} }
 	if sum, err := at(t, s, 0); !errors.Is(err, down) || sum.SetAside != 1 || sum.Explained != 0 {
 		t.Fatalf("%s, %v", sum, err)
 	}
@@ -171,7 +171,7 @@ func TestExplainRefused(t *testing.T) {
 	s.Operator = ""
 	put(t, s, "a", "Ida <ida@example.org>", "MFC after: soon")
 	tries := 0
-	out.fail = func(*notify.Mail) error { tries++; return &notify.Refused{Err: errors.New("no such user")} }
+	out.fail = func(*notify.Mail) error { tries++; return &notify.PermanentError{Err: errors.New("no such user")} }
 	mustRun(t, s, 0, "1 set aside")
 	mustRun(t, s, 1, "nothing to do")
 	if tries != 1 {

@@ -17,7 +17,7 @@ type handover struct {
 	*Service
 	sum     *Summary
 	events  []history.Event   // of the lines that are new
-	lines   []notify.Line     // these, and those that a crash kept from the outbox
+	lines   []notify.Message  // these, and those that a crash kept from the outbox
 	mails   []*dueItem        // that go by mail now
 	depends map[*dueItem]bool // mails that go only when their lines are in the outbox
 	handed  map[string]bool   // the commits of the items that have lines

@@ -25,7 +25,7 @@ func runAfter(t testing.TB, s *Service, hours int, want string) {
 // the history says why.
 func TestOutletNeverThere(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
-	s.IRC = notify.Unreachable{Err: errAway}
+	s.IRC = notify.FailingOutbox{Err: errAway}
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	runAfter(t, s, 0, "1 queued, 1 waiting for IRC")
 	runAfter(t, s, 22, "1 waiting for IRC")
@@ -96,7 +96,7 @@ func TestOutboxFullBesideMail(t *testing.T) {
 // full is an outlet that takes nothing.
 type full struct{ *outlet }
 
-func (full) Put(context.Context, ...notify.Line) error { return errAway }
+func (full) Put(context.Context, ...notify.Message) error { return errAway }
 
 // A run that is told to end does not take that for an outlet that is away.
 func TestToldToEndWhileAsking(t *testing.T) {

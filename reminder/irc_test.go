@@ -112,7 +112,7 @@ func TestMailInstead(t *testing.T) {
 		{"a day", func(*outlet) {}, 23, "1 sent", []string{
 			"handed " + channel, "unsaid " + channel + " it could not be told for a day",
 			"sent test: IRC could not be had: " + channel + ": it could not be told for a day"}},
-		{"a day, and it is known why", func(o *outlet) { o.lines[0].Trouble = "connection refused" }, 24, "1 sent", []string{
+		{"a day, and it is known why", func(o *outlet) { o.lines[0].LastError = "connection refused" }, 24, "1 sent", []string{
 			"handed " + channel, "unsaid " + channel + " connection refused",
 			"sent test: IRC could not be had: " + channel + ": connection refused"}},
 		{"refused", func(o *outlet) { o.refuse("", "no such channel") }, 0, "1 sent", []string{
@@ -347,7 +347,7 @@ func TestAwait(t *testing.T) {
 		if len(keys) != 2 {
 			t.Errorf("awaited: %q", keys)
 		}
-		irc.find(keys[0]).Refused = "banned"
+		irc.find(keys[0]).Rejected = "banned"
 		irc.tell("")
 	}
 	mustRun(t, s, 0, "2 queued, 2 sent")
@@ -364,7 +364,7 @@ func TestSettle(t *testing.T) {
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "2 queued, 2 waiting for IRC")
-	irc.lines[0].Refused = "banned"
+	irc.lines[0].Rejected = "banned"
 	irc.tell("")
 	sum, err := s.Settle(context.Background())
 	if err != nil || sum.String() != "1 sent" || len(out.mails) > 0 {
@@ -392,7 +392,7 @@ func TestPreviewIRC(t *testing.T) {
 // What waits for IRC is not overdue as long as it may wait.
 func TestCheckWaitingForIRC(t *testing.T) {
 	s, out, _ := newIRC(t, channel)
-	out.fail = func(*notify.Mail) error { return &notify.Closed{Err: errors.New("connection refused")} }
+	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 1 month")
 	mustRun(t, s, 0, "2 queued, 1 waiting for IRC")

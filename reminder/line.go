@@ -20,9 +20,9 @@ const keyPrefix = "reminder "
 func lineKey(e *history.Event) string { return keyPrefix + e.Name + " " + e.Due + " " + e.Via }
 
 // line returns the line that tells a target of a message.
-func (s *Service) line(handed *history.Event, to *target.Target, m *queue.Message, w Words) (notify.Line, error) {
+func (s *Service) line(handed *history.Event, to *target.Target, m *queue.Message, w Words) (notify.Message, error) {
 	text, err := s.lineText(w)
-	return notify.Line{Target: to.URL(), Text: text, Project: m.Repository, Key: lineKey(handed), Reminder: true}, err
+	return notify.Message{Target: to.URL(), Text: text, Project: m.Repository, Key: lineKey(handed), Reminder: true}, err
 }
 
 // longestLine is how long a line may be without the URL at its end, in bytes. A

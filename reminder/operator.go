@@ -236,12 +236,12 @@ func (s *Service) tell(ctx context.Context, what, subject, template string, data
 	sending, cancel := finishing(ctx)
 	defer cancel()
 	err = s.Mail.Send(sending, m)
-	if notify.IsUnknown(err) { // to say it at every run would be worse
+	if notify.IsUnconfirmed(err) { // to say it at every run would be worse
 		s.Log.Warn("the operator may not have got a mail", "about", what, "err", err)
 		err = nil
 	}
 	if err != nil {
-		if notify.IsRefused(err) {
+		if notify.IsPermanent(err) {
 			return fmt.Errorf("the operator can't be written to: %w", err)
 		}
 		return err

@@ -19,7 +19,7 @@ import (
 func (st *settlement) isOver(h *handed) bool {
 	return slices.ContainsFunc(h.alone, func(l *history.Line) bool {
 		o := st.outcomes[lineKey(&l.Enqueued)]
-		return l.State == history.LineUndelivered || !st.leaves(h, l) && l.IsOpen() && (o.Refused != "" || o.Told.IsZero() && st.isLate(l))
+		return l.State == history.LineUndelivered || !st.leaves(h, l) && l.IsOpen() && (o.Rejected != "" || o.Delivered.IsZero() && st.isLate(l))
 	})
 }
 
@@ -55,7 +55,7 @@ func (st *settlement) judge(h *handed) {
 		switch {
 		case st.isTold(l):
 			said++
-		case known && o.Refused == "": // waits, or is on the wire
+		case known && o.Rejected == "": // waits, or is on the wire
 			over = false
 			st.openKeys = append(st.openKeys, lineKey(&l.Enqueued))
 		case !known && !over:
@@ -117,13 +117,13 @@ func (st *settlement) close(l *history.Line, reason string, lost bool) {
 	key := lineKey(&l.Enqueued)
 	o, known := st.outcomes[key]
 	switch {
-	case !o.Told.IsZero():
+	case !o.Delivered.IsZero():
 		st.note(history.Delivered, &l.Enqueued, l.Enqueued.Via, "")
 		if l.IsAlongsideMail() {
 			st.sum.Told++
 		}
-	case o.Refused != "":
-		st.note(history.Undelivered, &l.Enqueued, l.Enqueued.Via, o.Refused)
+	case o.Rejected != "":
+		st.note(history.Undelivered, &l.Enqueued, l.Enqueued.Via, o.Rejected)
 	case known && st.blind == nil:
 		st.openKeys = append(st.openKeys, key)
 	case lost:
@@ -203,7 +203,7 @@ func (st *settlement) forget(ctx context.Context) error {
 			o, known := st.outcomes[key]
 			if l.IsOpen() {
 				open[key] = true
-			} else if known && (!o.Told.IsZero() || o.Refused != "") {
+			} else if known && (!o.Delivered.IsZero() || o.Rejected != "") {
 				closed[key] = true
 			}
 		}

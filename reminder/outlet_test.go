@@ -9,7 +9,7 @@ import (
 
 	"vext/internal/target"
 	"vext/notify"
-	"vext/notify/outlettest"
+	"vext/notify/outboxtest"
 	"vext/queue"
 )
 
@@ -28,19 +28,19 @@ type outlet struct {
 // TestOutlet holds the outlet of these tests to what is promised of those that
 // the service has.
 func TestOutlet(t *testing.T) {
-	outlettest.Test(t, func(*testing.T) outlettest.Case {
+	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
 		o := &outlet{t: t, isPlain: true}
-		return outlettest.Case{
-			Outlet: o,
-			Send:   func(key string) { o.find(key).onWire = true },
-			Tell:   func(key string) { o.find(key).Told = now },
-			Reject: func(key, reason string) { o.find(key).Refused = reason },
+		return outboxtest.Case{
+			Outbox: o,
+			Claim:  func(key string) { o.find(key).onWire = true },
+			Tell:   func(key string) { o.find(key).Delivered = now },
+			Reject: func(key, reason string) { o.find(key).Rejected = reason },
 		}
 	})
 }
 
 type outLine struct {
-	notify.Line
+	notify.Message
 	notify.Outcome
 	onWire bool
 }
@@ -62,7 +62,7 @@ func (o *outlet) find(key string) *outLine {
 	return nil
 }
 
-func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
+func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
 	defer o.call()()
 	if err := cmp.Or(o.err, ctx.Err()); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 	}
 	for _, l := range lines {
 		if o.find(l.Key) == nil {
-			o.lines = append(o.lines, &outLine{Line: l, Outcome: notify.Outcome{Accepted: now}})
+			o.lines = append(o.lines, &outLine{Message: l, Outcome: notify.Outcome{Accepted: now}})
 		}
 	}
 	return nil
@@ -94,9 +94,9 @@ func (o *outlet) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 	return outcomes, o.err
 }
 
-func (l *outLine) isWaiting() bool { return l.Told.IsZero() && l.Refused == "" }
+func (l *outLine) isWaiting() bool { return l.Delivered.IsZero() && l.Rejected == "" }
 
-func (o *outlet) Waiting(context.Context) ([]string, error) {
+func (o *outlet) Pending(context.Context) ([]string, error) {
 	defer o.call()()
 	keys := []string{"somebody else's"}
 	if o.isPlain {
@@ -145,7 +145,7 @@ func (o *outlet) Forget(_ context.Context, keys ...string) error {
 func (o *outlet) tell(part string) {
 	for _, l := range o.lines {
 		if l.isWaiting() && strings.Contains(l.Target, part) {
-			l.Told, l.onWire = now, false
+			l.Delivered, l.onWire = now, false
 			o.said = append(o.said, l.Target+" "+l.Text)
 		}
 	}
@@ -154,7 +154,7 @@ func (o *outlet) tell(part string) {
 func (o *outlet) refuse(part, why string) {
 	for _, l := range o.lines {
 		if l.isWaiting() && strings.Contains(l.Target, part) {
-			l.Refused = why
+			l.Rejected = why
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // notSent decides what becomes of items whose mail was not taken.
 func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
-	if notify.IsRefused(cause) {
+	if notify.IsPermanent(cause) {
 		var errs []error
 		for _, item := range items {
 			errs = append(errs, s.setAside(item, cause.Error(), sum))
@@ -21,7 +21,7 @@ func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
 		return errors.Join(errs...)
 	}
 	err := s.postpone(items, cause, sum)
-	if notify.IsClosed(cause) {
+	if notify.IsUnavailable(cause) {
 		return errors.Join(stopError{cause}, err)
 	}
 	return errors.Join(cause, err)
@@ -30,7 +30,7 @@ func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
 // deferAll postpones the groups that were not tried because the route is
 // unavailable.
 func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error {
-	if isHistoryError(cause) || !notify.IsClosed(cause) {
+	if isHistoryError(cause) || !notify.IsUnavailable(cause) {
 		return nil
 	}
 	var rest []*dueItem
@@ -78,7 +78,7 @@ func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
 
 // cleanCause returns an error as one line, without the sentinel.
 func cleanCause(err error) string {
-	var closed *notify.Closed
+	var closed *notify.UnavailableError
 	if errors.As(err, &closed) {
 		err = closed.Err
 	}

@@ -41,7 +41,7 @@ type Service struct {
 	// IRC takes the lines of the ways that have targets; nil where there is no
 	// IRC. One that only can't be had now returns errors, and what is for it
 	// waits.
-	IRC notify.Outlet
+	IRC notify.Outbox
 	// Await, unless nil, is called once a run when lines wait, without the lock
 	// of the state. It returns when the outcomes of those with the keys are
 	// known, or after a while.

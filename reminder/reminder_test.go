@@ -150,7 +150,7 @@ func TestRefused(t *testing.T) {
 	s, out := newService(t)
 	out.fail = func(m *notify.Mail) error {
 		if m.Recipient == "gone@example.org" {
-			return &notify.Refused{Err: errors.New("550 no such user")}
+			return &notify.PermanentError{Err: errors.New("550 no such user")}
 		}
 		return nil
 	}
@@ -229,7 +229,7 @@ func TestClosed(t *testing.T) {
 	asked := 0
 	out.fail = func(*notify.Mail) error {
 		asked++
-		return &notify.Closed{Err: errors.New("connection refused")}
+		return &notify.UnavailableError{Err: errors.New("connection refused")}
 	}
 	for _, who := range []string{"a", "b", "c"} {
 		put(t, s, who, who+"@example.org", "MFC after: 0 days")
@@ -518,7 +518,7 @@ func mustDay(t testing.TB, s string) calendar.Day {
 // What is overdue is seen by vext check, at first as a reason to look.
 func TestCheckOverdue(t *testing.T) {
 	s, out := newService(t)
-	out.fail = func(*notify.Mail) error { return &notify.Closed{Err: errors.New("connection refused")} }
+	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
 	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
 	for day, want := range map[int]Level{1: Well, 2: LookAt, 3: LookAt, 4: Broken} {
 		at(t, s, day)
@@ -609,7 +609,7 @@ func TestCancelledForgery(t *testing.T) {
 // A clock that was wrong neither puts a reminder to sleep nor gives it up.
 func TestClockJumps(t *testing.T) {
 	s, out := newService(t)
-	out.fail = func(*notify.Mail) error { return &notify.Closed{Err: errors.New("connection refused")} }
+	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
 	put(t, s, "a", "ida@example.org", "MFC after: 0 days")
 	for _, day := range []int{-9000, 3600, 3601, 3602} {
 		at(t, s, day)

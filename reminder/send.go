@@ -248,7 +248,7 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 	sending, cancel := finishing(ctx)
 	defer cancel()
 	if err := s.Mail.Send(sending, m); err != nil {
-		if notify.IsUnknown(err) {
+		if notify.IsUnconfirmed(err) {
 			err = s.notConfirmed(ready, err, sum)
 			if ctx.Err() != nil {
 				err = errors.Join(stopError{toldToEnd(ctx)}, err)

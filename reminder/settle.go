@@ -186,7 +186,7 @@ func (st *settlement) ask(ctx context.Context) error {
 	}
 	back, err := st.IRC.Withdraw(ctx, unwanted...)
 	for _, key := range back {
-		st.why[key] = st.outcomes[key].Trouble
+		st.why[key] = st.outcomes[key].LastError
 		delete(st.outcomes, key)
 	}
 	return err
@@ -195,7 +195,7 @@ func (st *settlement) ask(ctx context.Context) error {
 // strays returns the lines in the outbox that nothing waits for: the history
 // was restored, or went on without IRC for a while.
 func (st *settlement) strays(ctx context.Context) ([]string, error) {
-	waiting, err := st.IRC.Waiting(ctx)
+	waiting, err := st.IRC.Pending(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -214,9 +214,9 @@ func (st *settlement) strays(ctx context.Context) ([]string, error) {
 // taken back.
 func (st *settlement) isUntold(l *history.Line) bool {
 	o, known := st.outcomes[lineKey(&l.Enqueued)]
-	return l.IsOpen() && known && o.Told.IsZero() && o.Refused == ""
+	return l.IsOpen() && known && o.Delivered.IsZero() && o.Rejected == ""
 }
 
 func (st *settlement) isTold(l *history.Line) bool {
-	return l.State == history.LineDelivered || !st.outcomes[lineKey(&l.Enqueued)].Told.IsZero()
+	return l.State == history.LineDelivered || !st.outcomes[lineKey(&l.Enqueued)].Delivered.IsZero()
 }

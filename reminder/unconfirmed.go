@@ -50,7 +50,7 @@ func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) erro
 	}
 	s.count(items)
 	err := cause
-	if notify.IsClosed(cause) {
+	if notify.IsUnavailable(cause) {
 		err = stopError{cause}
 	}
 	if len(events) > 0 {

@@ -21,7 +21,7 @@ func everyHour(t *testing.T, s *Service, out *sender, days int, fail func(try in
 		return fail(len(tries))
 	}
 	for end := start.AddDate(0, 0, days); s.Queue.Now.Before(end); s.Queue.Now = s.Queue.Now.Add(time.Hour) {
-		if _, err := s.Run(context.Background()); err != nil && !notify.IsUnknown(err) && !strings.Contains(err.Error(), "later") {
+		if _, err := s.Run(context.Background()); err != nil && !notify.IsUnconfirmed(err) && !strings.Contains(err.Error(), "later") {
 			t.Fatalf("%s: %v", s.Queue.Now, err)
 		}
 	}
@@ -52,9 +52,9 @@ func TestNeverConfirmed(t *testing.T) {
 		tries := everyHour(t, s, out, 25, func(int) error {
 			err := errors.New("EOF")
 			if closed {
-				err = &notify.Closed{Err: err}
+				err = &notify.UnavailableError{Err: err}
 			}
-			return &notify.Unknown{Err: err}
+			return &notify.UnconfirmedError{Err: err}
 		})
 		if len(tries) != 3 || tries[2]-tries[1] <= tries[1]-tries[0] {
 			t.Errorf("closed %v: handed over after %v", closed, tries)
@@ -71,7 +71,7 @@ func TestNeverConfirmed(t *testing.T) {
 
 // What is not known is counted for all tries together, whatever comes between.
 func TestSometimesConfirmed(t *testing.T) {
-	unknown := &notify.Unknown{Err: errors.New("EOF")}
+	unknown := &notify.UnconfirmedError{Err: errors.New("EOF")}
 	for _, test := range []struct {
 		name    string
 		answers []error
@@ -80,7 +80,7 @@ func TestSometimesConfirmed(t *testing.T) {
 	}{
 		{"confirmed at the second try", []error{unknown, nil}, 1, ""},
 		{"busy in between", []error{unknown, errors.New("later"), errors.New("later"), unknown, errors.New("later"), unknown}, 2, "counts as sent"},
-		{"rejected at last", []error{unknown, &notify.Refused{Err: errors.New("550")}}, 1, "-"},
+		{"rejected at last", []error{unknown, &notify.PermanentError{Err: errors.New("550")}}, 1, "-"},
 	} {
 		s, out := newService(t)
 		put(t, s, "a", "ida@example.org", "MFC after: 0 days")
@@ -102,7 +102,7 @@ func TestUnconfirmedDigest(t *testing.T) {
 	put(t, s, "a", "ida@example.org", "MFC after: 0 days")
 	put(t, s, "b", "ida@example.org", "MFC after: 0 days")
 	ctx, cancel := context.WithCancel(context.Background())
-	out.fail = func(*notify.Mail) error { cancel(); return &notify.Unknown{Err: errors.New("EOF")} }
+	out.fail = func(*notify.Mail) error { cancel(); return &notify.UnconfirmedError{Err: errors.New("EOF")} }
 	if _, err := s.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
@@ -116,7 +116,7 @@ func TestOperatorUnconfirmed(t *testing.T) {
 	s, out := newService(t)
 	s.Operator = "ops@example.org"
 	put(t, s, "a", "ida@example.org", "MFC after: soon")
-	if tries := everyHour(t, s, out, 2, func(int) error { return &notify.Unknown{Err: errors.New("EOF")} }); len(tries) != 1 {
+	if tries := everyHour(t, s, out, 2, func(int) error { return &notify.UnconfirmedError{Err: errors.New("EOF")} }); len(tries) != 1 {
 		t.Errorf("%d mails", len(tries))
 	}
 }
@@ -125,7 +125,7 @@ func TestOperatorUnconfirmed(t *testing.T) {
 func TestUnconfirmedRetried(t *testing.T) {
 	s, out := newService(t)
 	put(t, s, "a", "ida@example.org", "MFC after: 0 days")
-	unknown := func(int) error { return &notify.Unknown{Err: errors.New("EOF")} }
+	unknown := func(int) error { return &notify.UnconfirmedError{Err: errors.New("EOF")} }
 	everyHour(t, s, out, 1, unknown)
 	if err := s.Queue.Retry(find(t, s, "a"), "ops"); err != nil {
 		t.Fatal(err)

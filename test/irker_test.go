@@ -17,18 +17,18 @@ import (
 
 	"vext/internal/testkit"
 	"vext/notify"
-	"vext/notify/outlettest"
+	"vext/notify/outboxtest"
 	"vext/source/irker"
 )
 
 // A recorder is an outlet that keeps what it is given.
 type recorder struct {
-	outlettest.Memory
+	outboxtest.Memory
 	mu    sync.Mutex
-	lines []notify.Line
+	lines []notify.Message
 }
 
-func (r *recorder) Put(ctx context.Context, lines ...notify.Line) error {
+func (r *recorder) Put(ctx context.Context, lines ...notify.Message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.Memory.Put(ctx, lines...); err != nil {
@@ -39,7 +39,7 @@ func (r *recorder) Put(ctx context.Context, lines ...notify.Line) error {
 }
 
 func TestRecorder(t *testing.T) {
-	outlettest.Test(t, func(*testing.T) outlettest.Case {
+	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
 		r := new(recorder)
 		return r.Case(r)
 	})

@@ -17,9 +17,9 @@ import (
 	"vext/notify/irc"
 )
 
-// An ircOutlet is a notify.Outlet that can say how things stand.
+// An ircOutlet is a notify.Outbox that can say how things stand.
 type ircOutlet interface {
-	notify.Outlet
+	notify.Outbox
 	Status(context.Context) ([]irc.NetworkStatus, error)
 	Drop(ctx context.Context, to string) (int, error)
 }

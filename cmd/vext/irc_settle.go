@@ -22,7 +22,7 @@ func (a *app) speak(ctx context.Context, c *config.Config, client *irc.Client, s
 	run := func(ctx context.Context) error {
 		within, cancel := context.WithTimeout(ctx, settleFirst)
 		defer cancel()
-		if waiting, err := client.Waiting(within); err != nil || len(waiting) > 0 {
+		if waiting, err := client.Pending(within); err != nil || len(waiting) > 0 {
 			if _, err := a.settle(within, c, client, log); err != nil && ctx.Err() == nil {
 				log.Info("not known what is to be taken back from IRC; the next run takes it back", "err", err)
 			}
@@ -74,7 +74,7 @@ func settleWhen(ctx context.Context, wake <-chan struct{}, pause time.Duration, 
 }
 
 // settle asks an outlet what became of the reminders that wait there.
-func (a *app) settle(ctx context.Context, c *config.Config, outlet notify.Outlet, log *slog.Logger) (reminder.Summary, error) {
+func (a *app) settle(ctx context.Context, c *config.Config, outlet notify.Outbox, log *slog.Logger) (reminder.Summary, error) {
 	q, err := a.open(c)
 	if err != nil {
 		return reminder.Summary{}, err
@@ -166,7 +166,7 @@ func (a *app) withIRC(ctx context.Context, s *reminder.Service, c *config.Config
 func (a *app) withOutbox(s *reminder.Service, why error) func() error {
 	outlet, closeIt, err := outboxOf(s.Queue.State, s.Log)
 	if err != nil {
-		s.IRC = notify.Unreachable{Err: why}
+		s.IRC = notify.FailingOutbox{Err: why}
 		return func() error { return nil } // every call says it
 	}
 	s.IRC = outlet

@@ -85,7 +85,7 @@ func withLine(t *testing.T, state string) (*irc.Client, *irc.Outbox) {
 	t.Helper()
 	client, outbox, err := openOutbox(state, slog.New(slog.DiscardHandler))
 	if err == nil {
-		err = client.Put(t.Context(), notify.Line{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: waitingKey, Reminder: true})
+		err = client.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: waitingKey, Reminder: true})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestTakenBackAtOnce(t *testing.T) {
 		if !test.asked && !test.stuck {
 			client, outbox, _ = openOutbox(state, slog.New(slog.DiscardHandler))
 		}
-		if waiting, err := client.Waiting(t.Context()); len(waiting) > 0 != test.stuck || err != nil {
+		if waiting, err := client.Pending(t.Context()); len(waiting) > 0 != test.stuck || err != nil {
 			t.Errorf("%v: in the outbox: %q, %v", test.args, waiting, err)
 		}
 		leave()
@@ -194,7 +194,7 @@ func TestMailWithoutOutlet(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer outbox.Close()
-			if waiting, err := client.Waiting(t.Context()); len(waiting) > 0 || err != nil {
+			if waiting, err := client.Pending(t.Context()); len(waiting) > 0 || err != nil {
 				t.Errorf("in the outbox: %q, %v", waiting, err)
 			}
 		})
@@ -229,7 +229,7 @@ func TestTakenBackBeforeSpeaking(t *testing.T) {
 	leave := background(t.Context(), func(ctx context.Context) error { return a.speak(ctx, c, client, state, client.Log) })
 	defer leave()
 	for {
-		waiting, err := client.Waiting(t.Context())
+		waiting, err := client.Pending(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

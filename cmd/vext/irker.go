@@ -15,7 +15,7 @@ import (
 
 // openIrker returns what takes notices from irker's clients, nil when that is
 // not configured. line makes the text of those that have none.
-func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outlet, log *slog.Logger, line func(irker.Fields) (string, error)) (task, error) {
+func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outbox, log *slog.Logger, line func(irker.Fields) (string, error)) (task, error) {
 	address, err := c.Irker.Address()
 	if err != nil || address == "" {
 		return nil, err

@@ -54,7 +54,7 @@ func noticeWords(c *config.Config) (*announce.Words, error) {
 
 // openNotices returns what announces commits as they arrive, nil when no notice
 // is configured: then nobody hands any over.
-func (a *app) openNotices(c *config.Config, q *queue.Queue, words *announce.Words, outlet notify.Outlet, log *slog.Logger) (task, error) {
+func (a *app) openNotices(c *config.Config, q *queue.Queue, words *announce.Words, outlet notify.Outbox, log *slog.Logger) (task, error) {
 	if len(c.Notices) == 0 {
 		return nil, q.Spool.StopAnnouncements()
 	}

@@ -149,7 +149,7 @@ type opener func(context.Context) (ircOutlet, func() error, error)
 
 // withOutlet opens the outlet for as long as do runs, which gets the context
 // bounded. It is not opened when that has ended, but then lives as long as ctx.
-func withOutlet(ctx, bounded context.Context, open opener, do func(context.Context, notify.Outlet) error) error {
+func withOutlet(ctx, bounded context.Context, open opener, do func(context.Context, notify.Outbox) error) error {
 	life, end := context.WithCancel(ctx)
 	defer end()
 	stop := context.AfterFunc(bounded, end)
@@ -166,7 +166,7 @@ func withOutlet(ctx, bounded context.Context, open opener, do func(context.Conte
 type saying struct {
 	to    string
 	wait  time.Duration
-	lines []notify.Line
+	lines []notify.Message
 	keys  []string
 
 	unsure bool // an outlet may have the lines
@@ -180,7 +180,7 @@ func newSaying(to string, texts []string, wait time.Duration) *saying {
 	for i, text := range texts {
 		key := fmt.Sprintf("notify %s %d", batch, i)
 		s.keys = append(s.keys, key)
-		s.lines = append(s.lines, notify.Line{Target: to, Text: text, Key: key})
+		s.lines = append(s.lines, notify.Message{Target: to, Text: text, Key: key})
 	}
 	return s
 }
@@ -188,7 +188,7 @@ func newSaying(to string, texts []string, wait time.Duration) *saying {
 // say hands the lines over and waits for the server's word. It may be called
 // again with another outlet when one is lost: lines that are known are passed
 // over.
-func (s *saying) say(ctx context.Context, o notify.Outlet) error {
+func (s *saying) say(ctx context.Context, o notify.Outbox) error {
 	if err := o.Put(ctx, s.lines...); err != nil {
 		s.unsure = s.unsure || isLost(err) || isLate(err)
 		return err
@@ -262,7 +262,7 @@ type awaited struct {
 
 // await waits until all lines with these keys are told or rejected, or until it
 // has waited for long enough, and returns their state.
-func await(ctx context.Context, o notify.Outlet, wait time.Duration, keys []string) (a awaited, err error) {
+func await(ctx context.Context, o notify.Outbox, wait time.Duration, keys []string) (a awaited, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for pause := firstAwait; ; pause = min(2*pause, longestAwait) {
@@ -290,12 +290,12 @@ func standing(outcomes map[string]notify.Outcome, keys []string) (a awaited) {
 	for _, key := range keys {
 		one, known := outcomes[key]
 		switch {
-		case !known || !one.Told.IsZero():
-		case one.Refused != "":
-			a.rejection = one.Refused
+		case !known || !one.Delivered.IsZero():
+		case one.Rejected != "":
+			a.rejection = one.Rejected
 		default:
 			a.open++
-			a.trouble = cmp.Or(one.Trouble, a.trouble)
+			a.trouble = cmp.Or(one.LastError, a.trouble)
 		}
 	}
 	a.told = a.open == 0 && a.rejection == ""

@@ -39,7 +39,7 @@ every minute; two at once do no harm.`,
 			}
 			if dryRun {
 				if remindsOnIRC(c, q.State) {
-					s.IRC = notify.Unreachable{Err: errors.New("this is only a preview")}
+					s.IRC = notify.FailingOutbox{Err: errors.New("this is only a preview")}
 				}
 				return printPreview(a.stdout, s)
 			}

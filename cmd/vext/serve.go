@@ -84,7 +84,7 @@ func (a *app) keepState(q *queue.Queue, log *slog.Logger) error {
 
 // process runs the processor on its schedule. outlet is nil where another
 // process keeps the connections to IRC.
-func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outlet, clock wallClock, log *slog.Logger) error {
+func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outbox, clock wallClock, log *slog.Logger) error {
 	schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 )
 
 // A Client takes lines into an outbox and tells them while it runs. It is a
-// notify.Outlet, and safe for use by many goroutines.
+// notify.Outbox, and safe for use by many goroutines.
 type Client struct {
 	outbox   *Outbox
 	Settings func(*target.Target) Settings // of the network that a target is on
@@ -117,15 +117,15 @@ func (c *Client) knows(t target.Target, url string) {
 	n.knows(t, url)
 }
 
-// Put implements notify.Outlet. A text of several lines is taken as so many,
+// Put implements notify.Outbox. A text of several lines is taken as so many,
 // unless it has a key; a line without text is not stored, and only joins.
-func (c *Client) Put(ctx context.Context, all ...notify.Line) error {
+func (c *Client) Put(ctx context.Context, all ...notify.Message) error {
 	if c.Check != nil {
 		if err := c.Check(); err != nil {
 			return err
 		}
 	}
-	var single []notify.Line
+	var single []notify.Message
 	var urls []string
 	known := map[string]target.Target{}
 	for i := range all {
@@ -188,9 +188,9 @@ func (c *Client) hasRoom(targets map[string]target.Target) error {
 	}
 	switch {
 	case newTargets > 0 && newTargets+len(c.targets) > mostTargets:
-		return &notify.Refused{Err: fmt.Errorf("more than %d channels and persons on IRC", mostTargets)}
+		return &notify.PermanentError{Err: fmt.Errorf("more than %d channels and persons on IRC", mostTargets)}
 	case len(newNetworks) > 0 && len(newNetworks)+len(c.networks) > mostNetworks:
-		return &notify.Refused{Err: fmt.Errorf("more than %d networks of IRC", mostNetworks)}
+		return &notify.PermanentError{Err: fmt.Errorf("more than %d networks of IRC", mostNetworks)}
 	}
 	return nil
 }
@@ -203,7 +203,7 @@ func urlOf(t *target.Target) string {
 	return bare.URL()
 }
 
-// Outcomes implements notify.Outlet.
+// Outcomes implements notify.Outbox.
 func (c *Client) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
 	found, err := c.outbox.outcomes(keys)
 	if err != nil {
@@ -211,11 +211,11 @@ func (c *Client) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 	}
 	outcomes := map[string]notify.Outcome{}
 	for key, k := range found {
-		o := notify.Outcome{Accepted: k.Accepted, Told: k.Told, Refused: k.Rejection}
+		o := notify.Outcome{Accepted: k.Accepted, Delivered: k.Told, Rejected: k.Rejection}
 		if k.isOpen() {
-			o.Trouble = c.trouble(k.Target)
-			if b := c.outbox.waitingAt(k.Target); o.Trouble == "" && b > len(keys) {
-				o.Trouble = fmt.Sprintf("%d lines wait there, which go out at the network's pace", b)
+			o.LastError = c.trouble(k.Target)
+			if b := c.outbox.waitingAt(k.Target); o.LastError == "" && b > len(keys) {
+				o.LastError = fmt.Sprintf("%d lines wait there, which go out at the network's pace", b)
 			}
 		}
 		outcomes[key] = o
@@ -238,15 +238,15 @@ func (c *Client) trouble(url string) string {
 	return n.trouble(url)
 }
 
-// Waiting implements notify.Outlet.
-func (c *Client) Waiting(context.Context) ([]string, error) { return c.outbox.waiting() }
+// Pending implements notify.Outbox.
+func (c *Client) Pending(context.Context) ([]string, error) { return c.outbox.waiting() }
 
-// Withdraw implements notify.Outlet.
+// Withdraw implements notify.Outbox.
 func (c *Client) Withdraw(ctx context.Context, keys ...string) ([]string, error) {
 	return c.outbox.withdraw(ctx, keys)
 }
 
-// Forget implements notify.Outlet.
+// Forget implements notify.Outbox.
 func (c *Client) Forget(ctx context.Context, keys ...string) error {
 	return c.outbox.forget(ctx, keys)
 }

@@ -46,12 +46,12 @@ func (c *Client) outcome(t *testing.T) (became, why string) {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	switch o := all["k"]; {
-	case !o.Told.IsZero():
+	case !o.Delivered.IsZero():
 		return isTold, ""
-	case o.Refused != "":
-		return isRejected, o.Refused
+	case o.Rejected != "":
+		return isRejected, o.Rejected
 	default:
-		return isWaiting, o.Trouble
+		return isWaiting, o.LastError
 	}
 }
 
@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 		for _, to := range []string{src, jane} {
 			inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 				s.answerAll(strings.Split(answer, "\n")...)
-				if err := c.Put(t.Context(), notify.Line{Target: to, Text: "hello", Key: "k", Reminder: true}); err != nil {
+				if err := c.Put(t.Context(), notify.Message{Target: to, Text: "hello", Key: "k", Reminder: true}); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(9 * time.Second)
@@ -182,7 +182,7 @@ func TestUnclear(t *testing.T) {
 	} {
 		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 			s.answerAll(answer)
-			if err := c.Put(t.Context(), notify.Line{Target: src, Text: "hello", Key: "k", Reminder: true}); err != nil {
+			if err := c.Put(t.Context(), notify.Message{Target: src, Text: "hello", Key: "k", Reminder: true}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Hour)
@@ -218,14 +218,14 @@ func TestRejectedOfSeveral(t *testing.T) {
 					return nil, true
 				}
 			})
-			var all []notify.Line
+			var all []notify.Message
 			for i := range 6 {
 				for _, to := range []string{src, "irc://irc.example.org/#other"} {
 					text := fmt.Sprintf("%d", i)
 					if i == 2 && to == src {
 						text += " bad"
 					}
-					all = append(all, notify.Line{Target: to, Text: text, Key: to + text})
+					all = append(all, notify.Message{Target: to, Text: text, Key: to + text})
 				}
 			}
 			if err := c.Put(t.Context(), all...); err != nil {
@@ -234,7 +234,7 @@ func TestRejectedOfSeveral(t *testing.T) {
 			time.Sleep(10 * time.Minute)
 			for _, l := range all {
 				got, err := c.Outcomes(t.Context(), l.Key)
-				if err != nil || (got[l.Key].Refused != "") != strings.Contains(l.Text, "bad") || got[l.Key].Told.IsZero() != strings.Contains(l.Text, "bad") {
+				if err != nil || (got[l.Key].Rejected != "") != strings.Contains(l.Text, "bad") || got[l.Key].Delivered.IsZero() != strings.Contains(l.Text, "bad") {
 					t.Errorf("%s: %s: %+v, %v", answer, l.Key, got[l.Key], err)
 				}
 			}
@@ -296,9 +296,9 @@ func TestOtherCommands(t *testing.T) {
 				})
 				c.put(t, "irc://irc.example.org/#src", "x")
 				time.Sleep(61 * time.Second)
-				all := []notify.Line{{Target: jane, Text: "hello", Key: "k"}}
+				all := []notify.Message{{Target: jane, Text: "hello", Key: "k"}}
 				if test.answers["JOIN #shut"] != "" {
-					all = append(all, notify.Line{Target: "irc://irc.example.org/#shut", Text: "x"})
+					all = append(all, notify.Message{Target: "irc://irc.example.org/#shut", Text: "x"})
 				}
 				if err := c.Put(t.Context(), all...); err != nil {
 					t.Fatal(err)
@@ -327,7 +327,7 @@ func TestRejectedByLabel(t *testing.T) {
 	} {
 		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 			s.withLabels(func(label, _, _ string) []string { return []string{strings.ReplaceAll(answer, "%s", label)} })
-			if err := c.Put(t.Context(), notify.Line{Target: src, Text: "hello", Key: "k"}); err != nil {
+			if err := c.Put(t.Context(), notify.Message{Target: src, Text: "hello", Key: "k"}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)

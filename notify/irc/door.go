@@ -30,7 +30,7 @@ type door struct {
 	client *Client
 }
 
-func (d *door) Put(all []notify.Line, _ *bool) error { return d.client.Put(d.ctx, all...) }
+func (d *door) Put(all []notify.Message, _ *bool) error { return d.client.Put(d.ctx, all...) }
 
 func (d *door) Outcomes(keys []string, reply *map[string]notify.Outcome) (err error) {
 	*reply, err = d.client.Outcomes(d.ctx, keys...)
@@ -38,7 +38,7 @@ func (d *door) Outcomes(keys []string, reply *map[string]notify.Outcome) (err er
 }
 
 func (d *door) Waiting(_ bool, reply *[]string) (err error) {
-	*reply, err = d.client.Waiting(d.ctx)
+	*reply, err = d.client.Pending(d.ctx)
 	return err
 }
 
@@ -139,7 +139,7 @@ func doorPath(state string) (path string, done func(), err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), doorName), func() { dir.Close() }, nil
 }
 
-// A Remote is a Client in another process. It is a notify.Outlet.
+// A Remote is a Client in another process. It is a notify.Outbox.
 type Remote struct {
 	conn  net.Conn
 	rpc   *rpc.Client
@@ -218,33 +218,33 @@ func remoteError(err error) error {
 	return fmt.Errorf("the vext that keeps the connections to IRC: %w", err)
 }
 
-// Put implements notify.Outlet.
-func (r *Remote) Put(ctx context.Context, all ...notify.Line) error {
+// Put implements notify.Outbox.
+func (r *Remote) Put(ctx context.Context, all ...notify.Message) error {
 	return r.call(ctx, "Put", all, new(bool))
 }
 
-// Outcomes implements notify.Outlet.
+// Outcomes implements notify.Outbox.
 func (r *Remote) Outcomes(ctx context.Context, keys ...string) (map[string]notify.Outcome, error) {
 	var reply map[string]notify.Outcome
 	err := r.call(ctx, "Outcomes", keys, &reply)
 	return reply, err
 }
 
-// Waiting implements notify.Outlet.
-func (r *Remote) Waiting(ctx context.Context) ([]string, error) {
+// Pending implements notify.Outbox.
+func (r *Remote) Pending(ctx context.Context) ([]string, error) {
 	var reply []string
 	err := r.call(ctx, "Waiting", true, &reply)
 	return reply, err
 }
 
-// Withdraw implements notify.Outlet.
+// Withdraw implements notify.Outbox.
 func (r *Remote) Withdraw(ctx context.Context, keys ...string) ([]string, error) {
 	var reply []string
 	err := r.call(ctx, "Withdraw", keys, &reply)
 	return reply, err
 }
 
-// Forget implements notify.Outlet.
+// Forget implements notify.Outbox.
 func (r *Remote) Forget(ctx context.Context, keys ...string) error {
 	return r.call(ctx, "Forget", keys, new(bool))
 }
@@ -264,4 +264,4 @@ func (r *Remote) Drop(ctx context.Context, to string) (int, error) {
 	return reply, err
 }
 
-var _, _ notify.Outlet = (*Client)(nil), (*Remote)(nil)
+var _, _ notify.Outbox = (*Client)(nil), (*Remote)(nil)

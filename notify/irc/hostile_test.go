@@ -12,7 +12,7 @@ import (
 
 func (c *Client) put(t *testing.T, target, text string) {
 	t.Helper()
-	if err := c.Put(t.Context(), notify.Line{Target: target, Text: text}); err != nil {
+	if err := c.Put(t.Context(), notify.Message{Target: target, Text: text}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -92,12 +92,12 @@ func TestBackBeforeThePing(t *testing.T) {
 					}
 					return nil, true
 				})
-				var all []notify.Line
+				var all []notify.Message
 				for _, text := range []string{"one", "two", "three", "four", "five"} {
-					all = append(all, notify.Line{Target: src, Text: text})
+					all = append(all, notify.Message{Target: src, Text: text})
 				}
 				for i := range 40 {
-					all = append(all, notify.Line{Target: "irc://irc.example.org/#busy", Text: fmt.Sprint("busy ", i)})
+					all = append(all, notify.Message{Target: "irc://irc.example.org/#busy", Text: fmt.Sprint("busy ", i)})
 				}
 				if err := c.Put(t.Context(), all...); err != nil {
 					t.Fatal(err)

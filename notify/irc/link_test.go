@@ -48,7 +48,7 @@ func TestTurns(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 		c.say(t, numbered(60)...)
 		time.Sleep(10 * time.Second)
-		if err := c.Put(t.Context(), notify.Line{Target: "irc://irc.example.org/#quiet", Text: "quiet"}); err != nil {
+		if err := c.Put(t.Context(), notify.Message{Target: "irc://irc.example.org/#quiet", Text: "quiet"}); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Since(s.began)
@@ -114,7 +114,7 @@ func TestStale(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 		s.set(func(s *server) { s.isDown = true })
 		c.say(t, "one", "two", "three")
-		if err := c.Put(t.Context(), notify.Line{Target: src, Text: "merge it", Key: "k", Reminder: true}); err != nil {
+		if err := c.Put(t.Context(), notify.Message{Target: src, Text: "merge it", Key: "k", Reminder: true}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)
@@ -124,7 +124,7 @@ func TestStale(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 		outcomes, err := c.Outcomes(t.Context(), "k")
-		if err != nil || outcomes["k"].Told.IsZero() {
+		if err != nil || outcomes["k"].Delivered.IsZero() {
 			t.Errorf("the reminder: %+v, %v", outcomes, err)
 		}
 	})
@@ -261,7 +261,7 @@ func TestManyChannels(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 		s.set(func(s *server) { s.welcome = []string{":irc 005 vext CHANLIMIT=#:10 NICKLEN=9 :are supported"} })
 		for i := range 25 {
-			if err := c.Put(t.Context(), notify.Line{Target: fmt.Sprintf("irc://irc.example.org/#c%d", i), Text: "x"}); err != nil {
+			if err := c.Put(t.Context(), notify.Message{Target: fmt.Sprintf("irc://irc.example.org/#c%d", i), Text: "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -296,7 +296,7 @@ func TestSeveralLines(t *testing.T) {
 	for key, backlog := range map[string]int{"": 3, "k": 1} {
 		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 			s.set(func(s *server) { s.isDown = true })
-			if err := c.Put(t.Context(), notify.Line{Target: src, Text: "one\ntwo\n\nthree\n", Key: key}); err != nil {
+			if err := c.Put(t.Context(), notify.Message{Target: src, Text: "one\ntwo\n\nthree\n", Key: key}); err != nil {
 				t.Fatal(err)
 			}
 			if got := c.channel(t).Backlog; got != backlog {
@@ -315,7 +315,7 @@ func TestSeveralLines(t *testing.T) {
 func TestPerson(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 		s.set(func(s *server) { s.refuse["PRIVMSG jane"] = "401" })
-		if err := c.Put(t.Context(), notify.Line{Target: "irc://irc.example.org/jane,isnick", Text: "x"}); err != nil {
+		if err := c.Put(t.Context(), notify.Message{Target: "irc://irc.example.org/jane,isnick", Text: "x"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
@@ -350,11 +350,11 @@ func TestNick(t *testing.T) {
 func TestTooManyTargets(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
 		c.say(t, "one")
-		lines := make([]notify.Line, mostTargets)
+		lines := make([]notify.Message, mostTargets)
 		for i := range lines {
-			lines[i] = notify.Line{Target: fmt.Sprintf("irc://irc.example.org/#c%d", i)}
+			lines[i] = notify.Message{Target: fmt.Sprintf("irc://irc.example.org/#c%d", i)}
 		}
-		if err := c.Put(t.Context(), lines...); !notify.IsRefused(err) {
+		if err := c.Put(t.Context(), lines...); !notify.IsPermanent(err) {
 			t.Errorf("%d targets more: %v", len(lines), err)
 		}
 		c.say(t, "two")

@@ -34,7 +34,7 @@ func openOutbox(t testing.TB, state string) *Outbox {
 func putTexts(t testing.TB, o *Outbox, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		if err := o.put(context.Background(), noon, []notify.Line{{Text: text}}, []string{src}, nil); err != nil {
+		if err := o.put(context.Background(), noon, []notify.Message{{Text: text}}, []string{src}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestKeys(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
 	put := func(key string) {
 		t.Helper()
-		if err := o.put(ctx, noon, []notify.Line{{Text: key, Key: key}}, []string{src}, nil); err != nil {
+		if err := o.put(ctx, noon, []notify.Message{{Text: key, Key: key}}, []string{src}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestSumUp(t *testing.T) {
 	o := openOutbox(t, state)
 	putTexts(t, o, "on the wire")
 	o.take(src, 0)
-	if err := o.put(ctx, noon, []notify.Line{{Text: "reminder", Key: "k", Reminder: true}}, []string{src}, nil); err != nil {
+	if err := o.put(ctx, noon, []notify.Message{{Text: "reminder", Key: "k", Reminder: true}}, []string{src}, nil); err != nil {
 		t.Fatal(err)
 	}
 	sumUp := func() {
@@ -197,7 +197,7 @@ func TestSumUp(t *testing.T) {
 // What was told is written soon, though nothing else is.
 func TestToldIsWritten(t *testing.T) {
 	o := openOutbox(t, t.TempDir())
-	if err := o.put(context.Background(), noon, []notify.Line{{Text: "x", Key: "k", Reminder: true}}, []string{src}, nil); err != nil {
+	if err := o.put(context.Background(), noon, []notify.Message{{Text: "x", Key: "k", Reminder: true}}, []string{src}, nil); err != nil {
 		t.Fatal(err)
 	}
 	r, _, _ := o.take(src, 0)
@@ -260,7 +260,7 @@ func TestForgetOld(t *testing.T) {
 	state := t.TempDir()
 	o := openOutbox(t, state)
 	for _, key := range []string{"told", "waits"} {
-		if err := o.put(ctx, noon, []notify.Line{{Text: key, Key: key, Reminder: true}}, []string{src + key}, nil); err != nil {
+		if err := o.put(ctx, noon, []notify.Message{{Text: key, Key: key, Reminder: true}}, []string{src + key}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

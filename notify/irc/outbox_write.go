@@ -122,7 +122,7 @@ func (o *Outbox) change(ctx context.Context, apply func(*bbolt.Tx) error) error 
 // put stores lines, in their order. Those whose key is known are passed over.
 // targets are those of the lines, keys those of channels with which they were
 // named.
-func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Line, targets []string, keys map[string]string) error {
+func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Message, targets []string, keys map[string]string) error {
 	var more map[string]int
 	err := o.change(ctx, func(tx *bbolt.Tx) error {
 		more = map[string]int{}
@@ -143,7 +143,7 @@ func (o *Outbox) put(ctx context.Context, now time.Time, all []notify.Line, targ
 	return err
 }
 
-func putLine(tx *bbolt.Tx, now time.Time, line *notify.Line, target string) (isNew bool, err error) {
+func putLine(tx *bbolt.Tx, now time.Time, line *notify.Message, target string) (isNew bool, err error) {
 	keys := tx.Bucket(bucketKeys)
 	if line.Key != "" && keys.Get([]byte(line.Key)) != nil {
 		return false, nil

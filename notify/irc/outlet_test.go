@@ -14,20 +14,20 @@ import (
 
 	"vext/internal/target"
 	"vext/notify"
-	"vext/notify/outlettest"
+	"vext/notify/outboxtest"
 )
 
 // An outlet that can be asked how things stand: a Client, or one in another
 // process.
 type outlet interface {
-	notify.Outlet
+	notify.Outbox
 	Status(context.Context) ([]NetworkStatus, error)
 	Drop(context.Context, string) (int, error)
 }
 
-// promised returns what the suite of notify.Outlet wants of o; c is the client
+// promised returns what the suite of notify.Outbox wants of o; c is the client
 // behind it.
-func promised(t *testing.T, o notify.Outlet, c *Client) outlettest.Case {
+func promised(t *testing.T, o notify.Outbox, c *Client) outboxtest.Case {
 	where := func(key string) place {
 		known, err := c.outbox.outcomes([]string{key})
 		if err != nil || len(known) != 1 {
@@ -39,9 +39,9 @@ func promised(t *testing.T, o notify.Outlet, c *Client) outlettest.Case {
 		end(where(key))
 		<-c.Settled()
 	}
-	return outlettest.Case{
-		Outlet: o,
-		Send: func(key string) {
+	return outboxtest.Case{
+		Outbox: o,
+		Claim: func(key string) {
 			p := where(key)
 			if _, ok, err := c.outbox.take(p.target, p.number-1); !ok || err != nil {
 				t.Errorf("%s: %v, %v", key, ok, err)
@@ -76,7 +76,7 @@ func TestOutlets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o, c := open(t)
 			testOutlet(t, o, c)
-			outlettest.Test(t, func(t *testing.T) outlettest.Case {
+			outboxtest.Test(t, func(t *testing.T) outboxtest.Case {
 				o, c := open(t)
 				return promised(t, o, c)
 			})
@@ -110,18 +110,18 @@ func openDoor(t *testing.T, c *Client, state string) *Remote {
 // testOutlet tests what o promises; c is the client behind it.
 func testOutlet(t *testing.T, o outlet, c *Client) {
 	ctx := t.Context()
-	line := func(key string) notify.Line {
-		return notify.Line{Target: src, Text: key, Key: key, Reminder: true}
+	line := func(key string) notify.Message {
+		return notify.Message{Target: src, Text: key, Key: key, Reminder: true}
 	}
 	if err := o.Put(ctx, line("a"), line("b"), line("a"), line("c")); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Put(ctx, line("d"), notify.Line{Target: "irc://", Text: "x"}); err == nil {
+	if err := o.Put(ctx, line("d"), notify.Message{Target: "irc://", Text: "x"}); err == nil {
 		t.Error("a target that is none was taken")
 	}
 	waiting := func(want ...string) {
 		t.Helper()
-		got, err := o.Waiting(ctx)
+		got, err := o.Pending(ctx)
 		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 			t.Errorf("waiting %q, %v, want %q", got, err, want)
 		}
@@ -138,7 +138,7 @@ func testOutlet(t *testing.T, o outlet, c *Client) {
 	<-c.Settled()
 	waiting("c")
 	outcomes, err := o.Outcomes(ctx, "a", "b", "c")
-	if err != nil || len(outcomes) != 2 || !outcomes["a"].Told.Equal(noon) || !outcomes["a"].Accepted.Equal(noon) || !outcomes["c"].Told.IsZero() {
+	if err != nil || len(outcomes) != 2 || !outcomes["a"].Delivered.Equal(noon) || !outcomes["a"].Accepted.Equal(noon) || !outcomes["c"].Delivered.IsZero() {
 		t.Errorf("outcomes %+v, %v", outcomes, err)
 	}
 	if err := o.Forget(ctx, "a", "c"); err != nil {
@@ -151,7 +151,7 @@ func testOutlet(t *testing.T, o outlet, c *Client) {
 	if status, err := o.Status(ctx); err != nil || len(status) != 1 || status[0].Channels[0].Backlog != 1 {
 		t.Errorf("status of one that does not run: %+v, %v", status, err)
 	}
-	if err := o.Put(ctx, notify.Line{Target: src + "?key=x", Text: "y", Key: "y"}, line("r")); err != nil {
+	if err := o.Put(ctx, notify.Message{Target: src + "?key=x", Text: "y", Key: "y"}, line("r")); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := o.Drop(ctx, src); err != nil || n != 1 {
@@ -186,7 +186,7 @@ func TestDoor(t *testing.T) {
 		t.Errorf("at a door that is left: %v", err)
 	}
 	r := openDoor(t, c, state)
-	if err := r.Put(t.Context(), notify.Line{Target: src, Text: "x"}); err != nil {
+	if err := r.Put(t.Context(), notify.Message{Target: src, Text: "x"}); err != nil {
 		t.Error(err)
 	}
 	if err := r.Close(); err != nil {
@@ -215,16 +215,16 @@ func TestDoorEnds(t *testing.T) {
 		}
 	}
 	busy, idle := knock(), knock()
-	if _, err := idle.Waiting(t.Context()); err != nil {
+	if _, err := idle.Pending(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	put := make(chan error)
-	line := notify.Line{Target: src, Text: "a", Key: "a"}
+	line := notify.Message{Target: src, Text: "a", Key: "a"}
 	go func() { put <- busy.Put(t.Context(), line) }()
 	<-called
 	cancel()
 	for {
-		_, err := idle.Waiting(t.Context())
+		_, err := idle.Pending(t.Context())
 		if errors.Is(err, ErrGone) {
 			break
 		}
@@ -265,13 +265,13 @@ func TestDoorSilent(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.limit = 20 * time.Millisecond
-		if err := r.Put(t.Context(), notify.Line{Target: src, Text: text}); !errors.Is(err, ErrSilent) {
+		if err := r.Put(t.Context(), notify.Message{Target: src, Text: text}); !errors.Is(err, ErrSilent) {
 			t.Errorf("%d bytes: %v", len(text), err)
 		}
 		r.limit = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := r.Put(ctx, notify.Line{Target: src}); !errors.Is(err, context.Canceled) {
+		if err := r.Put(ctx, notify.Message{Target: src}); !errors.Is(err, context.Canceled) {
 			t.Errorf("when there is no time: %v", err)
 		}
 		r.Close()

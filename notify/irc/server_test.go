@@ -191,7 +191,7 @@ func inTime(t *testing.T, change func(*Settings), test func(t *testing.T, s *ser
 func (c *Client) say(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		if err := c.Put(t.Context(), notify.Line{Target: src, Text: text, Project: "src", Commits: 1}); err != nil {
+		if err := c.Put(t.Context(), notify.Message{Target: src, Text: text, Project: "src", Commits: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}

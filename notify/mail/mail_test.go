@@ -126,13 +126,13 @@ func TestSendmail(t *testing.T) {
 	script := filepath.Join(dir, "sendmail")
 	s, _ := Open("sendmail:"+script, Options{})
 	err := s.Send(context.Background(), newMail("a@b"))
-	if !notify.IsClosed(err) || s.Check(context.Background()) == nil {
+	if !notify.IsUnavailable(err) || s.Check(context.Background()) == nil {
 		t.Errorf("without the program: %v", err)
 	}
 	for status, refused := range map[int]bool{67: true, 68: true, 65: true, 75: false, 71: false, 1: false, 69: false} {
 		writeScript(t, script, fmt.Sprintf("echo no; exit %d", status))
 		err := s.Send(context.Background(), newMail("-oQ/tmp@b"))
-		if err == nil || notify.IsRefused(err) != refused || notify.IsClosed(err) {
+		if err == nil || notify.IsPermanent(err) != refused || notify.IsUnavailable(err) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
@@ -274,15 +274,15 @@ func TestSMTPErrors(t *testing.T) {
 		srv := newServer(t, test.b)
 		s, _ := Open("smtp://"+srv.addr, Options{})
 		err := s.Send(context.Background(), newMail("jane@example.org"))
-		if err == nil || notify.IsRefused(err) != test.refused || notify.IsClosed(err) != test.closed {
-			t.Errorf("%s: refused %v, closed %v: %v", test.name, notify.IsRefused(err), notify.IsClosed(err), err)
+		if err == nil || notify.IsPermanent(err) != test.refused || notify.IsUnavailable(err) != test.closed {
+			t.Errorf("%s: refused %v, closed %v: %v", test.name, notify.IsPermanent(err), notify.IsUnavailable(err), err)
 		}
 		s.Close()
 	}
 	l, _ := net.Listen("tcp", "127.0.0.1:0")
 	l.Close()
 	s, _ := Open("smtp://"+l.Addr().String(), Options{})
-	if err := s.Send(context.Background(), newMail("a@b")); !notify.IsClosed(err) {
+	if err := s.Send(context.Background(), newMail("a@b")); !notify.IsUnavailable(err) {
 		t.Errorf("no server: %v", err)
 	}
 	if err := s.Check(context.Background()); err == nil {
@@ -322,7 +322,7 @@ func TestHangUp(t *testing.T) {
 	srv := newServer(t, b)
 	s, _ := Open("smtp://"+srv.addr, Options{})
 	for _, to := range []string{"w0@b", "w1@b", "w2@b"} {
-		if err := s.Send(context.Background(), newMail(to)); (err != nil) != (to == "w1@b") || notify.IsClosed(err) {
+		if err := s.Send(context.Background(), newMail(to)); (err != nil) != (to == "w1@b") || notify.IsUnavailable(err) {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
@@ -355,7 +355,7 @@ func TestAuth(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("%s password: %v", password, err)
 		}
-		if err != nil && !notify.IsClosed(s.Send(context.Background(), newMail("a@b"))) {
+		if err != nil && !notify.IsUnavailable(s.Send(context.Background(), newMail("a@b"))) {
 			t.Errorf("%s password: mails are sent", password)
 		}
 	}
@@ -441,7 +441,7 @@ func TestStrangeServers(t *testing.T) {
 		},
 	} {
 		s, _ := Open("smtp://"+say(t, talk), Options{})
-		if err := s.Send(context.Background(), newMail("a@b")); !notify.IsClosed(err) {
+		if err := s.Send(context.Background(), newMail("a@b")); !notify.IsUnavailable(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

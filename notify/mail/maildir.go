@@ -32,7 +32,7 @@ func (d *maildir) Send(_ context.Context, m *notify.Mail) error {
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return &notify.Closed{Err: fmt.Errorf("%s: %w", d, err)}
+		return &notify.UnavailableError{Err: fmt.Errorf("%s: %w", d, err)}
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 	size := int64(len(data))
 	stdin, err := wholeFile(data)
 	if err != nil {
-		return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
+		return &notify.UnavailableError{Err: fmt.Errorf("%s: %w", s, err)}
 	}
 	defer stdin.Close()
 	cmd.Stdin = stdin
@@ -68,21 +68,21 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 	}
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
+		return &notify.UnavailableError{Err: fmt.Errorf("%s: %w", s, err)}
 	}
 	err = fmt.Errorf("%s: recipient %s: %w%s", s, m.Recipient, err, said(output))
 	if code := exit.ExitCode(); code >= 0 && code <= signalled {
 		if why, ok := permanent[exit.ExitCode()]; ok {
-			return &notify.Refused{Err: fmt.Errorf("%w (%s)", err, why)}
+			return &notify.PermanentError{Err: fmt.Errorf("%w (%s)", err, why)}
 		}
 		return err
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = &notify.Closed{Err: fmt.Errorf("%w: it took longer than %s", err, s.limit)} // as every mail would
+		err = &notify.UnavailableError{Err: fmt.Errorf("%w: it took longer than %s", err, s.limit)} // as every mail would
 	}
 	// Parent and child share the offset of the file.
 	if at, seekErr := stdin.Seek(0, io.SeekCurrent); seekErr != nil || at >= size {
-		return &notify.Unknown{Err: err}
+		return &notify.UnconfirmedError{Err: err}
 	}
 	return err
 }

@@ -145,23 +145,23 @@ func (s *smtpSender) setConn(conn *boundedConn) {
 func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 	if s.client == nil {
 		if err := s.connect(ctx); err != nil {
-			return &notify.Closed{Err: fmt.Errorf("%s: %w", s, err)}
+			return &notify.UnavailableError{Err: fmt.Errorf("%s: %w", s, err)}
 		}
 	}
 	opts := &smtp.MailOptions{UTF8: !isASCII(m.Sender + m.Recipient)}
 	if ok, _ := s.client.Extension("SMTPUTF8"); opts.UTF8 && !ok {
-		return &notify.Refused{Err: fmt.Errorf("%s: can't take an address that is not ASCII (SMTPUTF8)", s)}
+		return &notify.PermanentError{Err: fmt.Errorf("%s: can't take an address that is not ASCII (SMTPUTF8)", s)}
 	}
 	if err := s.client.Mail(m.Sender, opts); err != nil {
 		// Whoever refuses the sender refuses it for every mail.
 		err = s.failed("sender "+m.Sender, err)
-		var refused *notify.Refused
+		var refused *notify.PermanentError
 		if errors.As(err, &refused) {
 			s.drop()
 			err = refused.Err
 		}
 		if s.client == nil { // dropped
-			return &notify.Closed{Err: err}
+			return &notify.UnavailableError{Err: err}
 		}
 		return err
 	}
@@ -193,7 +193,7 @@ func (s *smtpSender) deliver(m *notify.Mail) error {
 	var reply *smtp.SMTPError
 	isAnswer := errors.As(err, &reply) && reply.Code >= 400 && reply.Code <= 599
 	if err = s.failed(what, err); isSent && !isAnswer {
-		return &notify.Unknown{Err: err}
+		return &notify.UnconfirmedError{Err: err}
 	}
 	return err
 }
@@ -207,7 +207,7 @@ func (s *smtpSender) failed(what string, err error) error {
 		s.drop()
 		err = fmt.Errorf("%s: %s: %w", s, what, err)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return &notify.Closed{Err: err} // every mail would wait as long
+			return &notify.UnavailableError{Err: err} // every mail would wait as long
 		}
 		return err // it may be this mail that the server can't bear
 	}
@@ -215,11 +215,11 @@ func (s *smtpSender) failed(what string, err error) error {
 	switch {
 	case reply.Code < 400 || reply.Code > 599: // an answer to something else
 		s.drop()
-		return &notify.Closed{Err: fmt.Errorf("%w, which is out of step", err)}
+		return &notify.UnavailableError{Err: fmt.Errorf("%w, which is out of step", err)}
 	case reply.Code == 421: // RFC 5321, section 3.8: the server is closing
 		s.drop()
 	case reply.Code >= 500:
-		return &notify.Refused{Err: err}
+		return &notify.PermanentError{Err: err}
 	}
 	return err
 }

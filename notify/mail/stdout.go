@@ -16,7 +16,7 @@ func (s *stdout) String() string { return "stdout:" }
 // Send implements notify.Sender.
 func (s *stdout) Send(_ context.Context, m *notify.Mail) error {
 	if _, err := fmt.Fprintf(s.w, "%s\n", unixLines(m.Data)); err != nil {
-		return &notify.Closed{Err: fmt.Errorf("standard output: %w", err)}
+		return &notify.UnavailableError{Err: fmt.Errorf("standard output: %w", err)}
 	}
 	return nil
 }

@@ -60,8 +60,8 @@ func TestNoAnswer(t *testing.T) {
 	} {
 		s, _ := Open("smtp://"+say(t, talk(test.after)), Options{})
 		err := s.Send(context.Background(), newMail("a@b"))
-		if err == nil || notify.IsUnknown(err) != test.unknown || notify.IsRefused(err) != test.refused || notify.IsClosed(err) != test.closed {
-			t.Errorf("%s: unknown %v, refused %v, closed %v: %v", test.name, notify.IsUnknown(err), notify.IsRefused(err), notify.IsClosed(err), err)
+		if err == nil || notify.IsUnconfirmed(err) != test.unknown || notify.IsPermanent(err) != test.refused || notify.IsUnavailable(err) != test.closed {
+			t.Errorf("%s: unknown %v, refused %v, closed %v: %v", test.name, notify.IsUnconfirmed(err), notify.IsPermanent(err), notify.IsUnavailable(err), err)
 		}
 	}
 	// Before the dot, or without DATA, nothing can have been taken.
@@ -72,7 +72,7 @@ func TestNoAnswer(t *testing.T) {
 		},
 	} {
 		s, _ := Open("smtp://"+say(t, talk), Options{})
-		if err := s.Send(context.Background(), newMail("a@b")); err == nil || notify.IsUnknown(err) {
+		if err := s.Send(context.Background(), newMail("a@b")); err == nil || notify.IsUnconfirmed(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestNoAnswerCancelled(t *testing.T) {
 	s, _ := Open("smtp://"+say(t, talk(func(net.Conn) { cancel(); <-ended })), Options{})
 	err := s.Send(ctx, newMail("a@b"))
 	close(ended)
-	if !notify.IsUnknown(err) {
+	if !notify.IsUnconfirmed(err) {
 		t.Errorf("%v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestSendmailKilled(t *testing.T) {
 		{"cat >/dev/null; exit 67", false},
 	} {
 		writeScript(t, script, test.script)
-		if err := s.Send(context.Background(), newMail("a@b")); err == nil || notify.IsUnknown(err) != test.unknown {
+		if err := s.Send(context.Background(), newMail("a@b")); err == nil || notify.IsUnconfirmed(err) != test.unknown {
 			t.Errorf("%s: %v", test.script, err)
 		}
 	}
@@ -121,7 +121,7 @@ func TestSendmailHangs(t *testing.T) {
 		writeScript(t, script, read+"; sleep 60 & echo $! >"+pids+"; wait")
 		begun := time.Now()
 		err := s.Send(context.Background(), newMail("a@b"))
-		if !notify.IsClosed(err) || notify.IsUnknown(err) != unknown || time.Since(begun) > 30*time.Second {
+		if !notify.IsUnavailable(err) || notify.IsUnconfirmed(err) != unknown || time.Since(begun) > 30*time.Second {
 			t.Errorf("%s: after %s: %v", read, time.Since(begun), err)
 		}
 		var pid int

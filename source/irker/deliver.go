@@ -47,12 +47,12 @@ func (v *serving) deliver(ctx context.Context, notices []notice, tell func()) {
 // keep keeps the lines of notices, where it can in one go, and takes them out of
 // the notices. Those that are left may be kept later; err is why they are not.
 func (v *serving) keep(ctx context.Context, notices []notice) (err error) {
-	var all []notify.Line
+	var all []notify.Message
 	for i := range notices {
 		all = append(all, notices[i].lines...)
 	}
 	err = v.put(ctx, all)
-	if !notify.IsRefused(err) {
+	if !notify.IsPermanent(err) {
 		for i := range notices {
 			notices[i].kept(err)
 		}
@@ -81,15 +81,15 @@ func (n *notice) kept(err error) {
 // notice can't, ever: a target of which there is one too many is skipped. The
 // error is why lines are left.
 func (v *serving) keepEach(ctx context.Context, n *notice) (failed error) {
-	var left []notify.Line
+	var left []notify.Message
 	var refused error
 	kept := false
 	for _, line := range n.lines {
-		err := v.put(ctx, []notify.Line{line})
+		err := v.put(ctx, []notify.Message{line})
 		switch {
 		case err == nil:
 			kept = true
-		case notify.IsRefused(err):
+		case notify.IsPermanent(err):
 			v.trouble.warn("irker: a notice is passed over", "target", shown(line.Target), "err", err)
 			n.refused = append(n.refused, text.Shorten(shown(line.Target), longestShown))
 			refused = err
@@ -105,7 +105,7 @@ func (v *serving) keepEach(ctx context.Context, n *notice) (failed error) {
 }
 
 // put keeps lines, also when ctx has ended.
-func (v *serving) put(ctx context.Context, lines []notify.Line) error {
+func (v *serving) put(ctx context.Context, lines []notify.Message) error {
 	if len(lines) == 0 {
 		return nil
 	}

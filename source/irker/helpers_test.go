@@ -16,20 +16,20 @@ import (
 
 	"vext/internal/testkit"
 	"vext/notify"
-	"vext/notify/outlettest"
+	"vext/notify/outboxtest"
 )
 
 // An outlet keeps lines in memory.
 type outlet struct {
-	outlettest.Memory
+	outboxtest.Memory
 	mu    sync.Mutex
-	lines []notify.Line
+	lines []notify.Message
 	puts  int          // calls of Put, those that failed as well
 	fails func() error // called by Put
 	full  string       // a target of which there is one too many
 }
 
-func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
+func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if ctx.Err() != nil {
@@ -43,7 +43,7 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 	}
 	for _, line := range lines {
 		if o.full != "" && line.Target == o.full {
-			return &notify.Refused{Err: errTooMany}
+			return &notify.PermanentError{Err: errTooMany}
 		}
 	}
 	if err := o.Memory.Put(ctx, lines...); err != nil {
@@ -54,7 +54,7 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Line) error {
 }
 
 func TestOutlet(t *testing.T) {
-	outlettest.Test(t, func(*testing.T) outlettest.Case {
+	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
 		o := new(outlet)
 		return o.Case(o)
 	})

@@ -26,7 +26,7 @@ import (
 
 // A Server hands notices to Outlet, for as long as it takes.
 type Server struct {
-	Outlet notify.Outlet
+	Outlet notify.Outbox
 	// Format makes the text of a request that has none, of its commit.
 	Format func(Fields) (string, error)
 	// Clients are the networks that clients may come from; none stands for this

@@ -15,7 +15,7 @@ import (
 // A notice is a request as it is worked out: the lines that are still to be kept,
 // and what is known for its answer.
 type notice struct {
-	lines   []notify.Line
+	lines   []notify.Message
 	unread  []string // targets that can't be read, as shown returns them
 	refused []string // targets that may not be named, or of which there are too many, without their secrets
 	err     error    // why there are no lines
@@ -32,7 +32,7 @@ func (s *Server) read(data []byte) notice {
 	if err != nil {
 		return n
 	}
-	var line notify.Line
+	var line notify.Message
 	if line, n.err = s.line(r); n.err != nil {
 		return n
 	}
@@ -55,15 +55,15 @@ func (s *Server) read(data []byte) notice {
 }
 
 // line returns what is to be told of a request, without a target.
-func (s *Server) line(r request) (notify.Line, error) {
+func (s *Server) line(r request) (notify.Message, error) {
 	if r.made == nil {
-		return notify.Line{Text: r.text}, nil
+		return notify.Message{Text: r.text}, nil
 	}
 	words, err := s.Format(*r.made)
 	if err != nil {
-		return notify.Line{}, fmt.Errorf("make the line of commit %q: %w", text.Shorten(r.made.Commit, longestShown), err)
+		return notify.Message{}, fmt.Errorf("make the line of commit %q: %w", text.Shorten(r.made.Commit, longestShown), err)
 	}
-	return notify.Line{Text: words, Project: r.made.Project, Commits: 1}, nil
+	return notify.Message{Text: words, Project: r.made.Project, Commits: 1}, nil
 }
 
 // shown returns what may be seen of a URL that can't be read: not what could be

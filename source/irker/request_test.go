@@ -210,7 +210,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-func wantLine(t *testing.T, line notify.Line) {
+func wantLine(t *testing.T, line notify.Message) {
 	t.Helper()
 	if again, err := target.Parse(line.Target); err != nil || again.URL() != line.Target {
 		t.Errorf("the target %q, %v", line.Target, err)

@@ -1,6 +1,6 @@
-// Package outlettest tests that implementations of notify.Outlet keep its contract. It
-// also has an Outlet in memory, for the tests of other packages.
-package outlettest
+// Package outboxtest tests that implementations of notify.Outbox keep its contract. It
+// also has an Outbox in memory, for the tests of other packages.
+package outboxtest
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 	"vext/notify"
 )
 
-// A Case is an Outlet with nothing in it, and what a server does behind it.
+// A Case is an Outbox with nothing in it, and what a server does behind it.
 type Case struct {
-	Outlet notify.Outlet
-	Send   func(key string)         // puts the line on the wire
+	Outbox notify.Outbox
+	Claim  func(key string)         // puts the line on the wire
 	Tell   func(key string)         // confirms it
 	Reject func(key, reason string) // says that it will never be told
 }
@@ -21,7 +21,7 @@ type Case struct {
 // src is the target of the suite's lines.
 const src = "irc://irc.example.org/#src"
 
-// Test tests that an Outlet does what notify.Outlet says. open opens a new one
+// Test tests that an Outbox does what notify.Outbox says. open opens a new one
 // for each part.
 func Test(t *testing.T, open func(t *testing.T) Case) {
 	for name, test := range map[string]func(*suite){
@@ -38,24 +38,24 @@ type suite struct {
 	Case
 }
 
-func line(key string) notify.Line {
-	return notify.Line{Target: src, Text: "text of " + key, Key: key, Reminder: true}
+func line(key string) notify.Message {
+	return notify.Message{Target: src, Text: "text of " + key, Key: key, Reminder: true}
 }
 
 func (s *suite) take(keys ...string) {
 	s.t.Helper()
-	var all []notify.Line
+	var all []notify.Message
 	for _, key := range keys {
 		all = append(all, line(key))
 	}
-	if err := s.Outlet.Put(s.ctx, all...); err != nil {
+	if err := s.Outbox.Put(s.ctx, all...); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 func (s *suite) wantWaiting(want ...string) {
 	s.t.Helper()
-	got, err := s.Outlet.Waiting(s.ctx)
+	got, err := s.Outbox.Pending(s.ctx)
 	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 		s.t.Errorf("waiting %q, %v; want %q", got, err, want)
 	}
@@ -64,7 +64,7 @@ func (s *suite) wantWaiting(want ...string) {
 // outcome returns what has become of a line.
 func (s *suite) outcome(key string) (o notify.Outcome, known bool) {
 	s.t.Helper()
-	all, err := s.Outlet.Outcomes(s.ctx, key, "nobody's")
+	all, err := s.Outbox.Outcomes(s.ctx, key, "nobody's")
 	if _, more := all["nobody's"]; err != nil || more {
 		s.t.Errorf("outcomes %+v, %v", all, err)
 	}
@@ -83,7 +83,7 @@ func (s *suite) wantUnknown(keys ...string) {
 
 func (s *suite) wantBack(want []string, keys ...string) {
 	s.t.Helper()
-	got, err := s.Outlet.Withdraw(s.ctx, keys...)
+	got, err := s.Outbox.Withdraw(s.ctx, keys...)
 	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 		s.t.Errorf("withdrawn %q, %v; want %q", got, err, want)
 	}
@@ -96,12 +96,12 @@ func (s *suite) put() {
 	s.take("a", "b", "a")
 	s.take("b")
 	s.wantWaiting("a", "b")
-	if o, known := s.outcome("a"); !known || o.Accepted.IsZero() || !o.Told.IsZero() || o.Refused != "" {
+	if o, known := s.outcome("a"); !known || o.Accepted.IsZero() || !o.Delivered.IsZero() || o.Rejected != "" {
 		s.t.Errorf("what waits: %+v, %v", o, known)
 	}
 	bad := line("d")
 	bad.Target = "irc://"
-	if err := s.Outlet.Put(s.ctx, line("c"), bad); err == nil {
+	if err := s.Outbox.Put(s.ctx, line("c"), bad); err == nil {
 		s.t.Error("a target that is none was taken")
 	}
 	s.wantWaiting("a", "b")
@@ -111,14 +111,14 @@ func (s *suite) put() {
 // What was told does not wait, can't be taken back, and is not taken again.
 func (s *suite) told() {
 	s.take("a", "b")
-	s.Send("a")
+	s.Claim("a")
 	s.wantWaiting("a", "b")
 	s.Tell("a")
 	s.wantWaiting("b")
 	s.wantBack(nil, "a")
 	s.take("a")
 	s.wantWaiting("b")
-	if o, known := s.outcome("a"); !known || o.Told.IsZero() || o.Refused != "" {
+	if o, known := s.outcome("a"); !known || o.Delivered.IsZero() || o.Rejected != "" {
 		s.t.Errorf("what was told: %+v, %v", o, known)
 	}
 }
@@ -127,13 +127,13 @@ func (s *suite) told() {
 // taken again.
 func (s *suite) rejected() {
 	s.take("a", "b")
-	s.Send("a")
+	s.Claim("a")
 	s.Reject("a", "the line is too long")
 	s.wantWaiting("b")
 	s.wantBack(nil, "a")
 	s.take("a")
 	s.wantWaiting("b")
-	if o, known := s.outcome("a"); !known || !o.Told.IsZero() || o.Refused != "the line is too long" {
+	if o, known := s.outcome("a"); !known || !o.Delivered.IsZero() || o.Rejected != "the line is too long" {
 		s.t.Errorf("what was rejected: %+v, %v", o, known)
 	}
 }
@@ -142,7 +142,7 @@ func (s *suite) rejected() {
 // can't be taken back.
 func (s *suite) withdraw() {
 	s.take("a", "b", "c")
-	s.Send("a")
+	s.Claim("a")
 	s.wantBack([]string{"b"}, "a", "b", "nobody's")
 	s.wantBack(nil)
 	s.wantUnknown("b")
@@ -154,11 +154,11 @@ func (s *suite) withdraw() {
 // What was told or rejected and is forgotten can be put again.
 func (s *suite) forget() {
 	s.take("a", "b")
-	s.Send("a")
+	s.Claim("a")
 	s.Tell("a")
-	s.Send("b")
+	s.Claim("b")
 	s.Reject("b", "no")
-	if err := s.Outlet.Forget(s.ctx, "a", "b", "nobody's"); err != nil {
+	if err := s.Outbox.Forget(s.ctx, "a", "b", "nobody's"); err != nil {
 		s.t.Error(err)
 	}
 	s.wantUnknown("a", "b")
@@ -168,7 +168,7 @@ func (s *suite) forget() {
 
 // A line without a key is in no answer.
 func (s *suite) withoutKey() {
-	if err := s.Outlet.Put(s.ctx, notify.Line{Target: src, Text: "x"}, notify.Line{Target: src, Text: "y"}); err != nil {
+	if err := s.Outbox.Put(s.ctx, notify.Message{Target: src, Text: "x"}, notify.Message{Target: src, Text: "y"}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.wantWaiting()
@@ -180,7 +180,7 @@ func (s *suite) withoutKey() {
 func (s *suite) ended() {
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
-	if err := s.Outlet.Put(ended, line("a")); err == nil {
+	if err := s.Outbox.Put(ended, line("a")); err == nil {
 		s.wantWaiting("a")
 	}
 }

@@ -1,4 +1,4 @@
-package outlettest
+package outboxtest
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"vext/notify"
 )
 
-// A Memory is an Outlet that keeps lines in memory, and delivers none. The zero value
+// A Memory is an Outbox that keeps lines in memory, and delivers none. The zero value
 // is ready for use; it is safe for use by many goroutines.
 type Memory struct {
 	mu    sync.Mutex
@@ -19,12 +19,12 @@ type Memory struct {
 
 // A held is a line that was taken, and not forgotten.
 type held struct {
-	notify.Line
+	notify.Message
 	notify.Outcome
 	onWire bool
 }
 
-func (h *held) isOpen() bool { return h.Told.IsZero() && h.Refused == "" }
+func (h *held) isOpen() bool { return h.Delivered.IsZero() && h.Rejected == "" }
 
 // taken is the time at which a Memory says that it accepted or delivered a line.
 var taken = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -34,8 +34,8 @@ func (m *Memory) index(key string) int {
 	return slices.IndexFunc(m.lines, func(h held) bool { return key != "" && h.Key == key })
 }
 
-// Put implements notify.Outlet.
-func (m *Memory) Put(ctx context.Context, lines ...notify.Line) error {
+// Put implements notify.Outbox.
+func (m *Memory) Put(ctx context.Context, lines ...notify.Message) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -48,13 +48,13 @@ func (m *Memory) Put(ctx context.Context, lines ...notify.Line) error {
 	}
 	for _, l := range lines {
 		if m.index(l.Key) < 0 {
-			m.lines = append(m.lines, held{Line: l, Outcome: notify.Outcome{Accepted: taken}})
+			m.lines = append(m.lines, held{Message: l, Outcome: notify.Outcome{Accepted: taken}})
 		}
 	}
 	return nil
 }
 
-// Outcomes implements notify.Outlet.
+// Outcomes implements notify.Outbox.
 func (m *Memory) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,8 +67,8 @@ func (m *Memory) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 	return known, nil
 }
 
-// Waiting implements notify.Outlet.
-func (m *Memory) Waiting(context.Context) ([]string, error) {
+// Pending implements notify.Outbox.
+func (m *Memory) Pending(context.Context) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var keys []string
@@ -80,7 +80,7 @@ func (m *Memory) Waiting(context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// Withdraw implements notify.Outlet.
+// Withdraw implements notify.Outbox.
 func (m *Memory) Withdraw(_ context.Context, keys ...string) (back []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +93,7 @@ func (m *Memory) Withdraw(_ context.Context, keys ...string) (back []string, err
 	return back, nil
 }
 
-// Forget implements notify.Outlet.
+// Forget implements notify.Outbox.
 func (m *Memory) Forget(_ context.Context, keys ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,10 +109,10 @@ func (m *Memory) Forget(_ context.Context, keys ...string) error {
 func (m *Memory) Send(key string) { m.change(key, func(h *held) { h.onWire = true }) }
 
 // Tell confirms a line.
-func (m *Memory) Tell(key string) { m.change(key, func(h *held) { h.Told = taken }) }
+func (m *Memory) Tell(key string) { m.change(key, func(h *held) { h.Delivered = taken }) }
 
 // Reject says that a line will never be told.
-func (m *Memory) Reject(key, reason string) { m.change(key, func(h *held) { h.Refused = reason }) }
+func (m *Memory) Reject(key, reason string) { m.change(key, func(h *held) { h.Rejected = reason }) }
 
 func (m *Memory) change(key string, change func(*held)) {
 	m.mu.Lock()
@@ -120,5 +120,5 @@ func (m *Memory) change(key string, change func(*held)) {
 	change(&m.lines[m.index(key)])
 }
 
-// Case returns what Test wants of an Outlet that is m, or is made of it.
-func (m *Memory) Case(outlet notify.Outlet) Case { return Case{outlet, m.Send, m.Tell, m.Reject} }
+// Case returns what Test wants of an Outbox that is m, or is made of it.
+func (m *Memory) Case(outlet notify.Outbox) Case { return Case{outlet, m.Send, m.Tell, m.Reject} }

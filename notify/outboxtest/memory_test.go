@@ -1,4 +1,4 @@
-package outlettest
+package outboxtest
 
 import "testing"
 

@@ -1,0 +1,68 @@
+package notify
+
+import (
+	"context"
+	"time"
+)
+
+// A Message is text for one recipient on IRC, a channel or a person, on its way out.
+type Message struct {
+	Target  string // a URL as target.Parse takes it
+	Text    string // each line is delivered as one message, in order; empty to join a channel only
+	Project string // whose commits are counted when a backlog is summed up; may be empty
+	Commits int    // how many commits the text announces, for that count; 0 for none
+	Key     string // for deduplication and Outcomes; empty when neither is needed
+
+	Since    time.Time // when it arrived, if before it is put; zero for now
+	Reminder bool      // never summed up, however long it has been pending
+}
+
+// An Outcome is what became of a message that has a key.
+type Outcome struct {
+	Accepted  time.Time // when the outbox took it
+	Delivered time.Time // when the server confirmed it; zero when it has not
+	Rejected  string    // why it will never be delivered; "" when it may
+	LastError string    // why it has not been delivered yet; "" when nothing is known
+}
+
+// An Outbox delivers messages to IRC. What Put has taken survives a crash and is
+// retried until it is delivered or rejected, in order for each target. It is safe for
+// use by many goroutines.
+type Outbox interface {
+	// Put returns nil when all messages are on disk. A message whose key is known is
+	// ignored: it was put before. After an error, which is about the machine or an
+	// invalid target, none was taken.
+	Put(ctx context.Context, messages ...Message) error
+	// Outcomes returns what became of the messages with these keys, without those
+	// that are not known.
+	Outcomes(ctx context.Context, keys ...string) (map[string]Outcome, error)
+	// Pending returns the keys of all messages that have been neither delivered nor
+	// rejected.
+	Pending(ctx context.Context) ([]string, error)
+	// Withdraw removes messages, with their keys, that are not delivered, rejected or
+	// in flight, and returns the keys of those that it removed.
+	Withdraw(ctx context.Context, keys ...string) ([]string, error)
+	// Forget removes keys, so that Outcomes does not return them any more. A pending
+	// message is delivered all the same.
+	Forget(ctx context.Context, keys ...string) error
+}
+
+// A FailingOutbox is an Outbox of which every call fails with Err.
+type FailingOutbox struct{ Err error }
+
+// Put implements Outbox.
+func (u FailingOutbox) Put(context.Context, ...Message) error { return u.Err }
+
+// Outcomes implements Outbox.
+func (u FailingOutbox) Outcomes(context.Context, ...string) (map[string]Outcome, error) {
+	return nil, u.Err
+}
+
+// Pending implements Outbox.
+func (u FailingOutbox) Pending(context.Context) ([]string, error) { return nil, u.Err }
+
+// Withdraw implements Outbox.
+func (u FailingOutbox) Withdraw(context.Context, ...string) ([]string, error) { return nil, u.Err }
+
+// Forget implements Outbox.
+func (u FailingOutbox) Forget(context.Context, ...string) error { return u.Err }
