@@ -46,6 +46,7 @@ type app struct {
 	stateID                    string // that the state directory must have since vext serve began; "" for any
 
 	loaded *config.Config  // the configuration, where it was read before
+	hints  []string        // on the configuration, for the end of the command
 	caller *control.Caller // who asked for the command by the control socket; nil for all others
 }
 
@@ -83,6 +84,7 @@ func (a *app) load() (*config.Config, error) {
 	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
 		return nil, hinted{fmt.Errorf("%s: reminders.trailers: %w", c.Path, err), "see vext.toml(5)"}
 	}
+	a.hints = c.Hints
 	return c, nil
 }
 
@@ -249,7 +251,7 @@ func policy(c *config.Config) queue.Policy {
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
 		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,
-		Routes: recipients(c),
+		Routes: routes(c),
 	}
 }
 
@@ -284,7 +286,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 		err = reminder.TryTemplates(words)
 	}
 	if err == nil {
-		_, err = announce.NewWords(words, noticeRules(c))
+		_, err = announce.NewWords(words, announceRules(c))
 	}
 	if err != nil {
 		return nil, hinted{err, "see the key templates in vext.toml(5)"}
@@ -307,7 +309,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 	}
 	return &reminder.Service{
 		Queue: q, Inflow: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
-		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Notices) > 0),
+		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
 		Operator:    c.Operator, Host: host, Vext: a.begins(q.State, c), OnHost: worksFor(c), Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Log: log, Progress: a.progress,
 	}, nil

@@ -111,6 +111,9 @@ func (a *app) followOnce(ctx context.Context, c *config.Config, repositories []f
 		return err
 	}
 	reports := f.Follow(ctx, repositories, insist)
+	if !slices.ContainsFunc(reports, func(r follow.Report) bool { return r.New > 0 || r.Err != nil }) {
+		a.hints = nil // cron would mail them
+	}
 	errs := []error{printReports(a.stdout, a.stderr, reports, q)}
 	if c.Follow.Run {
 		s, err := a.serviceFor(q, c)

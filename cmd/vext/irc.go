@@ -157,10 +157,10 @@ func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, n := range c.Notices {
+	for _, n := range c.Announce {
 		client.Keep = append(client.Keep, n.To...)
 	}
-	for _, r := range c.Recipients {
+	for _, r := range c.Routes {
 		client.Keep = append(client.Keep, slices.DeleteFunc(slices.Clone(r.To), func(to string) bool { return to == config.ByMail })...)
 	}
 	return client, outbox, nil

@@ -127,7 +127,7 @@ func outboxOf(state string, log *slog.Logger) (o ircOutlet, done func() error, e
 // remindsOnIRC reports whether a reminder may go to IRC, or one may wait there
 // since the configuration was another.
 func remindsOnIRC(c *config.Config, state string) bool {
-	for _, r := range c.Recipients {
+	for _, r := range c.Routes {
 		if len(r.To) > 1 || len(r.To) == 1 && r.To[0] != config.ByMail {
 			return true
 		}

@@ -58,7 +58,7 @@ func waitingForIRC(t *testing.T, settings string) (a *app, state string) {
 	const hash = "0123456789abcdef0123456789abcdef01234567"
 	for name, text := range map[string]string{
 		"vext.toml": settings + "[reminders]\nallow = [\"*@example.org\"]\n[mail]\nfrom = \"mfc@example.org\"\nvia = \"maildir:" + filepath.Join(dir, "mail") + "\"\n" +
-			"[[recipient]]\nto = [\"irc://127.0.0.1:1/src\"]\n",
+			"[[route]]\nto = [\"irc://127.0.0.1:1/src\"]\n",
 		"state/queue/20261120/a@example.org": "From: Jane <jane@example.org>\nMessage-ID: <a@example.org>\nX-Git-Repository: src\nX-Git-Refname: refs/heads/main\n\n" +
 			"commit " + hash + "\nAuthor: Jane <jane@example.org>\nCommit: Jane <jane@example.org>\nCommitDate: 2026-11-06 09:00:00 +0000\n\n    foo: fix bar\n\n    MFC after: 2 weeks\n",
 		"state/history/2026.jsonl": `{"time":"2026-11-06T12:00:00Z","event":"queued","name":"a@example.org","address":"jane@example.org","repository":"src","branch":"main","revision":"` + hash + `","key":"src ` + hash + `","due":"20261120"}` + "\n" +

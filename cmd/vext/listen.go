@@ -44,12 +44,12 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 	if all := repositories(c); len(all) > 0 {
 		tasks = append(tasks, func(ctx context.Context) error { return a.followAlways(ctx, c, all, log) })
 	}
-	words, err := noticeWords(c)
+	words, err := announceWords(c)
 	if err != nil {
 		return nil, nil, err
 	}
 	notices := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
-		return a.openNotices(c, q, words, client, log)
+		return a.openAnnounce(c, q, words, client, log)
 	}
 	irkerToo := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
 		return a.openIrker(c, q, client, log, irkerLine(words))

@@ -60,6 +60,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	strictCompletion(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	err = a.forCommitter(err)
+	if cmd != nil && !cmd.Hidden { // a hook, or a shell that completes
+		for _, hint := range a.hints {
+			fmt.Fprintf(stderr, "vext: hint: %s\n", printable(hint))
+		}
+	}
 	var code exitCode
 	var usage usageError
 	switch {

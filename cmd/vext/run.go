@@ -55,12 +55,16 @@ every minute; two at once do no harm.`,
 					return hinted{err, "it takes too long; see what that process waits for, and end it if it hangs"}
 				}
 				// The other one does the work.
+				a.hints = nil
 				fmt.Fprintf(a.stderr, "vext: hint: %v; it does the work\n", err)
 				return nil
 			}
 			_, watched := terminal(a.stdout)
 			if !quiet && (watched || !sum.Empty()) {
 				fmt.Fprintln(summaryWriter(a, s), sum)
+			}
+			if !watched && sum.Empty() {
+				a.hints = nil // cron would mail them
 			}
 			if sum.SetAside > 0 {
 				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed says why; "+reminder.FailedAdvice(sum.Unclear, sum.SetAside))

@@ -51,6 +51,10 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			log := a.log(slog.LevelInfo)
+			for _, hint := range a.hints {
+				log.Warn("old name in the configuration", "hint", hint)
+			}
+			a.hints = nil
 			if err := a.keepState(q, log); err != nil {
 				return err
 			}

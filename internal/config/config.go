@@ -3,7 +3,6 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -39,18 +38,19 @@ type Config struct {
 	Hooks        []Hook       `toml:"hook"`
 	Repositories []Repository `toml:"repository"`
 
-	IRC        IRC         `toml:"irc"`
-	Networks   []Network   `toml:"network"`
-	Irker      Irker       `toml:"irker"`
-	Notices    []Notice    `toml:"notice"`
-	Recipients []Recipient `toml:"recipient"`
+	IRC      IRC        `toml:"irc"`
+	Networks []Network  `toml:"network"`
+	Irker    Irker      `toml:"irker"`
+	Announce []Announce `toml:"announce"`
+	Routes   []Route    `toml:"route"`
 
 	Control    Control        `toml:"control"`
 	UsersTable map[string]any `toml:"users"`
 	Users      Users          `toml:"-"` // what UsersTable says
 
-	Path string         `toml:"-"` // the file it was read from, "" for the defaults
-	Zone *time.Location `toml:"-"`
+	Path  string         `toml:"-"` // the file it was read from, "" for the defaults
+	Hints []string       `toml:"-"` // on old names in the file
+	Zone  *time.Location `toml:"-"`
 }
 
 // Reminders says which commits are reminded of, and to whom.
@@ -119,6 +119,9 @@ func Load(path string, branches []string) (*Config, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		c.Path = path
+		for i := range c.Hints {
+			c.Hints[i] = path + ": " + c.Hints[i]
+		}
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", cmp.Or(path, "the defaults"), err)
@@ -148,8 +151,9 @@ func Usual() string {
 // decode reads the file's text. An unknown key is an error that names its
 // line; where the key belongs elsewhere, the error says so.
 func (c *Config) decode(data []byte) error {
-	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
-	err := decoder.Decode(c)
+	text, hints := withNewNames(string(data))
+	c.Hints = hints
+	err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(c)
 	var strict *toml.StrictMissingError
 	var syntax *toml.DecodeError
 	switch {
@@ -192,12 +196,12 @@ var places = map[string]string{
 	"max_silence": "[[hook]], [[repository]], [mail-in] or [lmtp]",
 	"secret":      "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
 	"url": "[[repository]] or [[network]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
-	"first_parent": "[[repository]]", "committers": "[[repository]] or [[recipient]]", "domain": "[[repository]] or [control]", "socket": "[control]",
+	"first_parent": "[[repository]]", "committers": "[[repository]] or [[route]]", "domain": "[[repository]] or [control]", "socket": "[control]",
 	"nick": ircTables, "realname": ircTables, "command": ircTables, "burst": ircTables, "rate": ircTables,
 	"backlog_lines": ircTables, "backlog_age": ircTables, "connections": ircTables, "proxy": ircTables,
 	"ca": ircTables, "certificate": ircTables, "key": ircTables, "sasl": ircTables, "account": ircTables,
 	"nickserv": ircTables, "server_password": ircTables, "server_password_file": ircTables,
-	"to": "[[notice]] or [[recipient]]", "template": "[[notice]]", "colors": "[[notice]], [irc] or [[network]]", "most": "[[notice]]",
+	"to": "[[announce]] or [[route]]", "template": "[[announce]]", "colors": "[[announce]], [irc] or [[network]]", "max_commits": "[[announce]]",
 }
 
 const ircTables = "[irc] or [[network]]"

@@ -58,25 +58,25 @@ type Irker struct {
 	Allow  []string `toml:"allow"`  // networks of clients, and patterns of targets
 }
 
-// A Notice says which commits are told where, as they arrive.
-type Notice struct {
+// An Announce says which commits are announced where, as they arrive.
+type Announce struct {
 	Repositories []string `toml:"repositories"`
 	Branches     []string `toml:"branches"`
 	To           []string `toml:"to"`
-	Template     string   `toml:"template"` // of a line; "" for notice.txt
-	Colors       string   `toml:"colors"`   // mirc, ansi or none
-	Most         *int     `toml:"most"`     // commits of one push told one by one
+	Template     string   `toml:"template"`    // of a line; "" for notice.txt
+	Colors       string   `toml:"colors"`      // mirc, ansi or none
+	MaxCommits   *int     `toml:"max_commits"` // of one push with a line each
 }
 
-// A Recipient says which way reminders go.
-type Recipient struct {
+// A Route says where the reminders of some commits go.
+type Route struct {
 	Committers   []string `toml:"committers"`
 	Repositories []string `toml:"repositories"`
 	Branches     []string `toml:"branches"`
 	To           []string `toml:"to"` // "mail", URLs of targets
 }
 
-// ByMail is how `to` of a Recipient names the mail.
+// ByMail is how `to` of a Route names the mail to the committer.
 const ByMail = "mail"
 
 // Colors that lines can have.
@@ -112,16 +112,17 @@ func (c *Config) checkIRC() error {
 	if _, err := c.Irker.Address(); err != nil {
 		return err
 	}
-	for i := range c.Notices {
-		if err := c.Notices[i].check(i); err != nil {
+	for i := range c.Announce {
+		if err := c.Announce[i].check(i); err != nil {
 			return err
 		}
 	}
-	for i, r := range c.Recipients {
-		if err := checkTargets(fmt.Sprintf("recipient %d", i+1), r.To, ByMail); err != nil {
+	for i, r := range c.Routes {
+		where := fmt.Sprintf("route %d", i+1)
+		if err := checkTargets(where, r.To, ByMail); err != nil {
 			return err
 		}
-		if err := checkAddresses(fmt.Sprintf("recipient %d", i+1), r.Committers); err != nil {
+		if err := checkAddresses(where, r.Committers); err != nil {
 			return err
 		}
 	}
@@ -294,17 +295,17 @@ func (i *Irker) Allowed() (clients []netip.Prefix, targets []string, err error) 
 	return clients, targets, nil
 }
 
-func (n *Notice) check(i int) error {
-	where := fmt.Sprintf("notice %d", i+1)
-	switch n.Colors {
+func (a *Announce) check(i int) error {
+	where := fmt.Sprintf("announce %d", i+1)
+	switch a.Colors {
 	case "", NoColors, MIRCColors, ANSIColors:
 	default:
-		return fmt.Errorf("%s: colors: %q is none of \"mirc\", \"ansi\" and \"none\"", where, n.Colors)
+		return fmt.Errorf("%s: colors: %q is none of \"mirc\", \"ansi\" and \"none\"", where, a.Colors)
 	}
-	if n.Most != nil && *n.Most < 0 {
-		return fmt.Errorf("%s: most: at least 0, not %d", where, *n.Most)
+	if a.MaxCommits != nil && *a.MaxCommits < 0 {
+		return fmt.Errorf("%s: max_commits: at least 0, not %d", where, *a.MaxCommits)
 	}
-	return checkTargets(where, n.To, "")
+	return checkTargets(where, a.To, "")
 }
 
 // checkTargets looks for targets that are none. other is a word that may stand

@@ -37,12 +37,12 @@ sasl = "none"
 listen = "0.0.0.0:6659"
 allow = ["192.0.2.0/24", "127.0.0.1", "::1", "irc://irc.example.org/*", "ircs://irc.example.org/#src*"]
 
-[[notice]]
+[[announce]]
 to = ["ircs://irc.example.org/src"]
 colors = "mirc"
-most = 0
+max_commits = 0
 
-[[recipient]]
+[[route]]
 committers = ["*@example.org"]
 to = ["mail", "irc://irc.example.org/jane,isnick"]
 `)
@@ -107,13 +107,13 @@ func TestIRCErrors(t *testing.T) {
 		{"[irker]\nlisten = \":6659\"", "could be reached by others"},
 		{"[irker]\nlisten = \"192.0.2.1:6659\"\nallow = [\"irc://a/*\"]", "could be reached by others"},
 		{"[irker]\nallow = [\"example.org\"]", "neither a network"},
-		{"[[notice]]\nrepositories = [\"src\"]", "notice 1: to is missing"},
-		{"[[notice]]\nto = [\"mail\"]", "notice 1: to: target"},
-		{"[[notice]]\nto = [\"irc://a/b\"]\ncolors = \"red\"", "notice 1: colors"},
-		{"[[notice]]\nto = [\"irc://a/b\"]\nmost = -1", "notice 1: most"},
-		{"[[recipient]]\nto = []", "recipient 1: to is missing"},
-		{"[[recipient]]\nto = [\"irc://a\"]", "recipient 1: to: target"},
-		{"[[recipient]]\nto = [\"mail\"]\ncommitters = [\"jane\"]", "recipient 1: \"jane\" matches no address"},
+		{"[[announce]]\nrepositories = [\"src\"]", "announce 1: to is missing"},
+		{"[[announce]]\nto = [\"mail\"]", "announce 1: to: target"},
+		{"[[announce]]\nto = [\"irc://a/b\"]\ncolors = \"red\"", "announce 1: colors"},
+		{"[[announce]]\nto = [\"irc://a/b\"]\nmax_commits = -1", "announce 1: max_commits"},
+		{"[[route]]\nto = []", "route 1: to is missing"},
+		{"[[route]]\nto = [\"irc://a\"]", "route 1: to: target"},
+		{"[[route]]\nto = [\"mail\"]\ncommitters = [\"jane\"]", "route 1: \"jane\" matches no address"},
 	} {
 		_, err := load(t, test.text)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

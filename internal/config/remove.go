@@ -27,6 +27,9 @@ func (e *Edit) RemoveRepository(name string) error {
 		want.Repositories = nil
 	}
 	is, err := after.Parse(nil)
+	if err == nil {
+		want.Hints = is.Hints // with other line numbers
+	}
 	if err != nil || !reflect.DeepEqual(is, &want) {
 		return fmt.Errorf("repository %s is not written as a table [[repository]] of its own; take it out by hand", name)
 	}

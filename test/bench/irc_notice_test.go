@@ -32,7 +32,7 @@ func BenchmarkIRCNoticeGoal100ms(b *testing.B) {
 	const warm, n = 5, 200
 	s := ircd.Start(b, ircd.Options{Kind: ircd.Inspircd})
 	ear := ircd.Record(b, s.Addr, nil, "", "ear", "#src")
-	bot := ircd.NewBot(b, quick+fmt.Sprintf("[[notice]]\nrepositories = [\"src\"]\nto = [%q]\n", channel(s.Addr, "src")))
+	bot := ircd.NewBot(b, quick+fmt.Sprintf("[[announce]]\nrepositories = [\"src\"]\nto = [%q]\n", channel(s.Addr, "src")))
 	for b.Loop() {
 		var took []time.Duration
 		for i := range warm + n {

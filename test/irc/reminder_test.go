@@ -29,7 +29,7 @@ MFC after:	1 week
 
 // toChannel sends all reminders to a channel.
 func toChannel(addr, more string) string {
-	return "[[recipient]]\nto = [" + more + "\"" + url(addr, "src") + "\"]\n"
+	return "[[route]]\nto = [" + more + "\"" + url(addr, "src") + "\"]\n"
 }
 
 // spool gives a mail to vext-filter.
@@ -168,7 +168,7 @@ func TestReminderRejected(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, served %v", name, serves), func(t *testing.T) {
 				t.Parallel()
 				s := ircd.NewScripted(t, ircd.Script{Messages: map[string]int{name: 417}})
-				b := ircd.NewBot(t, "[[recipient]]\nto = [\""+url(s.Addr, target)+"\"]\n")
+				b := ircd.NewBot(t, "[[route]]\nto = [\""+url(s.Addr, target)+"\"]\n")
 				if !serves {
 					b.Stop()
 				}

@@ -15,16 +15,16 @@ import (
 	"vext/templates"
 )
 
-// noticeRules returns the rules of the configuration.
-func noticeRules(c *config.Config) []announce.Rule {
-	rules := make([]announce.Rule, len(c.Notices))
-	for i, n := range c.Notices {
+// announceRules returns the rules of the configuration.
+func announceRules(c *config.Config) []announce.Rule {
+	rules := make([]announce.Rule, len(c.Announce))
+	for i, n := range c.Announce {
 		rules[i] = announce.Rule{
 			Repositories: n.Repositories, Branches: n.Branches, To: n.To,
 			Template: n.Template, Colors: n.Colors, Max: announce.DefaultMax,
 		}
-		if n.Most != nil {
-			rules[i].Max = *n.Most
+		if n.MaxCommits != nil {
+			rules[i].Max = *n.MaxCommits
 		}
 	}
 	return rules
@@ -33,29 +33,29 @@ func noticeRules(c *config.Config) []announce.Rule {
 // tells returns what reports whether commits on a branch are announced, nil when
 // none are.
 func tells(c *config.Config, q *queue.Queue) func(repository, refname string) bool {
-	if len(c.Notices) == 0 {
+	if len(c.Announce) == 0 {
 		return nil
 	}
-	return announce.Matcher(&q.Policy, noticeRules(c))
+	return announce.Matcher(&q.Policy, announceRules(c))
 }
 
-// noticeWords returns the words of notices, which are tried.
-func noticeWords(c *config.Config) (*announce.Words, error) {
+// announceWords returns the words of notices, which are tried.
+func announceWords(c *config.Config) (*announce.Words, error) {
 	set, err := templates.Load(c.Templates)
 	if err != nil {
 		return nil, hinted{err, "see the key templates in vext.toml(5)"}
 	}
-	words, err := announce.NewWords(set, noticeRules(c))
+	words, err := announce.NewWords(set, announceRules(c))
 	if err != nil {
-		return nil, hinted{err, "see [[notice]] and the key templates in vext.toml(5)"}
+		return nil, hinted{err, "see [[announce]] and the key templates in vext.toml(5)"}
 	}
 	return words, nil
 }
 
-// openNotices returns what announces commits as they arrive, nil when no notice
+// openAnnounce returns what announces commits as they arrive, nil when no notice
 // is configured: then nobody hands any over.
-func (a *app) openNotices(c *config.Config, q *queue.Queue, words *announce.Words, outlet notify.Outbox, log *slog.Logger) (task, error) {
-	if len(c.Notices) == 0 {
+func (a *app) openAnnounce(c *config.Config, q *queue.Queue, words *announce.Words, outlet notify.Outbox, log *slog.Logger) (task, error) {
+	if len(c.Announce) == 0 {
 		return nil, q.Spool.StopAnnouncements()
 	}
 	if _, err := q.Spool.StartAnnouncements(); err != nil {
@@ -66,10 +66,10 @@ func (a *app) openNotices(c *config.Config, q *queue.Queue, words *announce.Word
 		return nil, err
 	}
 	t := &announce.Announcer{
-		Spool: q.Spool, Policy: &q.Policy, Rules: noticeRules(c), Words: words,
+		Spool: q.Spool, Policy: &q.Policy, Rules: announceRules(c), Words: words,
 		Seen: seen, Outlet: outlet, Log: log, Now: time.Now,
 	}
-	log.Info("announcing commits", "notices", len(c.Notices))
+	log.Info("announcing commits", "tables", len(c.Announce))
 	return func(ctx context.Context) error {
 		defer seen.Close()
 		return t.Run(ctx)

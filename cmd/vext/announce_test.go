@@ -81,7 +81,7 @@ name = "forge"
 secret = "6b1f0c2a9e7d4358"
 [irc]
 rate = 0
-[[notice]]
+[[announce]]
 to = ["irc://%s/src"]
 template = "{{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
 `, web, server.Addr)

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"vext/internal/config"
+	"vext/internal/target"
+	"vext/queue"
+)
+
+// recipients returns where reminders go.
+func routes(c *config.Config) []queue.Route {
+	var all []queue.Route
+	for _, r := range c.Routes {
+		route := queue.Route{Committers: r.Committers, Repositories: r.Repositories, Branches: r.Branches}
+		for _, to := range r.To {
+			if to == config.ByMail {
+				route.Mail = true
+			} else if t, err := target.Parse(to); err == nil { // config has checked them
+				route.Targets = append(route.Targets, t)
+			}
+		}
+		all = append(all, route)
+	}
+	return all
+}
