@@ -233,7 +233,7 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 		return nil, nil
 	}
 	if err := q.prepare(); err != nil {
-		return nil, &HistoryError{err}
+		return nil, err
 	}
 	if err := canWrite(q.Spool.Dir(), q.dir(), q.failed(), q.done()); err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 			events = append(events, rest[i].Event)
 		}
 		if err := q.History.Append(events...); err != nil {
-			errs = append(errs, &HistoryError{err})
+			errs = append(errs, err)
 			break
 		}
 		for i := range rest[:n] {
@@ -284,13 +284,6 @@ func canWrite(dirs ...string) error {
 	}
 	return nil
 }
-
-// A HistoryError says that the history could not be written. Nothing may be
-// sent then.
-type HistoryError struct{ Err error }
-
-func (e *HistoryError) Error() string { return e.Err.Error() }
-func (e *HistoryError) Unwrap() error { return e.Err }
 
 func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 	path := q.Spool.Path(cmp.Or(d.file, d.Name))

@@ -237,7 +237,7 @@ func (s *supersession) apply() error {
 		return err
 	}
 	if err := s.queue.History.Append(s.events...); err != nil {
-		return &HistoryError{err}
+		return err
 	}
 	var errs []error
 	for _, move := range s.moves {

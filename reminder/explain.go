@@ -37,7 +37,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	}
 	var told []history.Event
 	s.today = s.newDayCount() // as due does, which has not read the history when nothing is due
-	if _, err := s.Queue.History.Scan(func(e *history.Event) {
+	_, scanErr := s.Queue.History.Scan(func(e *history.Event) {
 		s.today.take(e)
 		if _, isThere := failed[e.Name]; isThere && e.Kind == history.Failed {
 			event := *e
@@ -46,8 +46,9 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 		if e.Kind == history.Explained {
 			told = append(told, *e)
 		}
-	}); err != nil {
-		return nil, errors.Join(err, &queue.HistoryError{Err: err})
+	})
+	if scanErr != nil {
+		return nil, errors.Join(err, scanErr)
 	}
 	var items []*dueItem
 	var names, keys []string
@@ -65,7 +66,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	}
 	known, knowErr := s.Queue.History.Lookup(names, keys)
 	if knowErr != nil {
-		return nil, errors.Join(err, &queue.HistoryError{Err: knowErr})
+		return nil, errors.Join(err, knowErr)
 	}
 	for _, item := range items {
 		item.byName, item.byKey = known.Name(item.entry.Name), known.Key(item.event.Key)

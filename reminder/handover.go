@@ -42,7 +42,7 @@ func (s *Service) handOver(ctx context.Context, items []*dueItem, sum *Summary) 
 		return h.mails, nil
 	}
 	if err := s.Queue.History.Append(h.events...); err != nil {
-		return nil, stopError{&queue.HistoryError{Err: err}}
+		return nil, stopError{err}
 	}
 	for i := range h.events {
 		s.Log.Info("handed to IRC", "name", h.events[i].Name, "target", h.events[i].Via)

@@ -12,7 +12,6 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
-	"vext/queue"
 	"vext/templates"
 )
 
@@ -95,10 +94,7 @@ func (s *Service) tomorrow() time.Time {
 func (s *Service) recordHeld() error {
 	events := s.held
 	s.held = nil
-	if err := s.Queue.History.Append(events...); err != nil {
-		return &queue.HistoryError{Err: err}
-	}
-	return nil
+	return s.Queue.History.Append(events...)
 }
 
 // isHeld reports whether a reminder is held until its recipient's next day. An event

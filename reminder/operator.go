@@ -231,7 +231,7 @@ func (s *Service) tell(ctx context.Context, what, subject, template string, data
 		return err
 	}
 	if err := s.Queue.History.Reserve(); err != nil { // or the mail would go out at every run
-		return &queue.HistoryError{Err: err}
+		return err
 	}
 	sending, cancel := finishing(ctx)
 	defer cancel()

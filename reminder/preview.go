@@ -24,7 +24,7 @@ type Step struct {
 // server would take the mails is not asked.
 func (s *Service) Preview() ([]Step, error) {
 	if err := s.Queue.History.Verify(); err != nil {
-		return nil, &queue.HistoryError{Err: err}
+		return nil, err
 	}
 	plan, err := s.Queue.Plan(nil)
 	var steps, later []Step

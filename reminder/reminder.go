@@ -113,7 +113,7 @@ func (s *Service) locked(ctx context.Context, work func(context.Context) error) 
 	defer lock.Release()
 	if err := s.Queue.History.Verify(); err != nil {
 		// What was sent already could be sent again.
-		return &queue.HistoryError{Err: err}
+		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, MaxRun, errMaxRun)
 	defer cancel()
@@ -162,7 +162,7 @@ func (s *Service) runAgain(ctx context.Context, sum *Summary) error {
 
 // isHistoryError reports whether err says that the history could not be read
 // or written.
-func isHistoryError(err error) bool { return errors.As(err, new(*queue.HistoryError)) }
+func isHistoryError(err error) bool { return errors.As(err, new(*history.Error)) }
 
 // schedule gives the messages of the spool their days.
 func (s *Service) schedule(sum *Summary) error {

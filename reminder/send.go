@@ -38,7 +38,7 @@ type stopError struct{ err error }
 func (e stopError) Error() string { return e.err.Error() }
 func (e stopError) Unwrap() error { return e.err }
 
-func isStop(err error) bool { return errors.As(err, new(stopError)) }
+func isStop(err error) bool { return errors.As(err, new(stopError)) || isHistoryError(err) }
 
 // sendDue sends what is due, day by day, of these names unless they are nil.
 // Entries that fail stay or are set aside, and the next is tried, until the way
@@ -59,7 +59,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 	if len(items)+len(unclear) > 0 {
 		// What can't be recorded is not sent.
 		if err := s.Queue.History.Reserve(); err != nil {
-			return errors.Join(append(errs, &queue.HistoryError{Err: err})...)
+			return errors.Join(append(errs, err)...)
 		}
 	}
 	items, err := s.handOver(ctx, items, sum)
@@ -114,7 +114,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 	}
 	known, err := s.Queue.History.Lookup(names, nil, s.today.take)
 	if err != nil {
-		return nil, append(errs, &queue.HistoryError{Err: err})
+		return nil, append(errs, err)
 	}
 	items := make([]*dueItem, 0, len(entries))
 	var keys []string
@@ -128,7 +128,7 @@ func (s *Service) due() ([]*dueItem, []error) {
 		items = append(items, item)
 	}
 	if known, err = s.Queue.History.LookupSources(nil, keys); err != nil {
-		return nil, append(errs, &queue.HistoryError{Err: err})
+		return nil, append(errs, err)
 	}
 	for _, item := range items {
 		item.byKey, item.trusted = known.Key(item.event.Key), known.Trusted(item.event.Key)
@@ -364,10 +364,10 @@ func (s *Service) record(events ...history.Event) (full, err error) {
 		if err = s.Queue.History.Append(events...); err == nil {
 			return full, nil
 		}
-		full = &queue.HistoryError{Err: err}
+		full = err
 		s.Queue.History.Release()
 	}
-	return full, &queue.HistoryError{Err: fmt.Errorf("sent, but not recorded: %w", err)}
+	return full, fmt.Errorf("sent, but not recorded: %w", err)
 }
 
 // sent records that items were sent and takes them out of the queue. From the

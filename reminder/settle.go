@@ -67,7 +67,7 @@ func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
 	}
 	st := &settlement{Service: s, sum: sum, lines: history.NewLines(s.Queue.Now.Add(-forgetAfter)), why: map[string]string{}}
 	if _, err := s.Queue.History.Scan(st.lines.Take); err != nil {
-		return nil, &queue.HistoryError{Err: err}
+		return nil, err
 	}
 	st.gatherAll()
 	if st.blind = st.ask(ctx); st.blind != nil && ctx.Err() != nil {
@@ -81,7 +81,7 @@ func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
 		}
 	}
 	if err := s.Queue.History.Append(st.events...); err != nil {
-		return nil, &queue.HistoryError{Err: err}
+		return nil, err
 	}
 	return st.failed, errors.Join(st.blind, st.finish(), st.forget(ctx))
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +15,9 @@ import (
 	"vext/internal/disk"
 )
 
-// Append writes events, in their order, and returns when they are on disk. It
-// writes all events of a year at once, so that a crash leaves all of them or a
-// last line that is cut off and is passed over.
+// Append writes events in their order, and returns when they are on disk. It writes
+// the events of a year in one call, so that a crash leaves all of them, or an
+// incomplete last line, which is skipped.
 //
 // Events of earlier years go into the newest file, too. The first event after the
 // clock was set back has its Clock set. Append returns an ErrLost instead of
@@ -25,8 +26,8 @@ func (h History) Append(events ...Event) error {
 	return h.appendAll(events, true)
 }
 
-// AppendPast is Append for events from before vext kept a history. Their old times
-// do not mean that the clock was set back.
+// AppendPast is Append for imported events, whose old times do not mean that the
+// clock was set back.
 func (h History) AppendPast(events ...Event) error {
 	return h.appendAll(events, false)
 }
@@ -37,7 +38,7 @@ func (h History) appendAll(events []Event, mark bool) error {
 	}
 	newest, err := h.newest()
 	if err != nil {
-		return err
+		return wrap("read", h.dir, err)
 	}
 	for len(events) > 0 {
 		year, n := max(newest, events[0].Time.UTC().Year()), 1
@@ -45,7 +46,7 @@ func (h History) appendAll(events []Event, mark bool) error {
 			n++
 		}
 		if err := h.appendYear(year, events[:n], mark); err != nil {
-			return err
+			return wrap("append to", h.path(year), err)
 		}
 		newest, events = year, events[n:]
 	}
@@ -73,7 +74,7 @@ func (h History) appendYear(year int, events []Event, mark bool) error {
 	}
 	defer f.Close()
 	if err := sums.check(f, name); err != nil {
-		return fmt.Errorf("%s %w", f.Name(), err)
+		return err
 	}
 	end, err := readTail(f)
 	if err != nil {
@@ -102,7 +103,10 @@ func (h History) appendYear(year int, events []Event, mark bool) error {
 	}
 	if err != nil {
 		// A repeated attempt must not record the events twice.
-		return errors.Join(err, f.Truncate(end.size))
+		if truncErr := f.Truncate(end.size); truncErr != nil {
+			return errors.Join(err, truncErr)
+		}
+		return err
 	}
 	h.writeSum(sums, f, name)
 	return nil
@@ -117,7 +121,7 @@ const clockSlack = time.Hour
 func (h History) open(year int, isKnown bool) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
 	if isKnown && !isRegular(h.path(year)) {
-		return nil, errMissing(h.path(year))
+		return nil, errMissing
 	}
 	f, err := os.OpenFile(h.path(year), flags, disk.FileMode)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -131,7 +135,7 @@ func (h History) open(year int, isKnown bool) (*os.File, error) {
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		f.Close()
-		return nil, errors.Join(err, &fs.PathError{Op: "append to", Path: f.Name(), Err: disk.ErrNotRegular})
+		return nil, cmp.Or(err, disk.ErrNotRegular)
 	}
 	return f, nil
 }

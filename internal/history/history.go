@@ -1,6 +1,6 @@
-// Package history is the record of what happened: a file a year, one JSON
-// object a line, only ever appended to. By it a commit that was reminded of is
-// known for ever, and the statistics are made from it.
+// Package history is the record of what happened: a file a year, one JSON object a
+// line, only ever appended to. It prevents a second reminder of the same commit,
+// and the statistics are made from it.
 //
 // The order of events is the order in which they were appended, not that of their
 // times, because the clock can have been wrong. So events are only ever appended
@@ -9,7 +9,6 @@ package history
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,8 +19,8 @@ import (
 // A History is the record in STATE/history.
 type History struct {
 	dir, sum string
-	// Repository returns the name that a repository has, of one under which it
-	// came; nil where it has no other.
+	// Repository returns the canonical name of a repository; nil when no repository
+	// has an alias.
 	Repository func(string) string
 }
 
@@ -45,7 +44,7 @@ func (h History) files() ([]string, error) {
 // Strays returns the paths of whatever has a year's name but is not a regular file.
 func (h History) Strays() ([]string, error) {
 	_, strays, err := h.list()
-	return strays, err
+	return strays, wrap("read", h.dir, err)
 }
 
 func (h History) list() (paths, strays []string, err error) {
@@ -75,22 +74,45 @@ func isRegular(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Scan calls fn with every event, in the order in which they were appended,
-// whatever the clock said then. The event is valid only during the call. Lines that can't be
-// read are passed over; their number is returned.
+// Scan calls fn with every event, in the order in which they were appended. The
+// event is valid only during the call. Scan skips damaged lines and returns their
+// number.
 func (h History) Scan(fn func(*Event)) (damaged int, err error) {
 	paths, err := h.files()
 	if err != nil {
-		return 0, err
+		return 0, wrap("read", h.dir, err)
 	}
 	for _, path := range paths {
 		n, err := scanFile(path, fn)
 		if err != nil {
-			return damaged, fmt.Errorf("history: %w", err)
+			return damaged, wrap("read", path, err)
 		}
 		damaged += n
 	}
 	return damaged, nil
+}
+
+// An Error says that the history could not be read or written. All methods of
+// History return it. Nothing may be sent after one: a reminder could be sent twice.
+type Error struct {
+	Op   string // "append to", "read"
+	Path string // of a file, or of the directory
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Op + " " + e.Path + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// wrap returns err as an Error, nil for nil. The operation and path of an
+// fs.PathError replace those given.
+func wrap(op, path string, err error) error {
+	switch e := err.(type) {
+	case nil, *Error:
+		return err
+	case *fs.PathError:
+		return &Error{e.Op, e.Path, e.Err}
+	}
+	return &Error{op, path, err}
 }
 
 // Stamp returns t in the form in which events keep their time: seconds, UTC.

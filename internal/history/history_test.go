@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -155,4 +156,22 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q:\n%+v\n%+v", line, fast, slow)
 		}
 	})
+}
+
+// Every method names the operation and the path, once.
+func TestErrors(t *testing.T) {
+	state := t.TempDir()
+	h := New(state)
+	if err := os.WriteFile(filepath.Join(state, "history"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, scanErr := h.Scan(func(*Event) {})
+	_, lookupErr := h.Lookup([]string{"a"}, nil)
+	_, straysErr := h.Strays()
+	for _, err := range []error{h.Append(Event{}), h.Reserve(), h.Release(), scanErr, lookupErr, straysErr} {
+		var e *Error
+		if !errors.As(err, &e) || e.Op == "" || strings.Count(err.Error(), state) != 1 {
+			t.Errorf("got %v", err)
+		}
+	}
 }

@@ -1,23 +1,24 @@
 package history
 
 import (
-	"errors"
+	"cmp"
 	"os"
 	"path/filepath"
 
 	"vext/internal/disk"
 )
 
-// reserved is the room kept for the records of one mail, which are of some 500
-// bytes each.
+// reserved is the space kept for the records of one mail, in bytes. A record has some
+// 500.
 const reserved = 16 << 10
 
 func (h History) ballast() string { return filepath.Join(h.dir, "ballast") }
 
-// Reserve takes room on the disk, so that what is about to be done can be
-// recorded even when the disk fills up meanwhile. When there is none, it is
-// the time to stop.
-func (h History) Reserve() error {
+// Reserve allocates space, so that what is sent next can be recorded even when the
+// disk fills up meanwhile.
+func (h History) Reserve() error { return wrap("reserve space at", h.ballast(), h.reserve()) }
+
+func (h History) reserve() error {
 	if err := disk.MakeDir(h.dir); err != nil {
 		return err
 	}
@@ -32,11 +33,11 @@ func (h History) Reserve() error {
 	if err == nil {
 		err = f.Sync() // file systems that allocate late do it now
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, h.Release())
+	if err = cmp.Or(err, f.Close()); err != nil {
+		h.Release()
 	}
-	return nil
+	return err
 }
 
-// Release gives back the room that Reserve took, if there is any.
-func (h History) Release() error { return disk.Remove(h.ballast()) }
+// Release frees the space that Reserve allocated, if any.
+func (h History) Release() error { return wrap("remove", h.ballast(), disk.Remove(h.ballast())) }

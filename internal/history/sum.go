@@ -21,8 +21,8 @@ import (
 var ErrLost = errors.New("lost records")
 
 // A sum is what a file must have at least: a number of bytes, and the digest of the
-// last of these. A file may be longer, because a crash came between the record and
-// the sum, or because an earlier version, which has no sums, appended to it.
+// last of these. A file may be longer, because of a crash before the sum was
+// written, or because an earlier version, which has no sums, appended to it.
 type sum struct {
 	name   string
 	size   int64
@@ -56,7 +56,7 @@ func (h History) readSums() sums {
 }
 
 // writeSum updates the sum of a file, and adds those of files that have none. It
-// reports no error: a record must not fail because its sum can't be written.
+// ignores errors: a record must not fail because its sum can't be written.
 func (h History) writeSum(all sums, f *os.File, name string) {
 	if len(all) == 0 {
 		paths, _ := h.files()
@@ -76,7 +76,7 @@ func (h History) writeSum(all sums, f *os.File, name string) {
 		return
 	}
 	defer to.Close()
-	to.WriteAt(text, 0) // in place: a full disk has room for that
+	to.WriteAt(text, 0) // in place, which needs no space on a full disk
 	to.Truncate(int64(len(text)))
 }
 
@@ -108,11 +108,11 @@ func (all sums) check(f *os.File, name string) error {
 	end, err := readTailBefore(f, all[i].size)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("has %w: it is shorter than it was", ErrLost)
+		return fmt.Errorf("%w: the file is shorter than it was", ErrLost)
 	case err != nil:
 		return err
 	case end.digest() != all[i].digest:
-		return fmt.Errorf("has %w, or was changed: it does not have what was appended last", ErrLost)
+		return fmt.Errorf("%w: what was appended last is missing or changed", ErrLost)
 	}
 	return nil
 }
@@ -122,24 +122,23 @@ func (all sums) check(f *os.File, name string) error {
 func (h History) Verify() error {
 	all := h.readSums()
 	for _, s := range all {
-		f, err := disk.Open(filepath.Join(h.dir, s.name))
+		path := filepath.Join(h.dir, s.name)
+		f, err := disk.Open(path)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrNotRegular) {
-			return errMissing(filepath.Join(h.dir, s.name))
+			err = errMissing
+		}
+		if err == nil {
+			err = all.check(f, s.name)
+			f.Close()
 		}
 		if err != nil {
-			return err
-		}
-		err = all.check(f, s.name)
-		if f.Close(); err != nil {
-			return fmt.Errorf("%s %w", f.Name(), err)
+			return wrap("verify", path, err)
 		}
 	}
 	return nil
 }
 
-func errMissing(path string) error {
-	return fmt.Errorf("the history has %w: %s is missing", ErrLost, path)
-}
+var errMissing = fmt.Errorf("%w: the file is missing", ErrLost)
 
 // tailSize is how much of the end of a file is read.
 const tailSize = 4 << 10
