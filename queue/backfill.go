@@ -9,9 +9,8 @@ import (
 	"vext/spool"
 )
 
-// PlanPast decides about commits that were made in the past, as Plan would if
-// they were in the spool. The decision about one that was due before today is
-// history.Passed.
+// PlanPast decides about commits of the past as Plan would if they were in the spool.
+// The decision about one that was due before today is history.Passed.
 func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	plan := make([]Decision, 0, len(commits))
 	for i := range commits {
@@ -29,7 +28,7 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 		d := Decision{Name: spool.Name(c.MadeID()), Commit: c}
 		d.Event = history.Event{Time: history.Stamp(q.Now), Name: d.Name, Kind: history.Failed}
 		q.judge(&d, m)
-		if q.isPast(&d) { // to whomever it would have gone
+		if q.isPast(&d) { // whoever the recipient would have been
 			d.Event.Kind, d.Event.Due, d.Event.Reason = history.Queued, d.Day.String(), ""
 		}
 		plan = append(plan, d)
@@ -38,7 +37,7 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	failed, err := q.knownOf(plan, history.Failed)
+	failed, err := q.lookupKind(plan, history.Failed)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +46,7 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 		d := &plan[i]
 		switch {
 		case isUndecided(d):
-			d.duplicate("it is in the spool, or was set aside")
+			d.duplicate("it is in the spool, or quarantined")
 		case d.Event.Kind == history.Failed && (failed.Name(d.Name).IsKnown() || failed.Key(d.Event.Key).IsKnown()):
 			d.duplicate("a person has decided about it")
 		case d.Event.Kind == history.Queued && q.isPast(d):
@@ -57,8 +56,8 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	return plan, err
 }
 
-// knownOf returns what the history says about the decisions of a kind.
-func (q *Queue) knownOf(plan []Decision, kind string) (*history.Index, error) {
+// lookupKind looks up the commits of the decisions of one kind.
+func (q *Queue) lookupKind(plan []Decision, kind string) (*history.Index, error) {
 	var names, keys []string
 	for i := range plan {
 		if d := &plan[i]; d.Event.Kind == kind {
@@ -68,10 +67,9 @@ func (q *Queue) knownOf(plan []Decision, kind string) (*history.Index, error) {
 	return q.History.Lookup(names, keys)
 }
 
-// undecided returns whether a decision is about a commit that is in the spool or
-// quarantined, so that its fate is decided elsewhere. A message that anybody can
-// have written stands for the commit only when it is quarantined and says the
-// same.
+// undecided returns a function that reports whether a decision is about a commit that
+// is in the spool or quarantined. A forgeable message counts only when it is
+// quarantined and has the same recipient and request.
 func (q *Queue) undecided() (func(*Decision) bool, error) {
 	spooled, err := q.Spooled()
 	failed, failedErr := q.Quarantined()
@@ -83,7 +81,7 @@ func (q *Queue) undecided() (func(*Decision) bool, error) {
 	isUndecided := func(d *Decision) (found bool) {
 		there.Find(d.Event.Key, func(item *Item) bool {
 			found = !commit.Forgeable(item.Source) ||
-				item.Place == InQuarantine && d.isTo(said{address: item.Address}) && item.Asked == d.Event.Asked
+				item.Place == InQuarantine && d.isTo(request{address: item.Address}) && item.Asked == d.Event.Asked
 			return !found
 		})
 		return found

@@ -13,15 +13,14 @@ import (
 	"vext/internal/history"
 )
 
-// ErrUnchanged is returned for what is already as it is to be: nothing is recorded.
+// ErrUnchanged is returned when a change has no effect. Nothing is recorded.
 var ErrUnchanged = errors.New("nothing has changed")
 
-// Snooze puts a reminder off by a period: from the day on which it is due, or
-// from today when it is due or past; or until a date. What was snoozed before on
-// the same day does not count: the last word does, and to say it twice changes
-// nothing. Snooze brings a reminder that was sent back into the queue. It
-// returns the new day; by is the user who asked. The error is ErrUnchanged, beside
-// the day, when the reminder was due then before.
+// Snooze moves a reminder by a period, counted from its due day, or from today when
+// that is later; or to a date. Of several on one day the last one counts, as if it
+// were the only one. A reminder that was sent goes back into the queue. Snooze returns
+// the new day; by is the user. The error is ErrUnchanged, with the day, when the
+// reminder was due on that day before.
 func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Day, error) {
 	from, byName, err := q.snoozedFrom(item)
 	if err != nil {
@@ -38,7 +37,7 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 		return day, fmt.Errorf("%s can't be queued: %s", item.Name, item.Reason)
 	}
 	if item.Place == InQueue && day == item.Day && !byName.Done && byName.Tried == nil && byName.Limited == nil {
-		return day, ErrUnchanged // it ends no pause either
+		return day, ErrUnchanged // no backoff or limit ends either
 	}
 	if err := q.record(item, history.Snoozed, by, day.String()); err != nil {
 		return day, err
@@ -49,14 +48,14 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	return day, q.move(item, day)
 }
 
-// snoozedFrom returns the day from which a period counts: that on which the
-// reminder was due this morning, or today when that is past, and what the history
-// says of its message.
+// snoozedFrom returns the day from which a period counts: the day on which the
+// reminder was due at the start of today, or today if that is later. It also returns
+// what the history has about its message.
 func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 	var due calendar.Day
 	today := q.Today()
-	isSnoozed := false // since this morning
-	byName, moved, err := q.know(item, func(e *history.Event) {
+	isSnoozed := false // today
+	byName, moved, err := q.lookup(item, func(e *history.Event) {
 		switch {
 		case e.Name != item.Name:
 		case e.Kind == history.Snoozed && calendar.Of(e.Time, q.Zone) == today:
@@ -77,7 +76,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 	return due, byName, errors.Join(err, moved)
 }
 
-// readable reports whether the message says which commit it is.
+// readable reports whether the message could be read.
 func (i *Item) readable() bool { return i.Address != "" }
 
 func (q *Queue) record(item *Item, kind, by, due string) error {
@@ -89,7 +88,7 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 	return q.History.Append(e)
 }
 
-// move brings a message from wherever it is into the queue.
+// move moves a message from any place into the queue.
 func (q *Queue) move(item *Item, day calendar.Day) error {
 	if err := disk.MakeDir(q.dayDir(day)); err != nil {
 		return err
@@ -108,7 +107,7 @@ func (q *Queue) move(item *Item, day calendar.Day) error {
 	return err
 }
 
-// tidy removes what a message leaves behind at the place it was moved from.
+// tidy removes what a message left in the place from which it was moved.
 func (q *Queue) tidy(item *Item) error {
 	switch item.Place {
 	case InQueue:
@@ -119,10 +118,10 @@ func (q *Queue) tidy(item *Item) error {
 	return nil
 }
 
-// Cancel takes a reminder out for good. The message is kept for a while, as
-// one that was sent is. The error is ErrUnchanged when it was cancelled before.
+// Cancel ends a reminder. The message is kept as after a reminder was sent. The error
+// is ErrUnchanged when it was cancelled before.
 func (q *Queue) Cancel(item *Item, by string) error {
-	byName, moved, err := q.know(item)
+	byName, moved, err := q.lookup(item)
 	switch {
 	case err != nil:
 		return err
@@ -131,8 +130,8 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	case item.Place == InDone && byName.Ended != nil && byName.Ended.Kind == history.Cancelled:
 		return ErrUnchanged
 	case item.Place == InQuarantine && (byName.Queued == nil || moved != nil):
-		// It may be a forgery, and must not stand for the true commit; nor does it
-		// stand for one that was amended.
+		// The message may be forged, and must not cancel the reminder of the true
+		// commit, nor that of the successor of an amended one.
 		item.Key = ""
 	}
 	if err := q.record(item, history.Cancelled, by, ""); err != nil {
@@ -147,8 +146,8 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	return q.tidy(item)
 }
 
-// Unclear returns the names of those of the items that are quarantined, and would
-// be so again because what their commits ask for can't be understood.
+// Unclear returns the names of the quarantined items that a retry would quarantine
+// again, because the period in their trailer is not understood.
 func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 	unclear := map[string]bool{}
 	var plan []Decision
@@ -158,14 +157,14 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 		}
 		m, err := q.Read(items[i].Path)
 		if err != nil {
-			continue // a retry says so
+			continue // Retry reports it
 		}
 		d := Decision{Name: items[i].Name, Event: history.Event{Time: history.Stamp(q.Now), Name: items[i].Name, Kind: history.Failed}}
 		if q.judge(&d, m); d.Event.Kind == history.Failed && d.Event.Cause == history.CausePeriod {
 			plan = append(plan, d)
 		}
 	}
-	err := q.compare(&plan) // a person may have given one a day since
+	err := q.compare(&plan) // a person may have snoozed one since
 	for i := range plan {
 		if plan[i].Event.Kind == history.Failed {
 			unclear[plan[i].Name] = true
@@ -174,19 +173,18 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 	return unclear, err
 }
 
-// Retry puts what was set aside back into the spool, where the next run
-// decides about it again; for a reminder in the queue that could not be sent
-// it ends the pause before the next attempt.
+// Retry moves a quarantined message back into the spool, and the next run decides about
+// it again. For a reminder in the queue that could not be sent, it ends the backoff.
 func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place != InQuarantine && item.Place != InQueue {
-		return fmt.Errorf("%s is neither set aside nor waiting to be sent again", item.Name)
+		return fmt.Errorf("%s is neither quarantined nor waiting to be sent again", item.Name)
 	}
 	info, err := os.Lstat(item.Path)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no message and can't be tried again; remove it by hand: %s", item.Name, item.Path)
+		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.Path)
 	}
 	if err := q.record(item, history.Retried, by, ""); err != nil {
 		return err

@@ -10,18 +10,17 @@ import (
 	"vext/spool"
 )
 
-// A claim is what the history knows of a commit from a mail, or from a hook's JSON
-// on standard input. Anybody can have written it, even before the commit was
-// pushed, because a pull request shows its hash. So when the commit itself comes
-// from a source that nobody can forge, a claim does not make it a duplicate unless
-// the claim said the same. Usually it did: the mail is genuine, and comes first.
+// A claim is what the history has about a commit from a mail, or from a hook's JSON on
+// standard input. Anybody can forge it, even before the commit is pushed, because a
+// pull request shows its hash. So when the commit comes from a trusted source, a claim
+// makes it a duplicate only if its recipient and request were the same. Usually they
+// are: the mail is genuine, and comes first.
 
-// isTrusted reports whether the decision is about a message that nobody can have
-// forged.
+// isTrusted reports whether the message is from a source that nobody can forge.
 func (d *Decision) isTrusted() bool { return !commit.Forgeable(d.Event.Source) }
 
-// avoidName gives the message another name when a claim in the history has the
-// same name: the state of the claim must not be taken for that of the message.
+// avoidName gives the message another name when the history has a claim with its name,
+// because the state of the claim is not that of the message.
 func (d *Decision) avoidName(byName *history.State) {
 	isClaim := func(e *history.Event) bool { return e != nil && commit.Forgeable(e.Source) }
 	if d.isTrusted() && (isClaim(byName.Queued) || isClaim(byName.Ended)) {
@@ -31,9 +30,9 @@ func (d *Decision) avoidName(byName *history.State) {
 	}
 }
 
-// isClaimed decides about a commit by the claims about it, and reports whether it
-// did. A claim that said something else is replaced while it is in the queue. When
-// it was sent or cancelled, the history says that it was for another reminder.
+// isClaimed decides about a commit by the claims about it, and reports whether it did.
+// A claim that differs is replaced while it is in the queue. When its reminder was
+// sent or cancelled, the event records what it was for.
 func (d *Decision) isClaimed(claim *history.State, waiting map[string]calendar.Day) bool {
 	switch {
 	case claim.Done && claim.Ended.Kind == history.Cancelled:
@@ -41,13 +40,13 @@ func (d *Decision) isClaimed(claim *history.State, waiting map[string]calendar.D
 			d.duplicate("it was cancelled by " + claim.Ended.By)
 			return true
 		}
-		d.Event.Reason = fmt.Sprintf("what was cancelled as %s was for %s", claim.Ended.Name, saidBy(claim))
+		d.Event.Reason = fmt.Sprintf("what was cancelled as %s was for %s", claim.Ended.Name, requestOf(claim))
 	case claim.Done:
 		if d.wasReminded(claim) {
 			d.duplicate("the same reminder was sent, as " + claim.Ended.Name)
 			return true
 		}
-		d.Event.Reason = fmt.Sprintf("what was sent as %s, and anybody can have written, was for %s", claim.Ended.Name, saidBy(claim))
+		d.Event.Reason = fmt.Sprintf("what was sent as %s, which anybody can have forged, was for %s", claim.Ended.Name, requestOf(claim))
 	case claim.Queued == nil || !isIn(waiting, claim.Queued.Name):
 	case claim.Snoozed != "" && d.looksLike(claim), claim.Snoozed == "" && d.isSameAs(claim):
 		d.duplicateOf(claim.Queued, claim.Branches)
@@ -58,56 +57,55 @@ func (d *Decision) isClaimed(claim *history.State, waiting map[string]calendar.D
 	return false
 }
 
-// What a claim said.
-type said struct {
+// A request is whom a claim would remind, and when.
+type request struct {
 	address, asked string
-	due            calendar.Day // zero when that is not known
+	due            calendar.Day // zero when not known
 }
 
-func saidBy(claim *history.State) said {
+func requestOf(claim *history.State) request {
 	e := claim.Queued
 	if e == nil || claim.Ended != nil && claim.Ended.Kind == history.Sent {
 		e = claim.Ended
 	}
-	s := said{address: e.Address, asked: e.Asked}
-	s.due, _ = calendar.Parse(e.Due)
-	return s
+	r := request{address: e.Address, asked: e.Asked}
+	r.due, _ = calendar.Parse(e.Due)
+	return r
 }
 
-func (d *Decision) isTo(s said) bool { return strings.EqualFold(d.Event.Address, s.address) }
+func (d *Decision) isTo(r request) bool { return strings.EqualFold(d.Event.Address, r.address) }
 
-// isOnDay reports whether the claim was due on the decision's day. A mail may have
-// no date but its own, which can be a day earlier or later.
-func (d *Decision) isOnDay(s said) bool {
-	days := d.Day.Sub(s.due)
-	return !s.due.IsZero() && -1 <= days && days <= 1
+// isOnDay reports whether a request was for the decision's day. The date of a mail can
+// differ from that of its commit by a day.
+func (d *Decision) isOnDay(r request) bool {
+	days := d.Day.Sub(r.due)
+	return !r.due.IsZero() && -1 <= days && days <= 1
 }
 
-// isSameAs reports whether a claim said exactly what the decision says.
+// isSameAs reports whether a claim had the request of the decision.
 func (d *Decision) isSameAs(claim *history.State) bool {
-	s := saidBy(claim)
-	return d.isTo(s) && s.asked == d.Event.Asked && d.isOnDay(s)
+	r := requestOf(claim)
+	return d.isTo(r) && r.asked == d.Event.Asked && d.isOnDay(r)
 }
 
-// looksLike reports whether a person who snoozed or cancelled a claim can have meant
-// this commit. That is so when the claim was for the same recipient, and asked for
-// the same or was due on the same day.
+// looksLike reports whether the snooze or cancellation of a claim counts for this
+// commit: the claim had the same recipient, and the same period or day.
 func (d *Decision) looksLike(claim *history.State) bool {
-	s := saidBy(claim)
-	return d.isTo(s) && (s.asked == d.Event.Asked || d.isOnDay(s))
+	r := requestOf(claim)
+	return d.isTo(r) && (r.asked == d.Event.Asked || d.isOnDay(r))
 }
 
-// wasReminded reports whether a claim that was sent reminded the recipient of this
-// commit, not before the day on which this commit is due.
+// wasReminded reports whether a claim reminded the recipient of this commit on its day
+// or later.
 func (d *Decision) wasReminded(claim *history.State) bool {
-	s := saidBy(claim)
-	return d.isTo(s) && !s.due.IsZero() && (!s.due.Before(d.Day) || d.isOnDay(s))
+	r := requestOf(claim)
+	return d.isTo(r) && !r.due.IsZero() && (!r.due.Before(d.Day) || d.isOnDay(r))
 }
 
-// String says for whom a claim was, and for which day.
-func (s said) String() string {
-	if s.due.IsZero() {
-		return s.address
+// String names the recipient and the day.
+func (r request) String() string {
+	if r.due.IsZero() {
+		return r.address
 	}
-	return s.address + " on " + s.due.Long()
+	return r.address + " on " + r.due.Long()
 }

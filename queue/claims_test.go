@@ -255,7 +255,7 @@ func TestClaimReason(t *testing.T) {
 	known, err := q.History.Lookup([]string{"true@x"}, nil)
 	act(t, err)
 	due := calendar.Of(claim.made, q.Zone).AddDays(14)
-	want := "what was sent as claim@x, and anybody can have written, was for ida@example.org on " + due.Long()
+	want := "what was sent as claim@x, which anybody can have forged, was for ida@example.org on " + due.Long()
 	if got := known.Name("true@x").Queued; got == nil || got.Reason != want {
 		t.Errorf("got %+v, want %q", got, want)
 	}

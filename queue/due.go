@@ -15,8 +15,8 @@ import (
 	"vext/internal/history"
 )
 
-// days returns the days that the queue has directories for, earliest first,
-// and what else lies beside them.
+// days returns the days that have a directory in the queue, earliest first, and the
+// other files beside these directories.
 func (q *Queue) days() (days []calendar.Day, others []fs.DirEntry, err error) {
 	files, err := readDir(q.dir())
 	for _, f := range files {
@@ -30,9 +30,8 @@ func (q *Queue) days() (days []calendar.Day, others []fs.DirEntry, err error) {
 	return days, others, err
 }
 
-// Entries returns what waits in the queue, earliest day first, up to and with
-// the day last; all of it for the zero Day. Things that are no messages are
-// left out.
+// Entries returns the messages in the queue, earliest day first, up to and including
+// the day last; all of them for the zero Day.
 func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 	days, _, err := q.days()
 	var entries []Entry
@@ -43,7 +42,7 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 		files, dirErr := readDir(q.dayDir(day))
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
-			if foreign(f) == "" {
+			if strayReason(f) == "" {
 				entries = append(entries, q.entry(day, f.Name()))
 			}
 		}
@@ -51,26 +50,26 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 	return entries, err
 }
 
-// A StrayFile is a thing in the queue that is no message.
+// A StrayFile is a file in the queue that is no message.
 type StrayFile struct {
 	Path, Name string
 	Reason     string
 }
 
-// StrayFiles returns what lies in the queue and is no message, and what lies in
-// the history in the place of a year's file or of a day.
+// StrayFiles returns the files in the queue that are no messages, and those in the
+// history that have the name of a year's file or of a day, but are something else.
 func (q *Queue) StrayFiles() ([]StrayFile, error) {
 	days, others, err := q.days()
 	var found []StrayFile
 	for _, f := range others {
-		reason := "not a directory of a day (YYYYMMDD), which is all that belongs into queue/"
+		reason := "not a directory of a day (YYYYMMDD), and nothing else belongs in queue/"
 		found = append(found, StrayFile{filepath.Join(q.dir(), f.Name()), f.Name(), reason})
 	}
 	for _, day := range days {
 		files, dirErr := readDir(q.dayDir(day))
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
-			if reason := foreign(f); reason != "" {
+			if reason := strayReason(f); reason != "" {
 				found = append(found, StrayFile{filepath.Join(q.dayDir(day), f.Name()), f.Name(), reason})
 			}
 		}
@@ -89,16 +88,16 @@ func (q *Queue) StrayFiles() ([]StrayFile, error) {
 	return found, errors.Join(err, strayErr, doneErr)
 }
 
-// isMovable reports whether something can be moved to another directory. A
-// directory of another user can't. It is left where it is, and reported only once.
+// isMovable reports whether a file can be moved to another directory. The directory of
+// another user can't; it stays where it is, and is reported once.
 func isMovable(path string) bool {
 	info, err := os.Lstat(path)
 	return err != nil || !info.IsDir() || unix.Access(path, unix.W_OK) == nil
 }
 
-// QuarantineStrays moves what is no message out of the queue, and returns
-// what it moved. A stray in the place of a year's file is moved before the move is
-// recorded, because the record may belong into that file.
+// QuarantineStrays quarantines stray files, and returns those that it moved. One in
+// the place of a year's file is moved before the move is recorded, because the record
+// may belong in that file.
 func (q *Queue) QuarantineStrays(found []StrayFile) (moved []StrayFile, err error) {
 	if len(found) == 0 {
 		return nil, nil
@@ -129,13 +128,13 @@ func (q *Queue) QuarantineStrays(found []StrayFile) (moved []StrayFile, err erro
 	return moved, err
 }
 
-// Finish takes an entry out whose reminder was sent or cancelled, or that the
-// policy lets go. The message is kept for a while, so that it can be snoozed
-// even then.
+// Finish moves the message of an entry to history/done: its reminder was sent or
+// cancelled, or it is ignored. It is kept for keepDone days, during which it can be
+// snoozed.
 func (q *Queue) Finish(e Entry) error {
 	dir := filepath.Join(q.done(), q.Today().String())
 	err := disk.Rename(e.Path, filepath.Join(dir, e.Name))
-	if errors.Is(err, fs.ErrNotExist) { // the first of the day, or gone already
+	if errors.Is(err, fs.ErrNotExist) { // the first of the day, or moved before
 		if err := errors.Join(q.prepare(), disk.MakeDir(dir)); err != nil {
 			return err
 		}
@@ -150,8 +149,8 @@ func (q *Queue) Finish(e Entry) error {
 	return err
 }
 
-// Postpone moves an entry to a later day, YYYYMMDD: it was snoozed, and a crash came
-// before the move.
+// Postpone moves an entry to a later day, YYYYMMDD. It was snoozed, and a crash
+// prevented the move.
 func (q *Queue) Postpone(e Entry, to string) error {
 	day, err := calendar.Parse(to)
 	if err != nil {
@@ -166,8 +165,8 @@ func (q *Queue) Postpone(e Entry, to string) error {
 	return disk.SyncDir(q.dayDir(day))
 }
 
-// SyncDay makes durable what Finish took out of a day, and removes the day's
-// directory when that was the last.
+// SyncDay makes the effect of Finish on a day durable, and removes the day's directory
+// when it is empty.
 func (q *Queue) SyncDay(day calendar.Day) error {
 	dir := q.dayDir(day)
 	if os.Remove(dir) == nil {
@@ -180,24 +179,23 @@ func (q *Queue) SyncDay(day calendar.Day) error {
 	return err
 }
 
-// SweepDays removes the directories of days that a crash left empty.
+// SweepDays removes empty directories of days, which a crash can leave.
 func (q *Queue) SweepDays() error {
 	days, _, err := q.days()
 	for _, day := range days {
-		unix.Rmdir(q.dayDir(day)) // fails where something is in it
+		unix.Rmdir(q.dayDir(day)) // fails unless it is empty
 	}
 	return err
 }
 
-// keepDone is how many days a message is kept for which nothing waits.
+// keepDone is for how many days a message is kept after its reminder.
 const keepDone = 60
 
 // maxGap is how long ago the last run may be if this run is to remove old messages.
-// After a longer gap the clock may be ahead. If it is not, the next run removes
-// them.
+// After a longer gap the clock may be ahead; if it is not, the next run removes them.
 const maxGap = 7 * 24 * time.Hour
 
-// SweepDone removes the messages that were kept for long enough.
+// SweepDone removes the messages that are older than keepDone.
 func (q *Queue) SweepDone() error {
 	if last, _ := Runs(q.State); !last.IsZero() && q.Now.Sub(last) > maxGap {
 		return nil

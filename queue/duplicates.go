@@ -9,8 +9,8 @@ import (
 	"vext/internal/history"
 )
 
-// Held is the kind of a decision that leaves a mail in the spool, until another
-// way brings its commit or its time is over. It is never recorded.
+// Held is the kind of a decision that leaves a mail in the spool, until another source
+// brings its commit or Policy.Hold has passed. It is never recorded.
 const Held = "held"
 
 // A plannedIndex finds the decision of a plan that queues a commit.
@@ -27,16 +27,16 @@ func (x *plannedIndex) find(key string) (found *Decision) {
 	return found
 }
 
-// findDuplicates turns the decision about what came before into one about a
-// duplicate, and that about a copy into one about what does not count. A
-// message is known by its name, and by its commit. Mails come last: they are
-// the fall-back of every other way.
+// findDuplicates changes the decisions about commits that came before to duplicates,
+// and those about cherry-picks to ignored. A message is recognised by its name, and by
+// its commit. Mails are considered last, because they are the fallback for every
+// other source.
 func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting map[string]calendar.Day) {
 	var queued []*Decision
 	planned := &plannedIndex{}
 	for i := range plan {
 		d := &plan[i]
-		if snoozed, err := calendar.Parse(known.Name(d.Name).Snoozed); err == nil && d.needsDay { // it was set aside after that
+		if snoozed, err := calendar.Parse(known.Name(d.Name).Snoozed); err == nil && d.needsDay { // and quarantined after that
 			d.Day, d.Event.Kind, d.Event.Due, d.Event.Reason, d.Event.Cause = snoozed, history.Queued, snoozed.String(), "", ""
 		}
 		if d.Event.Kind == history.Queued {
@@ -67,11 +67,11 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 			d.duplicateOf(&before.Event, nil)
 		case d.isTrusted() && d.isClaimed(known.Claimed(d.Event.Key), waiting):
 		case d.young:
-			d.Event.Kind, d.Event.Due, d.Event.Reason = Held, "", "it came by mail, and waits for another way to bring it"
+			d.Event.Kind, d.Event.Due, d.Event.Reason = Held, "", "it came by mail, and waits for another source"
 		default:
 			first.add(d)
 			if snoozed, err := calendar.Parse(byName.Snoozed); err == nil {
-				d.Day, d.Event.Due = snoozed, byName.Snoozed // it was set aside after that
+				d.Day, d.Event.Due = snoozed, byName.Snoozed // and quarantined after that
 			}
 		}
 	}
@@ -84,8 +84,7 @@ func isIn(waiting map[string]calendar.Day, name string) bool {
 
 func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail }
 
-// rank puts mails behind what came by another way, and what nobody can forge
-// before all.
+// rank orders trusted sources before forgeable ones, and mails last.
 func (d *Decision) rank() int {
 	switch {
 	case d.cameByMail():
@@ -100,8 +99,8 @@ func (d *Decision) duplicate(reason string) {
 	d.Event.Kind, d.Event.Due, d.Event.Reason = history.Duplicate, "", reason
 }
 
-// duplicateOf tells a second copy of a commit from the same commit on a second
-// branch, which the reminder is to name.
+// duplicateOf makes a duplicate of the decision, or history.OnBranch if the commit came
+// on another branch, which its reminder names.
 func (d *Decision) duplicateOf(before *history.Event, branches []string) {
 	for _, known := range append(branches, before.Branch, "") {
 		switch {
@@ -118,9 +117,9 @@ func (d *Decision) duplicateOf(before *history.Event, branches []string) {
 	d.Event.Kind = history.OnBranch
 }
 
-// isCopy turns a cherry-pick's decision into one that it does not count: its
-// trailer was copied with the rest of the message. On a branch where
-// development goes on, it counts all the same when the original never came.
+// isCopy ignores a cherry-pick, whose trailer was copied with the rest of the message,
+// and reports whether it did. On a development branch, a cherry-pick counts if its
+// original never came.
 func (d *Decision) isCopy(known *history.Index, planned *plannedIndex) bool {
 	if len(d.copyOf) == 0 {
 		return false
@@ -142,12 +141,12 @@ func (d *Decision) isCopy(known *history.Index, planned *plannedIndex) bool {
 	}
 	_, revision := commit.CutKey(d.copyOf[0])
 	d.Event.Kind, d.Event.Due = history.Ignored, ""
-	d.Event.Reason = "a copy of " + commit.ShortRevision(revision) + ": its trailer is the original's"
+	d.Event.Reason = "a cherry-pick of " + commit.ShortRevision(revision) + ", which has the trailer"
 	return true
 }
 
-// originals returns the keys of the commits that git cherry-pick -x or hg graft
-// say in the message that it was made from.
+// originals returns the keys of the commits from which a commit was made, according to
+// the lines that git cherry-pick -x and hg graft add to its message.
 func originals(c *commit.Commit) []string {
 	var keys []string
 	for line := range strings.Lines(c.Message) {

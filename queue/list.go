@@ -20,24 +20,23 @@ const (
 	InQueue      = "queue"
 	InQuarantine = "failed"
 	InDone       = "done" // sent, cancelled, or ignored by the policy
-	InSent       = "sent" // no place: a reminder that the history says was sent
+	InSent       = "sent" // no directory: sent, according to the history
 )
 
-// An Item is a message as a person sees it in a list: where it is, and what
-// the history says of it.
+// An Item is a message in a list: where it is, and what the history has about it.
 type Item struct {
 	*history.Event
 	Name   string
 	Place  string
-	Day    calendar.Day // when it waits in the queue
+	Day    calendar.Day // for InQueue and InSent
 	Path   string
-	Reason string             // why it was set aside, or can't be read
-	Tried  *history.Deferrals // nil when it was not tried to be sent
-	Gone   string             // why the commit is no longer where it was
-	Until  time.Time          // not to be sent before, zero when it may be
-	Why    string             // and why not
-	Held   bool               // it waits in the spool for another way to bring its commit
-	IRC    []string           // the targets that were not yet told of it
+	Reason string             // why it is quarantined, or can't be read
+	Tried  *history.Deferrals // nil before the first attempt to send
+	Gone   string             // why the commit is no longer in its repository
+	Until  time.Time          // not to be sent before; zero for no limit
+	Why    string             // the reason for Until
+	Held   bool               // it waits in the spool for another source of its commit
+	IRC    []string           // the targets to which delivery is pending
 	Sent   time.Time          // when it was sent, for InSent
 
 	SupersededBy string // the revision that it was amended or rebased to, see Successor
@@ -84,9 +83,8 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 // Entry returns the item as an entry of the queue.
 func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, Path: i.Path} }
 
-// Waiting returns what is in the queue, earliest day first. It is taken from
-// the history, which has all that a list shows; only a message that somebody
-// else put into the queue is read.
+// Waiting returns the messages in the queue, earliest day first. The history has all
+// that a list shows; a message is read only when the history does not know it.
 func (q *Queue) Waiting() ([]Item, error) {
 	entries, err := q.Entries(calendar.Day{})
 	names := make([]string, len(entries))
@@ -102,7 +100,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path}
 		standing := known.Name(e.Name)
 		item.fill(q, standing.Queued)
-		item.Event.Name = item.Name // the same, and so not kept twice
+		item.Event.Name = item.Name // share one string
 		item.Tried = standing.Tried
 		if limited := standing.Limited; limited != nil {
 			if until, err := time.Parse(time.RFC3339, limited.Until); err == nil && until.After(q.Now) {
@@ -119,12 +117,12 @@ func (q *Queue) Waiting() ([]Item, error) {
 		}
 		items = append(items, item)
 	}
-	return items, errors.Join(err, q.seeReturned(items))
+	return items, errors.Join(err, q.clearReturned(items))
 }
 
-// seeReturned takes the mark off the items whose commit has come back, under
-// another name.
-func (q *Queue) seeReturned(items []Item) error {
+// clearReturned clears Gone of the items whose commit has come back, under another
+// name.
+func (q *Queue) clearReturned(items []Item) error {
 	var keys []string
 	for _, item := range items {
 		if item.Gone != "" {
@@ -143,8 +141,8 @@ func (q *Queue) seeReturned(items []Item) error {
 	return err
 }
 
-// fill takes what is known of the item from the event that queued it, or else
-// from the message itself.
+// fill sets the event of the item to the one that queued it, or else makes one from
+// the message.
 func (i *Item) fill(q *Queue, queued *history.Event) {
 	if i.Event = queued; queued != nil {
 		return
@@ -157,12 +155,12 @@ func (i *Item) fill(q *Queue, queued *history.Event) {
 	}
 }
 
-// Spooled returns what the next run will give its day.
+// Spooled returns the messages in the spool, which the next run schedules.
 func (q *Queue) Spooled() ([]Item, error) {
 	files, err := readDir(q.Spool.Dir())
 	var items []Item
 	for _, f := range files {
-		if foreign(f) == "" {
+		if strayReason(f) == "" {
 			item := Item{Name: f.Name(), Place: InSpool, Path: q.Spool.Path(f.Name())}
 			item.fill(q, nil)
 			if info, err := f.Info(); err == nil && item.Source == commit.FromMail {
@@ -174,11 +172,11 @@ func (q *Queue) Spooled() ([]Item, error) {
 	return items, err
 }
 
-// Quarantined returns what was set aside, with its reasons.
+// Quarantined returns the quarantined messages, with their reasons.
 func (q *Queue) Quarantined() ([]Item, error) {
-	failures, err := q.QuarantinedFiles()
+	files, err := q.QuarantinedFiles()
 	var items []Item
-	for _, f := range failures {
+	for _, f := range files {
 		item := Item{Name: f.Name, Place: InQuarantine, Path: f.Path, Reason: f.Reason, Event: &history.Event{Name: f.Name}}
 		if spool.IsName(f.Name) {
 			item.fill(q, nil)
@@ -188,7 +186,7 @@ func (q *Queue) Quarantined() ([]Item, error) {
 	return items, err
 }
 
-// Done returns what is kept although nothing waits for it.
+// Done returns the messages that are kept after their reminder.
 func (q *Queue) Done() ([]Item, error) {
 	days, err := readDir(q.done())
 	var items []Item
@@ -204,9 +202,8 @@ func (q *Queue) Done() ([]Item, error) {
 	return items, err
 }
 
-// Sent returns the reminders that were sent, in the order of sending. A reminder
-// that was snoozed and sent again is in the list twice. The list comes from the
-// history, because most of the messages are no longer kept.
+// Sent returns the reminders that were sent, in order, from the history. A reminder
+// that was snoozed and sent again is in the list twice.
 func (q *Queue) Sent() ([]Item, error) {
 	var items []Item
 	_, err := q.History.Scan(func(e *history.Event) {
@@ -222,32 +219,30 @@ func (q *Queue) Sent() ([]Item, error) {
 	return items, err
 }
 
-// ErrNotFound and ErrAmbiguous are returned for an ID that names nothing, or
-// several things.
+// ErrNotFound and ErrAmbiguous are returned for an ID that names no message, or
+// several.
 var (
 	ErrNotFound  = errors.New("no such reminder")
 	ErrAmbiguous = errors.New("more than one reminder")
 )
 
-// shortestPrefix is how much of a hash is enough to name a commit.
-const shortestPrefix = 4
+// minPrefix is how many digits of a hash are enough to name a commit.
+const minPrefix = 4
 
-// Find returns the message with that name, or whose revision begins with it,
-// alone in the slice. What waits is looked at before what was set aside, and that before what
-// was sent. The error is ErrNotFound or ErrAmbiguous, with the items that the
-// ID could mean, or of the machine.
+// Find returns the message with that name, or whose revision begins with it, alone in
+// the slice. It searches the lists in the order of places. The error is ErrNotFound;
+// ErrAmbiguous, with the items that the ID could mean; or one of the machine.
 func (q *Queue) Find(id string) ([]Item, error) {
 	return q.FindAmong(id, func(*Item) bool { return true })
 }
 
-// places returns the lists of what is kept, in the order in which an ID means it.
+// places returns the lists of messages, in the order in which Find searches them.
 func (q *Queue) places() []func() ([]Item, error) {
 	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Quarantined, q.Done}
 }
 
-// FindAmong is Find among some items alone; of the others it tells nothing. What
-// it finds without a Path is a commit that was amended or rebased, of which no
-// message is kept: see Successor.
+// FindAmong is Find among the items for which counts is true. An item without a Path
+// is a commit that was amended or rebased, see Successor; its message is not kept.
 func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
 	for _, list := range append(q.places(), q.superseded) {
 		items, err := list()
@@ -280,14 +275,14 @@ func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
 // Is reports whether an ID can mean the item: its name, or its revision.
 func (i *Item) Is(id string) bool { return id != "" && i.Name == id || i.isRevision(id) }
 
-// isRevision reports whether id is the item's revision: a prefix of a hash, or
-// the whole of a number, with its r or without. Where there is no revision, a
-// prefix of the name will do.
+// isRevision reports whether id is the item's revision: a prefix of a hash, or a whole
+// number with its r or without. For an item without a revision, it can be a prefix of
+// the name.
 func (i *Item) isRevision(id string) bool {
 	if id == "" || i.Revision == id || i.Revision == "r"+id {
 		return id != ""
 	}
-	if len(id) < shortestPrefix {
+	if len(id) < minPrefix {
 		return false
 	}
 	if i.Revision == "" {

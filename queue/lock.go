@@ -15,9 +15,9 @@ import (
 	"vext/internal/disk"
 )
 
-// ErrLocked is returned when another process held the lock for as long as one
-// was ready to wait. The error is a *LockedError where that process is known.
-var ErrLocked = errors.New("another vext is at work on this state directory")
+// ErrLocked is returned when another process holds the lock for longer than the caller
+// waits. The error is a *LockedError when that process is known.
+var ErrLocked = errors.New("another vext is working on this state directory")
 
 // A LockedError is an ErrLocked that names the holder of the lock.
 type LockedError struct{ Holder }
@@ -36,15 +36,15 @@ func (h Holder) String() string {
 	return fmt.Sprintf("%s (process %d), since %s", h.Program, h.PID, h.Since.Format("Mon 2 Jan 2006 15:04:05 MST"))
 }
 
-// A Lock is held by whoever schedules, sends or changes. The kernel releases it
-// when the holder exits. The file says when runs ended, and who holds it.
+// A Lock is held by a process that schedules, sends or changes reminders. The kernel
+// releases it when the holder exits. Its file has the times of runs, and the holder.
 type Lock struct{ f *os.File }
 
-// lockPoll is how often a lock that is held is asked for again.
+// lockPoll is the interval between attempts to take the lock.
 const lockPoll = 50 * time.Millisecond
 
-// Acquire takes the lock of a state directory, waiting at most for the time
-// wait or until ctx ends.
+// Acquire takes the lock of a state directory. It waits at most for the time wait, and
+// until ctx ends.
 func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, error) {
 	f, err := openLock(state, os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -56,7 +56,7 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			l := &Lock{f}
-			l.sign()
+			l.writeHolder()
 			return l, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
@@ -78,8 +78,7 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 	}
 }
 
-// openLock opens the lock's file. It is an error when the path names anything but a
-// regular file.
+// openLock opens the lock's file, which must be a regular file.
 func openLock(state string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(lockPath(state), flags|unix.O_NONBLOCK, disk.FileMode)
 	if err != nil {
@@ -94,24 +93,24 @@ func openLock(state string, flags int) (*os.File, error) {
 
 func lockPath(state string) string { return filepath.Join(state, "lock") }
 
-// Release lets go of the lock.
+// Release releases the lock.
 func (l *Lock) Release() error {
 	l.f.Truncate(int64(len(noRuns))) // the holder's line
 	return l.f.Close()
 }
 
-// The lock's file holds two times of one length: the end of the last run, and
-// of the first. One write of so few bytes is whole or not there. Behind them
-// stands who holds the lock; since when, the file's time of modification says.
+// The lock's file holds the end of the last run and of the first, in a fixed length: a
+// single write of so few bytes is atomic. A line about the holder follows. Its time is
+// the modification time of the file.
 const (
 	lockFormat   = "last run  %s\nfirst run %s\n"
 	noRuns       = "last run  none yet            \nfirst run none yet            \n"
 	holderPrefix = "held by   "
 )
 
-// sign writes into the file who holds the lock. This is only information, so an
-// error is ignored.
-func (l *Lock) sign() {
+// writeHolder writes the holder into the file. It is only information, so errors are
+// ignored.
+func (l *Lock) writeHolder() {
 	if info, err := l.f.Stat(); err != nil || info.Size() < int64(len(noRuns)) {
 		l.f.WriteAt([]byte(noRuns), 0)
 	}
@@ -120,8 +119,8 @@ func (l *Lock) sign() {
 	l.f.WriteAt([]byte(line), int64(len(noRuns)))
 }
 
-// program returns the names of a program and its subcommand. It leaves out the
-// arguments, because they can contain a password.
+// program returns the names of a program and its subcommand, without arguments, which
+// can contain a password.
 func program(args []string) string {
 	name := "vext"
 	if len(args) > 0 {
@@ -136,7 +135,7 @@ func program(args []string) string {
 	return name
 }
 
-// readHolder returns who holds the lock.
+// readHolder reads the holder of the lock.
 func readHolder(f *os.File) (h Holder, ok bool) {
 	info, err := f.Stat()
 	if err != nil {
@@ -157,8 +156,8 @@ func readHolder(f *os.File) (h Holder, ok bool) {
 	return h, true
 }
 
-// HeldBy returns who holds the lock of a state directory at this moment, and
-// whether anybody does.
+// HeldBy returns the current holder of the lock of a state directory, and whether there
+// is one.
 func HeldBy(state string) (h Holder, held bool) {
 	f, err := openLock(state, os.O_RDONLY)
 	if err != nil {
@@ -172,7 +171,7 @@ func HeldBy(state string) (h Holder, held bool) {
 	return h, true
 }
 
-// MarkRun notes that a run came to its end at the time now.
+// MarkRun records the end of a run at the time now.
 func (l *Lock) MarkRun(now time.Time) error {
 	_, first := readRuns(l.f.Name())
 	if first.IsZero() || first.After(now) { // the clock was ahead
@@ -183,8 +182,7 @@ func (l *Lock) MarkRun(now time.Time) error {
 	return err
 }
 
-// Runs returns when the last and the first run ended, zero times when there
-// was none.
+// Runs returns the ends of the last and the first run, zero when there was none.
 func Runs(state string) (last, first time.Time) { return readRuns(lockPath(state)) }
 
 func readRuns(path string) (last, first time.Time) {

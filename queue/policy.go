@@ -11,35 +11,33 @@ import (
 	"vext/internal/text"
 )
 
-// A Policy says which commits count and who may be written to. Patterns are
-// literal but for *, which stands for anything, and ?, which stands for one
-// character. An empty list of Branches, Senders or Repositories takes all; an
-// empty Allow takes nobody.
+// A Policy says which commits count and who may be written to. In patterns, * matches
+// any string and ? any character. An empty list of Branches, Senders or Repositories
+// matches everything; an empty Allow matches nobody.
 type Policy struct {
 	Branches     []string
 	Senders      []string
 	Repositories []string
 	Allow        []string
-	Trailers     []string // names in addition to the usual ones
+	Trailers     []string // in addition to the default ones
 	ToAuthor     bool     // remind the author instead of the committer
-	Routes       []Route  // which way reminders go; by mail where none matches
+	Routes       []Route  // the first match counts; without one, a mail is sent
 
-	// Names are the other names under which repositories arrive, as
-	// commit.RepositoryName writes them and in lower case, with the one that
-	// each of them has.
+	// Names maps the other names of repositories, as commit.RepositoryName returns
+	// them and in lower case, to their names.
 	Names map[string]string
-	// Own are the branches that count in single repositories, by their names,
-	// instead of Branches.
+	// Own has the branches that count in single repositories instead of Branches, by
+	// the name of the repository.
 	Own map[string][]string
-	// Domains make addresses of logins in single repositories, by their names.
+	// Domains make addresses of logins, by the name of the repository.
 	Domains map[string]string
-	// Hold is how long a commit that came by mail waits in the spool for
-	// another way to bring it.
+	// Hold is how long a commit that came by mail waits in the spool for another
+	// source.
 	Hold time.Duration
 }
 
-// complete gives people who have only a login the address that this makes in
-// their repository.
+// complete makes the addresses of people who have only a login, with the domain of the
+// repository.
 func (p *Policy) complete(c *commit.Commit) {
 	domain := p.Domains[c.Repository]
 	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
@@ -49,8 +47,7 @@ func (p *Policy) complete(c *commit.Commit) {
 	}
 }
 
-// Repository returns the name that a repository has, of one under which it
-// came.
+// Repository returns the name of a repository, given any of its names.
 func (p *Policy) Repository(name string) string {
 	name = commit.RepositoryName(name)
 	if one, ok := p.Names[strings.ToLower(name)]; ok {
@@ -59,8 +56,7 @@ func (p *Policy) Repository(name string) string {
 	return name
 }
 
-// DefaultBranches are the branches that count unless others are configured: on
-// these, development goes on.
+// DefaultBranches are the branches that count unless others are configured.
 var DefaultBranches = []string{"main", "master", "head", "HEAD", "trunk", "default"}
 
 func (p *Policy) trailers(more string) []string {
@@ -70,9 +66,8 @@ func (p *Policy) trailers(more string) []string {
 	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
 }
 
-// Recipient returns the person who is reminded of c: the committer, or the author
-// when the committer is a program, such as GitHub for commits that are merged on
-// its pages.
+// Recipient returns the person who is reminded of c: the committer, or the author when
+// the committer is a program, as for commits merged on GitHub's pages.
 func (p *Policy) Recipient(c *commit.Commit) commit.Person {
 	if p.ToAuthor || c.Committer.IsRobot() {
 		return c.Author
@@ -102,8 +97,8 @@ func (p *Policy) ignoresRepository(c *commit.Commit) string {
 	return ""
 }
 
-// countsBranch reports whether the branch of a commit counts. Who looks into a
-// repository has taken only what counts there.
+// countsBranch reports whether the branch of a commit counts. Sources that read a
+// repository have checked that before.
 func (p *Policy) countsBranch(c *commit.Commit) bool {
 	switch c.Source {
 	case commit.FromHook, commit.FromFollow, commit.FromImport:
@@ -120,18 +115,18 @@ func (p *Policy) BranchesOf(repository string) []string {
 	return p.Branches
 }
 
-// MatchBranch reports whether one of the patterns matches a branch, with
-// refs/heads/ or without; an empty list matches every branch.
+// MatchBranch reports whether a pattern matches a branch, with or without refs/heads/.
+// An empty list matches every branch.
 func MatchBranch(patterns []string, refname string) bool {
 	return matchAny(patterns, commit.BranchName(refname), false) || matchAny(patterns, refname, false)
 }
 
-// MatchAddress reports whether one of the patterns matches an address; an
-// empty list matches every address.
+// MatchAddress reports whether a pattern matches an address. An empty list matches
+// every address.
 func MatchAddress(patterns []string, address string) bool { return matchAny(patterns, address, true) }
 
-// HasRepository reports whether one of the patterns matches a repository, by
-// any of its names; an empty list matches every repository.
+// HasRepository reports whether a pattern matches any name of a repository. An empty
+// list matches every repository.
 func (p *Policy) HasRepository(patterns []string, name string) bool {
 	name = p.Repository(name)
 	names := []string{name, name + ".git"}
@@ -144,15 +139,15 @@ func (p *Policy) HasRepository(patterns []string, name string) bool {
 		slices.ContainsFunc(patterns, func(pattern string) bool { return p.Repository(pattern) == name })
 }
 
-// developmentBranches are those on which a cherry-pick may well be the first
-// that comes of a commit.
+// developmentBranches are the branches on which a cherry-pick can arrive before its
+// original.
 var developmentBranches = append([]string{"develop", "devel", "development"}, DefaultBranches...)
 
-// Refuses returns why the person must not be written to about a commit from a
-// source (see commit.FromMail), with what to do about it, and "" for one who may. In
-// what to do, ID stands for the ID of the message, see WithID. vext never writes to a
-// program, even when a commit names it as its committer. An allowed address can be
-// abused: whoever can submit a commit mail that names it makes vext write to it.
+// Refuses returns why the person must not be written to about a commit from a source
+// (see commit.FromMail), with advice, as a reason of queue.WithID; "" for one who may.
+// vext never writes to a program, even when a commit names it as its committer. An
+// allowed address can be abused: anybody who can send commit mails can make vext write
+// to it.
 func (p *Policy) Refuses(to commit.Person, source string) string {
 	switch {
 	case to.Email == "":
@@ -173,7 +168,7 @@ func (p *Policy) Refuses(to commit.Person, source string) string {
 	return ""
 }
 
-// allowAdvice says what to consider before an address is allowed.
+// allowAdvice returns what to consider before an address is allowed.
 func allowAdvice(source string) string {
 	switch source {
 	case commit.FromWebhook:
@@ -184,11 +179,9 @@ func allowAdvice(source string) string {
 	return "a forged commit mail can name anybody, so do not allow an address only because this message names it: see allow in vext.toml(5)"
 }
 
-// isAddress reports whether s can be the address of one person in an SMTP
-// command and in a header: one @, something on both sides, and nothing that
-// would end it early. It is narrower than RFC 5321, section 4.1.2: quoted
-// local parts are of no use to anybody's commits, and % and ! route a mail to
-// somebody else on servers that honour them.
+// isAddress reports whether s is the address of one person that is safe in an SMTP
+// command and in a header. It accepts less than RFC 5321, section 4.1.2: no quoted
+// local parts, and no % and !, which route a mail elsewhere on some servers.
 func isAddress(s string) bool {
 	local, domain, _ := strings.Cut(s, "@")
 	if local == "" || domain == "" || local[0] == '/' || len(s) > 254 || strings.Contains(domain, "@") {
@@ -199,8 +192,7 @@ func isAddress(s string) bool {
 	})
 }
 
-// matchAny reports whether s matches one of the patterns; an empty list
-// matches everything.
+// matchAny reports whether s matches a pattern. An empty list matches everything.
 func matchAny(patterns []string, s string, fold bool) bool {
 	if len(patterns) == 0 {
 		return true

@@ -15,11 +15,10 @@ import (
 	"vext/spool"
 )
 
-// whySuffix ends the name of the file that says why a message was set aside.
+// whySuffix ends the name of the file that says why a message is quarantined.
 const whySuffix = ".why"
 
-// Quarantine moves an entry to failed/, with the reason beside it, and records
-// it. Nothing is deleted because it was not understood.
+// Quarantine records event with the reason, and moves an entry to failed/.
 func (q *Queue) Quarantine(e Entry, event history.Event, reason string) error {
 	event.Time, event.Kind, event.Name, event.Reason = history.Stamp(q.Now), history.Failed, e.Name, reason
 	if err := q.History.Append(event); err != nil {
@@ -28,9 +27,8 @@ func (q *Queue) Quarantine(e Entry, event history.Event, reason string) error {
 	return q.quarantine(e.Path, e.Name, reason)
 }
 
-// quarantine writes the reason before it moves the message, so that there is
-// never a message in failed/ without one. The reason is not synced: it is in
-// the history, too.
+// quarantine writes the reason before it moves the message, so that no message in
+// failed/ lacks one. The reason is not synced, because the history has it too.
 func (q *Queue) quarantine(path, name, reason string) error {
 	if err := disk.MakeDir(q.failed()); err != nil {
 		return err
@@ -40,12 +38,12 @@ func (q *Queue) quarantine(path, name, reason string) error {
 		return err
 	}
 	to := filepath.Join(q.failed(), name)
-	os.Remove(to + whySuffix) // a FIFO, say, that a write would wait for
+	os.Remove(to + whySuffix) // it may be a FIFO, on which a write would block
 	if err := os.WriteFile(to+whySuffix, []byte(reason+"\n"), disk.FileMode); err != nil {
 		return err
 	}
 	err = disk.Rename(path, to)
-	if errors.Is(err, fs.ErrExist) && isSameFile(path, to) { // a crash came between link and unlink
+	if errors.Is(err, fs.ErrExist) && isSameFile(path, to) { // a crash between link and unlink
 		err = disk.Remove(path)
 	}
 	return err
@@ -57,8 +55,9 @@ func isSameFile(a, b string) bool {
 	return xErr == nil && yErr == nil && os.SameFile(x, y)
 }
 
-// failedName returns a free name in failed/. A message keeps its own; what has
-// no message's name, or finds it taken, gets one made from its path and size.
+// failedName returns a free name in failed/. A message keeps its own name. A file
+// without a message's name, or whose name is taken, gets one made from its path and
+// modification time.
 func (q *Queue) failedName(name, path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -78,43 +77,43 @@ func (q *Queue) failedName(name, path string) (string, error) {
 		}
 		return '_'
 	}, text.Shorten(name, 100))
-	return "foreign-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
+	return "stray-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }
 
-// QuarantinedEntries returns the quarantined messages, by name, as entries without a
-// day.
+// QuarantinedEntries returns the quarantined messages as entries without a day, by
+// name.
 func (q *Queue) QuarantinedEntries() ([]Entry, error) {
 	files, err := readDir(q.failed())
 	var entries []Entry
 	for _, f := range files {
-		if foreign(f) == "" && !strings.HasSuffix(f.Name(), whySuffix) {
+		if strayReason(f) == "" && !strings.HasSuffix(f.Name(), whySuffix) {
 			entries = append(entries, Entry{Name: f.Name(), Path: filepath.Join(q.failed(), f.Name())})
 		}
 	}
 	return entries, err
 }
 
-// A QuarantinedFile is something set aside.
+// A QuarantinedFile is a file in failed/.
 type QuarantinedFile struct {
 	Name   string
 	Path   string
 	Reason string
 }
 
-// QuarantinedFiles returns what was set aside, by name.
+// QuarantinedFiles returns all that is quarantined, by name.
 func (q *Queue) QuarantinedFiles() ([]QuarantinedFile, error) {
 	files, err := readDir(q.failed())
 	if err != nil {
 		return nil, err
 	}
-	var failures []QuarantinedFile
+	var found []QuarantinedFile
 	for _, f := range files {
 		if strings.HasSuffix(f.Name(), whySuffix) {
 			continue
 		}
 		path := filepath.Join(q.failed(), f.Name())
 		why, _ := disk.ReadFile(path + whySuffix)
-		failures = append(failures, QuarantinedFile{Name: f.Name(), Path: path, Reason: strings.TrimSpace(string(why))})
+		found = append(found, QuarantinedFile{Name: f.Name(), Path: path, Reason: strings.TrimSpace(string(why))})
 	}
-	return failures, nil
+	return found, nil
 }

@@ -1,9 +1,9 @@
-// Package queue keeps the days: it gives a spooled message the day on which
-// its reminder is due, lists what waits, and takes out what is due, snoozed,
-// cancelled or set aside.
+// Package queue schedules reminders. It moves a spooled message into the directory of
+// the day on which its reminder is due, lists the messages, and moves those that were
+// sent, snoozed, cancelled or quarantined.
 //
-// Whoever changes a queue holds its Lock. A directory a day keeps every step a
-// rename: a crash leaves a message in its old place or in its new one.
+// A process holds the Lock while it changes a queue. Every step is a rename: after a
+// crash, a message is in its old place or in its new one.
 package queue
 
 import (
@@ -22,13 +22,13 @@ import (
 	"vext/spool"
 )
 
-// A Queue is a state directory and what is needed to decide about messages.
+// A Queue is a state directory, with what decisions about its messages depend on.
 type Queue struct {
 	State   string
 	Spool   spool.Spool
 	History history.History
 	Policy  Policy
-	Zone    *time.Location // in which a commit's day is counted
+	Zone    *time.Location // of the days
 	Now     time.Time
 }
 
@@ -42,7 +42,7 @@ func New(state string, policy Policy, zone *time.Location, now time.Time) *Queue
 	return q
 }
 
-// Today returns the day that it is in the queue's zone.
+// Today returns the current day in the queue's zone.
 func (q *Queue) Today() calendar.Day { return calendar.Of(q.Now, q.Zone) }
 
 func (q *Queue) dir() string    { return filepath.Join(q.State, "queue") }
@@ -51,7 +51,7 @@ func (q *Queue) done() string   { return filepath.Join(q.History.Dir(), "done") 
 
 func (q *Queue) dayDir(day calendar.Day) string { return filepath.Join(q.dir(), day.String()) }
 
-// An Entry is a message that waits in the queue for its day.
+// An Entry is a message in the queue.
 type Entry struct {
 	Name string
 	Day  calendar.Day
@@ -60,10 +60,10 @@ type Entry struct {
 
 func (q *Queue) entry(day calendar.Day, name string) Entry {
 	path := filepath.Join(q.dayDir(day), name)
-	return Entry{Name: path[len(path)-len(name):], Day: day, Path: path} // of one string: a queue can be long
+	return Entry{Name: path[len(path)-len(name):], Day: day, Path: path} // one string for both: a queue can be long
 }
 
-// prepare makes the directories that the processor writes to.
+// prepare makes the directories that a change of the queue writes to.
 func (q *Queue) prepare() error {
 	for _, dir := range []string{q.dir(), q.failed(), q.History.Dir(), q.done()} {
 		if err := disk.MakeDir(dir); err != nil {
@@ -73,7 +73,7 @@ func (q *Queue) prepare() error {
 	return nil
 }
 
-// readDir returns the entries of a directory, none when there is no such.
+// readDir returns the entries of a directory, none when it does not exist.
 func readDir(path string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,29 +82,28 @@ func readDir(path string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// A Message is a message read from a file: its commit, what that asks for,
-// and when it was received.
+// A Message is a message read from a file: its commit, the request in its trailer, and
+// when it was received.
 type Message struct {
 	commit.Commit
 	Request  commit.Request
 	Received time.Time
 }
 
-// errNotUnderstood wraps the reasons for which a message is set aside, which
-// are not errors of the service.
+// errNotUnderstood is the reason for which a message is quarantined. It is not an
+// error of the machine.
 type errNotUnderstood struct{ reason string }
 
 func (e errNotUnderstood) Error() string { return e.reason }
 
-// IsNotUnderstood reports whether err says that a message is at fault and not
-// the machine.
+// IsNotUnderstood reports whether err is the fault of a message and not of the
+// machine.
 func IsNotUnderstood(err error) bool { return errors.As(err, new(errNotUnderstood)) }
 
-// Read reads the message in a file. An error that IsNotUnderstood is the
-// message's fault: it holds no commit, asks for nothing, or can't be read by
-// us; any other is the machine's.
+// Read reads the message in a file. For a message without a commit or a request, or
+// that vext may not read, the error IsNotUnderstood.
 func (q *Queue) Read(path string) (*Message, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // nor wait for a FIFO
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // does not block on a FIFO
 	if errors.Is(err, unix.ELOOP) {
 		return nil, errNotUnderstood{"not a regular file"}
 	}
@@ -147,7 +146,7 @@ func (q *Queue) Read(path string) (*Message, error) {
 	return m, nil
 }
 
-// Describe returns what the history says of every event of a message.
+// Describe returns an event with the fields that every event of a message has.
 func (q *Queue) Describe(name string, m *Message) history.Event {
 	e := history.Event{Name: name}
 	q.describe(&e, m)

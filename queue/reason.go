@@ -9,11 +9,11 @@ import (
 	"vext/internal/history"
 )
 
-// A reason for which a message is quarantined is one line, and may have more
-// lines that say what to do. In these ID stands for the ID of the message.
+// The reason for which a message is quarantined is one line. Lines with advice can
+// follow, in which ID stands for the ID of the message.
 
-// WithID returns a reason for which a message is quarantined with the message's
-// ID in the commands that it names, which begin with command.
+// WithID returns a reason with the message's ID in its commands, which begin with
+// command instead of vext.
 func WithID(reason, command, id string) string {
 	for _, verb := range []string{" snooze ", " cancel ", " retry "} {
 		reason = strings.ReplaceAll(reason, "vext"+verb+"ID", command+verb+id)
@@ -21,15 +21,14 @@ func WithID(reason, command, id string) string {
 	return reason
 }
 
-// SplitReason returns why a message is quarantined, and what to do, which may be
-// empty.
+// SplitReason returns the two parts of a reason. The advice can be empty.
 func SplitReason(reason string) (why, advice string) {
 	why, advice, _ = strings.Cut(reason, "\n")
 	return why, advice
 }
 
-// ByAdvice groups what is quarantined by what to do, so that it is said once, in
-// the order in which the groups begin.
+// ByAdvice groups quarantined messages by advice, so that it is printed once, in the
+// order of their first members.
 func ByAdvice[T any](all []T, reason func(*T) string) [][]*T {
 	var groups [][]*T
 	place := map[string]int{}
@@ -46,8 +45,8 @@ func ByAdvice[T any](all []T, reason func(*T) string) [][]*T {
 	return groups
 }
 
-// ID returns what names a message in a command: the short revision where that is
-// one, and else the name.
+// ID returns the ID of a message for commands: the short revision if it has one, or
+// else the name.
 func ID(e *history.Event) string {
 	number := strings.TrimPrefix(e.Revision, "r")
 	_, err := strconv.ParseUint(number, 10, 32)

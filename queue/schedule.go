@@ -23,29 +23,29 @@ import (
 	"vext/spool"
 )
 
-// A Decision is what is to become of one message of the spool.
+// A Decision is what Apply does with one message of the spool.
 type Decision struct {
 	Name  string
-	Event history.Event // as it will be recorded; its Kind is the decision
+	Event history.Event // to be recorded; its Kind is the decision
 	Day   calendar.Day  // for history.Queued
 
-	// Commit is what PlanPast decided about.
+	// Commit is set by PlanPast.
 	Commit *commit.Commit
 
-	file     string   // its name in the spool, where that is another than Name
-	copyOf   []string // the keys of the commits that it was cherry-picked from
+	file     string   // its name in the spool, if that is not Name
+	copyOf   []string // keys of the commits from which it was cherry-picked
 	stays    bool     // it can't be moved out of the spool
-	replaces *Entry   // what waits for the same commit, and is not to be believed
-	young    bool     // a mail that is to wait for another way to bring its commit
-	needsDay bool     // all that it lacks is a day, which a person may have given it
+	replaces *Entry   // a claim in the queue that this message replaces
+	young    bool     // a mail that waits for another source of its commit
+	needsDay bool     // only its day is missing, and a person may have set one
 }
 
-// Progress is told how far a long piece of work has come.
+// Progress is called with the number of messages that were read so far.
 type Progress func(done, total int)
 
-// Plan decides about every message in the spool and changes nothing. What the
-// machine kept from being read is left out and reported in the error; the
-// rest of the plan is good.
+// Plan decides about every message in the spool and changes nothing. A message that
+// can't be read because of the machine is in the error and not in the plan; the rest
+// of the plan is valid.
 func (q *Queue) Plan(progress Progress) ([]Decision, error) {
 	files, err := readDir(q.Spool.Dir())
 	if err != nil {
@@ -55,8 +55,8 @@ func (q *Queue) Plan(progress Progress) ([]Decision, error) {
 	return plan, errors.Join(err, q.compare(&plan))
 }
 
-// compare looks at the decisions of a plan beside each other and beside what
-// was before.
+// compare compares the decisions of a plan with each other, with the history and with
+// the queue.
 func (q *Queue) compare(plan *[]Decision) error {
 	if len(*plan) == 0 {
 		return nil
@@ -69,13 +69,13 @@ func (q *Queue) compare(plan *[]Decision) error {
 	known, err := q.History.LookupSources(names, keys)
 	if err != nil {
 		*plan = nil
-		return err // without it duplicates can't be told
+		return err // duplicates can't be found
 	}
-	// What can't be moved is recorded once and left where it is.
+	// A file that can't be moved is recorded once and stays.
 	*plan = slices.DeleteFunc(*plan, func(d Decision) bool { return d.stays && known.Name(d.Name).Failed })
 	waiting, err := q.waiting()
 	if err != nil {
-		// Whether it is in a day that can't be read is not known: it waits.
+		// It may be in a day that can't be read: decide in a later run.
 		*plan = slices.DeleteFunc(*plan, func(d Decision) bool {
 			return known.Name(d.Name).Queued != nil || known.Key(d.Event.Key).Queued != nil
 		})
@@ -84,8 +84,8 @@ func (q *Queue) compare(plan *[]Decision) error {
 	return err
 }
 
-// readAll reads the files of the spool, as many at once as there are
-// processors, and decides about each by itself.
+// readAll reads files of the spool, concurrently, and decides about each as if it were
+// the only one.
 func (q *Queue) readAll(files []fs.DirEntry, progress Progress) ([]Decision, error) {
 	decisions := make([]Decision, len(files))
 	errs := make([]error, len(files))
@@ -118,14 +118,14 @@ func (q *Queue) readAll(files []fs.DirEntry, progress Progress) ([]Decision, err
 	return plan, errors.Join(errs...)
 }
 
-// decide decides about one file of the spool, as if it were the only one.
+// decide decides about a file of the spool as if it were the only one.
 func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 	d := Decision{Name: file.Name()}
 	d.Event = history.Event{Time: history.Stamp(q.Now), Name: d.Name, Kind: history.Failed}
-	if reason := foreign(file); reason != "" {
+	if reason := strayReason(file); reason != "" {
 		d.Event.Reason = reason
 		if d.stays = !isMovable(q.Spool.Path(d.Name)); d.stays {
-			d.Event.Reason += "; it belongs to somebody else and stays where it is: " + q.Spool.Path(d.Name)
+			d.Event.Reason += "; it belongs to another user and stays where it is: " + q.Spool.Path(d.Name)
 		}
 		return d, nil
 	}
@@ -141,7 +141,7 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 	return d, nil
 }
 
-// judge decides about a message, as if it were the only one.
+// judge decides about a message as if it were the only one.
 func (q *Queue) judge(d *Decision, m *Message) {
 	q.describe(&d.Event, m)
 	if reason := q.Policy.ignores(&m.Commit); reason != "" {
@@ -164,8 +164,8 @@ func (q *Queue) judge(d *Decision, m *Message) {
 	d.young = d.cameByMail() && q.isYoung(m.Received)
 }
 
-// DayOf returns the day on which a message is due. The error says why what it
-// asks for can't be understood.
+// DayOf returns the day on which a message is due. The error says why its request is
+// not understood.
 func (q *Queue) DayOf(m *Message) (calendar.Day, error) {
 	if m.Request.Err != nil {
 		return calendar.Day{}, m.Request.Err
@@ -173,38 +173,38 @@ func (q *Queue) DayOf(m *Message) (calendar.Day, error) {
 	return m.Due(m.Request.Period, m.Received, q.Now, q.Zone)
 }
 
-// isYoung reports whether a mail that was received then is to wait for another
-// way to bring its commit.
+// isYoung reports whether a mail received at that time waits for another source of its
+// commit.
 func (q *Queue) isYoung(received time.Time) bool {
 	age := q.Now.Sub(received)
 	return age >= 0 && age < q.Policy.Hold
 }
 
-// foreign returns why a file can't be a message, "" when it can.
-func foreign(file fs.DirEntry) string {
+// strayReason returns why a file can't be a message, "" when it can.
+func strayReason(file fs.DirEntry) string {
 	switch {
 	case file.IsDir():
 		return "a directory, where only messages should be"
 	case !file.Type().IsRegular():
 		return "not a regular file"
 	case !spool.IsName(file.Name()):
-		return "a file that vext did not put there: its name is no message's"
+		return "not a file of vext: no message has such a name"
 	}
 	return ""
 }
 
-// describe fills in what the history says about every message.
+// describe sets the fields that every event of a message has.
 func (q *Queue) describe(e *history.Event, m *Message) {
 	to := q.Policy.Recipient(&m.Commit)
 	e.Address, e.Committer = to.Email, to.Name
 	e.Repository, e.Branch, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
-	// A copy: the subject is a part of the message, which need not be kept.
+	// A copy, because the subject would keep the whole message in memory.
 	e.Subject = strings.Clone(text.Shorten(m.Subject, 200))
 	e.Asked = text.Shorten(m.Request.Line(), 100)
 	e.Source = cmp.Or(m.Source, commit.FromMail)
 }
 
-// waiting returns the day of every message in the queue, by its name.
+// waiting returns the day of each message in the queue, by name.
 func (q *Queue) waiting() (map[string]calendar.Day, error) {
 	days, _, err := q.days()
 	waiting := map[string]calendar.Day{}
@@ -218,15 +218,12 @@ func (q *Queue) waiting() (map[string]calendar.Day, error) {
 	return waiting, err
 }
 
-// batch is how many messages are recorded at once: enough that the sync of the
-// history costs little, few enough that the record of them is small.
-const batch = 5000
+// maxBatch bounds how many events are appended to the history at once. Each batch
+// costs one sync.
+const maxBatch = 5000
 
-// Apply carries a plan out: the history first, so that no message is in the
-// queue whose commit is not known, then the moves. When the history can't be
-// written, nothing is moved that is not in it.
-//
-// It returns what was carried out.
+// Apply records a plan in the history, and then moves the messages. What can't be
+// recorded is not moved. It returns the decisions that it applied.
 func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 	plan = slices.DeleteFunc(slices.Clone(plan), func(d Decision) bool { return d.Event.Kind == Held })
 	if len(plan) == 0 {
@@ -241,13 +238,13 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 	var errs []error
 	days := map[calendar.Day]bool{}
 	for rest := plan; len(rest) > 0; {
-		n := min(batch, len(rest))
+		n := min(maxBatch, len(rest))
 		events := make([]history.Event, 0, n)
 		for i := range rest[:n] {
 			if r := rest[i].replaces; r != nil {
 				events = append(events, history.Event{
 					Time: rest[i].Event.Time, Kind: history.Replaced, Name: r.Name,
-					Reason: "anybody can have written it; " + rest[i].Event.Source + " says otherwise, as " + rest[i].Name,
+					Reason: "anybody can have forged it; " + rest[i].Event.Source + " says otherwise, as " + rest[i].Name,
 				})
 			}
 			events = append(events, rest[i].Event)
@@ -271,8 +268,8 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 	return done, errors.Join(append(errs, disk.SyncDir(q.Spool.Dir()))...)
 }
 
-// canWrite looks whether files can be moved out of and into directories. Where
-// they can't, a move would be recorded anew at every run.
+// canWrite checks that files can be moved out of and into directories. Otherwise every
+// run would record a move again.
 func canWrite(dirs ...string) error {
 	for _, dir := range dirs {
 		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
@@ -307,15 +304,15 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 			return nil
 		}
 		return q.quarantine(path, d.Name, d.Event.Reason)
-	case history.Ignored: // kept for a while: the policy may be wrong
+	case history.Ignored: // kept, because the policy may be wrong
 		return q.Finish(Entry{Name: d.Name, Path: path})
 	default:
 		return disk.Remove(path)
 	}
 }
 
-// readMail reads a mail and returns the error of reading the file, which
-// ReadMail itself takes for the mail's end.
+// readMail is commit.ReadMail, but returns read errors, which that takes for the end of
+// the mail.
 func readMail(r io.Reader) (*commit.Mail, error) {
 	e := &errorReader{r: r}
 	return commit.ReadMail(e), e.err

@@ -13,7 +13,7 @@ import (
 	"vext/internal/disk"
 )
 
-// A ServingError says that a vext serve runs with the state directory.
+// A ServingError says that another vext serve uses the state directory.
 type ServingError struct{ PID int } // 0 when it is not known
 
 func (e *ServingError) Error() string {
@@ -23,14 +23,13 @@ func (e *ServingError) Error() string {
 	return fmt.Sprintf("another vext serve (pid %d) is running", e.PID)
 }
 
-// Serving is the lock that a vext serve holds for as long as it runs, on a file
-// that says which process it is. The kernel releases it when the process ends, so
-// a file that a crash has left has no meaning. It is not the Lock for changes of
-// the queue.
+// Serving is the lock that a vext serve holds while it runs. Its file has the process
+// ID. The kernel releases the lock when the process exits. It is not the Lock for
+// changes of the queue.
 type Serving struct{ f *os.File }
 
-// AcquireServing takes the lock of the vext serve of a state directory. It does
-// not wait; the error is a ServingError while another process holds the lock.
+// AcquireServing takes the lock of a state directory for vext serve, without waiting.
+// The error is a *ServingError when another process holds it.
 func AcquireServing(state string) (*Serving, error) {
 	f, err := os.OpenFile(filepath.Join(state, "serving"), os.O_RDWR|os.O_CREATE, disk.FileMode)
 	if err != nil {

@@ -8,11 +8,10 @@ import (
 	"vext/internal/history"
 )
 
-// Successor returns the item that has the place of one whose commit was amended
-// or rebased: the last, where that was amended or rebased again. It is nil where
-// the commit was not, and where there is none for which counts is true. In either
-// case it says in SupersededBy of the item to what its commit was amended. A
-// message that was quarantined stands for itself.
+// Successor returns the item that replaces one whose commit was amended or rebased,
+// the last one of several. It is nil when the commit was not amended, and when counts
+// is false for the successor. Successor sets SupersededBy of the item. A quarantined
+// message has no successor.
 func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 	if item.Place == InQuarantine {
 		return nil, nil
@@ -40,8 +39,8 @@ func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 	return q.findKey(key, name, counts)
 }
 
-// findKey returns the item of a commit: that of a name, if there is one, because
-// others may say that they are the same commit.
+// findKey returns the item of a commit. It prefers the one with a name, because others
+// may only claim to be the same commit.
 func (q *Queue) findKey(key, name string, counts func(*Item) bool) (found *Item, err error) {
 	for _, list := range q.places() {
 		items, err := list()
@@ -62,8 +61,8 @@ func (q *Queue) findKey(key, name string, counts func(*Item) bool) (found *Item,
 	return found, nil
 }
 
-// superseded returns the commits that were amended or rebased, from the history
-// alone: their messages may be no longer kept.
+// superseded returns the commits that were amended or rebased, from the history alone,
+// because their messages may be no longer kept.
 func (q *Queue) superseded() ([]Item, error) {
 	var items []Item
 	_, err := q.History.Scan(func(e *history.Event) {
@@ -71,14 +70,13 @@ func (q *Queue) superseded() ([]Item, error) {
 			return
 		}
 		event := *e
-		items = slices.DeleteFunc(items, func(i Item) bool { return i.Key == e.Key }) // it came back in between
+		items = slices.DeleteFunc(items, func(i Item) bool { return i.Key == e.Key }) // it came back, and was amended again
 		items = append(items, Item{Event: &event, Name: e.Name, Place: InDone})
 	})
 	return items, err
 }
 
-// standingOf returns the standing of a commit, whatever a forged mail may have
-// said of it.
+// standingOf returns the state of a commit from trusted sources, or else from any.
 func standingOf(known *history.Index, key string) *history.State {
 	if trusted := known.Trusted(key); trusted.IsKnown() {
 		return trusted
@@ -86,10 +84,9 @@ func standingOf(known *history.Index, key string) *history.State {
 	return known.Key(key)
 }
 
-// know reads what the history says of the message of an item. The error moved says
-// that the reminder of its commit is that of another: to bring it back would make
-// two of one.
-func (q *Queue) know(item *Item, also ...func(*history.Event)) (byName *history.State, moved, err error) {
+// lookup looks up the message of an item in the history. The error moved says that its
+// commit was amended, so that a second reminder must not be made.
+func (q *Queue) lookup(item *Item, also ...func(*history.Event)) (byName *history.State, moved, err error) {
 	key := q.History.CanonicalKey(item.Key)
 	known, err := q.History.LookupSources([]string{item.Name}, []string{key}, also...)
 	if err != nil {

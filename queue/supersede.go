@@ -11,17 +11,16 @@ import (
 	"vext/internal/history"
 )
 
-// waitForSuccessor is how long the commit that is gone waits until its successor
-// has a day.
+// waitForSuccessor is how long a commit that is gone waits until its successor is
+// queued.
 const waitForSuccessor = 60 * 24 * time.Hour
 
 // Supersede merges the reminders of commits that are gone with those of their
-// successors, so that there is one reminder for both, whichever came first. When
-// both are in the queue, the one of the old commit is removed, and its snooze is
-// kept. When that of the old commit was sent or cancelled, this counts for the
-// successor as well. gone has the key of each commit, and in Successor the revision
-// that replaced it; commits without a Successor are ignored. Supersede returns those
-// that can't be decided yet, because the successor is not known.
+// successors, whichever came first. When both are in the queue, the reminder of the
+// old commit is removed, and its snooze applies to the new one. When that of the old
+// commit was sent or cancelled, the successor has none. gone has the key of each
+// commit, and in Successor the revision that replaced it; commits without a Successor
+// are ignored. Supersede returns those whose successor is not known yet.
 func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error) {
 	s := supersession{queue: q, standings: map[string]*history.State{}}
 	var keys []string
@@ -52,7 +51,7 @@ func successorKey(e *history.Event) string {
 	return commit.MakeKey(repository, e.Successor)
 }
 
-// A supersession gathers what is to be recorded, and then done.
+// A supersession collects events and moves, and applies them at the end.
 type supersession struct {
 	queue     *Queue
 	known     *history.Index
@@ -62,7 +61,7 @@ type supersession struct {
 	moves     []func() error
 }
 
-// standing returns what is to be believed of a commit, with what is to be
+// standing returns the state of a commit, including the events that are to be
 // recorded.
 func (s *supersession) standing(key string) *history.State {
 	if s.standings[key] == nil {
@@ -71,10 +70,10 @@ func (s *supersession) standing(key string) *history.State {
 	return s.standings[key]
 }
 
-// pair returns the standings of a commit that is gone and of its successor. Of
-// one that only mails have brought they count where nothing else is known of the
-// two, or where they do the other no harm: a forged mail of the one must not
-// silence the other.
+// pair returns the states of a commit that is gone and of its successor. For one that
+// only forgeable sources brought, its claims count when neither has another source, or
+// when they can't harm the other: a forged mail about one commit must not cancel the
+// reminder of the other.
 func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	was, is = s.standing(oldKey), s.standing(newKey)
 	oldClaim, newClaim := s.known.Claimed(oldKey), s.known.Claimed(newKey)
@@ -90,27 +89,27 @@ func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	return was, is
 }
 
-// isFor reports whether what mails have said of one commit is for the recipient
-// of another; and when it was sent, not before the day of that one.
+// isFor reports whether a claim about one commit was for the recipient of another, and
+// if it was sent, was not sent before the due day of that one.
 func isFor(claim, other *history.State) bool {
 	if !claim.IsKnown() || other.Queued == nil {
 		return false
 	}
-	said := saidBy(claim)
-	return strings.EqualFold(said.address, other.Queued.Address) && !(claim.Sent && said.due.String() < other.Queued.Due)
+	r := requestOf(claim)
+	return strings.EqualFold(r.address, other.Queued.Address) && !(claim.Sent && r.due.String() < other.Queued.Due)
 }
 
-// decide decides about one commit that is gone, and reports whether it could.
+// decide decides about one commit that is gone. It returns false if it can't yet.
 func (s *supersession) decide(e *history.Event) bool {
 	newKey := successorKey(e)
 	was, is := s.pair(e.Key, newKey)
-	if is.Moved && !was.Done { // it was amended, and the repository has it again
+	if is.Moved && !was.Done { // it was amended, and is back in the repository
 		s.restore(is, e, newKey)
 	}
 	wasName, isWaiting := s.waits(was), s.waits(is) != ""
 	oldShort, newShort := commit.ShortRevision(e.Revision), commit.ShortRevision(e.Successor)
 	switch {
-	case was.Moved, is.Moved: // by another look at the same repository; or its message is no longer kept
+	case was.Moved, is.Moved: // decided before, or the message is no longer kept
 		return true
 	case was.Done && (is.Done || is.Snoozed != ""):
 		return true
@@ -122,7 +121,7 @@ func (s *supersession) decide(e *history.Event) bool {
 		}, e)
 		s.finish(name)
 		return true
-	case was.HasOpen() || was.Deferrals().Taken > 0 || !isWaiting && !is.Done: // on its way out; or it would be lost
+	case was.HasOpen() || was.Deferrals().Taken > 0 || !isWaiting && !is.Done: // being sent; or no reminder would be left
 		return false
 	}
 	if isWaiting {
@@ -136,7 +135,7 @@ func (s *supersession) decide(e *history.Event) bool {
 		}
 	}
 	if wasName == "" {
-		wasName = s.finishFailed(e.Key)
+		wasName = s.finishQuarantined(e.Key)
 	}
 	s.record(was, history.Event{
 		Kind: history.Superseded, Name: wasName, Key: e.Key, Revision: e.Revision, Successor: e.Successor,
@@ -146,10 +145,10 @@ func (s *supersession) decide(e *history.Event) bool {
 	return true
 }
 
-// restore puts back a reminder that was removed from the queue in favour of another
-// commit. When its message is no longer kept, nothing happens: the other one stays.
+// restore puts a reminder back into the queue that was removed in favour of another
+// commit, if its message is still kept.
 func (s *supersession) restore(standing *history.State, e *history.Event, key string) {
-	items, _ := s.queue.Done() // one that can't be read is not there
+	items, _ := s.queue.Done() // an unreadable one is not restored
 	for i := range items {
 		item := &items[i]
 		if standing.Queued == nil || item.Name != standing.Queued.Name || isIn(s.waiting, item.Name) {
@@ -165,10 +164,10 @@ func (s *supersession) restore(standing *history.State, e *history.Event, key st
 	}
 }
 
-// finishFailed removes the quarantined message of a commit, and returns its name, ""
-// when there is none.
-func (s *supersession) finishFailed(key string) (name string) {
-	items, _ := s.queue.Quarantined() // one that can't be read stays there
+// finishQuarantined removes the quarantined message of a commit, and returns its name,
+// "" when there is none.
+func (s *supersession) finishQuarantined(key string) (name string) {
+	items, _ := s.queue.Quarantined() // an unreadable one stays
 	for i := range items {
 		item := &items[i]
 		if !commit.SameCommit(s.queue.History.CanonicalKey(item.Key), key) {
@@ -182,8 +181,7 @@ func (s *supersession) finishFailed(key string) (name string) {
 	return name
 }
 
-// waits returns the name of a commit's message in the queue, "" when there is
-// none.
+// waits returns the name of a commit's message in the queue, "" when there is none.
 func (s *supersession) waits(standing *history.State) string {
 	if standing.Queued != nil && !standing.Done && isIn(s.waiting, standing.Queued.Name) {
 		return standing.Queued.Name
@@ -191,7 +189,7 @@ func (s *supersession) waits(standing *history.State) string {
 	return ""
 }
 
-// record adds an event about a commit, with all that is known of it.
+// record adds an event about a commit, with the fields of its queued event.
 func (s *supersession) record(standing *history.State, e history.Event, gone *history.Event) {
 	all := history.Event{Repository: gone.Repository, Branch: gone.Branch, Source: commit.FromFollow}
 	if standing.Queued != nil {
@@ -203,7 +201,7 @@ func (s *supersession) record(standing *history.State, e history.Event, gone *hi
 	s.events = append(s.events, all)
 }
 
-// finish removes the message with a name from the queue.
+// finish removes a message from the queue.
 func (s *supersession) finish(name string) {
 	day, ok := s.waiting[name]
 	if !ok {
@@ -215,7 +213,7 @@ func (s *supersession) finish(name string) {
 	})
 }
 
-// move gives the message with a name in the queue another day.
+// move moves a message in the queue to another day.
 func (s *supersession) move(name string, day calendar.Day) {
 	old := s.waiting[name]
 	if s.waiting[name] = day; old == day {
@@ -227,8 +225,8 @@ func (s *supersession) move(name string, day calendar.Day) {
 	})
 }
 
-// apply records all events, and then moves the messages. After a crash in between,
-// no superseded reminder is sent.
+// apply records all events, and then moves the messages. After a crash between the
+// two, no superseded reminder is sent.
 func (s *supersession) apply() error {
 	if len(s.events) == 0 {
 		return nil

@@ -6,9 +6,8 @@ import (
 	"vext/internal/commit"
 )
 
-// Distrusts returns why a commit is not to be believed that came by a way by
-// which anybody can have written it, "" when it is. It is what is asked of such
-// a commit before it is reminded of, but for its branch.
+// Distrusts returns why a commit from a forgeable source is ignored, "" when it is not.
+// It checks all that is checked before a reminder, except the branch.
 func (p *Policy) Distrusts(c *commit.Commit) string {
 	if !commit.Forgeable(c.Source) {
 		return ""

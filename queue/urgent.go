@@ -7,10 +7,9 @@ import (
 	"vext/internal/history"
 )
 
-// Urgent reports whether the spool has a message that a run would do something
-// about today: one that is due, or one that is not understood. Names are the
-// messages that were looked at; those in before are left out, so that each is
-// looked at once. It changes nothing.
+// Urgent reports whether the spool has a message that needs a run today: one that is
+// due, or one whose period is not understood. It reads the messages that are not in
+// before, returns the names of all, and changes nothing.
 func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bool, err error) {
 	files, err := readDir(q.Spool.Dir())
 	names = map[string]bool{}
@@ -34,7 +33,7 @@ func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bo
 	for i := range plan {
 		urgent = urgent || q.isUrgent(&plan[i])
 		if plan[i].Event.Kind == Held {
-			delete(names, plan[i].Name) // until its time is over
+			delete(names, plan[i].Name) // read it again later
 		}
 	}
 	return urgent, names, err
