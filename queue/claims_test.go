@@ -12,7 +12,7 @@ import (
 	"vext/internal/history"
 )
 
-// A claimCase is a commit as somebody says it is.
+// A claimCase is a commit as a source describes it.
 type claimCase struct {
 	id, source, revision, to, asks string
 	made                           time.Time
@@ -34,10 +34,10 @@ func (c claimCase) spool(t *testing.T, q *Queue) {
 	}
 }
 
-// ways are those that nobody can forge, behind one that anybody can.
+// ways are sources: a forgeable one first, then trusted ones.
 var ways = map[string][]string{"": {commit.FromWebhook, commit.FromImport}, commit.FromJSON: {commit.FromHook, commit.FromFollow}}
 
-// find returns the item of that name, wherever it is.
+// find returns the item with a name, in any place.
 func findItem(t *testing.T, q *Queue, name string) *Item {
 	t.Helper()
 	items, err := q.Find(name)
@@ -47,7 +47,7 @@ func findItem(t *testing.T, q *Queue, name string) *Item {
 	return &items[0]
 }
 
-// finish records an end and takes the message out, as the reminder does.
+// finish records the end of a reminder and moves its message, as package reminder does.
 func finish(t *testing.T, q *Queue, name, kind string) {
 	t.Helper()
 	item := findItem(t, q, name)
@@ -75,7 +75,7 @@ func month(t *testing.T) commit.Period {
 	return p
 }
 
-// states bring a message that is in the spool into a state.
+// states bring a spooled message into a state.
 var states = map[string]func(t *testing.T, q *Queue, name string){
 	"in the spool": func(*testing.T, *Queue, string) {},
 	"in the queue": func(t *testing.T, q *Queue, _ string) { plan(t, q) },
@@ -112,8 +112,7 @@ var states = map[string]func(t *testing.T, q *Queue, name string){
 	},
 }
 
-// takesPart brings the true commit in, and reports whether a reminder for it
-// waits then.
+// takesPart spools the true commit, and reports whether its reminder is queued then.
 func takesPart(t *testing.T, q *Queue, c claimCase) bool {
 	t.Helper()
 	if c.source == commit.FromImport {
@@ -138,7 +137,7 @@ func takesPart(t *testing.T, q *Queue, c claimCase) bool {
 	if len(items) != 1 {
 		t.Errorf("%d reminders wait for one commit", len(items))
 	}
-	// And it stays one: it comes by another way, and by mail, once more.
+	// It comes again, from another source and by mail.
 	for i, source := range []string{commit.FromHook, ""} {
 		again := c
 		again.id, again.source = fmt.Sprintf("again%d@x", i), source
@@ -151,9 +150,8 @@ func takesPart(t *testing.T, q *Queue, c claimCase) bool {
 	return true
 }
 
-// What anybody can have written never stands in the way of what nobody can
-// forge, whatever became of it; unless it is the same reminder, which is not to
-// come twice.
+// A forgeable message never prevents the reminder of a commit from a trusted source,
+// unless it had the same request: that is not sent twice.
 func TestClaims(t *testing.T) {
 	other := strings.Repeat("d", 40)
 	for _, test := range []struct {
@@ -211,8 +209,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// The other way round, what anybody can have written never comes beside or in
-// the place of what nobody can forge.
+// A forgeable message after a commit from a trusted source adds and replaces nothing.
 func TestClaimsAfterwards(t *testing.T) {
 	for state, bring := range states {
 		if state == "quarantined" || state == "in the spool" {
@@ -242,7 +239,7 @@ func TestClaimsAfterwards(t *testing.T) {
 	}
 }
 
-// The history says why a commit is reminded of although something was sent.
+// The history has the reason for a second reminder.
 func TestClaimReason(t *testing.T) {
 	q := newQueue(t)
 	claim := claimCase{id: "claim@x", revision: hash, to: "ida@example.org", asks: "MFC after: 2 weeks", made: q.Now.AddDate(-1, 0, 0)}

@@ -15,7 +15,7 @@ import (
 
 const hash = "0123456789abcdef0123456789abcdef01234567"
 
-// came puts a commit into the spool as it comes by one way, that long ago.
+// came spools a commit from a source, received that long ago.
 func came(t *testing.T, q *Queue, id, source, repository, revision string, age time.Duration, more ...string) {
 	t.Helper()
 	c := commit.Commit{
@@ -37,7 +37,7 @@ func came(t *testing.T, q *Queue, id, source, repository, revision string, age t
 	}
 }
 
-// plan decides and applies, and returns what became of each.
+// plan plans and applies, and returns the decisions.
 func plan(t *testing.T, q *Queue) map[string]string {
 	t.Helper()
 	p, err := q.Plan(nil)
@@ -54,7 +54,7 @@ func plan(t *testing.T, q *Queue) map[string]string {
 	return became
 }
 
-// A commit is one whichever way it is written.
+// A commit is recognised in every form of its key.
 func TestOneCommitManyNames(t *testing.T) {
 	q := newQueue(t)
 	q.Policy.Names = map[string]string{"freebsd/freebsd-src": "src", "src": "src"}
@@ -87,7 +87,7 @@ func TestOneCommitManyNames(t *testing.T) {
 	}
 }
 
-// The history may know a repository by a name that became an alias since.
+// The history can have a repository under a name that has become an alias.
 func TestLaterAlias(t *testing.T) {
 	q := newQueue(t)
 	came(t, q, "a@x", commit.FromHook, "freebsd/freebsd-src", hash, 0)
@@ -99,7 +99,7 @@ func TestLaterAlias(t *testing.T) {
 	}
 }
 
-// A mail is held until another way has brought its commit, or its time is over.
+// A mail is held until another source brings its commit, or its time is over.
 func TestHold(t *testing.T) {
 	q := newQueue(t)
 	q.Policy.Hold = 15 * time.Minute
@@ -135,8 +135,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// A mail that waits is never lost: when nothing else comes, the next run takes
-// it.
+// A held mail is not lost: when nothing else comes, a later run queues it.
 func TestHoldEnds(t *testing.T) {
 	q := newQueue(t)
 	q.Policy.Hold = 15 * time.Minute
@@ -148,8 +147,8 @@ func TestHoldEnds(t *testing.T) {
 	}
 }
 
-// A cherry-pick is no request of its own, unless it is the first that comes of
-// the commit, on a branch where development goes on.
+// A cherry-pick is ignored, unless it is the first of its commit on a development
+// branch.
 func TestCopies(t *testing.T) {
 	copied := "(cherry picked from commit " + hash + ")"
 	for _, test := range []struct {
@@ -180,7 +179,7 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// What a stranger's mail says of its own way is not believed.
+// The source that a mail names for itself is not trusted.
 func TestSenders(t *testing.T) {
 	q := newQueue(t)
 	q.Policy.Senders = []string{"git@example.org"}
@@ -225,7 +224,7 @@ func TestPlanPast(t *testing.T) {
 	}
 }
 
-// The commits of an index are found by any way of writing them, and no others.
+// An index finds commits by every form of their keys, and no others.
 func TestSameCommit(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
@@ -257,7 +256,7 @@ func TestSameCommit(t *testing.T) {
 	}
 }
 
-// What is merged on GitHub's pages is committed by nobody: its author is
+// GitHub is the committer of commits that are merged on its pages: the author is
 // reminded.
 func TestRecipient(t *testing.T) {
 	ann, jane := commit.Person{Name: "Ann", Email: "ann@example.org"}, commit.Person{Name: "Jane", Email: "jane@example.org"}
@@ -275,7 +274,7 @@ func TestRecipient(t *testing.T) {
 	}
 }
 
-// What a mail says of a commit gives way to what its repository says.
+// A mail about a commit is replaced by the commit from its repository.
 func TestMailGivesWay(t *testing.T) {
 	for _, test := range []struct {
 		name, from, asks string
@@ -317,7 +316,7 @@ func TestMailGivesWay(t *testing.T) {
 	}
 }
 
-// A copy of a copy is no original.
+// A cherry-pick of a cherry-pick has no original.
 func TestCopyOfCopy(t *testing.T) {
 	q := newQueue(t)
 	q.Policy.Branches = nil

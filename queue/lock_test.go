@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Who waits for the lock learns who holds it and since when; an earlier version
-// still reads the times of the runs.
+// The error names the holder of the lock and its time. Earlier versions can still read
+// the times of the runs.
 func TestLockHolder(t *testing.T) {
 	q := newQueue(t)
 	if _, held := HeldBy(q.State); held {
@@ -55,7 +55,7 @@ func TestLockHolder(t *testing.T) {
 	}
 }
 
-// The first run is not of the future for ever.
+// A first run in the future is corrected.
 func TestFirstRunAhead(t *testing.T) {
 	q := newQueue(t)
 	lock, err := Acquire(context.Background(), q.State, 0)
@@ -68,7 +68,7 @@ func TestFirstRunAhead(t *testing.T) {
 	}
 }
 
-// No password of a command line gets into the file.
+// The file never has a password from a command line.
 func TestProgram(t *testing.T) {
 	for want, args := range map[string]string{
 		"vext run": "/usr/bin/vext --state /x run -q", "vext": "vext", "vext follow": "vext follow add https://u:p@h/x",
@@ -80,7 +80,7 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// Something else in the place of the lock is an error, and nobody waits for it.
+// Another kind of file in the place of the lock is an error, and does not block.
 func TestLockStray(t *testing.T) {
 	q := newQueue(t)
 	act(t, unix.Mkfifo(lockPath(q.State), 0o640))
@@ -93,8 +93,7 @@ func TestLockStray(t *testing.T) {
 	Runs(q.State)
 }
 
-// Whatever somebody plants in the state directory, nobody waits for it, and it
-// is moved out of the way once.
+// No planted file in the state directory blocks a run, and each is quarantined once.
 func TestPlanted(t *testing.T) {
 	fifo := func(path string) error { return unix.Mkfifo(path, 0o640) }
 	dir := func(path string) error { return os.MkdirAll(filepath.Join(path, "sub"), 0o750) }
@@ -143,7 +142,7 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// What belongs to somebody else and can't be moved is reported once.
+// A directory of another user that can't be moved is reported once.
 func TestUnmovable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root can move everything")
@@ -160,7 +159,7 @@ func TestUnmovable(t *testing.T) {
 	}
 }
 
-// A run by a clock that is ahead removes nothing of what is kept.
+// A run with a clock that is ahead removes no kept messages.
 func TestSweepClockAhead(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "a", branch: "refs/heads/wip"})

@@ -29,7 +29,7 @@ func newQueue(t testing.TB) *Queue {
 	return New(state, policy, time.UTC, now)
 }
 
-// A mail is what the tests vary of a commit mail.
+// A mail has the parts of a commit mail that the tests vary.
 type mail struct{ id, hash, branch, from, asks, date string }
 
 func (m mail) String() string {
@@ -89,7 +89,7 @@ func schedule(t testing.TB, q *Queue) map[string]string {
 	return became
 }
 
-// tree lists the files of the state directory, but for the history.
+// tree lists the files of the state directory without the history.
 func tree(t testing.TB, q *Queue) string {
 	t.Helper()
 	var files []string
@@ -103,8 +103,7 @@ func tree(t testing.TB, q *Queue) string {
 	return strings.Join(files, "\n")
 }
 
-// Each message becomes what the policy and its own words make of it, and none
-// stands in another's way.
+// Each message is decided by the policy and its content, and none blocks another.
 func TestSchedule(t *testing.T) {
 	q := newQueue(t)
 	put(t, q,
@@ -150,7 +149,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// A commit is known by its name and by its hash, and told apart from itself on
+// A commit is recognised by its name and by its hash, and distinguished from itself on
 // a second branch.
 func TestDuplicates(t *testing.T) {
 	q := newQueue(t)
@@ -177,8 +176,7 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// What came on a branch that does not count does not stand in the way of the
-// same commit on one that does.
+// A commit on an ignored branch does not prevent its reminder on a branch that counts.
 func TestIgnoredIsNoDuplicate(t *testing.T) {
 	q := newQueue(t)
 	hash := strings.Repeat("cd", 20)
@@ -190,7 +188,7 @@ func TestIgnoredIsNoDuplicate(t *testing.T) {
 	}
 }
 
-// A message forged to fail does not take the place of the true one.
+// A forged message that is quarantined does not replace the true one.
 func TestFailedIsNoDuplicate(t *testing.T) {
 	q := newQueue(t)
 	hash := strings.Repeat("ef", 20)
@@ -226,8 +224,8 @@ func period(t testing.TB, s string) commit.Period {
 	return p
 }
 
-// A reminder is put off from its day on, or from today when that is past, as
-// is one that was sent.
+// A reminder is snoozed from its day, or from today when that is later, also after it
+// was sent.
 func TestSnooze(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "later"}, mail{id: "past", date: "2020-01-01 00:00:00 +0000"}, mail{id: "sent", asks: "MFC after: 0 days"})
@@ -244,7 +242,7 @@ func TestSnooze(t *testing.T) {
 	}
 	for _, test := range []struct{ id, period, want string }{
 		{"later", "1 week", "20261211"}, {"past", "1 week", "20261127"}, {"sent", "3 days", "20261123"},
-		// The last word of a day counts.
+		// The last of a day counts.
 		{"later", "1 week", "20261211"}, {"past", "1 week", "20261127"}, {"past", "1 week", "20261127"}, {"sent", "3 days", "20261123"},
 		{"later", "1 month", "20270104"}, {"later", "2026-12-24", "20261224"},
 	} {
@@ -265,7 +263,7 @@ func TestSnooze(t *testing.T) {
 	}
 }
 
-// The next day, a reminder that is not due counts from where it was put.
+// The next day, a period counts from the new day.
 func TestSnoozeAgain(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "a", asks: "MFC after: 0 days"})
@@ -325,8 +323,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A message without a period that can be read keeps the day that a person has
-// given it.
+// A message whose period is not understood keeps the day that a person set.
 func TestRetryOfGivenDay(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "a", asks: "MFC after: soon"}, mail{id: "b", asks: "MFC after: soon"})
@@ -347,8 +344,7 @@ func TestRetryOfGivenDay(t *testing.T) {
 	}
 }
 
-// What was set aside comes back once its cause is mended, on the day that it
-// was given before.
+// A quarantined message is retried after its cause is fixed, and keeps its day.
 func TestRetry(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "a", from: "x@elsewhere.example"})
@@ -379,7 +375,7 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// Things that are no messages are moved out of the queue, whatever they are.
+// Stray files of every kind are quarantined.
 func TestStrayFiles(t *testing.T) {
 	q := newQueue(t)
 	put(t, q, mail{id: "a"})
@@ -429,7 +425,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A message that somebody put into the queue by hand is listed, too.
+// A message that was put into the queue by hand is listed.
 func TestWaitingWithoutHistory(t *testing.T) {
 	q := newQueue(t)
 	dir := filepath.Join(q.State, "queue", "20261204")
@@ -471,7 +467,7 @@ func TestLock(t *testing.T) {
 	lock.Release()
 }
 
-// Addresses are compared without case.
+// Addresses are compared without regard to case.
 func TestAllowFoldsCase(t *testing.T) {
 	p := Policy{Allow: []string{"*@FreeBSD.org"}}
 	if p.Refuses(commit.Person{Email: "KIB@freebsd.ORG"}, "") != "" {
@@ -479,7 +475,7 @@ func TestAllowFoldsCase(t *testing.T) {
 	}
 }
 
-// Nothing that could end an address early, or add another, is one.
+// A string that could end an address early, or add one, is not an address.
 func TestIsAddress(t *testing.T) {
 	for _, s := range []string{"a@b", "a+b@example.org", "-x@b", "jürgen@exämple.org", "a/b@c"} {
 		if !isAddress(s) {

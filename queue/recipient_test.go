@@ -9,8 +9,8 @@ import (
 	"vext/internal/history"
 )
 
-// A mail whose committer is not known is quarantined, and never makes vext write
-// to a mailing list or to a program, whatever may be written to.
+// A mail without a known committer is quarantined. vext never writes to a mailing list
+// or a program, whatever allow says.
 func TestRecipientOfMails(t *testing.T) {
 	for file, want := range map[string]string{
 		"github-one":         "jane@example.org",
@@ -56,8 +56,8 @@ func TestRecipientOfMails(t *testing.T) {
 	}
 }
 
-// A program is no recipient, wherever the commit comes from; where one has
-// committed, the author is.
+// A program is never a recipient, for any source. When one is the committer, the author
+// is reminded.
 func TestRobots(t *testing.T) {
 	for _, test := range []struct{ committer, author, want string }{
 		{"jane@example.org", "ida@example.org", "jane@example.org"},
@@ -80,8 +80,8 @@ func TestRobots(t *testing.T) {
 	}
 }
 
-// The advice for a stranger says what it means to allow one, and does not hand
-// out the line that does.
+// The advice about a stranger's address warns, and does not give the line that allows
+// it.
 func TestAdviceForStranger(t *testing.T) {
 	p := Policy{Allow: []string{"*@example.org"}}
 	reason := p.Refuses(commit.Person{Email: "victim@elsewhere.example"}, commit.FromMail)

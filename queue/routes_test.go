@@ -17,7 +17,7 @@ func mustTarget(t testing.TB, url string) target.Target {
 	return to
 }
 
-// The first way that matches decides; where none does, it is the mail.
+// The first matching route counts; without one, a mail is sent.
 func TestRouteOf(t *testing.T) {
 	p := Policy{
 		Names: map[string]string{"acme/src": "src"},
@@ -51,7 +51,7 @@ func TestRouteOf(t *testing.T) {
 	}
 }
 
-// Whoever may not be written to can be spoken of where the operator wants it,
+// A reminder for an address that is not allowed can go to IRC, where a route says so,
 // and nowhere else.
 func TestAllowIsForMails(t *testing.T) {
 	irc := []target.Target{mustTarget(t, "irc://h/src")}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// One vext serve runs with a state directory. What one that crashed has left
-// there keeps nobody from it.
+// One vext serve runs with a state directory. The file of a crashed one does not
+// prevent the next.
 func TestServing(t *testing.T) {
 	state := t.TempDir()
 	if err := os.WriteFile(filepath.Join(state, "serving"), []byte("12345678901234567890 and more\n"), 0o640); err != nil {

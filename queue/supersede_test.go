@@ -15,7 +15,7 @@ import (
 	"vext/internal/history"
 )
 
-// A pair of commits: was, which is gone, and is, which has its place.
+// A pair of commits: was, which is gone, and is, its successor.
 const (
 	wasHash = "1111111111111111111111111111111111111111"
 	isHash  = "2222222222222222222222222222222222222222"
@@ -25,13 +25,13 @@ const (
 type story struct {
 	t       *testing.T
 	q       *Queue
-	pending []history.Event // that are told at every run
+	pending []history.Event // passed to Supersede in every run
 	sent    []string
 }
 
 func newStory(t *testing.T) *story { return &story{t: t, q: newQueue(t)} }
 
-// do takes a step: "was mail", "is webhook", "gone", "back", "send", "cancel was",
+// do does a step: "was mail", "is webhook", "gone", "back", "send", "cancel was",
 // "snooze was", "later".
 func (s *story) do(step string) {
 	s.t.Helper()
@@ -81,7 +81,7 @@ func (s *story) event(gone, successor string) history.Event {
 	}
 }
 
-// send sends what waits, as the processor does.
+// send sends all reminders, as package reminder does.
 func (s *story) send() {
 	items, err := s.q.Waiting()
 	if err != nil {
@@ -105,9 +105,8 @@ func (s *story) send() {
 	}
 }
 
-// A pair is reminded of once, in whatever order its commits come, by whatever
-// way, and whenever it is seen that one is gone; but for reminders that were
-// sent of both before that.
+// A pair has one reminder, in whatever order and from whatever source its commits
+// come, and whenever the first one is found gone; except when both were sent before.
 func TestPairIsOneReminder(t *testing.T) {
 	sources := []string{commit.FromMail, commit.FromWebhook, commit.FromFollow}
 	for _, order := range [][]string{
@@ -152,7 +151,7 @@ func TestPairIsOneReminder(t *testing.T) {
 	}
 }
 
-// What a person has said of one of a pair holds for it.
+// A snooze or cancellation of one commit of a pair holds for the pair.
 func TestPairStories(t *testing.T) {
 	for _, test := range []struct{ steps, sent string }{
 		{"was hook, gone, is hook, later, send", "is"},
@@ -177,8 +176,8 @@ func TestPairStories(t *testing.T) {
 	}
 }
 
-// The reminder has the day that its own trailer asks for, or that of a snooze,
-// and the history says what has happened.
+// The reminder has the day of its own trailer, or that of a snooze, and the history has
+// every step.
 func TestSupersededDay(t *testing.T) {
 	for _, test := range []struct{ steps, want string }{
 		{"was hook, is hook, gone", "20261204"},
@@ -212,7 +211,7 @@ func TestSupersededDay(t *testing.T) {
 	}
 }
 
-// Several that follow each other at once end with the last, which stays snoozed.
+// Of several amendments in one run, the last has the reminder, which stays snoozed.
 func TestSupersedeChain(t *testing.T) {
 	s := newStory(t)
 	s.do("was hook")
@@ -228,7 +227,7 @@ func TestSupersedeChain(t *testing.T) {
 	}
 }
 
-// One whose successor never comes is given up after a while.
+// A commit whose successor never comes is dropped after a time.
 func TestSuccessorNeverComes(t *testing.T) {
 	s := newStory(t)
 	s.do("was hook")
@@ -246,7 +245,7 @@ func TestSuccessorNeverComes(t *testing.T) {
 	}
 }
 
-// What was quarantined of a commit goes with it, and does not come back.
+// A quarantined message of an amended commit is finished, and not retried.
 func TestSupersedeFailed(t *testing.T) {
 	s := newStory(t)
 	s.q.Policy.Allow = []string{"nobody@example.org"}
@@ -270,8 +269,8 @@ func TestSupersedeFailed(t *testing.T) {
 	}
 }
 
-// What a person does with the first of a pair is done with the one that has its
-// place, as the command does; the queue itself brings the first never back.
+// A command about the first of a pair acts on its successor. The queue never brings
+// the first back.
 func TestSuccessor(t *testing.T) {
 	last := strings.Repeat("3", 40)
 	everyone := func(*Item) bool { return true }
@@ -326,8 +325,7 @@ func TestSuccessor(t *testing.T) {
 	}
 }
 
-// One that has no reminder because that of the commit before it was sent has one
-// when a person wants it, a period from today.
+// A successor whose predecessor was reminded can be snoozed, from today.
 func TestSnoozeSuperseded(t *testing.T) {
 	s := newStory(t)
 	for _, step := range []string{"was hook", "send", "is hook", "gone", "snooze is", "snooze is"} {
@@ -353,7 +351,7 @@ func TestSnoozeSuperseded(t *testing.T) {
 	}
 }
 
-// A message of an amended commit that was quarantined is cancelled for itself.
+// Cancelling a quarantined message of an amended commit leaves the successor alone.
 func TestCancelFailedOfAmended(t *testing.T) {
 	s := newStory(t)
 	for _, step := range []string{"was hook", "is hook", "gone"} {
@@ -378,8 +376,7 @@ func TestCancelFailedOfAmended(t *testing.T) {
 	}
 }
 
-// A forged mail of the one commit of a pair never keeps the reminder of the other
-// from going out: neither of the one that is gone nor of its successor.
+// A forged mail about one commit of a pair never prevents the reminder of the other.
 func TestForgedPair(t *testing.T) {
 	const mallory = "mallory@example.org"
 	put := func(s *story, id, source, revision, who, asks string) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What is due today, or not understood, is urgent once; nothing else is.
+// A message that is due today, or not understood, is urgent once.
 func TestUrgent(t *testing.T) {
 	q := newQueue(t)
 	var seen map[string]bool

@@ -1,6 +1,5 @@
-// Package calendar counts days. A reminder is due on a day, not at an instant:
-// adding two weeks of days never drifts through a daylight-saving change, as
-// adding 1,209,600 seconds does.
+// Package calendar counts days. A reminder is due on a day, not at an instant: two weeks
+// are 14 days, also when the clock changes within them.
 package calendar
 
 import (
@@ -8,23 +7,22 @@ import (
 	"time"
 )
 
-// A Day is a day of the Gregorian calendar, without a time zone. The zero Day
-// is no day at all.
+// A Day is a day of the Gregorian calendar, without a time zone. The zero Day means
+// that there is none.
 type Day struct{ midnight time.Time } // at 00:00 UTC
 
-// Of returns the day that t falls on in the zone loc.
+// Of returns the day of t in the zone loc.
 func Of(t time.Time, loc *time.Location) Day {
 	y, m, d := t.In(loc).Date()
 	return Date(y, m, d)
 }
 
-// Date returns the given day; months and days beyond their range are carried
-// over as time.Date does it.
+// Date returns the given day, normalized as by time.Date.
 func Date(year int, month time.Month, day int) Day {
 	return Day{time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
 }
 
-// compact is the form in which days are names of queue directories.
+// compact is the form of days in names of directories.
 const compact = "20060102"
 
 // Parse reads a day written as YYYYMMDD, the form of String.
@@ -72,7 +70,7 @@ func (d Day) AddMonths(n int) Day {
 	return Date(y, m+time.Month(n), min(day, last))
 }
 
-// Next returns the next day after d that is that day of the week.
+// Next returns the first day after d with that day of the week.
 func (d Day) Next(day time.Weekday) Day {
 	return d.AddDays((int(day-d.midnight.Weekday())+6)%7 + 1)
 }
@@ -95,7 +93,7 @@ func (d Day) Short(today Day) string {
 // Long returns the day in full: "Fri 4 Dec 2026".
 func (d Day) Long() string { return d.midnight.Format("Mon 2 Jan 2006") }
 
-// Distance says in words how far d is from today: "today", "in 3 days",
+// Distance returns how far d is from today: "today", "in 3 days",
 // "in 2 weeks", "5 months ago".
 func (d Day) Distance(today Day) string {
 	switch n := d.Sub(today); {
@@ -112,8 +110,7 @@ func (d Day) Distance(today Day) string {
 	}
 }
 
-// Span says how long n days are, in the largest unit that is fair: weeks only
-// when they are whole or many, months from about two on.
+// Span returns n days in the largest unit that fits: "3 days", "2 weeks", "5 months".
 func Span(n int) string {
 	if n < 0 {
 		n = -n
@@ -137,7 +134,7 @@ func span(n int) string {
 	}
 }
 
-// Plural says how many of something there are: "1 day", "2 days".
+// Plural returns a number and a unit: "1 day", "2 days".
 func Plural(n int, unit string) string {
 	if n == 1 {
 		return "1 " + unit
@@ -145,8 +142,7 @@ func Plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// Verb returns a number with the form of a verb that goes with it: "1 asks",
-// "2 ask".
+// Verb returns a number and the form of a verb for it: "1 asks", "2 ask".
 func Verb(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -154,7 +150,7 @@ func Verb(n int, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// Times says how often: "once", "2 times".
+// Times returns a number of times: "once", "2 times".
 func Times(n int) string {
 	if n == 1 {
 		return "once"

@@ -45,7 +45,7 @@ func TestAddMonths(t *testing.T) {
 	}
 }
 
-// How days are said to people.
+// Days in words.
 func TestDistance(t *testing.T) {
 	today := Date(2026, 11, 20)
 	for days, want := range map[int]string{

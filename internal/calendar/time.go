@@ -5,15 +5,13 @@ import (
 	"time"
 )
 
-// layouts are the forms of a time that people type: those without an offset are
-// times of the wall clock.
+// layouts are the forms of times of the wall clock.
 var layouts = []string{time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", time.DateTime, "2006-01-02T15:04:05"}
 
-// ParseTime reads a time as people give it to commands and to the
-// configuration: a day such as 2026-12-04, which is its first instant; a day
-// and a time, 2026-12-04 15:00 or 2026-12-04T15:00:00, by the wall clock in
-// zone; or a time of RFC 3339 with its offset. A time that the wall clock skips
-// means the next one that it shows.
+// ParseTime parses a time of a command line or the configuration: a day such as
+// 2026-12-04, for its first instant; a time of the wall clock in zone, 2026-12-04 15:00
+// or 2026-12-04T15:00:00; or a time of RFC 3339 with its offset. A time that the wall
+// clock skips is the instant of the change.
 func ParseTime(s string, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.In(zone), nil
@@ -30,17 +28,15 @@ func ParseTime(s string, zone *time.Location) (time.Time, error) {
 // saving begins at midnight, that is 01:00.
 func (d Day) Start(loc *time.Location) time.Time { return firstAt(d.midnight, loc) }
 
-// firstAt returns the first instant at which the wall clock in loc shows wall,
-// which is given as a time of UTC. When the clock skips wall, that is the instant
-// of the change. time.Date does not specify on which side of a change its result
-// is.
+// firstAt returns the first instant at which the wall clock in loc shows wall, which is
+// a time of UTC. When the clock skips wall, it is the instant of the change, for which
+// time.Date does not specify its result.
 func firstAt(wall time.Time, loc *time.Location) time.Time {
-	// Offsets of two instants that are surely before and behind, of a place
-	// anywhere on earth.
+	// Offsets of two instants that are before and after in every zone.
 	_, before := wall.Add(-26 * time.Hour).In(loc).Zone()
-	_, behind := wall.Add(26 * time.Hour).In(loc).Zone()
-	early := wall.Add(-time.Duration(max(before, behind)) * time.Second).In(loc)
-	late := wall.Add(-time.Duration(min(before, behind)) * time.Second).In(loc)
+	_, after := wall.Add(26 * time.Hour).In(loc).Zone()
+	early := wall.Add(-time.Duration(max(before, after)) * time.Second).In(loc)
+	late := wall.Add(-time.Duration(min(before, after)) * time.Second).In(loc)
 	shows := func(t time.Time) bool { return t.Format(time.DateTime) == wall.Format(time.DateTime) }
 	switch {
 	case shows(early):

@@ -14,7 +14,7 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-// What people type, and the instant that it is.
+// Times that people type, and their instants.
 func TestParseTime(t *testing.T) {
 	for _, test := range []struct{ zone, text, want string }{
 		{"UTC", "2026-12-04", "2026-12-04T00:00:00Z"},
@@ -25,15 +25,15 @@ func TestParseTime(t *testing.T) {
 		{"UTC", "2026-12-04T15:00:00+02:00", "2026-12-04T13:00:00Z"},
 		{"Europe/Berlin", "2026-12-04", "2026-12-03T23:00:00Z"},
 		{"Europe/Berlin", "2026-12-04T15:00:00Z", "2026-12-04T15:00:00Z"},
-		// Days without a midnight.
+		// Days without midnight.
 		{"America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"},
 		{"America/Havana", "2026-03-08", "2026-03-08T05:00:00Z"},
 		{"Asia/Beirut", "2026-03-29", "2026-03-28T22:00:00Z"},
 		{"America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"},
-		// A day that there was not at all, and one with two midnights.
+		// A day that was skipped, and one with two midnights.
 		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"},
 		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},
-		// Times that the clock leaves out, and one that it shows twice.
+		// Times that the clock skips, and one that it shows twice.
 		{"America/Santiago", "2026-09-06 00:30", "2026-09-06T04:00:00Z"},
 		{"Europe/Berlin", "2026-03-29 02:30", "2026-03-29T01:00:00Z"},
 		{"Europe/Berlin", "2026-10-25 02:30", "2026-10-25T00:30:00Z"},
@@ -50,8 +50,7 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// A day begins where the day before it ends, wherever clocks are changed at
-// midnight.
+// A day begins where the day before ends, also where the clock changes at midnight.
 func TestStart(t *testing.T) {
 	for _, name := range []string{
 		"UTC", "America/Santiago", "America/Havana", "America/Sao_Paulo", "America/Asuncion", "America/St_Johns", "Asia/Beirut", "Africa/Cairo",

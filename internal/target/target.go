@@ -1,5 +1,4 @@
-// Package target knows where on IRC words go: a channel or a person on a
-// network, as a URL names it.
+// Package target parses the URLs of channels and persons on IRC networks.
 package target
 
 import (
@@ -18,32 +17,31 @@ type Target struct {
 	TLS            bool
 	Host           string // in lower case, an IPv6 address without brackets
 	Port           int
-	User, Password string // for USER and PASS, as irker's URLs have them
-	Name           string // of the channel, with its #, & or +, or the nick; in lower case
+	User, Password string // for USER and PASS
+	Name           string // the channel with its #, & or +, or the nick; in lower case
 	IsNick         bool
 	Key            string // of the channel
 }
 
-// The usual ports.
+// Default ports.
 const (
 	plainPort = 6667
 	tlsPort   = 6697
 )
 
-// Longest URL and name that are taken. Channel names are at most 50 characters
-// by RFC 2812, section 1.3, but servers set their own bounds.
+// Bounds in bytes. Channel names have at most 50 characters in RFC 2812, section 1.3,
+// but servers set their own bounds.
 const (
-	longestURL  = 1000
-	longestName = 200
+	maxURL  = 1000
+	maxName = 200
 )
 
-// Parse reads a URL of the forms that irker takes: irc://host[:port]/channel,
-// ircs:// for TLS, with user:password@ before the host, ?key=x or ?x behind the
-// channel for its key. A channel gets a # in front unless it begins with #, &
-// or +, or ends in ,isnick, which makes it a nick; irc://host#channel works,
-// too. The channel is in lower case, as names on IRC are compared.
+// Parse parses a URL in the forms of irker: irc://host[:port]/channel, or ircs:// for
+// TLS, with user:password@ before the host, and ?key=x or ?x after the channel for its
+// key. A name that ends in ,isnick is a nick. Any other gets a # in front unless it
+// begins with #, & or +. irc://host#channel is the same as irc://host/channel.
 func Parse(s string) (Target, error) {
-	if len(s) > longestURL {
+	if len(s) > maxURL {
 		return Target{}, fmt.Errorf("target: a URL of %d bytes", len(s))
 	}
 	if !utf8.ValidString(s) {
@@ -69,10 +67,10 @@ func Parse(s string) (Target, error) {
 	return t, nil
 }
 
-// setServer reads what stands between :// and the path.
+// setServer parses the part between :// and the path.
 func (t *Target) setServer(scheme, authority string) error {
 	u, err := url.Parse(scheme + "://" + authority)
-	if err != nil || u.Hostname() == "" || strings.ContainsFunc(u.Hostname(), isNoName) {
+	if err != nil || u.Hostname() == "" || strings.ContainsFunc(u.Hostname(), isDelimiter) {
 		return fmt.Errorf("target: no server in %q", redact(scheme+"://"+authority))
 	}
 	t.Host, t.Port = strings.ToLower(u.Hostname()), plainPort
@@ -91,14 +89,14 @@ func (t *Target) setServer(scheme, authority string) error {
 		t.User = u.User.Username()
 		t.Password, _ = u.User.Password()
 	}
-	if strings.ContainsFunc(t.User, isNoName) || strings.ContainsFunc(t.Password, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(t.User, isDelimiter) || strings.ContainsFunc(t.Password, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return errors.New("target: a blank or control character in the user or the password")
 	}
 	return nil
 }
 
-// setName reads the path, the query and the fragment. A # may be written as
-// such in the path, where other URLs have their fragment.
+// setName parses the path with the query. Unlike in other URLs, a # is part of the
+// path.
 func (t *Target) setName(path string) error {
 	path, query, _ := strings.Cut(path, "?")
 	name, err := url.PathUnescape(strings.TrimLeft(path, "/"))
@@ -120,18 +118,18 @@ func (t *Target) setName(path string) error {
 	case t.IsNick && (strings.ContainsRune("#&+:$", rune(name[0])) || strings.Contains(name, "/")):
 		return errors.New("no nick")
 	}
-	if name = strings.ToLower(name); len(name) > longestName || strings.ContainsFunc(name, isNoName) || strings.ContainsFunc(t.Key, isNoName) {
+	if name = strings.ToLower(name); len(name) > maxName || strings.ContainsFunc(name, isDelimiter) || strings.ContainsFunc(t.Key, isDelimiter) {
 		return errors.New("a name or key that no channel has")
 	}
 	t.Name = name
 	return nil
 }
 
-// isNoName reports whether a character ends a parameter of an IRC command, or
+// isDelimiter reports whether a character ends a parameter of an IRC command, or
 // separates names in one (RFC 2812, section 2.3.1).
-func isNoName(r rune) bool { return r <= ' ' || r == ',' || r == 0x7f }
+func isDelimiter(r rune) bool { return r <= ' ' || r == ',' || r == 0x7f }
 
-// Server returns the host and the port.
+// Server returns host:port.
 func (t *Target) Server() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
 
 // Network returns the URL of the network alone, without the user.
@@ -150,11 +148,10 @@ func (t *Target) Network() string {
 	return scheme + "://" + host
 }
 
-// escaper writes what would end the path of a URL.
+// escaper escapes the characters that end the path of a URL.
 var escaper = strings.NewReplacer("%", "%25", "?", "%3F")
 
-// String returns the URL as a person may see it: without the user, password
-// and key.
+// String returns the URL without secrets: the user, the password and the key.
 func (t *Target) String() string {
 	name := escaper.Replace(t.Name)
 	if t.IsNick {
@@ -163,7 +160,7 @@ func (t *Target) String() string {
 	return t.Network() + "/" + name
 }
 
-// URL returns the whole URL, as Parse takes it, secrets and all.
+// URL returns the whole URL for Parse, with secrets.
 func (t *Target) URL() string {
 	s := t.String()
 	if t.User != "" || t.Password != "" {
@@ -176,7 +173,7 @@ func (t *Target) URL() string {
 	return s
 }
 
-// redact hides what may be a password or a key in text that is no URL.
+// redact hides possible passwords and keys in a string that is no valid URL.
 func redact(s string) string {
 	if before, _, ok := strings.Cut(s, "?"); ok {
 		s = before + "?..." // the key
