@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"vext/internal/commit"
@@ -58,6 +59,11 @@ func (a *Arrivals) Len() int { return len(a.list) }
 // All returns those that are described.
 func (a *Arrivals) All() []commit.Arrival { return a.list }
 
+// remove removes the commits of a branch.
+func (a *Arrivals) remove(refname string) {
+	a.list = slices.DeleteFunc(a.list, func(c commit.Arrival) bool { return c.Refname == refname })
+}
+
 // lines returns what is written of them: a line of JSON each.
 func (a *Arrivals) lines() []byte {
 	var b bytes.Buffer
@@ -99,20 +105,4 @@ func ParseArrivals(data []byte) (arrivals []commit.Arrival, err error) {
 		arrivals = append(arrivals, c)
 	}
 	return arrivals, err
-}
-
-// ofMail returns the commits of a mail that are to be announced. A mail that
-// says nothing of a commit but by being there is none of these, nor is one that
-// only quotes some of no repository and no branch: it may be anybody's.
-func ofMail(mail *commit.Mail) *Arrivals {
-	var a Arrivals
-	for i := range mail.Commits {
-		c := mail.Commits[i]
-		if mail.Plain && c.Key() == "" || c.Repository == "" && c.Refname == "" && !mail.NamesCommit() {
-			continue
-		}
-		c.Source, c.Sender = "", mail.Sender() // fields of the mail itself do not count
-		a.Add(commit.Arrival{Commit: c})
-	}
-	return &a
 }

@@ -39,6 +39,9 @@ type Filter struct {
 	Trailers, Usual *commit.Trailers
 	// Source is the way in that a commit is noted for, see spool.Seen.
 	Source string
+	// Announced reports whether commits on a branch of a repository are announced,
+	// while anybody announces commits. Nil means that all are.
+	Announced func(repository, refname string) bool
 	// MemoryLimit, unless 0, is set in the runtime when an input is large, which
 	// then collects garbage early. It is for a process that takes one input and
 	// ends: one that serves many would be kept busy by it.
@@ -53,32 +56,6 @@ func New(s spool.Spool, extra ...string) (*Filter, error) {
 		all, err = commit.NewTrailers(extra...)
 	}
 	return &Filter{Spool: s, Trailers: all, Usual: usual}, err
-}
-
-// Take spools those of the commits that ask for a reminder, and returns their
-// names and how many of them are new to the spool. An error means that some
-// may not be there, and that all of them are to be handed over again.
-func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err error) {
-	if len(commits) > 0 {
-		defer f.Spool.Seen(f.Source)
-	}
-	var messages []spool.Message
-	for i := range commits {
-		c := &commits[i]
-		if _, asks := f.Trailers.Request(c.Message); !asks {
-			continue
-		}
-		if c.ID == "" {
-			c.ID = c.MadeID()
-		}
-		m := f.message(c, c.Mail())
-		if !commit.Forgeable(c.Source) && f.isForged(m.Name) {
-			m.Name = spool.DigestName([]byte(c.Source + " " + c.ID))
-		}
-		messages, names = append(messages, m), append(names, m.Name)
-	}
-	isNew, err = f.Spool.PutAll(messages)
-	return names, isNew, err
 }
 
 // isForged reports whether the message of a name in the spool came by a way by
@@ -110,66 +87,75 @@ func (f *Filter) decide(in *input) (Result, error) {
 	if in.isJSON() {
 		return f.json(in)
 	}
-	if f.Announces() {
-		return f.announced(in)
-	}
-	mail := commit.ReadAsking(in.buffered, f.Trailers)
-	if mail.Ignored != "" {
-		return f.ignored(in, mail)
-	}
-	defer f.Spool.Seen(f.Source)
-	return f.mail(in, mail, mail.Commits, mail.Others)
+	return f.mail(in)
 }
 
-// announced decides about a mail of which every commit is to be announced. The
-// reminder goes first.
-func (f *Filter) announced(in *input) (Result, error) {
-	mail := commit.ReadAll(in.buffered, f.Trailers)
+// mail takes in the commits of a mail.
+func (f *Filter) mail(in *input) (Result, error) {
+	read := commit.ReadAsking
+	if f.Announces() {
+		read = commit.ReadAll
+	}
+	mail := read(in.buffered, f.Trailers)
 	if mail.Ignored != "" {
 		return f.ignored(in, mail)
 	}
-	defer f.Spool.Seen(f.Source)
-	arrivals := ofMail(mail)
-	var asking []commit.Commit
+	var commits []commit.Arrival
+	asking := 0
 	for _, c := range mail.Commits {
+		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // fields of the mail itself do not count
 		if c.Message != "" {
-			asking = append(asking, c)
+			asking++
+		}
+		commits = append(commits, commit.Arrival{Commit: c})
+	}
+	push := NewPush(commits...)
+	push.many = len(mail.Commits)+mail.Others > 1
+	push.announced = func(c *commit.Commit) bool {
+		// A mail that says nothing of a commit but by being there, and one that only
+		// quotes a commit of no repository and no branch, may be anybody's.
+		return !(mail.Plain && c.Key() == "") && (c.Repository != "" || c.Refname != "" || mail.NamesCommit())
+	}
+	if asking == 0 {
+		in.capturing = false
+	}
+	if asking > 0 || f.Announces() {
+		if err := in.drain(); err != nil {
+			return Result{}, err
 		}
 	}
-	result, err := f.mail(in, mail, asking, len(mail.Commits)-len(asking)+mail.Others)
-	if err == nil {
-		err = in.drain()
+	if asking == 1 && !push.many {
+		push.original = f.stamped(in, mail)
 	}
-	if err == nil {
-		err = f.Announce(arrivals)
+	result, err := f.accept(push)
+	if mail.Dropped > 0 && err == nil {
+		last := &mail.Commits[len(mail.Commits)-1]
+		f.Spool.Incomplete(spool.IncompletePush{
+			Repository: last.Repository, Refname: last.Refname, After: last.Revision, Listed: asking, Total: asking + mail.Dropped,
+		})
+		result.Reason += fmt.Sprintf("; %d more are too many for one mail", mail.Dropped)
 	}
 	return result, err
 }
 
-// mail takes the commits of a mail that ask, beside others that do not.
-func (f *Filter) mail(in *input, mail *commit.Mail, asking []commit.Commit, others int) (Result, error) {
-	switch {
-	case len(asking) == 0:
-		in.capturing = false
-		return Result{Ignored, "no trailer that asks for a reminder"}, nil
-	case len(asking)+others > 1:
-		return f.push(in, mail, asking)
-	}
-	if err := in.drain(); err != nil {
-		return Result{}, err
-	}
-	data := in.captured
+// original returns a mail as it came, or what could be kept of it.
+func original(in *input, m *commit.Mail) []byte {
 	if in.overflow {
-		data = mail.Cut(in.size)
+		return m.Cut(in.size)
 	}
-	// Fields that only vext itself may set.
+	return in.captured
+}
+
+// stamped returns a mail whose fields that only vext itself may set are right.
+func (f *Filter) stamped(in *input, mail *commit.Mail) []byte {
+	data := original(in, mail)
 	if mail.Header.Has(commit.SourceHeader) {
 		data = stamp(data, commit.SourceHeader, commit.FromMail)
 	}
 	if mail.Header.Has(commit.SenderHeader) {
 		data = stamp(data, commit.SenderHeader, mail.Sender())
 	}
-	return f.put(&asking[0], data)
+	return data
 }
 
 // ignored handles a mail that is not a commit mail. If it asks for a reminder all the
@@ -184,10 +170,7 @@ func (f *Filter) ignored(in *input, m *commit.Mail) (Result, error) {
 	if err := in.drain(); err != nil {
 		return Result{}, err
 	}
-	data := in.captured
-	if in.overflow {
-		data = m.Cut(in.size)
-	}
+	data := original(in, m)
 	name := spool.DigestName(data)
 	isNew, err := f.Spool.Put(name, data)
 	if err != nil {
@@ -196,50 +179,19 @@ func (f *Filter) ignored(in *input, m *commit.Mail) (Result, error) {
 	return spooledAs(name, isNew), nil
 }
 
-// push spools every commit of a push that asks for a reminder as a mail of its
-// own: a message is one commit.
-func (f *Filter) push(in *input, mail *commit.Mail, asking []commit.Commit) (Result, error) {
-	if err := in.drain(); err != nil {
-		return Result{}, err
-	}
-	for i := range asking {
-		c := &asking[i]
-		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // fields of the mail itself do not count
-		c.ID = c.MadeID()
-	}
-	result, err := f.take(asking...)
-	if mail.Dropped > 0 && err == nil {
-		last := &asking[len(asking)-1]
-		f.Spool.Incomplete(spool.IncompletePush{
-			Repository: last.Repository, Refname: last.Refname, After: last.Revision, Listed: len(asking), Total: len(asking) + mail.Dropped,
-		})
-		result.Reason += fmt.Sprintf("; %d more are too many for one mail", mail.Dropped)
-	}
-	return result, err
-}
-
-// take is Take in the words of a verdict.
-func (f *Filter) take(commits ...commit.Commit) (Result, error) {
-	names, isNew, err := f.Take(commits...)
-	switch {
+// accept is Accept in the words of a verdict.
+func (f *Filter) accept(p Push) (Result, error) {
+	accepted, err := f.Accept(p)
+	switch names := accepted.Names; {
 	case err != nil:
 		return Result{}, err
 	case len(names) == 0:
 		return Result{Ignored, "no trailer that asks for a reminder"}, nil
 	case len(names) == 1:
-		return spooledAs(names[0], isNew == 1), nil
+		return spooledAs(names[0], accepted.New == 1), nil
+	default:
+		return Result{Spooled, fmt.Sprintf("%d commits of one push", len(names))}, nil
 	}
-	return Result{Spooled, fmt.Sprintf("%d commits of one push", len(names))}, nil
-}
-
-// put spools a message as it came.
-func (f *Filter) put(c *commit.Commit, data []byte) (Result, error) {
-	m := f.message(c, data)
-	isNew, err := f.Spool.Put(m.Name, m.Data)
-	if err != nil {
-		return Result{}, err
-	}
-	return spooledAs(m.Name, isNew), nil
 }
 
 func spooledAs(name string, isNew bool) Result {

@@ -279,8 +279,8 @@ func TestMadeNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := commit.Commit{Source: commit.FromFollow, Repository: "src", Refname: "refs/heads/main", Revision: hash, Message: "s\n\nMFC after: 1 week\n"}
-	if _, isNew, err := f.Take(c); err != nil || isNew != 1 {
-		t.Errorf("%d new, %v", isNew, err)
+	if got, err := f.Accept(NewPush(commit.Arrival{Commit: c})); err != nil || got.New != 1 {
+		t.Errorf("%d new, %v", got.New, err)
 	}
 }
 
@@ -327,8 +327,8 @@ func TestSquatted(t *testing.T) {
 		isNew  int
 	}{{commit.FromJSON, 1}, {commit.FromJSON, 0}, {commit.FromHook, 1}, {commit.FromHook, 0}, {commit.FromJSON, 0}} {
 		c.Source, c.ID = test.source, ""
-		if _, isNew, err := f.Take(c); err != nil || isNew != test.isNew {
-			t.Errorf("by %s: %d new, %v", test.source, isNew, err)
+		if got, err := f.Accept(NewPush(commit.Arrival{Commit: c})); err != nil || got.New != test.isNew {
+			t.Errorf("by %s: %d new, %v", test.source, got.New, err)
 		}
 	}
 }

@@ -29,13 +29,7 @@ func (f *Filter) json(in *input) (Result, error) {
 		return Result{Bad, err.Error()}, nil
 	}
 	c.Source = commit.FromJSON
-	var arrivals Arrivals
-	arrivals.Add(commit.Arrival{Commit: c})
-	result, err := f.take(c)
-	if err == nil {
-		err = f.Announce(&arrivals)
-	}
-	return result, err
+	return f.accept(NewPush(commit.Arrival{Commit: c}))
 }
 
 // forge takes the payload of a forge's push.
@@ -47,21 +41,7 @@ func (f *Filter) forge(kind forge.Kind, data []byte) (Result, error) {
 	case err != nil:
 		return Result{Bad, fmt.Sprintf("an event of %s: %v", kind, err)}, nil
 	}
-	defer f.Spool.Seen(f.Source)
-	var commits []commit.Commit
-	var arrivals Arrivals
-	for i := range p.Updates {
-		u := &p.Updates[i]
-		for _, c := range u.Commits {
-			c.Source = commit.FromJSON
-			commits = append(commits, c)
-		}
-		arrivals.AddUpdate(u, commits[len(commits)-len(u.Commits):])
-	}
-	result, err := f.take(commits...)
-	if err == nil {
-		err = f.Announce(&arrivals)
-	}
+	result, err := f.accept(ForgePush(p, p.Repository, commit.FromJSON))
 	if err != nil {
 		return Result{}, err
 	}
@@ -75,16 +55,4 @@ func (f *Filter) forge(kind forge.Kind, data []byte) (Result, error) {
 		result.Reason += "; not all commits of the push to " + commit.BranchName(u.Refname) + " are described"
 	}
 	return result, nil
-}
-
-// AddUpdate adds commits of the update of a branch, the oldest first. Those that
-// its forge counts and does not describe are counted with the newest.
-func (a *Arrivals) AddUpdate(u *forge.Update, commits []commit.Commit) {
-	for i, c := range commits {
-		arrival := commit.Arrival{Commit: c, Page: u.Page}
-		if i == len(commits)-1 {
-			arrival.More = max(0, u.Total-u.Listed)
-		}
-		a.Add(arrival)
-	}
 }
