@@ -570,8 +570,8 @@ func TestGitRefused(t *testing.T) {
 
 	w.hook("install", w.server)
 	before = listing(t, w.dir, nil)
-	refused("of the same name", install("--name", "widget", w.clone), "widget is the name of "+w.server+" already", "vext: hint: give this one another with --name")
-	refused("by another name", install("--name", "other", w.server), w.server+" has a hook already, as widget", "vext: hint: take that out first: vext hook remove "+w.server)
+	refused("of the same name", install("--name", "widget", w.clone), "widget is the name of "+w.server+" already", "vext: hint: choose another with --name")
+	refused("by another name", install("--name", "other", w.server), w.server+" already has a hook, as widget", "vext: hint: take that out first: vext hook remove "+w.server)
 	wantSame(t, before, listing(t, w.dir, nil))
 }
 

@@ -12,7 +12,7 @@ import (
 func newCancel(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:               "cancel ID...",
-		Short:             "Take a reminder out: no, don't merge",
+		Short:             "Cancel a reminder: the commit is not to be merged",
 		Example:           `  vext cancel 0123456789ab`,
 		Args:              takes(1, 0, "one ID or several"),
 		ValidArgsFunction: a.completeIDs(0, waiting),
@@ -32,11 +32,11 @@ func newCancel(a *app) *cobra.Command {
 func cancel(a *app, q *queue.Queue, item *queue.Item) error {
 	what := "cancelled"
 	if item.Place == queue.InDone {
-		what = "nothing waits for it; there will be no other"
+		what = "no reminder is pending; no other will be sent"
 	}
 	err := q.Cancel(item, a.user)
 	if errors.Is(err, queue.ErrUnchanged) {
-		what, err = "it was cancelled before; nothing is changed", nil
+		what, err = "it was cancelled already; nothing has changed", nil
 	}
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func (a *app) orControl(rights uint32, run func(*cobra.Command, []string) error)
 			return a.noSocket(run(cmd, args))
 		}
 		if a.nowFlag != "" {
-			return usageError{errors.New("--now can't be used through the control socket: vext serve goes by the clock")}
+			return usageError{errors.New("--now can't be used through the control socket: vext serve uses the system's clock")}
 		}
 		return a.callControl(cmd, path, args)
 	}
@@ -128,7 +128,7 @@ func (a *app) noSocket(err error) error {
 		return err
 	}
 	return hinted{err, "there is no control socket of vext serve at " + strings.Join(control.Paths, " or ") +
-		"; where it lies elsewhere: export VEXT_CONTROL=/path/of/the/socket, see docs/committers.md; as the operator, run vext as the user that owns the state directory"}
+		"; if it is elsewhere: export VEXT_CONTROL=/path/of/the/socket, see docs/committers.md; as the operator, run vext as the user that owns the state directory"}
 }
 
 // notAnswered is the error of a control socket that can't be connected to.
@@ -136,7 +136,7 @@ func notAnswered(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
 		return hinted{fmt.Errorf("vext serve does not answer at %s", path),
-			"it does not run, or its socket lies elsewhere: export VEXT_CONTROL=/path/of/the/socket; else ask the operator of vext"}
+			"it does not run, or its socket is elsewhere: export VEXT_CONTROL=/path/of/the/socket; otherwise ask the operator of vext"}
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{fmt.Errorf("control socket %s: permission denied", path), "ask the operator of vext: every user must be able to enter its directory"}
 	}
@@ -182,7 +182,7 @@ func (a *app) openControl(c *config.Config, q *queue.Queue, log *slog.Logger) (t
 	if err != nil {
 		return nil, hinted{fmt.Errorf("control socket: %w", err), listenHint(err, path)}
 	}
-	log.Info("taking commands of users", "socket", path)
+	log.Info("listening for commands of users", "socket", path)
 	server := &control.Server{Users: controlUsers(c), Log: log, Do: func(ctx context.Context, caller *control.Caller, r *control.Request) *control.Answer {
 		var out bytes.Buffer
 		b := &app{stdin: strings.NewReader(""), stdout: &out, stderr: a.stderr, state: q.State, stateID: a.stateID, user: caller.Login, loaded: c, caller: caller}
@@ -216,14 +216,14 @@ func controlUsers(c *config.Config) *control.Users {
 func (a *app) controlled(ctx context.Context, r *control.Request) error {
 	newCommand, known := controlCommands[r.Command]
 	if !known {
-		return usageError{fmt.Errorf("%q is no command for the control socket", r.Command)}
+		return usageError{fmt.Errorf("%q is not a command of the control socket", r.Command)}
 	}
 	if len(a.caller.Addresses) == 0 {
-		hint := "vext knows no address of yours; ask the operator of vext"
+		hint := "no address is configured for you; ask the operator of vext"
 		if operator := a.loaded.Operator; operator != "" {
 			hint += ", " + operator
 		}
-		return hinted{fmt.Errorf("user %s is no committer here", a.caller.Login), hint}
+		return hinted{fmt.Errorf("user %s is not a committer here", a.caller.Login), hint}
 	}
 	cmd := newCommand(a)
 	cmd.SetContext(ctx)

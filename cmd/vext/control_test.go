@@ -200,7 +200,7 @@ func TestControlSocket(t *testing.T) {
 		h.want("nobody", 1, none+id+"\n", by, "cancel", id)
 	}
 	h.want("nobody", 0, "committer  Ida Koch <ida@example.org>", by, "show", "plain-1@example.org")
-	h.want("www-data", 1, "vext: error: user www-data is no committer here\nvext: hint: vext knows no address of yours; ask the operator of vext, ops@example.org", by, "show", "0a1b")
+	h.want("www-data", 1, "vext: error: user www-data is not a committer here\nvext: hint: no address is configured for you; ask the operator of vext, ops@example.org", by, "show", "0a1b")
 	h.want("games", 1, none, by, "show", "0a1b") // who is games@example.org
 
 	h.want("daemon", 1, none+"0000\n", by, "cancel", "0000", "0a1b")

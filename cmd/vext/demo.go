@@ -24,10 +24,10 @@ var demoCommits embed.FS
 func newDemo(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole story in ten seconds",
-		Long: `Sends sample commits through the real vext-filter into a state directory of its
-own, moves the clock on, and shows the reminders as a mail server on this
-machine receives them. Nothing is left behind.`,
+		Short: "Show vext at work, in ten seconds",
+		Long: `Sends sample commits through vext-filter into a temporary state directory, advances
+the clock, and shows the reminders as a mail server on this machine receives them.
+Nothing is left behind.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), a)
@@ -35,7 +35,7 @@ machine receives them. Nothing is left behind.`,
 	}
 }
 
-// A demo is one telling of the story. All that it shows are real commands.
+// A demo is one run of the demonstration. It shows real commands only.
 type demo struct {
 	*app
 	ctx    context.Context
@@ -80,7 +80,7 @@ func runDemo(ctx context.Context, a *app) error {
 	if err := os.WriteFile(d.config, fmt.Appendf(nil, demoConfig, server.addr()), 0o600); err != nil {
 		return err
 	}
-	return d.tell()
+	return d.play()
 }
 
 func (d *demo) state() string { return filepath.Join(d.dir, "state") }
@@ -100,27 +100,27 @@ func findFilter() (string, error) {
 	return found, nil
 }
 
-func (d *demo) tell() error {
+func (d *demo) play() error {
 	steps := []func() error{
 		d.chapter("Monday 2 November 2026. Six notifications arrive, as mails and from a hook."),
 		d.filterAll("[1-6]-*"),
-		d.chapter("The processor gives each its day, and sets aside what it must not guess."),
+		d.chapter("The processor schedules each for its day, and quarantines what it can't understand."),
 		d.vext("2026-11-02 20:00", "run"),
 		d.vext("2026-11-02 20:00", "list"),
 		d.vext("2026-11-02 20:00", "list", "--failed"),
-		d.chapter("Ida's \"when tested\" is no period. She is told at once."),
+		d.chapter("Ida's \"when tested\" is not a period. She gets a mail at once."),
 		d.received(0, false),
-		d.chapter("The forge tells of Jane's commit as well. One commit is one reminder, whichever way it comes."),
+		d.chapter("The forge reports Jane's commit, too. One commit has one reminder, whichever source brings it."),
 		d.filterAll("7-*"),
 		d.vext("2026-11-02 20:02", "run"),
-		d.chapter("Ida needs more time, and says so."),
+		d.chapter("Ida needs more time, and snoozes the reminder."),
 		d.vext("2026-11-02 20:05", "snooze", "224711", "1", "week"),
 		d.chapter("Three days later the first reminder is due; a week later, the second."),
 		d.vext("2026-11-05 00:22", "run"),
 		d.received(1, false),
 		d.vext("2026-11-09 00:22", "run"),
 		d.received(2, true),
-		d.chapter("At the end of the month all is sent. The history remembers."),
+		d.chapter("At the end of the month all reminders are sent. The history has them."),
 		d.vext("2026-11-30 00:22", "run"),
 		d.received(3, false),
 		d.vext("2026-11-30 09:00", "stats"),

@@ -26,16 +26,16 @@ func newFollow(a *app) *cobra.Command {
 	var once bool
 	c := &cobra.Command{
 		Use:   "follow [NAME...]",
-		Short: "Look for new commits in repositories, and spool those that ask",
-		Long: `Fetches the repositories that the configuration lists under [[repository]], all
-or those that are named, and spools every new commit on a branch that counts that
-asks for a reminder. Without --once it goes on, on the schedule of [follow], until
-it is told to end; vext serve does the same beside its other work.
+		Short: "Spool new commits of followed repositories",
+		Long: `Fetches the repositories that the configuration lists under [[repository]], or
+those named, and spools each new commit on a branch that counts that asks for a
+reminder. Without --once it continues on the schedule of [follow] until SIGTERM or
+SIGINT; "vext serve" does the same as one of its tasks.
 
-A repository that can't be reached is tried again with growing pauses, and does
-not hold up the others. To name it with --once is to try it at once.`,
+An unreachable repository is retried with backoff, and does not block the others.
+Naming it with --once retries it immediately.`,
 		Example: `  vext follow --once                     from cron
-  vext follow --once src                 now, whether it failed lately or not
+  vext follow --once src                 now, even during backoff
   vext follow add https://git.example.org/widget.git --mine
   vext follow list
   vext follow remove widget`,
@@ -54,7 +54,7 @@ not hold up the others. To name it with --once is to try it at once.`,
 				return a.followOnce(cmd.Context(), c, repositories, len(args) > 0)
 			}
 			if a.nowFlag != "" {
-				return usageError{errors.New("--now: vext follow goes by the clock, unless it is run with --once")}
+				return usageError{errors.New("--now: vext follow takes it only with --once")}
 			}
 			q, err := a.open(c)
 			if err != nil {
@@ -70,7 +70,7 @@ not hold up the others. To name it with --once is to try it at once.`,
 			return a.followAlways(cmd.Context(), c, repositories, log)
 		},
 	}
-	c.Flags().BoolVar(&once, "once", false, "look once and end; for cron")
+	c.Flags().BoolVar(&once, "once", false, "fetch once and exit; for cron")
 	c.AddCommand(newFollowAdd(a), newFollowList(a), newFollowRemove(a), newFollowReach(a))
 	return c
 }
@@ -124,15 +124,15 @@ func (a *app) followOnce(ctx context.Context, c *config.Config, repositories []f
 		if !sum.Empty() {
 			fmt.Fprintln(a.stdout, sum)
 		}
-		if !errors.Is(err, queue.ErrLocked) { // the other one does the work
+		if !errors.Is(err, queue.ErrLocked) { // that process does the work
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// printReports says what was found: nothing where there was nothing, so that
-// cron has nothing to mail.
+// printReports prints the results. It prints nothing where nothing was found, so
+// that cron has nothing to mail.
 func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Queue) error {
 	var errs []error
 	_, watched := terminal(stdout)
@@ -143,11 +143,11 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 		switch {
 		case r.Err != nil:
 			errs = append(errs, r.Err)
-		case (r.Busy || !r.RetryAt.IsZero()) && !watched: // cron would mail it every time
+		case (r.Busy || !r.RetryAt.IsZero()) && !watched: // cron would mail it at every run
 		case r.Busy:
-			fmt.Fprintf(stderr, "vext: %s: another process looks after it just now\n", r.Name)
+			fmt.Fprintf(stderr, "vext: %s: locked by another process\n", r.Name)
 		case !r.RetryAt.IsZero():
-			fmt.Fprintf(stderr, "vext: %s: it failed lately, and is not tried again before %s\nvext: hint: vext follow --once %s tries at once\n",
+			fmt.Fprintf(stderr, "vext: %s: in backoff after a failure, next retry %s\nvext: hint: vext follow --once %s retries now\n",
 				r.Name, r.RetryAt.In(q.Zone).Format("Mon 2 Jan 15:04"), r.Name)
 		case r.New > 0 || watched:
 			fmt.Fprintf(stdout, "%s: %s, %s for a reminder, %d spooled\n", r.Name, calendar.Plural(r.Commits, "new commit"), calendar.Verb(r.Requests, "asks", "ask"), r.New)
@@ -156,17 +156,17 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 	return errors.Join(errs...)
 }
 
-// atOnce is how many repositories are looked at at once by one process.
-const atOnce = 8
+// maxFetches bounds the repositories that one process fetches at the same time.
+const maxFetches = 8
 
-// followAlways follows on the schedule, until ctx ends. Each repository has a
-// task of its own, so that one that hangs keeps no other waiting.
+// followAlways follows on the schedule, until ctx ends. Each repository has its own
+// task, so that a hanging repository does not block the others.
 func (a *app) followAlways(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
 	schedule, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone)
 	if err != nil {
 		return err
 	}
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, maxFetches)
 	tasks := make([]task, len(repositories))
 	for i := range repositories {
 		tasks[i] = func(ctx context.Context) error {
@@ -197,7 +197,7 @@ func everyTime(ctx context.Context, schedule reminder.Schedule, do func(context.
 	}
 }
 
-// followPass looks after repositories once.
+// followPass fetches repositories once.
 func (a *app) followPass(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
 	q, err := a.open(c)
 	if err != nil {
@@ -216,8 +216,7 @@ func (a *app) followPass(ctx context.Context, c *config.Config, repositories []f
 	return nil
 }
 
-// followAndRun is followAlways with the processor on the same schedule, for
-// those who run nothing else.
+// followAndRun is followAlways with the processor on the same schedule.
 func (a *app) followAndRun(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
 	run := *c
 	run.Schedule = c.Follow.Schedule

@@ -31,27 +31,27 @@ func newFollowAdd(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add URL",
 		Short: "Follow a repository",
-		Long: `Adds a repository to the configuration, and looks at it once, so that what is
-committed from now on is found. With --mine only your own commits count, by the
-address that git knows you by; you may be written to there, and vext follow sends
-what is due as well: a line in your crontab is all that it then needs.
+		Long: `Adds a repository to the configuration, and fetches it once, so that commits made
+from now on are found. With --mine only your own commits count, those with the
+address in your git configuration; reminders may go to that address, and vext
+follow also sends those that are due. A line in your crontab is then enough.
 
-A repository that cannot be read now is added only when you confirm it, or with
---force. Commits that are made from now on are found once it can be read.`,
+A repository that can't be read now is added only if you confirm it, or with
+--force. Commits made from now on are found once it can be read.`,
 		Example: `  vext follow add https://git.example.org/widget.git --mine
   vext follow add --name src --branch main --from 2026-01-01 https://git.example.org/src.git`,
 		Args: takes(1, 1, "one URL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return followAdd(a, cmd, args[0], &opts) },
 	}
 	flags := c.Flags()
-	flags.BoolVar(&opts.mine, "mine", false, "only your own commits, and reminders of them to you")
-	flags.BoolVar(&opts.force, "force", false, "add it although it can't be read just now")
-	flags.StringVar(&opts.name, "name", "", "call the repository `NAME` (default: the end of the URL)")
-	flags.StringVar(&opts.from, "from", "", "from which `COMMIT` or date on commits count (default: from now)")
-	flags.StringVar(&opts.kind, "vcs", "", "the version control system that keeps it, `git|hg|svn` (default: find out)")
-	flags.StringArrayVar(&opts.aliases, "alias", nil, "another `NAME` under which its commits arrive")
-	flags.StringVar(&opts.domain, "domain", "", "what makes the address of a committer who has only a login: login@`DOMAIN`")
-	flags.StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
+	flags.BoolVar(&opts.mine, "mine", false, "follow only your own commits, and send you reminders")
+	flags.BoolVar(&opts.force, "force", false, "add it even if it can't be read now")
+	flags.StringVar(&opts.name, "name", "", "name the repository `NAME` (default: the end of the URL)")
+	flags.StringVar(&opts.from, "from", "", "count commits since this `COMMIT` or date (default: now)")
+	flags.StringVar(&opts.kind, "vcs", "", "its version control system, `git|hg|svn` (default: detect)")
+	flags.StringArrayVar(&opts.aliases, "alias", nil, "another `NAME` that its commits arrive with")
+	flags.StringVar(&opts.domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
+	flags.StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
 	return c
 }
 
@@ -120,15 +120,15 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	}
 	switch err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); {
 	case err != nil && !opts.force:
-		return hinted{err, "it was added to " + file + " all the same, and vext follow retries it; to undo this: vext follow remove " + added.Name}
+		return hinted{err, "it was added to " + file + ", and vext follow retries it; to undo this: vext follow remove " + added.Name}
 	case err != nil:
 		for line := range strings.Lines(strings.TrimSpace(err.Error())) {
 			fmt.Fprintf(a.stderr, "vext: warning: %s\n", printable(strings.TrimRight(line, "\n")))
 		}
-		hints = append(hints, "vext follow retries it; commits that are made from now on count")
+		hints = append(hints, "vext follow retries it; commits made from now on count")
 	}
 	if !c.Follow.Run {
-		hints = append(hints, "restart vext serve, where it runs; otherwise let cron run: vext follow --once")
+		hints = append(hints, "restart vext serve if it runs; otherwise let cron run: vext follow --once")
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
 	for _, hint := range hints {
@@ -162,7 +162,7 @@ func tryToAdd(file string, r *config.Repository) (*config.Edit, *config.Config, 
 	}
 	for i := range before.Repositories {
 		if known := &before.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(r.URL.String()) {
-			return nil, nil, hinted{fmt.Errorf("%s is followed already, as %s", r.URL, known.Name), "to change how, edit " + file}
+			return nil, nil, hinted{fmt.Errorf("%s is already followed, as %s", r.URL, known.Name), "to change its entry, edit " + file}
 		}
 	}
 	with := *edit
@@ -178,7 +178,7 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 	}
 	c, err := edit.Parse(queue.DefaultBranches)
 	if err != nil {
-		return nil, hinted{err, "to follow it under another name, say --name; to change what is there, edit " + file}
+		return nil, hinted{err, "to follow it under another name, use --name; to change the present entry, edit " + file}
 	}
 	return c, nil
 }
@@ -187,14 +187,14 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
 	name, address, err := vcs.Identity(cmd.Context())
 	if err != nil {
-		return nil, hinted{err, "tell git who you are: git config --global user.email you@example.org"}
+		return nil, hinted{err, "set your address: git config --global user.email you@example.org"}
 	}
 	r.Committers = []string{address}
 	switch {
 	case len(c.Reminders.Allow) == 0:
 		edit.Set("reminders", "allow = "+config.QuoteList([]string{address}))
 	case !queue.MatchAddress(c.Reminders.Allow, address):
-		hints = append(hints, fmt.Sprintf("add your address to allow under [reminders], or nobody is reminded: %s", config.Quote(address)))
+		hints = append(hints, fmt.Sprintf("add your address to allow under [reminders]; without it you get no reminder: %s", config.Quote(address)))
 	}
 	if c.Mail.From == "" {
 		lines := []string{"from = " + config.Quote((&commit.Person{Name: name, Email: address}).String())}
@@ -212,5 +212,5 @@ func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r 
 		return nil, err
 	}
 	line := strings.ReplaceAll(hook.Line(append(command, "follow", "--once")), "%", `\%`) // crontab(5)
-	return append(hints, "this line in your crontab (crontab -e) is all that it needs: */20 * * * * "+line), nil
+	return append(hints, "add this line to your crontab (crontab -e): */20 * * * * "+line), nil
 }

@@ -115,8 +115,8 @@ func describe(s *follow.State) followed {
 	return one
 }
 
-// mostBranches bounds the names in a row.
-const mostBranches = 4
+// maxBranches bounds the branches shown for a repository.
+const maxBranches = 4
 
 // printFollowed prints a row for each repository, and below it what is wrong.
 func printFollowed(w io.Writer, s style, all []followed, q *queue.Queue) error {
@@ -132,8 +132,8 @@ func printFollowed(w io.Writer, s style, all []followed, q *queue.Queue) error {
 		if len(branches) == 0 {
 			branches = one.Patterns
 		}
-		if more := len(branches) - mostBranches; more > 0 {
-			branches = append(slices.Clone(branches[:mostBranches]), fmt.Sprintf("%d more", more))
+		if more := len(branches) - maxBranches; more > 0 {
+			branches = append(slices.Clone(branches[:maxBranches]), fmt.Sprintf("%d more", more))
 		}
 		rows = append(rows, []string{one.Name, cmp.Or(strings.Join(branches, ", "), "all"), lookedAt(one.LastLook, q), lookNext(one, q), one.URL})
 	}
@@ -188,7 +188,7 @@ func (f *followed) wrong(q *queue.Queue) []string {
 		wrong = append(wrong, fmt.Sprintf("failing since %s: %s", reminder.Ago(f.Failing, q.Now, q.Zone), f.Error))
 	}
 	if !f.Configured {
-		wrong = append(wrong, "not in the configuration any more; vext follow remove "+f.Name+" forgets it")
+		wrong = append(wrong, "no longer in the configuration; vext follow remove "+f.Name+" forgets it")
 	}
 	return wrong
 }

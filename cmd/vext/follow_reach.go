@@ -31,10 +31,10 @@ func reach(a *app, ctx context.Context, c *config.Config, r *config.Repository, 
 		return force, nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case force || a.confirm("it can't be read: "+err.Error()+"\nfollow it all the same?"):
+	case force || a.confirm("it can't be read: "+err.Error()+"\nfollow it anyway?"):
 		return true, nil
 	}
-	hint := "nothing was changed; to add it all the same, say --force"
+	hint := "nothing was changed; to add it anyway, use --force"
 	if kind == "" {
 		hint += "; to name the version control system: --vcs git, hg or svn"
 	}

@@ -18,10 +18,10 @@ func newFollowRemove(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Stop following a repository",
-		Long: `Takes the table of the repository out of the configuration, its aliases too, and
-removes its copy and its position. The rest of the file stays as it is, comments
-too. Queued reminders are sent all the same. When the repository is added again,
-commits that were made in between do not count.`,
+		Long: `Removes the table of the repository, with its aliases, from the configuration, and
+its copy and its position from the state directory. The rest of the file, including
+comments, stays as it is. Queued reminders are still sent. If the repository is
+added again, commits made in between do not count.`,
 		Example:           "  vext follow remove widget",
 		Args:              takes(1, 1, "one name"),
 		ValidArgsFunction: a.completeFollowed(1),
@@ -91,16 +91,16 @@ func followRemove(a *app, ctx context.Context, name string) error {
 	}
 	err = store.Forget(ctx, name)
 	if errors.Is(err, follow.ErrBusy) {
-		return hinted{err, "its copy and its position are still there; once that has ended, run vext follow remove " + name + " again"}
+		return hinted{err, "its copy and its position are still there; once that process has ended, run vext follow remove " + name + " again"}
 	}
 	if err != nil {
 		return err
 	}
 	if i < 0 {
-		_, err = fmt.Fprintf(a.stdout, "%s was not in %s any more; its copy and its position are removed\n", name, file)
+		_, err = fmt.Fprintf(a.stdout, "%s was no longer in %s; its copy and its position are removed\n", name, file)
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s is no longer followed: it is taken out of %s, and its copy and its position are removed\n", name, file)
-	fmt.Fprintf(a.stderr, "vext: hint: its queued reminders are sent all the same; a running vext serve follows it until it is restarted\n")
+	fmt.Fprintf(a.stdout, "%s is no longer followed: its table is removed from %s, and its copy and its position are removed\n", name, file)
+	fmt.Fprintf(a.stderr, "vext: hint: its queued reminders are still sent; a running vext serve follows it until restarted\n")
 	return nil
 }

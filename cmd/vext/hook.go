@@ -24,13 +24,13 @@ import (
 func newHook(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "hook",
-		Short: "Let a repository on this machine hand its commits over",
-		Long: `Puts a hook into a git, Mercurial or Subversion repository that hands each new
-commit on a branch that counts to vext. The hook delays a push by some hundredths
-of a second and never makes it fail. What it misses, because vext is broken or
-the disk is full, the next vext run finds.
+		Short: "Install a hook into a repository on this machine",
+		Long: `Installs a hook into a git, Mercurial or Subversion repository. The hook spools each
+new commit on a branch that counts. It delays a push by some hundredths of a second
+and never makes it fail. The next "vext run" finds commits that the hook missed, for
+example because the disk was full.
 
-A hook that is there already goes on working, and is what remains after remove.`,
+A hook that is already there keeps working, and stays after "vext hook remove".`,
 		Example: `  vext hook install /srv/git/widget.git
   vext hook install --vcs svn --domain example.org /srv/svn/widget
   vext hook status
@@ -49,7 +49,7 @@ type hookOptions struct {
 }
 
 func (o *hookOptions) addVCS(c *cobra.Command) {
-	c.Flags().StringVar(&o.vcs, "vcs", "", "the version control system that keeps the repository, `git|hg|svn` (default: find out)")
+	c.Flags().StringVar(&o.vcs, "vcs", "", "the version control system of the repository, `git|hg|svn` (default: detect)")
 	c.RegisterFlagCompletionFunc("vcs", cobra.FixedCompletions([]string{"git", "hg", "svn"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -57,16 +57,16 @@ func newHookInstall(a *app) *cobra.Command {
 	var opts hookOptions
 	c := &cobra.Command{
 		Use:   "install REPO",
-		Short: "Put the hook in; again to bring it up to date",
+		Short: "Install the hook, or update it",
 		Args:  takes(1, 1, "one repository"),
 		Example: `  vext hook install /srv/git/widget.git
   vext hook install --name src --branch main --branch 'stable/*' ~/src`,
 		RunE: func(cmd *cobra.Command, args []string) error { return installHook(a, cmd, args[0], &opts) },
 	}
 	opts.addVCS(c)
-	c.Flags().StringVar(&opts.name, "name", "", "call the repository `NAME` (default: its directory)")
-	c.Flags().StringVar(&opts.domain, "domain", "", "what makes the address of a committer who has only a login: login@`DOMAIN`")
-	c.Flags().StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of several (default: as configured)")
+	c.Flags().StringVar(&opts.name, "name", "", "name the repository `NAME` (default: its directory)")
+	c.Flags().StringVar(&opts.domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
+	c.Flags().StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
 	return c
 }
 
@@ -103,12 +103,12 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 		return err
 	}
 	if known.Where != "" && known.Where != place.Dir {
-		return hinted{fmt.Errorf("%s is the name of %s already", name, known.Where), "give this one another with --name"}
+		return hinted{fmt.Errorf("%s is already the name of %s", name, known.Where), "choose another with --name"}
 	}
 	if other, err := store.At(place.Dir); err != nil {
 		return err
 	} else if other != nil && other.Name != name {
-		return hinted{fmt.Errorf("%s has a hook already, as %s", place.Dir, other.Name), "take that out first: vext hook remove " + path}
+		return hinted{fmt.Errorf("%s already has a hook, as %s", place.Dir, other.Name), "remove that hook first: vext hook remove " + path}
 	}
 	h, err := hookFor(c, place, state, name)
 	if err != nil {
@@ -117,7 +117,7 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 	if os.Geteuid() != 0 { // nothing is put in that can't be registered
 		unlock, err := store.Lock(cmd.Context(), name, 0)
 		if err != nil {
-			return hinted{err, "who installs the hook must be able to write to hooks, spool and tmp in " + state + "; see vext-queue(7), PERMISSIONS"}
+			return hinted{err, "the user who installs the hook must be able to write to hooks, spool and tmp in " + state + "; see vext-queue(7), PERMISSIONS"}
 		}
 		unlock()
 	}
@@ -127,7 +127,7 @@ func installHook(a *app, cmd *cobra.Command, path string, opts *hookOptions) err
 		return hinted{err, "install it as the owner of the repository, or as root"}
 	}
 	if errors.Is(err, hook.ErrShared) {
-		return hinted{err, "vext finds its commits without a hook, too: vext follow add " + place.Dir}
+		return hinted{err, "vext also finds its commits without a hook: vext follow add " + place.Dir}
 	}
 	if err != nil {
 		return err
@@ -156,16 +156,16 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 		return hinted{follow.ErrBusy, "run vext hook install again"}
 	}
 	if report.Err != nil {
-		return hinted{report.Err, "the hook is in place; once this is mended, run vext hook install again"}
+		return hinted{report.Err, "the hook is installed; once this is fixed, run vext hook install again"}
 	}
 	for _, text := range report.Messages {
 		fmt.Fprintf(a.stderr, "vext: %s: %s\n", name, printable(text))
 	}
 	if place.Kind == vcs.Svn && hookedRepository(c, s).Domain == "" {
-		fmt.Fprintf(a.stderr, "vext: hint: %s: Subversion knows logins and no addresses: say --domain DOMAIN, or nobody can be written to\n", name)
+		fmt.Fprintf(a.stderr, "vext: hint: %s: Subversion has logins and no addresses; without --domain DOMAIN no mail can be sent\n", name)
 	}
 	if !mayWrite(place.Dir, q.Spool.Dir()) {
-		fmt.Fprintf(a.stderr, "vext: hint: %s: what is pushed waits for the next run, unless the repository's owner may write to hooks, spool and tmp in %s; "+
+		fmt.Fprintf(a.stderr, "vext: hint: %s: commits are found only by the next run, because the repository's owner can't write to hooks, spool and tmp in %s; "+
 			"see vext-queue(7), PERMISSIONS\n", name, q.State)
 	}
 	if owner, err := os.Stat(q.State); err == nil {
@@ -174,7 +174,7 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 				"run vext hook install again as root\n", name, q.State)
 		}
 	}
-	_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s: new commits are handed over\n", place.Dir, name)
+	_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s\n", place.Dir, name)
 	return err
 }
 
@@ -238,7 +238,7 @@ func newHookRemove(a *app) *cobra.Command {
 	var opts hookOptions
 	c := &cobra.Command{
 		Use:   "remove REPO",
-		Short: "Take the hook out, and put back what was there before",
+		Short: "Remove the hook, and restore the one before it",
 		Args:  takes(1, 1, "one repository"),
 
 		ValidArgsFunction: a.completeHooked,
@@ -280,7 +280,7 @@ func newHookRemove(a *app) *cobra.Command {
 			}
 			what := "removed from"
 			if known == nil && !slices.ContainsFunc(was, func(p hook.Part) bool { return p.State != hook.Missing }) {
-				what = "there was no hook of vext in"
+				what = "no hook of vext was in"
 			}
 			_, err = fmt.Fprintf(a.stdout, "%s %s\n", what, place.Dir)
 			return err

@@ -14,7 +14,7 @@ import (
 	"vext/source/hook"
 )
 
-// newHookFire is what the hooks run. It does no more than to start a worker.
+// newHookFire returns the command that the hooks run. It only starts a worker.
 func newHookFire(a *app) *cobra.Command {
 	var noWait bool
 	c := &cobra.Command{
@@ -37,11 +37,11 @@ func newHookFire(a *app) *cobra.Command {
 			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", when, "--", args[0]), !noWait)
 		},
 	}
-	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker at all")
+	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker")
 	return c
 }
 
-// newHookWork is what a hook starts, and what may take its time.
+// newHookWork returns the command of the worker, which may take its time.
 func newHookWork(a *app) *cobra.Command {
 	var fired, later bool
 	c := &cobra.Command{
@@ -49,7 +49,7 @@ func newHookWork(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   takes(1, 1, "one name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			told, err := io.ReadAll(a.stdin)
+			updates, err := io.ReadAll(a.stdin)
 			if err != nil {
 				return err
 			}
@@ -76,14 +76,14 @@ func newHookWork(a *app) *cobra.Command {
 			if fired {
 				f.FoundSeveral = hook.ReportSeveral()
 			}
-			report := f.FollowPush(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(told)))
-			if report.Busy { // for a minute: the next look finds it
+			report := f.FollowPush(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(updates)))
+			if report.Busy { // for a minute; the next run finds the commits
 				return follow.ErrBusy
 			}
 			return report.Err
 		},
 	}
 	c.Flags().BoolVar(&fired, "fired", false, "a hook waits for it")
-	c.Flags().BoolVar(&later, "later", false, "nobody waits for it")
+	c.Flags().BoolVar(&later, "later", false, "no hook waits for it")
 	return c
 }

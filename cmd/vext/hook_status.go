@@ -21,7 +21,7 @@ func newHookStatus(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status [REPO]",
-		Short: "Say how the hooks stand: of one repository, or of all",
+		Short: "Show the state of the hook of one repository, or of all hooks",
 		Example: `  vext hook status
   vext hook status --json | jq -r '.[] | select(.ok | not).name'`,
 		Args:              takes(0, 1, "at most one repository"),
@@ -156,7 +156,7 @@ func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location)
 		}
 		fact("state", s.words(zone))
 		if s.Missed > 0 {
-			fact("missed", fmt.Sprintf("%s in the last week, a run has found what it had not brought", calendar.Plural(s.Missed, "time")))
+			fact("missed", fmt.Sprintf("%s in the last week, a run found commits that the hook had missed", calendar.Plural(s.Missed, "time")))
 			fact("", follow.UnreliableHint)
 		}
 	}
@@ -164,7 +164,7 @@ func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location)
 	return err
 }
 
-// words says when the repository was last looked into, and how that went.
+// words returns when the repository was last read, and with which result.
 func (s *hookStatus) words(zone *time.Location) string {
 	switch {
 	case !s.Registered:

@@ -29,15 +29,15 @@ func newImport(a *app) *cobra.Command {
 	var opts importOptions
 	c := &cobra.Command{
 		Use:   "import LOG | import --repository NAME --since DAY",
-		Short: "Take in the history of MFCns, or the past of a repository",
-		Long: `Adds the reminders in a log of MFCns to the history, so that the statistics go
-on where those of MFCns ended. Both forms of the log are understood, that of
-Python 2 and that of Python 3. To import a log twice changes nothing. Its times
-have no zone; they are taken to be in the configured one. - is standard input.
+		Short: "Import a log of MFCns, or past commits of a repository",
+		Long: `Adds the reminders in a log of MFCns to the history, so that statistics include
+them. Logs of both versions of MFCns, for Python 2 and for Python 3, are read.
+Importing a log twice changes nothing. Times in the log have no zone; they are read
+as times of the configured zone. - is standard input.
 
-With --repository it takes in the requests in the commits of a repository that is
-followed, or that has a hook of vext, from a day on. What was due before today is
-recorded and not sent; what is due later is queued; what is known stays as it is.`,
+With --repository it reads the commits of a repository that is followed, or that
+has a hook of vext, since a day. Reminders due before today are recorded and not
+sent, later ones are queued, and those that vext knows already stay as they are.`,
 		Example: `  vext import /var/log/MFCns.log
   vext import --repository src --since 2026-01-01 --dry-run`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -60,13 +60,13 @@ recorded and not sent; what is due later is queued; what is known stays as it is
 		},
 	}
 	flags := c.Flags()
-	flags.BoolVarP(&opts.dryRun, "dry-run", "n", false, "say what would be imported and change nothing")
-	flags.StringVar(&opts.repository, "repository", "", "the past of the repository `NAME`")
+	flags.BoolVarP(&opts.dryRun, "dry-run", "n", false, "print what would be imported and change nothing")
+	flags.StringVar(&opts.repository, "repository", "", "import past commits of the repository `NAME`")
 	flags.StringVar(&opts.since, "since", "", "from the `DAY` on (2026-01-01)")
 	return c
 }
 
-// importRun returns what does the import: nothing is locked for one that
+// importRun returns what runs an import, with the queue locked unless the import
 // changes nothing.
 func (a *app) importRun(dryRun bool) func(*cobra.Command, func(*queue.Queue, *config.Config) error) error {
 	if dryRun {
@@ -84,7 +84,7 @@ func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
 	return a.importRun(dryRun)(cmd, func(q *queue.Queue, c *config.Config) error {
 		n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
 		if errors.Is(err, reminder.ErrNoLog) {
-			return hinted{fmt.Errorf("%s: %w", path, err), `its lines are such as: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`}
+			return hinted{fmt.Errorf("%s: %w", path, err), `its lines look like: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`}
 		}
 		if err != nil {
 			return err
@@ -190,7 +190,7 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 		{b.Queued, verb(b.Queued) + " queued"},
 		{b.Known, "known already"},
 		{b.Ignored, "not counted: copies of others, or not on a branch that counts"},
-		{b.Quarantined, "not understood, or for a recipient that allow does not list: " + verb(b.Quarantined) + " set aside"},
+		{b.Quarantined, "not understood, or for a recipient that allow does not list: " + verb(b.Quarantined) + " quarantined"},
 	} {
 		if line.n > 0 && err == nil {
 			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)

@@ -14,12 +14,12 @@ import (
 func newIRCDrop(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop TARGET...",
-		Short: "Take back what waits for a channel or a person",
-		Long: `Takes back the lines that wait for TARGET, a URL as vext notify takes it: of a host
-that was mistyped, of a channel that is no more. What is on the wire goes out all
-the same. Reminders stay; "vext cancel" takes those back.`,
+		Short: "Drop the pending messages of a channel or a person",
+		Long: `Drops the messages that are pending for TARGET, a URL as for "vext notify", such as
+a mistyped host or a channel that is gone. Messages in flight are still delivered.
+Reminders stay; use "vext cancel" for those.`,
 		Example: `  vext irc drop irc://no.such.host/ops`,
-		Args:    takes(1, 0, "one target or several"),
+		Args:    takes(1, 0, "one or more targets"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, to := range args {
 				if _, err := target.Parse(to); err != nil {
@@ -30,15 +30,15 @@ the same. Reminders stay; "vext cancel" takes those back.`,
 			if err != nil {
 				return err
 			}
-			outlet, done, err := outboxOf(q.State, a.log(slog.LevelError))
+			outbox, done, err := outboxOf(q.State, a.log(slog.LevelError))
 			if err != nil {
 				return err
 			}
 			var errs []error
 			for _, to := range args {
-				n, err := outlet.Drop(cmd.Context(), to)
+				n, err := outbox.Drop(cmd.Context(), to)
 				if errs = append(errs, err); err == nil {
-					fmt.Fprintf(a.stdout, "%s: %s taken back\n", withoutSecrets(to), calendar.Plural(n, "line"))
+					fmt.Fprintf(a.stdout, "%s: %s dropped\n", withoutSecrets(to), calendar.Plural(n, "message"))
 				}
 			}
 			return errors.Join(append(errs, done())...)

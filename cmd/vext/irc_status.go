@@ -19,7 +19,7 @@ import (
 func newIRCCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "irc",
-		Short: "Say how the connections to IRC stand, and take lines back",
+		Short: "Show the connections to IRC, and drop pending messages",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -31,13 +31,13 @@ func newIRCStatus(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Say how the networks, channels and backlogs stand",
-		Long: `Says for each network how its connections stand, and for each channel or person
-whether it can be told something, what waits for it and since when, and when the
-server last confirmed a line. It asks the vext that keeps the connections; where
-none runs it says what waits in the outbox.
+		Short: "Show networks, channels and pending messages",
+		Long: `Shows the connections to each network, and for each channel or person its state,
+the number and age of its pending messages, and when the server last confirmed one.
+The process with the connections answers; where none runs, only the pending
+messages are shown.
 
-"vext check" says whether something is wrong.`,
+"vext check" reports problems.`,
 		Example: `  vext irc status
   vext irc status --json | jq '.networks[]?.channels[] | select(.backlog > 0)'`,
 		Args: noArgs,
@@ -84,10 +84,10 @@ func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
 func printIRC(w io.Writer, s style, status *ircStatus, now time.Time, zone *time.Location) error {
 	var b strings.Builder
 	if !status.Running {
-		fmt.Fprintln(&b, "no vext serve keeps connections; what waits is told when one does, or along with the next vext notify")
+		fmt.Fprintln(&b, "no vext serve is running; pending messages are delivered when it runs, or with the next vext notify")
 	}
 	if len(status.Networks) == 0 {
-		fmt.Fprintln(&b, "nothing has been told on IRC, and nothing waits")
+		fmt.Fprintln(&b, "nothing was delivered on IRC, and nothing is pending")
 	}
 	for i := range status.Networks {
 		n := &status.Networks[i]
@@ -144,7 +144,7 @@ func printChannels(b *strings.Builder, s style, all []irc.ChannelStatus, now tim
 		wide = max(wide, runewidth.StringWidth(printable(c.Name)))
 	}
 	wide = min(wide, 40)
-	fmt.Fprintf(b, "  %s\n", s.dim(fmt.Sprintf("%s  %-8s  %7s  %-14s  %s", column("CHANNEL", wide), "STATE", "WAITING", "OLDEST", "LAST TOLD")))
+	fmt.Fprintf(b, "  %s\n", s.dim(fmt.Sprintf("%s  %-8s  %7s  %-14s  %s", column("CHANNEL", wide), "STATE", "PENDING", "OLDEST", "DELIVERED")))
 	for _, c := range all {
 		state := fmt.Sprintf("%-8s", c.State)
 		switch c.State {

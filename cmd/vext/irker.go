@@ -26,9 +26,9 @@ func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outbox, 
 	}
 	l, p, err := irker.Listen(address)
 	if err != nil {
-		return nil, hinted{fmt.Errorf("irker: %w", err), "see the key listen under [irker] in vext.toml(5); irkerd uses the same port"}
+		return nil, hinted{fmt.Errorf("irker: %w", err), "see the key listen under [irker] in vext.toml(5); does irkerd still run? it uses the same port"}
 	}
-	log.Info("taking notices as irker does", "address", l.Addr().String())
+	log.Info("listening for irker's clients", "address", l.Addr().String())
 	server := &irker.Server{
 		Outlet: outlet, Format: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
 		OnLoss: func() { q.Spool.Lost(source.Irker) },

@@ -25,11 +25,11 @@ func newList(a *app) *cobra.Command {
 	var opts listOptions
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "Show what waits, by day; or what was sent",
+		Short: "Show pending reminders, by day; or those sent",
 		Example: `  vext list
   vext list --committer kib
   vext list --due             only what is due
-  vext list --failed          what was set aside, and why
+  vext list --failed          what was quarantined, and why
   vext list --sent --repository src --branch main
   vext list --json | jq -r '.[].subject'`,
 		Args: noArgs,
@@ -44,8 +44,8 @@ func newList(a *app) *cobra.Command {
 	flags := c.Flags()
 	opts.addFlags(flags)
 	flags.BoolVar(&opts.due, "due", false, "only what is due")
-	flags.BoolVar(&opts.failed, "failed", false, "what was set aside, with the reasons")
-	flags.BoolVar(&opts.sent, "sent", false, "what was sent, by the day on which it was, the newest last")
+	flags.BoolVar(&opts.failed, "failed", false, "what was quarantined, with the reasons")
+	flags.BoolVar(&opts.sent, "sent", false, "what was sent, by the day of sending, the newest last")
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
 	c.MarkFlagsMutuallyExclusive("due", "failed", "sent")
 	return c
@@ -89,12 +89,12 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 	return w.Flush()
 }
 
-// nothing says what the list has nothing of.
+// nothing returns the message for an empty list.
 func (opts *listOptions) nothing() string {
 	verb := "waits"
 	switch {
 	case opts.failed:
-		verb = "was set aside"
+		verb = "was quarantined"
 	case opts.sent:
 		verb = "was sent"
 	case opts.due:
@@ -113,8 +113,8 @@ func choose(items []queue.Item, opts listOptions, q *queue.Queue) []queue.Item {
 	return chosen
 }
 
-// printItems prints a JSON array, an item at a time: a hundred thousand of
-// them are not gathered in memory once more.
+// printItems prints a JSON array, one item at a time: a second copy of a hundred
+// thousand items would need too much memory.
 func printItems(w io.Writer, items []queue.Item) error {
 	if len(items) == 0 {
 		_, err := fmt.Fprintln(w, "[]")
@@ -173,12 +173,13 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 			remark(item.Gone)
 		}
 		if len(item.IRC) > 0 {
-			remark("waits for IRC: " + strings.Join(item.IRC, ", "))
+			remark("pending for IRC: " + strings.Join(item.IRC, ", "))
 		}
 	}
 }
 
-// headingOf says when an item is due, or was sent, or else where it is.
+// headingOf returns the day on which an item is due or was sent, or else where it
+// is.
 func headingOf(item *queue.Item, q *queue.Queue) string {
 	today := q.Today()
 	switch {
@@ -190,13 +191,13 @@ func headingOf(item *queue.Item, q *queue.Queue) string {
 	case item.Place == queue.InQueue:
 		return item.Day.Short(today) + ", " + item.Day.Distance(today)
 	case item.Held:
-		return "in the spool, held for another way to bring them"
+		return "in the spool, held until another source brings them"
 	}
-	return "in the spool, to be given its day by the next run"
+	return "in the spool, to be scheduled by the next run"
 }
 
-// shortID is what names a reminder to a person: the short revision, or the
-// beginning of the name.
+// shortID returns the ID of a reminder as a list shows it: the short revision, or
+// the beginning of the name.
 func shortID(item *queue.Item) string {
 	if item.Revision != "" {
 		return commit.ShortRevision(item.Revision)
@@ -204,7 +205,8 @@ func shortID(item *queue.Item) string {
 	return item.Name[:min(len(item.Name), revisionWidth)]
 }
 
-// withID returns the reason of what is quarantined with its ID in the commands.
+// withID returns the reason of a quarantined item, with its ID in the commands of
+// the advice.
 func withID(item *queue.Item) string {
 	if item.Reason == "" {
 		return ""
@@ -212,7 +214,7 @@ func withID(item *queue.Item) string {
 	return queue.WithID(item.Reason, "vext", cmp.Or(queue.ID(item.Event), item.Name))
 }
 
-// printFailed says what to do once for all that have it.
+// printFailed prints advice once for all items that share it.
 func printFailed(w io.Writer, s style, items []queue.Item) {
 	for i, group := range queue.ByAdvice(items, func(item *queue.Item) string { return item.Reason }) {
 		if i > 0 {

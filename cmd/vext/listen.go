@@ -80,7 +80,7 @@ func (a *app) openLMTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task
 	if err != nil {
 		return nil, hinted{fmt.Errorf("lmtp: %w", err), "see the key listen under [lmtp] in vext.toml(5)"}
 	}
-	log.Info("taking mails by LMTP", "address", address)
+	log.Info("listening for mails by LMTP", "address", address)
 	server := &lmtp.Server{Filter: f, Log: log}
 	return func(ctx context.Context) error { return server.Serve(ctx, l) }, nil
 }
@@ -105,10 +105,10 @@ func (a *app) openHTTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task
 		one := &c.Hooks[i]
 		secret, err := one.Key()
 		if err != nil {
-			return nil, hinted{fmt.Errorf("hook %s: %w", one.Name, err), "vext reads the secret as the user that it runs as"}
+			return nil, hinted{fmt.Errorf("hook %s: %w", one.Name, err), "the user that vext runs as must be able to read the secret"}
 		}
 		if secret == "" {
-			log.Warn("a hook without a secret is not there", "hook", one.Name)
+			log.Warn("webhook disabled: no secret configured", "hook", one.Name)
 		}
 		h.Hooks = append(h.Hooks, webhook.Hook{
 			Name: one.Name, Secret: secret, Repositories: one.Repositories, Allow: one.Allow, Senders: one.Senders,
@@ -118,7 +118,7 @@ func (a *app) openHTTP(c *config.Config, q *queue.Queue, log *slog.Logger) (task
 	if err != nil {
 		return nil, hinted{fmt.Errorf("http: %w", err), "see the key listen under [http] in vext.toml(5)"}
 	}
-	log.Info("taking webhooks", "address", l.Addr().String())
+	log.Info("listening for webhooks", "address", l.Addr().String())
 	return func(ctx context.Context) error {
 		defer h.Flush()
 		return serveHTTP(ctx, webhook.NewServer(h), h.Listener(l))

@@ -31,9 +31,9 @@ func newLog(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "log [ID...]",
 		Short: "Show what was sent, snoozed, cancelled and quarantined",
-		Long: `Shows what was done with reminders, by day, the newest last: what was sent,
-snoozed, cancelled and put back, by whom, and what was quarantined, and why. With
-IDs it shows these reminders alone.`,
+		Long: `Shows the events of reminders, by day, the newest last: which were sent, snoozed,
+cancelled and retried, and by whom; and which were quarantined, and why. With IDs
+it shows these reminders only.`,
 		Example: `  vext log --since 2026-12-01
   vext log --committer kib --repository src
   vext log --all 0123456789ab            every event of one reminder
@@ -48,7 +48,7 @@ IDs it shows these reminders alone.`,
 	flags.StringVar(&opts.since, "since", "", "from the `DAY` on (2026-01-01)")
 	flags.StringVar(&opts.until, "until", "", "up to and with the `DAY`")
 	opts.addFlags(flags)
-	flags.BoolVar(&opts.all, "all", false, "every event, also what was queued, tried again, ignored, ...")
+	flags.BoolVar(&opts.all, "all", false, "every event, including queued, retried, ignored, ...")
 	flags.BoolVar(&opts.json, "json", false, "print JSON, one object a line")
 	return c
 }
@@ -209,7 +209,7 @@ func (p *logPrinter) remark(e *history.Event) string {
 	reason := e.Reason
 	switch e.Kind {
 	case history.OperatorNotified:
-		reason = "operator told: " + reminder.ToldWords(reason)
+		reason = "operator notified: " + reminder.ToldWords(reason)
 	case history.Failed: // its other lines say what to do, as vext list --failed does
 		reason, _, _ = strings.Cut(reason, "\n")
 	}

@@ -1,5 +1,5 @@
-// Command vext reminds committers of what their commits asked to be reminded
-// of. See vext(1).
+// Command vext reminds committers of their commits, when a commit asks for it.
+// See vext(1).
 package main
 
 import (
@@ -25,29 +25,29 @@ import (
 // Exit statuses.
 const (
 	exitOK    = 0
-	exitError = 1 // something could not be done; it was said what
+	exitError = 1 // a command failed
 	exitUsage = 2
 )
 
 func main() {
 	disk.SetUmask()
-	// A list of a hundred thousand reminders is to fit beside a mail server: a
-	// quarter more than what is in use, for a little more time.
+	// A list of a hundred thousand reminders must fit beside a mail server, so the
+	// heap may grow by a quarter only.
 	debug.SetGCPercent(25)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// `vext list | head` is to end with an error of writing, which run knows,
-	// and not on the spot.
+	// With `vext list | head`, writing must return EPIPE, which run handles; the
+	// signal would end the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run executes one command line and turns its error into an exit status. It is
-// the only place that does.
+// run executes one command line and returns its exit status. Nothing else turns
+// an error into an exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(stderr, "vext: error: panic: %v\nvext: hint: this is a fault of vext; please report it with the command that led to it\n", r)
+			fmt.Fprintf(stderr, "vext: error: panic: %v\nvext: hint: this is a bug in vext; please report it with the command that led to it\n", r)
 			status = exitError
 		}
 	}()
@@ -85,12 +85,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitError
 }
 
-// exitCode is the error of a command that has said all there is to say.
+// exitCode is the error of a command that has printed everything already.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
 
-// hinted is an error with what to do about it.
+// hinted is an error with advice on what to do about it.
 type hinted struct {
 	err  error
 	hint string
@@ -99,12 +99,11 @@ type hinted struct {
 func (e hinted) Error() string { return e.err.Error() }
 func (e hinted) Unwrap() error { return e.err }
 
-// mostErrors is how many errors are shown; thousands of mails can fail for one
+// maxErrors bounds the errors printed: thousands of mails can fail for one
 // reason.
-const mostErrors = 10
+const maxErrors = 10
 
-// report shows an error as every error of vext is shown: one line each, and
-// what to do about it.
+// report prints an error, one line for each error joined in it, and its hint.
 func report(w io.Writer, err error) {
 	var lines []string
 	times := map[string]int{}
@@ -115,7 +114,7 @@ func report(w io.Writer, err error) {
 		times[line]++
 	}
 	for i, line := range lines {
-		if i == mostErrors {
+		if i == maxErrors {
 			fmt.Fprintf(w, "vext: error: and %d more\n", len(lines)-i)
 			break
 		}
@@ -129,7 +128,7 @@ func report(w io.Writer, err error) {
 	}
 }
 
-// replacedHint is the hint for a state directory that was replaced by another.
+// replacedHint is the hint for a state directory that another has replaced.
 const replacedHint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve, and correct state_id if it is set"
 
 func hintFor(err error) string {
@@ -138,17 +137,17 @@ func hintFor(err error) string {
 	case errors.As(err, &h):
 		return h.hint
 	case errors.As(err, new(*queue.ServingError)):
-		return "one is enough for a state directory; end that one first, or name another directory with --state"
+		return "stop that process first, or name another state directory with --state"
 	case errors.Is(err, queue.ErrLocked):
-		return "try again when it has ended"
+		return "try again when that process has ended"
 	case errors.Is(err, history.ErrLost):
 		return "nothing is sent, because a reminder could be sent twice; restore the history from a backup, or remove history.sum in the state directory to continue without the lost records: vext-queue(7)"
 	case spool.IsReplaced(err):
 		return replacedHint
 	case errors.Is(err, context.Canceled):
-		return "nothing was lost, the next run goes on"
+		return "nothing was lost; the next run continues"
 	case errors.Is(err, syscall.ENOSPC):
-		return "make room on the disk; nothing was lost, the next run goes on"
+		return "free some disk space; nothing was lost, and the next run continues"
 	case errors.Is(err, fs.ErrPermission):
 		return "run vext as the user that owns the state directory"
 	}
@@ -159,21 +158,21 @@ func hintFor(err error) string {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vext",
-		Short: "Reminds committers of what their commits asked for",
+		Short: "Reminds committers of their commits",
 		Long: `A commit says "MFC after: 2 weeks". Two weeks later vext reminds its committer.
 
-Commits come as mails through vext-filter(1), as webhooks of forges or by LMTP to
-"vext serve", from hooks that "vext hook" installs, or from repositories that
-"vext follow" looks into. "vext run", from cron, gives each its day and sends what
-is due, by mail or on IRC; "vext serve" does the same without cron, announces
-commits on IRC as they arrive, and takes the place of irkerd.`,
-		Example: `  vext run                      schedule the spool and send what is due
-  vext list                     what waits, by day
+Commits arrive as mails through vext-filter(1); at "vext serve" as webhooks of
+forges or by LMTP; from hooks that "vext hook" installs; or from repositories that
+"vext follow" fetches. "vext run", started by cron, schedules new reminders and
+sends those that are due, by mail or on IRC. "vext serve" does the same without
+cron. It also announces commits on IRC as they arrive, and can replace irkerd.`,
+		Example: `  vext run                      schedule new reminders and send those due
+  vext list                     pending reminders, by day
   vext snooze 0123456789ab 1 week
   vext stats --by month
-  vext check                    is everything well?
-  vext irc status               what waits to be told on IRC?
-  vext demo                     the whole story in ten seconds`,
+  vext check                    findings: OK, WARNING or CRITICAL
+  vext irc status               connections to IRC, and pending messages
+  vext demo                     a demonstration, in ten seconds`,
 		Args:          noArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -187,8 +186,8 @@ commits on IRC as they arrive, and takes the place of irkerd.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default $VEXT_CONFIG, else vext/vext.toml in /etc, /usr/local/etc or ~/.config)")
 	flags.StringVar(&a.state, "state", "", "state directory `DIR` (default $VEXT_STATE, else as configured, else /var/spool/vext)")
-	flags.StringVar(&a.nowFlag, "now", "", "act as if it were `TIME`: 2026-12-04, \"2026-12-04 15:00\" or RFC 3339")
-	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is done, and why")
+	flags.StringVar(&a.nowFlag, "now", "", "use `TIME` as the current time: 2026-12-04, \"2026-12-04 15:00\" or RFC 3339")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to standard error what is done, and why")
 	root.AddCommand(
 		newRun(a), newList(a), newLog(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
 		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a), newVersion(a),

@@ -22,20 +22,19 @@ func newNotify(a *app) *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "notify TARGET TEXT...",
-		Short: "Say something on IRC",
-		Long: `Tells TEXT to the channel or person that TARGET names:
+		Short: "Send a message to IRC",
+		Long: `Sends TEXT to the channel or person that TARGET names:
 
-  irc://HOST[:PORT]/CHANNEL         a channel; # in front of it is understood
-  ircs://HOST/CHANNEL               the same by TLS
+  irc://HOST[:PORT]/CHANNEL         a channel; # in front of it may be left out
+  ircs://HOST/CHANNEL               the same over TLS
   ircs://HOST/CHANNEL?key=KEY       a channel with a key
   ircs://HOST/NICK,isnick           a person
 
-Where "vext serve" runs it is told over the connection that this keeps; else this
-command connects, tells it, and leaves. It waits until the server has confirmed
-it. A line that could not be delivered in time is kept, and the next vext that
-speaks on IRC delivers it. A line that the server rejects permanently is not
-kept. A TEXT of several lines is sent line by line; - reads it from standard
-input.`,
+If "vext serve" runs, its connection is used; otherwise this command connects,
+sends the message, and disconnects. It waits until the server has confirmed the
+message. A message not delivered in time is kept, and delivered by "vext serve" or
+the next "vext notify". A message that the server rejects permanently is not kept.
+A TEXT of several lines is sent line by line; - reads it from standard input.`,
 		Example: `  vext notify ircs://irc.example.org/ops "the backup has failed"
   make test 2>&1 | tail -n 3 | vext notify irc://127.0.0.1/builds -`,
 		Args: takes(2, 0, "a target and a text"),
@@ -50,27 +49,27 @@ input.`,
 			return a.notify(cmd.Context(), args[0], texts, wait)
 		},
 	}
-	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait, in all; 0 for until it is kept, not for the server's word")
+	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the server's confirmation; 0 to wait only until the message is stored")
 	return c
 }
 
-// mostText bounds what is said at once, in bytes.
-const mostText = 64 << 10
+// maxText bounds the text, in bytes.
+const maxText = 64 << 10
 
-var errNothing = usageError{errors.New("there is nothing to say: the text is empty")}
+var errNothing = usageError{errors.New("the text is empty")}
 
-// texts returns what is to be said, line by line.
+// texts returns the lines to send.
 func (a *app) texts(args []string) ([]string, error) {
 	text := strings.Join(args, " ")
 	if text == "-" {
-		data, err := io.ReadAll(io.LimitReader(a.stdin, mostText+1))
+		data, err := io.ReadAll(io.LimitReader(a.stdin, maxText+1))
 		if err != nil {
 			return nil, err
 		}
 		text = string(data)
 	}
-	if len(text) > mostText {
-		return nil, usageError{fmt.Errorf("the text is too long: it has more than %d bytes", mostText)}
+	if len(text) > maxText {
+		return nil, usageError{fmt.Errorf("the text is too long: it has more than %d bytes", maxText)}
 	}
 	var all []string
 	for line := range strings.Lines(text) {
@@ -130,7 +129,7 @@ func (a *app) notify(ctx context.Context, to string, texts []string, wait time.D
 	case err == nil:
 		err = fmt.Errorf("the server has not confirmed it within %s", wait)
 	case isLate(err):
-		err = fmt.Errorf("the vext that keeps the connections to IRC does not answer within %s", until)
+		err = fmt.Errorf("the process that keeps the connections to IRC does not answer within %s", until)
 	}
 	return s.failed(err)
 }
@@ -209,7 +208,7 @@ func (s *saying) say(ctx context.Context, o notify.Outbox) error {
 		left, err := o.Outcomes(ctx, s.keys...)
 		if err == nil && len(left) < len(known) {
 			s.told, s.kept = false, false
-			return errors.New("it was taken back, by vext irc drop")
+			return errors.New("it was dropped, by vext irc drop")
 		}
 	}
 	// From here on Put would take the lines again. A key that stays does no harm.
@@ -237,19 +236,19 @@ func (s *saying) failed(err error) error {
 	to := withoutSecrets(s.to)
 	switch {
 	case s.kept:
-		return hinted{fmt.Errorf("not told yet to %s: %w", to, err),
-			"it is kept, and told by vext serve, or with the next vext notify; see vext irc status"}
+		return hinted{fmt.Errorf("not delivered yet to %s: %w", to, err),
+			"it is kept, and delivered by vext serve or with the next vext notify; see vext irc status"}
 	case s.unsure:
-		return hinted{fmt.Errorf("not told yet to %s: %w", to, err), "it may be kept, and told later; see vext irc status"}
+		return hinted{fmt.Errorf("not delivered yet to %s: %w", to, err), "it may be kept, and delivered later; see vext irc status"}
 	}
-	return hinted{fmt.Errorf("not told to %s, and not kept: %w", to, err), "say it again when that is mended"}
+	return hinted{fmt.Errorf("not delivered to %s, and not kept: %w", to, err), "send it again once that is fixed"}
 }
 
-// firstAwait and longestAwait are how long to wait between two looks for the
+// firstAwait and maxAwait are how long to wait between two looks for the
 // server's word; each pause is twice as long as the one before.
 const (
-	firstAwait   = 20 * time.Millisecond
-	longestAwait = 500 * time.Millisecond
+	firstAwait = 20 * time.Millisecond
+	maxAwait   = 500 * time.Millisecond
 )
 
 // An awaited is the state of the lines that a command waits for.
@@ -265,7 +264,7 @@ type awaited struct {
 func await(ctx context.Context, o notify.Outbox, wait time.Duration, keys []string) (a awaited, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	for pause := firstAwait; ; pause = min(2*pause, longestAwait) {
+	for pause := firstAwait; ; pause = min(2*pause, maxAwait) {
 		outcomes, err := o.Outcomes(ctx, keys...)
 		if err != nil && ctx.Err() == nil {
 			return a, err

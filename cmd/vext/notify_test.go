@@ -91,8 +91,8 @@ func TestNotifyRejected(t *testing.T) {
 		{"/ops", 417, "hello", `rejected by irc://%s/#ops: the line is too long for the server \(417 .*\n.*hint: it is not kept; change the text`, "  0 "},
 		{"/jane,isnick", 417, "hello", `rejected by irc://%s/jane,isnick: the line is too long for the server \(417 .*\n.*hint: it is not kept`, "  0 "},
 		{"/ops", 417, "one\ntwo", `rejected by irc://%s/#ops: .*\n.*hint: it is not kept`, "  0 "},
-		{"/ops", 263, "hello", `not told yet to irc://%s/#ops: the server is too busy \(263 .*\n.*hint: it is kept`, "  1 "},
-		{"/jane,isnick", 707, "hello", `not told yet to irc://%s/jane,isnick: .*\(707 .*\n.*hint: it is kept`, "  1 "},
+		{"/ops", 263, "hello", `not delivered yet to irc://%s/#ops: the server is too busy \(263 .*\n.*hint: it is kept`, "  1 "},
+		{"/jane,isnick", 707, "hello", `not delivered yet to irc://%s/jane,isnick: .*\(707 .*\n.*hint: it is kept`, "  1 "},
 	} {
 		name := strings.TrimPrefix(strings.TrimSuffix(test.to, ",isnick"), "/")
 		if name == "ops" {

@@ -15,17 +15,17 @@ func newRetry(a *app) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "retry ID...",
-		Short: "Try again what was set aside, once its cause is mended",
-		Long: `Puts messages from failed/ back into the spool, where the next run decides about
-them again. What can't be understood would be set aside again, and stays. For a
-reminder that waits because it could not be sent, it ends the pause before the
-next attempt.`,
+		Short: "Retry quarantined messages, once their cause is fixed",
+		Long: `Moves messages from failed/ back into the spool; the next run schedules them.
+A message that would be quarantined again, because its request can't be
+understood, stays in failed/. A reminder in backoff, because it could not be sent,
+is tried at the next run.`,
 		Example: `  vext retry 0123456789ab
   vext retry --all`,
 		ValidArgsFunction: a.completeIDs(0, failed),
 		Args: func(_ *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return usageError{errors.New("name what is to be tried again, or say --all")}
+				return usageError{errors.New("name the messages to retry, or use --all")}
 			}
 			return nil
 		},
@@ -41,11 +41,11 @@ next attempt.`,
 			return errors.Join(append(errs, r.advise())...)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "everything that was set aside")
+	c.Flags().BoolVar(&all, "all", false, "every quarantined message")
 	return c
 }
 
-// A retrier tries messages again, and counts those that can't be understood.
+// A retrier retries messages, and counts those that can't be understood.
 type retrier struct {
 	*app
 	unclear int
@@ -60,9 +60,9 @@ func (r *retrier) one(q *queue.Queue, item *queue.Item) error {
 }
 
 func (r *retrier) retry(q *queue.Queue, item *queue.Item, isUnclear bool) error {
-	if isUnclear { // it would only go to and fro
+	if isUnclear { // the next run would quarantine it again
 		r.unclear++
-		_, err := fmt.Fprintf(r.stdout, "stays set aside, it is not understood: %s\n", title(item))
+		_, err := fmt.Fprintf(r.stdout, "stays quarantined, because its request is not understood: %s\n", title(item))
 		return err
 	}
 	if err := q.Retry(item, r.user); err != nil {
@@ -70,13 +70,13 @@ func (r *retrier) retry(q *queue.Queue, item *queue.Item, isUnclear bool) error 
 	}
 	what := "back in the spool"
 	if item.Place == queue.InQueue {
-		what = "tried again at the next run"
+		what = "retried at the next run"
 	}
 	_, err := fmt.Fprintf(r.stdout, "%s: %s\n", what, title(item))
 	return err
 }
 
-// advise says what helps those that can't be understood.
+// advise prints a hint on the messages that can't be understood.
 func (r *retrier) advise() error {
 	if r.unclear == 0 {
 		return nil
@@ -92,7 +92,7 @@ func (r *retrier) all(cmd *cobra.Command) error {
 			return err
 		}
 		if len(items) == 0 {
-			_, err := fmt.Fprintln(r.stdout, "nothing was set aside")
+			_, err := fmt.Fprintln(r.stdout, "nothing was quarantined")
 			return err
 		}
 		unclear, err := q.Unclear(items...)

@@ -19,13 +19,13 @@ func newRun(a *app) *cobra.Command {
 	var dryRun, quiet bool
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Schedule the spool and send what is due",
-		Long: `Gives every message of the spool its day, and sends the reminders that are due,
-those too that became due while nothing ran. Run it from cron, once a day or
-every minute; two at once do no harm.`,
+		Short: "Schedule new reminders and send those due",
+		Long: `Schedules every message of the spool for its day, and sends the reminders that are
+due, including those that became due while nothing ran. Start it from cron, once a
+day or every minute; two runs at the same time do no harm.`,
 		Example: `  vext run
-  vext run --dry-run                  what would happen
-  vext run --dry-run --now 2026-12-04 what would happen then`,
+  vext run --dry-run                  what a run would do
+  vext run --dry-run --now 2026-12-04 what a run would do on that day`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.makeState = !dryRun
@@ -52,11 +52,10 @@ every minute; two at once do no harm.`,
 			if errors.Is(err, queue.ErrLocked) {
 				var locked *queue.LockedError
 				if errors.As(err, &locked) && time.Since(locked.Since) > 2*reminder.MaxRun {
-					return hinted{err, "it takes too long; see what that process waits for, and end it if it hangs"}
+					return hinted{err, "that run takes too long; see what the process waits for, and kill it if it hangs"}
 				}
-				// The other one does the work.
 				a.hints = nil
-				fmt.Fprintf(a.stderr, "vext: hint: %v; it does the work\n", err)
+				fmt.Fprintf(a.stderr, "vext: hint: %v; that process does the work\n", err)
 				return nil
 			}
 			_, watched := terminal(a.stdout)
@@ -67,17 +66,17 @@ every minute; two at once do no harm.`,
 				a.hints = nil // cron would mail them
 			}
 			if sum.SetAside > 0 {
-				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed says why; "+reminder.FailedAdvice(sum.Unclear, sum.SetAside))
+				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed shows the reasons; "+reminder.FailedAdvice(sum.Unclear, sum.SetAside))
 			}
 			return err
 		},
 	}
-	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would happen and change nothing")
+	c.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "print what would happen and change nothing")
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only errors and hints")
 	return c
 }
 
-// summaryWriter keeps standard output for the mails when they go there.
+// summaryWriter returns standard error when the mails go to standard output.
 func summaryWriter(a *app, s *reminder.Service) io.Writer {
 	if strings.HasPrefix(s.Mail.String(), "stdout:") {
 		return a.stderr
@@ -85,7 +84,6 @@ func summaryWriter(a *app, s *reminder.Service) io.Writer {
 	return a.stdout
 }
 
-// printPreview prints what a run would do.
 func printPreview(w io.Writer, s *reminder.Service) error {
 	steps, err := s.Preview()
 	var b strings.Builder

@@ -19,19 +19,20 @@ import (
 func newServe(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
-		Short: "Run the processor by itself, and take commits in",
-		Long: `Runs the processor at once, to catch up, and then on the schedule of the
-configuration (default: 22 minutes past midnight), until it is told to end by
-SIGTERM or SIGINT. Where the configuration says so it also takes the webhooks of
-forges ([http] and [[hook]]) and mails by LMTP ([lmtp]), and follows repositories
-([[repository]]). It tells systemd when it is ready. The configuration is read
-once, when it starts; the log goes to standard error, one line an event.`,
+		Short: "Run vext as a service: send reminders, receive commits",
+		Long: `Runs the processor at once, to catch up, and then on the configured schedule
+(default: 22 minutes past midnight), until SIGTERM or SIGINT. As configured it also
+receives webhooks of forges ([http] and [[hook]]) and mails by LMTP ([lmtp]),
+follows repositories ([[repository]]), announces commits on IRC ([[announce]]) and
+serves irker's clients ([irker]). It notifies systemd when it is ready. The
+configuration is read once, at the start; the log goes to standard error, one line
+an event.`,
 		Example: `  vext serve
   systemctl enable --now vext    with contrib/systemd/vext.service`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.nowFlag != "" {
-				return usageError{errors.New("--now: vext serve goes by the clock")}
+				return usageError{errors.New("--now: vext serve uses the system's clock")}
 			}
 			a.makeState = true
 			c, err := a.load()
@@ -47,7 +48,7 @@ once, when it starts; the log goes to standard error, one line an event.`,
 				return err
 			}
 			defer serving.Release()
-			if _, err := a.serviceFor(q, c); err != nil { // to fail at the start, not at midnight
+			if _, err := a.serviceFor(q, c); err != nil { // so that it fails at the start, not at midnight
 				return err
 			}
 			log := a.log(slog.LevelInfo)
@@ -80,7 +81,7 @@ func (a *app) keepState(q *queue.Queue, log *slog.Logger) error {
 		return err
 	}
 	if last, _ := queue.Runs(q.State); isNew && last.IsZero() {
-		log.Info("the state directory is new; state_id in vext.toml(5) makes sure that it is always this one", "state", q.State, "state_id", id)
+		log.Info("new state directory; to accept no other one, set state_id, see vext.toml(5)", "state", q.State, "state_id", id)
 	}
 	a.stateID = id
 	return nil
@@ -163,7 +164,7 @@ func (c wallClock) wake() {
 	}
 }
 
-const longestSleep = time.Minute
+const maxSleep = time.Minute
 
 func (wallClock) Now() time.Time { return time.Now() }
 
@@ -174,7 +175,7 @@ func (c wallClock) Sleep(ctx context.Context, until time.Time) error {
 		if left <= 0 {
 			return nil
 		}
-		timer := time.NewTimer(min(left, longestSleep))
+		timer := time.NewTimer(min(left, maxSleep))
 		select {
 		case <-timer.C:
 		case <-c.woken:

@@ -80,7 +80,7 @@ func TestServe(t *testing.T) {
 	if n := len(log); n < 4 || !strings.Contains(log[n-1], "msg=stopped") {
 		t.Errorf("log:\n%s", strings.Join(log, "\n"))
 	}
-	if all := strings.Join(log, "\n"); strings.Contains(all, "level=WARN") || !strings.Contains(all, "the state directory is new") {
+	if all := strings.Join(log, "\n"); strings.Contains(all, "level=WARN") || !strings.Contains(all, "new state directory") {
 		t.Errorf("a first start is nothing to warn of:\n%s", all)
 	}
 }

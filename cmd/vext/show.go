@@ -24,7 +24,7 @@ func newShow(a *app) *cobra.Command {
 		Use:   "show ID",
 		Short: "Show one reminder and what has happened to it",
 		Example: `  vext show 0123456789ab
-  vext show --raw 0123456789ab | less    the mail as it came`,
+  vext show --raw 0123456789ab | less    the mail as it arrived`,
 		Args:              takes(1, 1, "one ID"),
 		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
 		RunE: a.orControl(toRead, func(_ *cobra.Command, args []string) error {
@@ -61,7 +61,7 @@ func newShow(a *app) *cobra.Command {
 			return err
 		}),
 	}
-	c.Flags().BoolVar(&raw, "raw", false, "print the message as it lies on disk")
+	c.Flags().BoolVar(&raw, "raw", false, "print the message as it is on disk")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.MarkFlagsMutuallyExclusive("raw", "json")
 	return c
@@ -124,11 +124,11 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		}
 	}
 	state := map[string]string{
-		queue.InSpool: "in the spool, to be given its day by the next run", queue.InQuarantine: "set aside",
+		queue.InSpool: "in the spool, to be scheduled by the next run", queue.InQuarantine: "quarantined",
 		queue.InDone: "done", queue.InQueue: "waiting",
 	}[item.Place]
 	if item.Held {
-		state = "in the spool, held for another way to bring it"
+		state = "in the spool, held until another source brings it"
 	}
 	if item.SupersededBy != "" {
 		state = "superseded by " + commit.ShortRevision(item.SupersededBy)

@@ -14,15 +14,15 @@ import (
 func newSnooze(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "snooze ID PERIOD",
-		Short: "Put a reminder off",
-		Long: `Puts a reminder off.
+		Short: "Postpone a reminder",
+		Long: `Postpones a reminder.
 
-A period such as "1 week" counts from today when the reminder is due or past, and
-else from the day on which it is due. "in 1 week", "tomorrow" and "monday" count
-from today, and a date stands for itself.
+A period such as "1 week" counts from the day on which the reminder is due, or from
+today where that day is past. "in 1 week", "tomorrow" and "monday" count from
+today; a date is used as it is.
 
 A snooze replaces an earlier one of the same day: "1 week" given twice is one
-week. A reminder that was sent is sent again then.`,
+week. A reminder that was sent before is sent once more.`,
 		Example: `  vext snooze 0123456789ab 1 week
   vext snooze 0123456789ab in 2 weeks
   vext snooze 0123456789ab monday
@@ -35,7 +35,7 @@ week. A reminder that was sent is sent again then.`,
 				today := q.Today()
 				period, err := commit.ParseDelay(words, today)
 				if errors.Is(err, commit.ErrNoPeriod) {
-					err = errors.New("to be reminded no more, use vext cancel")
+					err = errors.New("to get no reminder at all, use vext cancel")
 				}
 				if err != nil {
 					return usageError{fmt.Errorf("%q: %w", words, err)}
@@ -47,7 +47,7 @@ week. A reminder that was sent is sent again then.`,
 				}
 				_, err = fmt.Fprintf(a.stdout, "snoozed until %s, %s: %s\n", day.Short(today), day.Distance(today), title(item))
 				if isSame {
-					fmt.Fprintln(a.stdout, "it was due on that day before; nothing is changed")
+					fmt.Fprintln(a.stdout, "it was due on that day already; nothing has changed")
 				}
 				return err
 			})

@@ -25,10 +25,10 @@ func newStats(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stats",
 		Short: "Count the reminders that were sent",
-		Long: `Counts the reminders that were sent, by default by committer.
+		Long: `Counts the reminders that were sent, by committer unless --by names something else.
 
-The report has the exact form that the statistics of MFCns had with --mfcns, where
-a log of MFCns was imported, and where the configured title says "MFC".`,
+The report has the exact form of the statistics of MFCns with --mfcns, after a log
+of MFCns was imported, and if the configured title contains "MFC".`,
 		Example: `  vext stats
   vext stats --since 2026-01-01 --by month
   vext stats --by repository --csv`,

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// What systemd is told, sd_notify(3).
+// States for systemd, sd_notify(3).
 const (
 	systemdReady    = "READY=1"
 	systemdStopping = "STOPPING=1"
 )
 
-// notifySystemd tells systemd how the service stands, where it was systemd
-// that started it. The well-known library for this does not build on NetBSD.
+// notifySystemd sends the state of the service to systemd, if systemd started it.
+// The usual library for this does not build on NetBSD.
 func notifySystemd(log *slog.Logger, state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -29,6 +29,6 @@ func notifySystemd(log *slog.Logger, state string) {
 		conn.Close()
 	}
 	if err != nil {
-		log.Warn("systemd could not be told", "state", state, "err", err)
+		log.Warn("cannot notify systemd", "state", state, "err", err)
 	}
 }

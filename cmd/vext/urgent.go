@@ -31,10 +31,10 @@ func (a *app) runUrgent(ctx context.Context, c *config.Config, runSoon func(), l
 		}
 		urgent, names, err := q.Urgent(before)
 		if before = names; err != nil {
-			log.Debug("looking for what is due today", "err", err)
+			log.Debug("cannot list the spool", "err", err)
 		}
 		if urgent {
-			log.Info("a run begins early, for what is due today or not understood")
+			log.Info("starting a run early: a new reminder is due today or not understood")
 			runSoon()
 		}
 	}

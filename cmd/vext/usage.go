@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// What is wrong with a command line is said in the words of vext, and not in
-// those of the library that reads it.
+// Errors in a command line are printed in the words of vext, not in those of the
+// library that reads it.
 
 // usageError is an error in the command line.
 type usageError struct{ err error }
@@ -19,7 +19,7 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// usageHint says where the command line of a command is told.
+// usageHint names the help text of a command.
 func usageHint(c *cobra.Command) string {
 	return "see " + strings.Join(strings.Fields("vext help "+nameOf(c)), " ")
 }
@@ -29,11 +29,11 @@ func nameOf(c *cobra.Command) string {
 	return strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "vext"), " ")
 }
 
-// takes checks that a command has at least least arguments, and at most most
+// takes checks that a command has at least min arguments, and at most max
 // unless that is 0. what says which they are: "one ID".
-func takes(least, most int, what string) cobra.PositionalArgs {
+func takes(min, max int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) >= least && (most == 0 || len(args) <= most) {
+		if len(args) >= min && (max == 0 || len(args) <= max) {
 			return nil
 		}
 		got := "nothing"
@@ -63,9 +63,9 @@ func flagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		err = fmt.Errorf("-%s is no flag; a text that begins with - stands behind --", unknown.GetSpecifiedShortnames())
+		err = fmt.Errorf("unknown flag -%s; put a text that begins with - behind --", unknown.GetSpecifiedShortnames())
 	case errors.As(err, &unknown):
-		err = fmt.Errorf("--%s is no flag", unknown.GetSpecifiedName())
+		err = fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
 	case errors.As(err, &without):
 		err = fmt.Errorf("--%s needs a value", without.GetFlag().Name)
 	case errors.As(err, &invalid):
