@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Users says which addresses are those of a user of this machine.
+// Users maps the users of this machine to their addresses.
 type Users struct {
 	// Table has the addresses of some users, by their logins.
 	Table map[string][]string
@@ -31,7 +31,7 @@ func (u *Users) Addresses(login string) []string {
 	return []string{login + "@" + u.Domain}
 }
 
-// Has reports whether the address is that of a user whom this machine knows.
+// Has reports whether an address belongs to a user of this machine.
 func (u *Users) Has(address string) bool {
 	for login, own := range u.Table {
 		if Contains(own, address) && exists(login) {
@@ -84,14 +84,14 @@ func exists(login string) bool {
 // lookupTime bounds how long a directory service may take.
 const lookupTime = 5 * time.Second
 
-// askSystem asks id(1). It also knows users in a directory such as LDAP, which Go
-// finds only with cgo, and vext is built without cgo.
+// askSystem runs id(1). It also finds users in a directory such as LDAP, which Go finds
+// only with cgo, and vext is built without cgo.
 func askSystem(option, who string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "id", option, who).Output()
 	name := strings.TrimSpace(string(out))
-	if err != nil || name == "" || name == who { // a number says nothing of itself
+	if err != nil || name == "" || name == who { // no name, only the number again
 		return "", fmt.Errorf("id %s %s: no such user", option, who)
 	}
 	return name, nil

@@ -555,7 +555,7 @@ func TestGitRefused(t *testing.T) {
 
 	refused("nowhere", install(filepath.Join(w.dir, "nowhere")), "vext: error: ", "nowhere: no such file or directory")
 	refused("no repository", install(w.dir), "vext: error: git rev-parse: not a git repository")
-	refused("not of Subversion", install("--vcs", "svn", w.server), "is no Subversion repository")
+	refused("not of Subversion", install("--vcs", "svn", w.server), "is not a Subversion repository")
 	r := install("--vcs", "cvs", w.server)
 	r.want(t, 2)
 

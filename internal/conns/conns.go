@@ -18,36 +18,35 @@ import (
 type Limit struct {
 	max     int
 	silence time.Duration
-	// cut is called with the address of each client that is cut off; it may be
-	// nil.
-	cut func(net.Addr)
+	// evicted is called with the address of each evicted client; may be nil.
+	evicted func(net.Addr)
 
 	mu      sync.Mutex
-	changed sync.Cond // a place is free, or can be made free, or the listener is closed
+	changed sync.Cond // a place is free, or a client can be evicted, or the listener is closed
 	all     map[*Conn]bool
 	reads   uint64
 	closed  bool
 }
 
 const (
-	// minPlaces is how many connections there are whatever the file limit is.
+	// minPlaces is the minimum number of places, whatever the file limit.
 	minPlaces = 16
-	// fileShare is the part of the process's files that one listener may take:
-	// others, the state directory and child processes need the rest.
+	// One listener may use 1/fileShare of the file limit. Other listeners, the state
+	// directory and child processes need the rest.
 	fileShare = 3
 )
 
 // New returns a limit of places connections, or of fewer when the process may not
 // open that many files. A client keeps its place if it has sent something within
 // the time silence.
-func New(places int, silence time.Duration, cut func(net.Addr)) *Limit {
+func New(places int, silence time.Duration, evicted func(net.Addr)) *Limit {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
-		if share := files.Cur / fileShare; uint64(share) < uint64(places) { // whose type differs between systems
+		if share := files.Cur / fileShare; uint64(share) < uint64(places) { // the type of Cur differs between systems
 			places = max(int(share), min(places, minPlaces))
 		}
 	}
-	l := &Limit{max: places, silence: silence, cut: cut, all: map[*Conn]bool{}}
+	l := &Limit{max: places, silence: silence, evicted: evicted, all: map[*Conn]bool{}}
 	l.changed.L = &l.mu
 	return l
 }
@@ -61,9 +60,9 @@ type listener struct {
 	limit *Limit
 }
 
-// fewFiles is how long Accept waits when the process can open no file and no
-// client can be cut off.
-const fewFiles = 100 * time.Millisecond
+// fileWait is how long Accept waits if the process cannot open a file and no client
+// can be evicted.
+const fileWait = 100 * time.Millisecond
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
@@ -71,7 +70,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		c, err := l.Listener.Accept()
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			if !l.limit.Evict(0, nil) {
-				time.Sleep(fewFiles)
+				time.Sleep(fileWait)
 			}
 			continue
 		}
@@ -96,13 +95,13 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// enter gives a connection a place, and makes or waits for one. It reports
-// false when the listener was closed.
+// enter gives a connection a place. If none is free, it evicts a client or waits. It
+// reports false if the listener was closed.
 func (l *Limit) enter(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.closed && len(l.all) >= l.max {
-		if !l.cutOne(0, nil) {
+		if !l.evict(0, nil) {
 			again := time.AfterFunc(max(l.silence/4, time.Millisecond), l.changed.Broadcast)
 			l.changed.Wait()
 			again.Stop()
@@ -121,10 +120,10 @@ func (l *Limit) enter(c *Conn) bool {
 func (l *Limit) Evict(atLeast int64, spared *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cutOne(atLeast, spared)
+	return l.evict(atLeast, spared)
 }
 
-func (l *Limit) cutOne(atLeast int64, spared *Conn) bool {
+func (l *Limit) evict(atLeast int64, spared *Conn) bool {
 	now := time.Now()
 	c := l.slowest(func(c *Conn) bool {
 		return !c.busy && c.held >= atLeast && c != spared && now.Sub(c.last) >= l.silence
@@ -134,26 +133,26 @@ func (l *Limit) cutOne(atLeast int64, spared *Conn) bool {
 	}
 	delete(l.all, c)
 	c.Conn.Close()
-	if l.cut != nil {
-		l.cut(c.RemoteAddr())
+	if l.evicted != nil {
+		l.evicted(c.RemoteAddr())
 	}
 	return true
 }
 
-// slowest returns the connection to cut. Among the connections that may be cut it
-// chooses the origin that has the most, and of that origin the connection that
-// has been silent for longest.
-func (l *Limit) slowest(mayCut func(*Conn) bool) *Conn {
+// slowest returns the connection to evict. Among those that may be evicted, it chooses
+// the origin that has the most, and of that origin the connection that has been
+// silent longest.
+func (l *Limit) slowest(mayEvict func(*Conn) bool) *Conn {
 	waiting := map[netip.Prefix]int{}
 	for c := range l.all {
-		if mayCut(c) {
+		if mayEvict(c) {
 			waiting[c.from]++
 		}
 	}
 	var slowest *Conn
 	for c := range l.all {
 		switch {
-		case !mayCut(c):
+		case !mayEvict(c):
 		case slowest == nil, waiting[c.from] > waiting[slowest.from],
 			waiting[c.from] == waiting[slowest.from] && c.turn < slowest.turn:
 			slowest = c
@@ -162,7 +161,7 @@ func (l *Limit) slowest(mayCut func(*Conn) bool) *Conn {
 	return slowest
 }
 
-// read notes that a connection has sent something.
+// read records that a connection has sent something.
 func (l *Limit) read(c *Conn) {
 	l.reads++
 	c.turn, c.last = l.reads, time.Now()
@@ -208,8 +207,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetBusy says whether a request of the client is being handled, or whether the
-// server waits for what the client sends, as it does at first.
+// SetBusy sets whether a request of the client is being handled, or the server waits
+// for input, as it does at first.
 func (c *Conn) SetBusy(busy bool) {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()
@@ -219,7 +218,7 @@ func (c *Conn) SetBusy(busy bool) {
 	}
 }
 
-// Hold says that the server holds n more bytes for the client, or fewer.
+// Hold adds n, which may be negative, to the bytes that the server holds for the client.
 func (c *Conn) Hold(n int64) {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()

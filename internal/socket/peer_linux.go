@@ -12,7 +12,7 @@ import (
 // PeerKnown is whether Peer works on this system.
 const PeerKnown = true
 
-// peer asks for SO_PEERCRED, unix(7).
+// peer returns the user of SO_PEERCRED, unix(7).
 func peer(fd int) (uint32, error) {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package socket listens at Unix sockets, and says which user of this machine
-// is at the other end of a connection.
+// Package socket listens at Unix sockets, and finds out which user of this machine has
+// connected.
 package socket
 
 import (
@@ -43,7 +43,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("listen at %s: something that is no socket is in the way", path)
+		return fmt.Errorf("listen at %s: a file that is not a socket exists there", path)
 	}
 	c, err := net.Dial("unix", path)
 	if err == nil {
@@ -56,12 +56,12 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// ErrNoPeer says that this system does not tell who connects.
-var ErrNoPeer = errors.New("this system does not tell vext which user connects to a socket")
+// ErrNoPeer says that the system does not report which user connects.
+var ErrNoPeer = errors.New("this system does not report which user connects to a socket")
 
 // ErrUsersHidden says that the process is in a user namespace that hides the other
 // users of the machine: there each of them has the user ID of nobody.
-var ErrUsersHidden = errors.New("the service runs in a user namespace, where it can't see who connects")
+var ErrUsersHidden = errors.New("the service runs in a user namespace, which hides the users who connect")
 
 // Peer returns the effective user ID that the process at the other end had when
 // it connected. The error is ErrNoPeer where PeerKnown is false.

@@ -39,9 +39,9 @@ func TestListen(t *testing.T) {
 			ok(t, err)
 			t.Cleanup(func() { l.Close() })
 		}, "another process listens there"},
-		{"file", func(path string) { ok(t, os.WriteFile(path, []byte("x"), 0o600)) }, "something that is no socket is in the way"},
-		{"directory", func(path string) { ok(t, os.Mkdir(path, 0o700)) }, "something that is no socket is in the way"},
-		{"link", func(path string) { ok(t, os.Symlink("nowhere", path)) }, "something that is no socket is in the way"},
+		{"file", func(path string) { ok(t, os.WriteFile(path, []byte("x"), 0o600)) }, "a file that is not a socket exists there"},
+		{"directory", func(path string) { ok(t, os.Mkdir(path, 0o700)) }, "a file that is not a socket exists there"},
+		{"link", func(path string) { ok(t, os.Symlink("nowhere", path)) }, "a file that is not a socket exists there"},
 		{"no/directory", func(string) {}, "no such file or directory"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

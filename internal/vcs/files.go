@@ -7,11 +7,10 @@ import (
 	"vext/internal/commit"
 )
 
-// A Lister is a repository whose Walk does not say which files a commit
-// changed, but that can be asked for it.
+// A Lister is a repository whose Walk does not list the files of a commit, because
+// that takes too long.
 type Lister interface {
-	// Files returns the files of commits by their hashes; those of a merge are
-	// none.
+	// Files returns the changed files of commits by their hashes. A merge has none.
 	Files(ctx context.Context, revisions []string) (map[string]commit.Files, error)
 }
 

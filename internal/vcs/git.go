@@ -15,8 +15,8 @@ import (
 	"vext/internal/weburl"
 )
 
-// A gitRepository is a bare clone at dir of what is at url, without blobs where
-// the server can leave them out, or the repository at dir as it is.
+// A gitRepository is a bare clone at dir of the repository at url, without blobs if
+// the server supports that; or, if url is zero, the repository at dir itself.
 type gitRepository struct {
 	dir string
 	url weburl.URL
@@ -24,18 +24,18 @@ type gitRepository struct {
 
 const headsPrefix = "refs/heads/"
 
-// git prepares a git command in the repository, and in no other: git looks for
-// one in the directories above where it finds none.
+// git prepares a git command in the repository. --git-dir keeps git from searching the
+// directories above.
 func (g *gitRepository) git(ctx context.Context, args ...string) *exec.Cmd {
 	return command(ctx, Git, "/", append([]string{"--git-dir=" + g.dir, "-c", "core.hooksPath=/dev/null"}, args...)...)
 }
 
-// refs lists the repository's own branches.
+// refs lists the branches at dir.
 func (g *gitRepository) refs(ctx context.Context) (map[string]string, error) {
 	return g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix))
 }
 
-// lsRemote returns the arguments by which git lists the branches at a URL.
+// lsRemote returns the arguments of git that list the branches at a URL.
 func lsRemote(url weburl.URL) []string {
 	args := []string{"ls-remote", "--heads"}
 	if url.IsLocal() {
@@ -44,15 +44,15 @@ func lsRemote(url weburl.URL) []string {
 	return append(args, "--", url.String())
 }
 
-// answerTime is how long a server has to say what there is.
-const answerTime = 2 * time.Minute
+// answerTimeout is how long a server may take to list its branches.
+const answerTimeout = 2 * time.Minute
 
 // Update implements Repository.
 func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map[string]string, error) {
 	if g.url.IsZero() {
 		return g.refs(ctx)
 	}
-	asking, cancel := context.WithTimeout(ctx, answerTime)
+	asking, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	theirs, err := g.heads(asking, remote(asking, Git, "/", g.url, lsRemote(g.url)...))
 	if err != nil {
@@ -81,7 +81,7 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 	if err := g.fetch(ctx, changed); err != nil {
 		return nil, err
 	}
-	if ours, err = g.refs(ctx); err != nil { // what was fetched may be newer than what was listed
+	if ours, err = g.refs(ctx); err != nil { // the fetched commits may be newer than the list
 		return nil, err
 	}
 	for ref := range theirs {
@@ -92,9 +92,8 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 	return theirs, nil
 }
 
-// prepare makes the clone, without anything in it yet, where there is none that
-// git can read and that has hashes as theirs are. It has its name when it is
-// complete.
+// prepare makes an empty clone, unless there is one that git can read and that has
+// the hash function of the server.
 func (g *gitRepository) prepare(ctx context.Context, theirs map[string]string) error {
 	format := "sha1"
 	for _, hash := range theirs {
@@ -121,25 +120,25 @@ func (g *gitRepository) prepare(ctx context.Context, theirs map[string]string) e
 }
 
 func (g *gitRepository) make(ctx context.Context, format string) error {
-	begun := g.dir + ".tmp"
-	if err := errors.Join(os.RemoveAll(begun), os.RemoveAll(g.dir)); err != nil {
+	tmp := g.dir + ".tmp"
+	if err := errors.Join(os.RemoveAll(tmp), os.RemoveAll(g.dir)); err != nil {
 		return err
 	}
 	args := []string{"init", "--quiet", "--bare"}
-	if format != "sha1" { // an option that older versions do not have
+	if format != "sha1" { // older versions lack the option
 		args = append(args, "--object-format="+format)
 	}
-	if _, err := output(ctx, command(ctx, Git, "/", append(args, begun)...)); err != nil {
+	if _, err := output(ctx, command(ctx, Git, "/", append(args, tmp)...)); err != nil {
 		return err
 	}
-	return os.Rename(begun, g.dir)
+	return os.Rename(tmp, g.dir)
 }
 
-// staleLock is how old a lock of git's in the clone is that a crash has left:
-// whoever has the clone's own lock runs no other git in it.
+// staleLock is the age from which on a lock file of git in the clone counts as left
+// by a crash. The caller holds the lock of the clone, so no other git runs in it.
 const staleLock = 10 * time.Minute
 
-// clearLocks removes such locks, or git would never change the clone again.
+// clearLocks removes stale locks, with which git refuses to change the clone.
 func (g *gitRepository) clearLocks() {
 	for _, pattern := range []string{"*.lock", "refs/heads/*.lock", "refs/heads/*/*.lock"} {
 		locks, _ := filepath.Glob(filepath.Join(globEscaped(g.dir), pattern))
@@ -151,13 +150,13 @@ func (g *gitRepository) clearLocks() {
 	}
 }
 
-// globEscaped writes a path so that it stands for itself in a pattern.
+// globEscaped returns the pattern that matches only a path.
 func globEscaped(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-// prune removes our branches that are no more: one of the name a would be in
-// the way of another of the name a/b.
+// prune removes the branches that the server no longer has: a branch a would prevent
+// a branch a/b.
 func (g *gitRepository) prune(ctx context.Context, ours, theirs map[string]string) error {
 	var gone strings.Builder
 	for ref := range ours {
@@ -218,9 +217,8 @@ func (g *gitRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commi
 	return g.walkMany(ctx, log, fn)
 }
 
-// walkOne reads one range. Positions that are gone are left out once git has
-// said that there is one: to ask before would take as long as the log of a small
-// push.
+// walkOne reads one range. If git fails, it is run again without the positions that
+// are gone. Checking them first would take as long as the log of a small push.
 func (g *gitRepository) walkOne(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
 	r := log.Ranges[0]
 	n, err := g.walkRange(ctx, log, r, fn)
@@ -235,20 +233,19 @@ func (g *gitRepository) walkOne(ctx context.Context, log Log, fn func(*commit.Co
 	return g.walkRange(ctx, log, r, fn)
 }
 
-// mostHeld bounds the messages that are held to be turned round, in bytes.
-const mostHeld = 8 << 20
+// maxHeld bounds the messages that are held in memory to be reversed, in bytes.
+const maxHeld = 8 << 20
 
-var errHeld = errors.New("too much to be turned round in memory")
+var errHeld = errors.New("too much to reverse in memory")
 
-// walkRange reads a range newest first, which git can begin to print at once,
-// and turns what was chosen of it round. When that is too much for the memory,
-// git has to turn all of it round.
+// walkRange reads a range newest first, which git prints without delay, and reverses
+// the chosen commits. If they are too large for that, git reverses all commits.
 func (g *gitRepository) walkRange(ctx context.Context, log Log, r Range, fn func(*commit.Commit) error) (int, error) {
 	var held []*commit.Commit
 	bytes := 0
 	n, err := g.readRange(ctx, log, r, false, func(c *commit.Commit) error {
 		held = append(held, c)
-		if bytes += len(c.Message); bytes > mostHeld {
+		if bytes += len(c.Message); bytes > maxHeld {
 			return errHeld
 		}
 		return nil
@@ -267,10 +264,10 @@ func (g *gitRepository) walkRange(ctx context.Context, log Log, r Range, fn func
 	return n, nil
 }
 
-// readRange calls fn with what is chosen of a range, newest or oldest first.
+// readRange calls fn with the chosen commits of a range, newest or oldest first.
 func (g *gitRepository) readRange(ctx context.Context, log Log, r Range, oldestFirst bool, fn func(*commit.Commit) error) (int, error) {
 	var options []string
-	if log.FirstParent { // a line, which any order leaves as it is
+	if log.FirstParent { // linear, so the order does not matter
 		options = append(options, "--first-parent")
 	} else {
 		options = append(options, "--topo-order")
@@ -294,16 +291,15 @@ func (g *gitRepository) readRange(ctx context.Context, log Log, r Range, oldestF
 	return n, err
 }
 
-// wants reports whether a commit is one of those that Match chooses.
+// wants reports whether Match chooses a commit.
 func (l *Log) wants(message []byte) bool { return l.Match == nil || l.Match(message) }
 
-// isTooOld reports whether a commit of a date is older than After. One without
-// a date is not.
+// isTooOld reports whether a date is before After. A missing date is not.
 func (r *Range) isTooOld(date time.Time) bool {
 	return !r.After.IsZero() && !date.IsZero() && date.Before(r.After)
 }
 
-// revisions writes what git log is to begin with, and what it is to leave out.
+// revisions returns the input of git log: where it starts, and what it leaves out.
 func revisions(with, without []string) string {
 	var b strings.Builder
 	for _, revision := range with {

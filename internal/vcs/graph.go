@@ -11,9 +11,8 @@ import (
 	"vext/internal/commit"
 )
 
-// walkMany reads everything that any of the ranges may hold in one git log, and
-// then finds by the graph which commit is new on which branch: a commit can be
-// new on one and long known on another.
+// walkMany reads the commits of all ranges by one git log, and then computes which
+// commit is new on which branch: it can be new on one and known on another.
 func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
 	var tips, since []string
 	for _, r := range log.Ranges {
@@ -26,7 +25,7 @@ func (g *gitRepository) walkMany(ctx context.Context, log Log, fn func(*commit.C
 	tips = unique(append(tips, since...))
 	var base []string
 	if !slices.ContainsFunc(log.Ranges, func(r Range) bool { return !containsAny(since, r.Since) }) {
-		base = g.base(ctx, tips) // a range without an end goes back to the root
+		base = g.base(ctx, tips) // a range without Since goes back to the root
 	}
 	gr := graph{index: map[string]int32{}, chosen: map[int32]*commit.Commit{}}
 	gr.dated = slices.ContainsFunc(log.Ranges, func(r Range) bool { return !r.After.IsZero() })
@@ -67,13 +66,13 @@ func unique(revisions []string) []string {
 	return slices.Compact(revisions)
 }
 
-// mostForBase bounds the arguments of git merge-base.
-const mostForBase = 10000
+// maxMergeBase bounds the arguments of git merge-base.
+const maxMergeBase = 10000
 
-// base returns the newest commit that is an ancestor of all revisions, and
-// nothing where there is none: then all of history is read.
+// base returns the newest common ancestor of revisions, or nothing, so that the whole
+// history is read.
 func (g *gitRepository) base(ctx context.Context, revisions []string) []string {
-	if len(revisions) > mostForBase {
+	if len(revisions) > maxMergeBase {
 		return nil
 	}
 	out, err := output(ctx, g.git(ctx, append([]string{"merge-base", "--octopus"}, revisions...)...))
@@ -108,16 +107,16 @@ func (g *gitRepository) Has(ctx context.Context, positions []string) ([]string, 
 	return there, nil
 }
 
-// A graph holds commits, parents before children, by the order in which git
-// log printed them.
+// A graph holds commits in the order in which git log printed them: parents before
+// children.
 type graph struct {
 	index  map[string]int32 // of a hash
-	firsts []int32          // the first parent of each, -1 for one outside
+	firsts []int32          // the first parent of each, -1 if it is not in the graph
 	others [][]int32        // its other parents
 	chosen map[int32]*commit.Commit
-	dated  bool        // dates are asked for
+	dated  bool        // dates are needed
 	dates  []time.Time // of each, if dated
-	marks  []int32     // by whom a commit was visited
+	marks  []int32     // the last visit to each commit
 	visits int32
 }
 
@@ -158,8 +157,8 @@ func (g *graph) newOn(r *Range, firstParent bool) []int32 {
 	return found
 }
 
-// visit marks what can be reached from a revision, up to what is marked as
-// known, and gathers it.
+// visit marks the commits that are reachable from a revision, except those marked as
+// known and their ancestors, and collects them.
 func (g *graph) visit(revision string, mark, known int32, firstParent bool, found *[]int32) {
 	start, ok := g.index[revision]
 	if !ok {
@@ -188,14 +187,14 @@ func (g *gitRepository) Related(ctx context.Context, position string, others []s
 		return false, nil
 	}
 	others = unique(slices.Clone(others))
-	_, err := output(ctx, g.git(ctx, append([]string{"merge-base", position}, others[:min(len(others), mostForBase)]...)...))
+	_, err := output(ctx, g.git(ctx, append([]string{"merge-base", position}, others[:min(len(others), maxMergeBase)]...)...))
 	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" && failure.Status() == 1 {
 		return false, nil // git-merge-base(1)
 	}
 	return err == nil, err
 }
 
-// Includes implements Repository. It does not go by dates, as git log does.
+// Includes implements Repository. Unlike git log, it does not depend on dates.
 func (g *gitRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
 	_, err := output(ctx, g.git(ctx, "merge-base", "--is-ancestor", earlier, position))
 	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" && failure.Status() == 1 {

@@ -20,16 +20,16 @@ import (
 	"vext/internal/weburl"
 )
 
-// An hgRepository is a clone at dir, without a work tree, of what is at url, or
-// the repository at dir as it is. The position of a branch is that of its
-// heads.
+// An hgRepository is a clone at dir, without a work tree, of the repository at url;
+// or, if url is zero, the repository at dir itself. The position of a branch is the
+// list of its heads.
 type hgRepository struct {
 	dir string
 	url weburl.URL
 }
 
-// hg prepares an hg command in the repository, whoever owns that: of an hgrc that
-// it does not trust, it is not to speak.
+// hg prepares an hg command in the repository, which another user may own. hg prints
+// no warning about an hgrc that it does not trust.
 func (h *hgRepository) hg(ctx context.Context, args ...string) *exec.Cmd {
 	return command(ctx, Hg, "", append([]string{"--repository", h.dir, "--noninteractive", "--config", "ui.report_untrusted=false"}, args...)...)
 }
@@ -43,7 +43,7 @@ func (h *hgRepository) Update(ctx context.Context, _ func(string) bool) (map[str
 	}
 	out, err := output(ctx, h.hg(ctx, "heads", "--closed", "--template", "{node} {branch}\n"))
 	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" {
-		return map[string]string{}, nil // it ends with 1 where there are none, hg-heads(1)
+		return map[string]string{}, nil // exit status 1: there are none, hg-heads(1)
 	}
 	if err != nil {
 		return nil, err
@@ -64,17 +64,17 @@ func (h *hgRepository) Update(ctx context.Context, _ func(string) bool) (map[str
 
 func (h *hgRepository) pull(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(h.dir, ".hg", "requires")); errors.Is(err, fs.ErrNotExist) {
-		os.RemoveAll(h.dir) // what a crash has left
+		os.RemoveAll(h.dir) // left by a crash
 		_, err := output(ctx, remote(ctx, Hg, "", h.url, "clone", "--noupdate", "--pull", "--quiet", "--", h.url.String(), h.dir))
 		return err
 	}
-	os.Remove(filepath.Join(h.dir, ".hg", "hgrc")) // which nobody reads, and an earlier version put the password there
+	os.Remove(filepath.Join(h.dir, ".hg", "hgrc")) // unused; an earlier version wrote the password to it
 	_, err := output(ctx, remote(ctx, Hg, "", h.url, "--repository", h.dir, "pull", "--quiet", "--", h.url.String()))
 	return err
 }
 
-// hgTemplate makes hg log print a changeset as a line of JSON, and hgWithFiles
-// one with its files.
+// hgTemplate makes hg log print each changeset as a line of JSON; hgWithFiles adds the
+// files.
 const (
 	hgTemplate  = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},""]\n`
 	hgWithFiles = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},{join(files, "\n")|json}]\n`
@@ -137,13 +137,13 @@ func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit
 	return n, err
 }
 
-// hgRevset writes what can be reached from tips and not from since. hg log
-// prints it by revision number, which is an order of the graph.
+// hgRevset returns the revset of the changesets that are reachable from tips and not
+// from since, in the order of revision numbers, which is a topological order.
 func hgRevset(tips, since []string) string {
 	return "sort(::(" + hgSet(tips) + ") - ::(" + hgSet(since) + "), rev)"
 }
 
-// hgSet writes a set of nodes, of which some may be gone.
+// hgSet returns the revset of some nodes, without those that are gone.
 func hgSet(nodes []string) string {
 	var terms []string
 	for _, node := range unique(slices.Clone(nodes)) {
@@ -160,7 +160,7 @@ func hgSet(nodes []string) string {
 func parseChangeset(line []byte) (*commit.Commit, error) {
 	var f []string
 	if err := json.Unmarshal(line, &f); err != nil || len(f) != 6 || !commit.IsHash(f[0]) {
-		return nil, fmt.Errorf("hg log: not understood: %.60q", line)
+		return nil, fmt.Errorf("hg log: invalid line: %.60q", line)
 	}
 	person := commit.ParsePerson(text.OneLine(f[2]))
 	if person.Email == "" && !strings.Contains(person.Name, " ") {

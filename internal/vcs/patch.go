@@ -9,8 +9,7 @@ import (
 	"vext/internal/commit"
 )
 
-// A Patcher is a repository that can tell whether two commits make the same
-// change.
+// A Patcher is a repository that identifies the changes of commits.
 type Patcher interface {
 	// Patches returns the identity of each commit's change by the commit's hash:
 	// git-patch-id(1), which a rebase preserves as long as the lines around the

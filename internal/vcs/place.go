@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// A Place is where a repository on this machine lies, and its hooks.
+// A Place is the location of a repository on this machine, and of its hooks.
 type Place struct {
 	Kind  Kind
 	Dir   string // git: its git directory; hg: the work tree; svn: the repository
 	Hooks string // the directory of the hooks; hg: the file hgrc
-	Bare  bool   // git: it has no work tree
-	Name  string // that of its directory, without .git
+	Bare  bool   // of git: without a work tree
+	Name  string // the name of its directory, without .git
 }
 
-// Locate finds the repository at a path, in which a work tree may be named by
-// any of its directories. kind is "" to find out.
+// Locate finds the repository at a path, which may be any directory of a work tree. If
+// kind is "", it is detected.
 func Locate(ctx context.Context, path string, kind Kind) (*Place, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -26,7 +26,7 @@ func Locate(ctx context.Context, path string, kind Kind) (*Place, error) {
 	}
 	if kind == "" {
 		if kind = kindOfPath(path); kind == "" {
-			kind = Git // which looks at the directories above as well
+			kind = Git // git also searches the directories above
 		}
 	}
 	switch kind {
@@ -41,7 +41,7 @@ func Locate(ctx context.Context, path string, kind Kind) (*Place, error) {
 		return &Place{Kind: Hg, Dir: dir, Hooks: filepath.Join(dir, ".hg", "hgrc"), Name: filepath.Base(dir)}, nil
 	case Svn:
 		if kindOfPath(path) != Svn {
-			return nil, fmt.Errorf("%s is no Subversion repository: it has no format, db and hooks", path)
+			return nil, fmt.Errorf("%s is not a Subversion repository: format, db or hooks is missing", path)
 		}
 		return &Place{Kind: Svn, Dir: path, Hooks: filepath.Join(path, "hooks"), Name: filepath.Base(path)}, nil
 	}
@@ -60,7 +60,7 @@ func locateGit(ctx context.Context, path string) (*Place, error) {
 		root = filepath.Dir(root)
 	}
 	p.Name = strings.TrimSuffix(filepath.Base(root), ".git")
-	// A core.hooksPath that is relative begins where hooks are run.
+	// A relative core.hooksPath starts in the directory in which hooks are run.
 	hooks, err := revParse(ctx, root, "--path-format=absolute", "--git-path", "hooks")
 	p.Hooks = filepath.Clean(hooks)
 	return p, err
@@ -71,11 +71,11 @@ func revParse(ctx context.Context, dir string, args ...string) (string, error) {
 	return strings.TrimRight(out, "\n"), err
 }
 
-// Inside reports whether the hooks belong to this repository alone, and are not
-// shared by core.hooksPath or a link.
+// Inside reports whether the hooks are inside the repository, and not shared with
+// others by core.hooksPath or a link.
 func (p *Place) Inside() bool {
 	hooks, err := filepath.EvalSymlinks(p.Hooks)
-	if err != nil { // there are none yet
+	if err != nil { // there are no hooks yet
 		parent, err := filepath.EvalSymlinks(filepath.Dir(p.Hooks))
 		if err != nil {
 			return false
@@ -94,12 +94,12 @@ func (p *Place) Inside() bool {
 	return false
 }
 
-// Identity returns the name and the address by which git knows its user.
+// Identity returns the name and the address in the configuration of git.
 func Identity(ctx context.Context) (name, address string, err error) {
 	out, err := output(ctx, command(ctx, Git, "", "config", "--get", "user.email"))
 	address = strings.TrimSpace(out)
 	if err != nil || address == "" {
-		return "", "", errors.New("git knows no address of yours")
+		return "", "", errors.New("user.email is not set in the configuration of git")
 	}
 	out, _ = output(ctx, command(ctx, Git, "", "config", "--get", "user.name"))
 	return strings.TrimSpace(out), address, nil

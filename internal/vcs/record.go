@@ -12,8 +12,8 @@ import (
 	"vext/internal/commit"
 )
 
-// recordFormat makes git log print the fields of a record, each ended by NUL,
-// which can't be in any of them; the last by -z.
+// recordFormat makes git log print the fields of a record, each followed by NUL, which
+// no field contains; -z adds the last one.
 const recordFormat = "%H%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
 
 // The fields of a record.
@@ -30,12 +30,11 @@ const (
 	fields
 )
 
-// longestField bounds what is kept of a field: commit messages of gigabytes can
-// be made.
-const longestField = 4 << 20
+// maxField bounds the part of a field that is kept, in bytes, because a commit message
+// can have gigabytes.
+const maxField = 4 << 20
 
-// A record is one commit as git log prints it. Its bytes are valid until the
-// next is read.
+// A record is one commit as git log prints it, valid until the next is read.
 type record struct {
 	data []byte
 	ends [fields]int
@@ -67,7 +66,7 @@ func (r *record) commit(refname string) *commit.Commit {
 	return c
 }
 
-// person returns the name in a field and the address in the next.
+// person returns the name in field n and the address in field n+1.
 func (r *record) person(n int) commit.Person {
 	valid := func(b []byte) string { return strings.ToValidUTF8(string(b), "�") }
 	return commit.Person{Name: valid(r.field(n)), Email: valid(r.field(n + 1))}
@@ -101,13 +100,13 @@ func readRecords(from io.Reader, fn func(*record) error) error {
 	}
 }
 
-// read appends a field, up to the NUL behind it.
+// read appends a field, which ends before NUL.
 func (r *record) read(from *bufio.Reader) error {
 	kept := 0
 	for {
 		part, err := from.ReadSlice(0)
 		part = bytes.TrimSuffix(part, []byte{0})
-		if kept < longestField {
+		if kept < maxField {
 			r.data = append(r.data, part...)
 			kept += len(part)
 		}

@@ -17,24 +17,23 @@ import (
 	"vext/internal/weburl"
 )
 
-// command prepares a program that is to run in dir, and that reads a repository
-// which may belong to another user. Whatever the configuration and the files of
-// that repository say, the program starts no other and reaches no server. It gets nothing of the
-// environment that a hook was started with, nobody to ask for a password, and
-// messages in English.
+// command prepares a program that runs in dir and reads a repository that another user
+// may own. Whatever the configuration and the files of the repository contain, the
+// program starts no other program and contacts no server. It does not inherit the
+// environment of a hook, does not prompt for a password, and prints English messages.
 //
-// SECURITY.md lists what is switched off. All processes of git, hg and svn are
-// made here, and by remote.
+// SECURITY.md lists the settings that are switched off. Only command and remote make
+// processes of git, hg and svn.
 func command(ctx context.Context, kind Kind, dir string, args ...string) *exec.Cmd {
 	if kind == Git {
 		args = append(gitOff("core.sshCommand=false", "core.gitProxy=false", "core.askPass=false", "credential.helper="), args...)
 	}
 	cmd := program(ctx, kind, dir, args...)
-	cmd.Env = append(cmd.Env, "GIT_ALLOW_PROTOCOL=") // none: also where git does not know GIT_NO_LAZY_FETCH
+	cmd.Env = append(cmd.Env, "GIT_ALLOW_PROTOCOL=") // none, also in versions of git without GIT_NO_LAZY_FETCH
 	return cmd
 }
 
-// remote prepares a program that is to reach the repository at a URL. args contain
+// remote prepares a program that reads the repository at a URL. args contain
 // the URL without its password, as at.String() returns it. The program gets the
 // password in its environment or on its standard input, which ps(1) does not show.
 func remote(ctx context.Context, kind Kind, dir string, at weburl.URL, args ...string) *exec.Cmd {
@@ -57,7 +56,7 @@ func remote(ctx context.Context, kind Kind, dir string, at weburl.URL, args ...s
 		}
 		cmd := program(ctx, kind, dir, append(append(options, "--config", "ui.ssh=ssh -o BatchMode=yes -o ConnectTimeout=30"), args...)...)
 		if answers := password + "\n"; hasLogin {
-			if !strings.Contains(at.String(), "@") { // then it asks for the user's name as well
+			if !strings.Contains(at.String(), "@") { // hg then prompts for the user name, too
 				answers = user + "\n" + answers
 			}
 			cmd.Stdin = strings.NewReader(answers)
@@ -106,7 +105,7 @@ func program(ctx context.Context, kind Kind, dir string, args ...string) *exec.C
 	cmd.Env = append(environment(), "LC_ALL=C.UTF-8", "SVN_SSH=ssh -q -o BatchMode=yes -o ConnectTimeout=30",
 		"HGPLAIN=1", "HGENCODING=utf-8", "HGRCSKIPREPO=1",
 		"GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0",
-		"GIT_FLUSH=0") // or git log writes commit by commit
+		"GIT_FLUSH=0") // else git log writes commit by commit
 	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
 		cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15")
 	}
@@ -115,14 +114,14 @@ func program(ctx context.Context, kind Kind, dir string, args ...string) *exec.C
 	return cmd
 }
 
-// localVariables are those that git sets for its hooks and that would lead its
+// localVariables are the variables that git sets for hooks and that would direct git
 // commands to another repository (git-rev-parse(1), --local-env-vars).
 var localVariables = []string{
 	"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_OBJECT_DIRECTORY",
 	"GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS",
 	"GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
 	"GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_LITERAL_PATHSPECS",
-	"GIT_ASKPASS", "SSH_ASKPASS", // nobody is there to answer
+	"GIT_ASKPASS", "SSH_ASKPASS", // there is no user to answer
 }
 
 func environment() []string {
@@ -132,7 +131,7 @@ func environment() []string {
 	})
 }
 
-// An Error is that of a program: what it was to do, and what it said.
+// An Error is the failure of a program.
 type Error struct {
 	Command string // "git fetch"
 	Stderr  string // the end of its standard error, on one line
@@ -148,7 +147,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Status returns the exit status of the program, -1 where it had none.
+// Status returns the exit status of the program, or -1.
 func (e *Error) Status() int {
 	var exit *exec.ExitError
 	if errors.As(e.Err, &exit) {
@@ -162,13 +161,13 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 	if len(cmd.Args) > 0 {
 		name = cmd.Args[0]
 	}
-	for _, arg := range cmd.Args[1:] { // the subcommand, behind options with a value of their own
+	for _, arg := range cmd.Args[1:] { // the subcommand; a value of an option has = or /
 		if !strings.HasPrefix(arg, "-") && !strings.ContainsAny(arg, "=/") {
 			name += " " + arg
 			break
 		}
 	}
-	if _, dirErr := os.Stat(cmd.Dir + "/."); cmd.Dir != "" && dirErr != nil { // of which exec says only what
+	if _, dirErr := os.Stat(cmd.Dir + "/."); cmd.Dir != "" && dirErr != nil { // exec names only the program
 		return &Error{name, "", dirErr}
 	}
 	if errors.Is(err, exec.ErrNotFound) {
@@ -177,21 +176,21 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 	return &Error{name, text.Shorten(text.OneLine(weburl.Hide(summary(said))), 400), err}
 }
 
-// noise are the lines that say nothing, by how they begin.
-var noise = []string{"hint: ", "Please make sure you have", "and the repository exists.", "warning: W", "svn: warning: W"}
+// noiseLines are the prefixes of lines without information.
+var noiseLines = []string{"hint: ", "Please make sure you have", "and the repository exists.", "warning: W", "svn: warning: W"}
 
 // ownerAdvice corrects the advice that git prints before 2.38, which does not read
 // safe.directory from the command line. The user of a service has no home
 // directory, so --global does not help.
 var ownerAdvice = strings.NewReplacer("To add an exception for this directory, call:\n\n\tgit config --global", "as root: git config --system")
 
-// summary returns on one line what a program said of its failure.
+// summary returns the error messages of a program as one line.
 func summary(said string) string {
 	var lines []string
 	said = ownerAdvice.Replace(said)
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(line)
-		if line == "" || slices.ContainsFunc(noise, func(start string) bool { return strings.HasPrefix(line, start) }) {
+		if line == "" || slices.ContainsFunc(noiseLines, func(start string) bool { return strings.HasPrefix(line, start) }) {
 			continue
 		}
 		for _, mark := range []string{"fatal: ", "abort: ", "error: ", "svn: "} {
@@ -202,16 +201,16 @@ func summary(said string) string {
 	return strings.Join(lines, "; ")
 }
 
-// tail keeps the end of what is written to it.
+// A tail keeps the last bytes that are written to it.
 type tail struct{ bytes.Buffer }
 
-const longestTail = 8 << 10
+const maxTail = 8 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
-	if t.Len()+n > longestTail {
+	if t.Len()+n > maxTail {
 		keep := append(t.Bytes(), p...)
-		keep = bytes.Clone(keep[max(0, len(keep)-longestTail/2):])
+		keep = bytes.Clone(keep[max(0, len(keep)-maxTail/2):])
 		t.Reset()
 		p = keep
 	}
@@ -219,8 +218,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// stream runs a program and hands its output to read while it comes. An error
-// of read ends the program and is returned as it is.
+// stream runs a program and calls read with its output. An error of read ends the
+// program and is returned unchanged.
 func stream(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error) error {
 	var said tail
 	cmd.Stderr = &said
@@ -248,10 +247,10 @@ func stream(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error) erro
 	return drainErr
 }
 
-// errCut says that a program's output ended in the middle.
-var errCut = errors.New("its output was cut off")
+// errCut says that the output of a program ended early.
+var errCut = errors.New("its output was truncated")
 
-// output runs a program and returns what it printed.
+// output runs a program and returns its output.
 func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	var b bytes.Buffer
 	err := stream(ctx, cmd, func(r io.Reader) error {

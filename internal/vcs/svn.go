@@ -17,8 +17,8 @@ import (
 	"vext/internal/weburl"
 )
 
-// An svnRepository is read where it is: Subversion has no clones. Its only
-// position is that of the branch "": a revision number.
+// An svnRepository is read at its URL, because Subversion has no clones. Its only
+// position is that of the branch "", which is a revision number.
 type svnRepository struct {
 	url    weburl.URL
 	uuid   string
@@ -29,7 +29,7 @@ func (s *svnRepository) svn(ctx context.Context, args ...string) *exec.Cmd {
 	return remote(ctx, Svn, "", s.url, args...)
 }
 
-// svnInfo is what svn info --xml prints.
+// svnInfo is the output of svn info --xml.
 type svnInfo struct {
 	Entry struct {
 		Revision int    `xml:"revision,attr"`
@@ -40,7 +40,7 @@ type svnInfo struct {
 }
 
 func (s *svnRepository) info(ctx context.Context) (*svnInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	out, err := output(ctx, s.svn(ctx, "info", "--xml", "--", s.url.String()+"@"))
 	if err != nil {
@@ -63,8 +63,7 @@ func (s *svnRepository) Update(ctx context.Context, _ func(string) bool) (map[st
 	return map[string]string{"": "r" + strconv.Itoa(info.Entry.Revision)}, nil
 }
 
-// Branches returns the branches that the usual layout shows below the URL: none
-// where it shows no such layout.
+// Branches returns the branches below the URL, if it has the usual layout.
 func (s *svnRepository) Branches(ctx context.Context) ([]string, error) {
 	top, err := s.list(ctx, s.url.String())
 	if err != nil {
@@ -116,7 +115,7 @@ type logEntry struct {
 	} `xml:"paths>path"`
 }
 
-// SvnNumber returns the number of a revision, 0 for what is none.
+// SvnNumber returns the number of a revision, or 0 if position is not one.
 func SvnNumber(position string) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(position, "r"))
 	if err != nil || n < 0 {
@@ -125,9 +124,9 @@ func SvnNumber(position string) int {
 	return n
 }
 
-// Walk implements Repository by one svn log. It passes over what Match does not
-// choose, but calls fn for every revision: a number that is missing says
-// something, and its commit then has no message.
+// Walk implements Repository by one svn log. It calls fn for every revision, so that
+// the caller notices missing ones. A revision that Match does not choose has no
+// message.
 func (s *svnRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
 	n := 0
 	for _, r := range log.Ranges {
@@ -153,7 +152,7 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 	if err != nil {
 		return 0, err
 	}
-	below := strings.TrimPrefix(info.Entry.URL, info.Entry.Root) // of the repository's root, where the url lies
+	below := strings.TrimPrefix(info.Entry.URL, info.Entry.Root) // the path of the URL in the repository
 	old := 0
 	logAt := func(url string) (int, error) {
 		old = 0
@@ -168,13 +167,13 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 	return n - old, err
 }
 
-// isUnreadable reports whether svn was kept from reading a path: the root, of
-// which a user need not be allowed to read more than the url.
+// isUnreadable reports whether svn may not read a path. The user may have access only
+// to the URL, and not to the root of the repository.
 func isUnreadable(said string) bool {
 	return strings.Contains(said, "E220001") || strings.Contains(said, "E170001") || strings.Contains(said, "E175013")
 }
 
-// readLog calls fn with every entry of a log, and counts those that are too old.
+// readLog calls fn with every entry of a log, and counts in old those that are too old.
 func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range, before int, old *int, fn func(*commit.Commit) error) (int, error) {
 	n := 0
 	err := stream(ctx, cmd, func(out io.Reader) error {
@@ -224,8 +223,8 @@ func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range
 	return n, err
 }
 
-// commit returns the entry as a commit, and the branches that it changed below a
-// path: none where it changed nothing there, "" where that lies on no branch.
+// commit returns the entry as a commit, and the branches that it changed below a path:
+// none if it changed nothing there, "" for a change outside of the branches.
 func (e *logEntry) commit(below string) (c *commit.Commit, branches []string) {
 	login := text.OneLine(e.Author)
 	date := commit.ParseDate(e.Date)
@@ -252,7 +251,7 @@ func (e *logEntry) commit(below string) (c *commit.Commit, branches []string) {
 	return c, branches
 }
 
-// Has implements Repository: revisions do not go.
+// Has implements Repository. Revisions do not vanish.
 func (s *svnRepository) Has(_ context.Context, positions []string) ([]string, error) {
 	return positions, nil
 }

@@ -1,5 +1,5 @@
-// Package vcs runs git, hg and svn, which know their repositories best: it
-// keeps copies of them up to date, and reads what is new.
+// Package vcs runs git, hg and svn: it updates copies of repositories, and reads their
+// new commits.
 package vcs
 
 import (
@@ -26,71 +26,67 @@ const (
 	Svn Kind = "svn"
 )
 
-// A Range is what is new on one branch: the commits that can be reached from
-// New and from none of Since. Positions that the repository does not have are
-// as if they were not there.
+// A Range is the new commits of one branch: those that are reachable from New and from
+// none of Since. Positions that the repository does not have are ignored.
 type Range struct {
 	Refname string // as a commit has it; "" for all branches of Subversion
 	New     string // a position, as Update returns it
 	Since   []string
-	After   time.Time // only commits that are not older
+	After   time.Time // leaves out older commits
 }
 
-// A Log says what Walk is to read.
+// A Log is what Walk reads.
 type Log struct {
 	Ranges []Range
-	// FirstParent leaves out what merges brought in from other branches.
+	// FirstParent leaves out the commits that merges bring in from other branches.
 	FirstParent bool
 	// Match chooses the commits by their message; nil takes all.
 	Match func(message []byte) bool
-	// Files has each commit say which files it changed, where that costs little.
-	// See Lister.
+	// Files sets the changed files of each commit, if that is cheap; see Lister.
 	Files bool
-	// Progress is told how many commits were looked at; may be nil.
+	// Progress is called with the number of commits that were read; may be nil.
 	Progress func(n int)
 }
 
-// A Repository is a repository to be read: a copy of a remote one, or one on
-// this machine as it is.
+// A Repository is a repository that is read: a copy of a remote one, or one on this
+// machine.
 type Repository interface {
-	// Update brings the copy up to date, and returns the positions of all
-	// branches by their refnames: a hash, several with commas between where a
-	// branch has several heads, r and a number. Of a remote repository only the
-	// branches that want names need be in the copy.
+	// Update updates the copy, and returns the positions of all branches by their
+	// refnames: a hash, several separated by commas if a branch has several heads,
+	// or r and a number. The copy need only contain the branches that want chooses.
 	Update(ctx context.Context, want func(refname string) bool) (map[string]string, error)
 	// Walk calls fn with every commit of the log, oldest first in the order of
 	// the graph, once for each branch on which it is new, and returns how many
 	// there were that are not older than After, chosen or not. An error of fn ends
 	// the walk and is returned.
 	Walk(ctx context.Context, log Log, fn func(c *commit.Commit) error) (int, error)
-	// Has returns those of the positions that the repository has. A position
-	// of several heads is there when all of them are.
+	// Has returns the positions that the repository has. A position of several heads
+	// is one of them only if all heads are.
 	Has(ctx context.Context, positions []string) ([]string, error)
-	// Includes reports whether a position can be reached from another, as from
-	// where a branch is to where it was, unless it was forced.
+	// Includes reports whether earlier is an ancestor of position, as it is after an
+	// update that was not forced.
 	Includes(ctx context.Context, position, earlier string) (bool, error)
 	// Related reports whether a position has an ancestor in common with any of
-	// others that are there, which it has unless a history was written anew.
+	// others, which must be in the repository.
 	Related(ctx context.Context, position string, others []string) (bool, error)
 }
 
-// A Brancher is a repository whose positions do not say which branches there
-// are.
+// A Brancher is a repository whose positions do not list its branches.
 type Brancher interface {
 	Branches(ctx context.Context) ([]string, error)
 }
 
 // SvnInfo is a repository of Subversion.
 type SvnInfo interface {
-	// ID tells it from another at the same URL, once Update was called.
+	// ID is the UUID of the repository, after a call of Update.
 	ID() string
-	// Sparse reports whether revisions may be missing for good, because not all
-	// of it can be read, once Walk was called.
+	// Sparse reports whether revisions are missing because vext may not read them,
+	// after a call of Walk.
 	Sparse() bool
 }
 
-// Open returns the repository at url with its copy at dir, or, where url is
-// zero, the one that lies at dir. Nothing is read yet.
+// Open returns the repository at url, with its copy at dir; or, if url is zero, the
+// repository at dir. It reads nothing.
 func Open(kind Kind, dir string, url weburl.URL) (Repository, error) {
 	switch kind {
 	case Git:
@@ -108,11 +104,11 @@ func Open(kind Kind, dir string, url weburl.URL) (Repository, error) {
 	return nil, fmt.Errorf("no such version control system: %q", kind)
 }
 
-// ErrUnknownKind says that no version control system knows the repository.
+// ErrUnknownKind says that no version control system can read the repository.
 var ErrUnknownKind = errors.New("neither git nor hg nor svn can read it")
 
-// Detect returns the system of the repository at a URL or path: from the way
-// it is written where that says it, else by asking the programs.
+// Detect returns the kind of the repository at a URL or path. It tries the programs if
+// the URL does not show the kind.
 func Detect(ctx context.Context, at weburl.URL) (Kind, error) {
 	url := at.String()
 	if kind := kindOfPath(strings.TrimPrefix(url, "file://")); kind != "" {
@@ -138,10 +134,10 @@ func Detect(ctx context.Context, at weburl.URL) (Kind, error) {
 	return "", errors.Join(append([]error{fmt.Errorf("%s: %w", url, ErrUnknownKind)}, errs...)...)
 }
 
-// Reach asks whether the repository at a URL or path can be read, and changes
+// Reach returns an error if the repository at a URL or path cannot be read. It changes
 // nothing.
 func Reach(ctx context.Context, kind Kind, at weburl.URL) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	args := lsRemote(at)
 	switch kind {
@@ -157,7 +153,7 @@ func Reach(ctx context.Context, kind Kind, at weburl.URL) error {
 	return err
 }
 
-// kindOfPath looks at a directory, "" where it is no repository.
+// kindOfPath returns the kind of the repository in a directory, or "".
 func kindOfPath(path string) Kind {
 	has := func(names ...string) bool {
 		return !slices.ContainsFunc(names, func(name string) bool {

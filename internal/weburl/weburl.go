@@ -67,8 +67,8 @@ func unescape(s string) string {
 	return s
 }
 
-// longestName is the length from which on a name is taken for a token.
-const longestName = 32
+// minTokenName is the length from which on a user name counts as a token.
+const minTokenName = 32
 
 // isToken reports whether a user's name is one of the tokens of GitHub and
 // GitLab, or as long as such.
@@ -78,7 +78,7 @@ func isToken(user string) bool {
 			return true
 		}
 	}
-	return len(user) >= longestName && !strings.ContainsAny(user, "@%.")
+	return len(user) >= minTokenName && !strings.ContainsAny(user, "@%.")
 }
 
 // Reveal returns the URL as it was written, password and all.

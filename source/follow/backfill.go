@@ -12,7 +12,7 @@ import (
 	"vext/queue"
 )
 
-// A Backfill counts what became of the requests of the past.
+// A Backfill counts the requests of a past period, by what became of them.
 type Backfill struct {
 	Commits     int `json:"commits"` // looked at
 	Requests    int `json:"asking"`  // of them ask for a reminder
@@ -32,12 +32,12 @@ type BackfillFailure struct {
 	Reason   string `json:"reason"` // of one or several lines
 }
 
-// Backfill takes in the requests of commits that are not older than since. The
-// caller holds the queue's lock, and schedules the spool afterwards. With
-// dryRun nothing changes but the copy of the repository.
+// Backfill stores the requests of commits that are not older than since. The caller
+// holds the queue's lock, and schedules the spool afterwards. With dryRun, only the
+// copy of the repository changes.
 func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, dryRun bool) (Backfill, error) {
 	var b Backfill
-	unlock, err := f.Store.Lock(ctx, r.Name, registerWait)
+	unlock, err := f.Store.Lock(ctx, r.Name, registerTimeout)
 	if err != nil {
 		return b, err
 	}
@@ -71,7 +71,7 @@ func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, 
 	return b, nil
 }
 
-// past gathers the commits since a time that ask for a reminder.
+// past collects the commits since a time that ask for a reminder.
 func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Commit) (n int, err error) {
 	if p.repo, err = p.open(ctx); err != nil {
 		return 0, err
@@ -95,7 +95,7 @@ func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Comm
 	})
 }
 
-// count returns what is to be recorded, and what is to be spooled.
+// count returns the events to record and the commits to spool.
 func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming []commit.Commit) {
 	for i := range plan {
 		d := &plan[i]

@@ -12,11 +12,11 @@ import (
 	"vext/internal/vcs"
 )
 
-// The commits of a repository that count are those made after it was added, by vext
+// The commits of a repository that count are those made after it was added: by vext
 // follow add, by vext hook install, or by the first start with its [[repository]].
 // This time is on disk before the first look, whether or not the look succeeds. A
 // first look at that time finds the positions of the branches, which is exact. A
-// later first look has to go by the dates of the commits.
+// later first look compares the dates of the commits.
 
 // start records when the repository was added, if it is not recorded yet. Then isNew
 // is set.
@@ -24,7 +24,7 @@ func (f *Follower) start(s *State) (isNew bool, err error) {
 	if s.Begun || !s.Start.IsZero() {
 		return false, nil
 	}
-	if s.Start = s.Failing; !s.Start.IsZero() { // failing since before the time was noted
+	if s.Start = s.Failing; !s.Start.IsZero() { // failing since before vext recorded the time
 		return false, nil
 	}
 	s.Start = f.Queue.Now
@@ -52,9 +52,9 @@ func (p *pass) lateStart() (after time.Time, why string) {
 	return p.since(), "it was added at " + p.date(p.state.Start) + " and could not be read before now"
 }
 
-// firstRange returns what counts of a branch at the first look: what is behind
-// the commit or the date that is configured, else what came since the
-// repository was added. ok is false where nothing of it counts.
+// firstRange returns the commits of a branch that count at the first look: those
+// after the configured commit or date, else those since the repository was added. ok
+// is false if none count.
 func (p *pass) firstRange(ctx context.Context, refname, tip string) (r vcs.Range, ok bool, err error) {
 	r = vcs.Range{Refname: refname, New: tip}
 	from := p.repository.From
@@ -80,18 +80,17 @@ func (p *pass) firstRange(ctx context.Context, refname, tip string) (r vcs.Range
 	return r, true, err
 }
 
-// mostBase bounds the tips that are remembered as the state before the first look.
-const mostBase = 20000
+// maxBase bounds the tips that are recorded at the first look.
+const maxBase = 20000
 
-// begin records the state of the repository at the first look, as what does not
-// count.
+// begin records the tips at the first look, whose commits do not count.
 func (p *pass) begin(tips map[string]string) {
 	if p.state.Begun {
 		return
 	}
 	p.state.Begun = true
 	base := slices.Compact(slices.Sorted(maps.Values(tips)))
-	p.state.Base = base[:min(len(base), mostBase)]
+	p.state.Base = base[:min(len(base), maxBase)]
 }
 
 // beginBefore is begin for a repository whose first look is caused by a push: the

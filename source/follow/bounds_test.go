@@ -85,7 +85,7 @@ func TestFromMissing(t *testing.T) {
 	w.expect("a typo in from")
 }
 
-// What a forge tells of a push is looked up by what it says, and never goes
+// The commits of a push are read by what the forge says of it, and never goes
 // back to the beginning.
 func TestLookUp(t *testing.T) {
 	w := newWorld(t)

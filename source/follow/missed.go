@@ -5,41 +5,41 @@ import (
 	"time"
 )
 
-// missMemory is for how long it is remembered that a hook has missed something.
-const missMemory = 7 * 24 * time.Hour
+// missedPeriod is how long a miss of a hook counts.
+const missedPeriod = 7 * 24 * time.Hour
 
-// mostMissed bounds what is remembered.
-const mostMissed = 20
+// maxMissed bounds the misses that are kept.
+const maxMissed = 20
 
-// overtaken is how long after a run a hook may come that was still at work.
-const overtaken = time.Minute
+// overtakeTime bounds how long after a run the hook may record commits that the run
+// has already found, without this counting as a miss.
+const overtakeTime = time.Minute
 
-// missed notes that a run has found what the hook had not brought.
+// missed records that a run found commits that the hook had missed.
 func (s *State) missed(now time.Time) {
 	s.Missed = append(s.RecentMisses(now), now)
-	s.Missed = s.Missed[max(0, len(s.Missed)-mostMissed):]
+	s.Missed = s.Missed[max(0, len(s.Missed)-maxMissed):]
 }
 
-// brought notes that the hook has done its work. A run just before has only
-// overtaken it.
+// brought records that the hook has run. A run just before found the commits of
+// the same push, so its miss does not count.
 func (s *State) brought(now time.Time) {
 	s.HookRan = now
-	s.Missed = slices.DeleteFunc(s.RecentMisses(now), func(t time.Time) bool { return now.Sub(t) < overtaken })
+	s.Missed = slices.DeleteFunc(s.RecentMisses(now), func(t time.Time) bool { return now.Sub(t) < overtakeTime })
 }
 
-// RecentMisses returns when, in the last week, runs have found what the hook had
-// not brought, oldest first.
+// RecentMisses returns the times in the last week when a run found commits that the
+// hook had missed, oldest first.
 func (s *State) RecentMisses(now time.Time) []time.Time {
-	return slices.DeleteFunc(slices.Clone(s.Missed), func(t time.Time) bool { return now.Sub(t).Abs() > missMemory })
+	return slices.DeleteFunc(slices.Clone(s.Missed), func(t time.Time) bool { return now.Sub(t).Abs() > missedPeriod })
 }
 
-// IsUnreliable reports whether the hook is not to be relied on: in the last week it
-// has missed what was pushed last, or several pushes. One that was interrupted
-// and has worked since is no trouble.
+// IsUnreliable reports whether the hook has missed the last push or, in the last
+// week, several pushes. A hook that missed one push and has run since is reliable.
 func (s *State) IsUnreliable(now time.Time) bool {
 	missed := s.RecentMisses(now)
 	return len(missed) > 1 || len(missed) == 1 && missed[0].After(s.HookRan)
 }
 
-// UnreliableHint says what to look at where a hook misses pushes.
-const UnreliableHint = "the hook did not run, or whoever pushed may not write to the state directory; guide-git.md says which rights that takes"
+// UnreliableHint is the advice for a hook that is unreliable.
+const UnreliableHint = "the hook did not run, or the user who pushed may not write to the state directory; guide-git.md lists the rights that are needed"

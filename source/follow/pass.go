@@ -17,7 +17,7 @@ import (
 	"vext/queue"
 )
 
-// A pass is one look at one repository.
+// A pass reads one repository once.
 type pass struct {
 	*Follower
 	repository *Repository
@@ -29,32 +29,32 @@ type pass struct {
 	isNew bool              // the repository was added now
 	why   map[string]string // why commits count by their dates, by refname; see byDate
 
-	telling bool            // somebody announces commits
-	silent  bool            // but not those of this pass: it is the first
-	news    filter.Arrivals // to be announced
+	announcing bool            // commits are announced
+	silent     bool            // but not in this pass, which is the first
+	news       filter.Arrivals // to be announced
 
-	gonePending []VanishedCommit // what a forced update took away that is being walked
+	vanished []VanishedCommit // by a forced update in the current walk
 }
 
-// say tells whoever watches, and the log.
+// say writes a message for the user to the report and the log.
 func (p *pass) say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	p.report.Messages = append(p.report.Messages, text)
 	p.Log.Warn(text, "repository", p.repository.Name)
 }
 
-// run finds what is new and spools it. Positions move branch by branch, when
-// all before them is in the spool.
+// run stores the requests and announcements of new commits. The position of each
+// branch moves after that.
 func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 	if p.repo, err = p.open(ctx); err != nil {
 		return err
 	}
-	p.telling = p.isTelling()
+	p.announcing = p.isAnnouncing()
 	if pushed != nil {
 		if err := p.beginBefore(ctx, pushed); err != nil {
 			return err
 		}
-		if err := p.beginTold(ctx, pushed); err != nil {
+		if err := p.initAnnounced(ctx, pushed); err != nil {
 			return err
 		}
 		if p.isNext(pushed) {
@@ -74,7 +74,7 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 	if err != nil {
 		return err
 	}
-	told, err := p.toldRanges(ctx, tips)
+	told, err := p.announcedRanges(ctx, tips)
 	if err != nil {
 		return err
 	}
@@ -82,16 +82,16 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 		return err
 	}
 	p.begin(tips)
-	p.toldUpTo(tips)
+	p.recordAnnounced(tips)
 	for refname := range p.state.Positions {
 		if _, there := tips[refname]; !there {
-			delete(p.state.Positions, refname) // deleted, and nothing is new because of it
+			delete(p.state.Positions, refname) // a deleted branch
 		}
 	}
 	return nil
 }
 
-// ranges returns what is new on every branch that counts.
+// ranges returns the new commits of every branch that counts.
 func (p *pass) ranges(ctx context.Context, tips map[string]string) ([]vcs.Range, error) {
 	var ranges []vcs.Range
 	for _, refname := range slices.Sorted(maps.Keys(tips)) {
@@ -122,10 +122,10 @@ func (p *pass) ranges(ctx context.Context, tips map[string]string) ([]vcs.Range,
 	return ranges, nil
 }
 
-// known returns all positions up to which everything is done.
+// known returns the positions up to which all commits are stored.
 func (p *pass) known() []string { return p.knownBut("") }
 
-// knownBut returns all known positions but that of one branch.
+// knownBut returns the known positions except that of one branch.
 func (p *pass) knownBut(refname string) []string {
 	var known []string
 	for name, position := range p.state.Positions {
@@ -136,14 +136,13 @@ func (p *pass) knownBut(refname string) []string {
 	return append(known, p.state.Base...)
 }
 
-// newBranch returns what is new on a branch that was not there before: what
-// came since it left what is known. Where it has nothing in common with that, a
-// history was written anew, or brought in from elsewhere, and its past is not
-// new.
+// newBranch returns the new commits of a new branch: those that no known position
+// contains. If the branch has no ancestor in common with a known position, the
+// history was rewritten or imported, and its old commits are not new.
 func (p *pass) newBranch(ctx context.Context, refname, tip string) (vcs.Range, error) {
 	r := vcs.Range{Refname: refname, New: tip, Since: p.known()}
 	if len(r.Since) == 0 {
-		return r, nil // the first push into a repository that was empty
+		return r, nil // the first push to an empty repository
 	}
 	there, err := p.repo.Has(ctx, r.Since)
 	if err != nil {
@@ -165,28 +164,28 @@ func (p *pass) newBranch(ctx context.Context, refname, tip string) (vcs.Range, e
 	} else if len(there) > 0 && !p.state.Start.IsZero() {
 		after = p.state.Start.Add(-overlap)
 	}
-	return p.byDate(r, after, "branch "+commit.BranchName(refname)+" has nothing in common with what is known"), nil
+	return p.byDate(r, after, "branch "+commit.BranchName(refname)+" has nothing in common with the other branches"), nil
 }
 
 func (p *pass) date(t time.Time) string { return t.In(p.Queue.Zone).Format(time.DateTime) }
 
-// note says something that is to be remembered.
+// note is say for a message that the state keeps.
 func (p *pass) note(format string, args ...any) {
 	p.say("%s", p.state.note(p.Queue.Now, format, args...))
 }
 
-// update returns what is new on a branch that was there before. When it was
-// forced, that is what is new since the merge base, and what is gone is noted.
+// update returns the new commits of a known branch. After a forced update, these are
+// the commits since the merge base, and the commits that are gone are recorded.
 func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[string]string) (vcs.Range, error) {
 	r := vcs.Range{Refname: refname, New: tip, Since: []string{old}}
 	forward, err := p.repo.Includes(ctx, tip, old)
-	if err != nil || p.state.Kind != vcs.Git { // git says by its error that a position is gone
+	if err != nil || p.state.Kind != vcs.Git { // for git, an error means that the position is gone
 		there, hasErr := p.repo.Has(ctx, r.Since)
 		switch {
 		case hasErr != nil:
 			return r, hasErr
 		case len(there) == 0:
-			return p.lost(ctx, refname, old, tip)
+			return p.rebuilt(ctx, refname, old, tip)
 		case err != nil:
 			return r, err
 		}
@@ -214,21 +213,20 @@ func (p *pass) update(ctx context.Context, refname, old, tip string, tips map[st
 		}
 		p.note("%s", text)
 	}
-	p.gonePending = append(p.gonePending, gone...)
+	p.vanished = append(p.vanished, gone...)
 	return r, err
 }
 
-// lost returns what is new on a branch whose position the repository has no
-// more: it was stripped, or the copy was made anew after a forced update.
-func (p *pass) lost(ctx context.Context, refname, old, tip string) (vcs.Range, error) {
+// rebuilt returns the new commits of a branch whose position is no longer in the
+// repository: it was stripped, or the copy was made again after a forced update.
+func (p *pass) rebuilt(ctx context.Context, refname, old, tip string) (vcs.Range, error) {
 	since, err := p.repo.Has(ctx, append(p.knownBut(refname), p.state.Past[refname]...))
-	why := fmt.Sprintf("branch %s: %s, up to which it was done, is gone", commit.BranchName(refname), text.Shorten(commit.ShortRevision(old), 40))
+	why := fmt.Sprintf("branch %s: its last known commit %s is gone", commit.BranchName(refname), text.Shorten(commit.ShortRevision(old), 40))
 	return p.byDate(vcs.Range{Refname: refname, New: tip, Since: since}, p.since(), why), err
 }
 
-// gone returns the commits that can be reached from the old position of a
-// branch and from no branch any more that counts: how many there are, and which
-// of them ask for a reminder.
+// gone returns the number of commits that are reachable from the old position of a
+// branch and from no branch that counts, and those of them that ask for a reminder.
 func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[string]string) (gone []commit.Commit, n int, err error) {
 	still := []string{tip}
 	for name, position := range tips {
@@ -246,9 +244,8 @@ func (p *pass) gone(ctx context.Context, refname, old, tip string, tips map[stri
 
 func (p *pass) asks(message []byte) bool { return p.Filter.Trailers.Ask(message) }
 
-// walk spools what the ranges hold, and then moves the positions of their
-// branches. Those of which the commits count by their dates are walked by
-// themselves, to be counted.
+// walk stores the commits of ranges, and then moves the positions of the branches.
+// Ranges whose commits count by their dates are walked separately, to be counted.
 func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 	if len(ranges) == 0 {
 		return nil
@@ -267,8 +264,8 @@ func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
 			return err
 		}
 	}
-	p.state.Vanished = append(p.state.Vanished, p.gonePending...)
-	p.gonePending = nil
+	p.state.Vanished = append(p.state.Vanished, p.vanished...)
+	p.vanished = nil
 	return nil
 }
 
@@ -300,11 +297,11 @@ func (p *pass) walkPart(ctx context.Context, ranges []vcs.Range, why string) err
 	return nil
 }
 
-// mostPast bounds the positions of a branch that are remembered beside the last.
-const mostPast = 20
+// maxPast bounds the earlier positions of a branch that are kept.
+const maxPast = 20
 
-// move notes up to where a branch is done. Of Mercurial, which forgets what was
-// stripped, the positions before that are remembered, too.
+// move sets the position of a branch. For Mercurial, from which commits can be
+// stripped, it keeps the earlier positions, too.
 func (p *pass) move(refname, position string) {
 	s := p.state
 	if s.Kind == vcs.Hg && s.Positions[refname] != "" {
@@ -312,7 +309,7 @@ func (p *pass) move(refname, position string) {
 			s.Past = map[string][]string{}
 		}
 		past := append(s.Past[refname], s.Positions[refname])
-		s.Past[refname] = past[max(0, len(past)-mostPast):]
+		s.Past[refname] = past[max(0, len(past)-maxPast):]
 	}
 	s.Positions[refname] = position
 }
@@ -339,14 +336,14 @@ func (p *pass) log(ranges []vcs.Range) vcs.Log {
 	}
 }
 
-// batchSize is how many commits are spooled at once.
+// batchSize is how many commits are stored at once.
 const batchSize = 500
 
-// take gathers a commit that asks for a reminder, or is to be announced.
+// take collects a commit that asks for a reminder or is to be announced.
 func (p *pass) take(c *commit.Commit) error {
 	chosen := p.chooses(c)
 	if p.announces() {
-		p.hear(c)
+		p.collect(c)
 		chosen = chosen && p.asks([]byte(c.Message))
 	}
 	if !chosen {
@@ -366,7 +363,7 @@ func (p *pass) chooses(c *commit.Commit) bool {
 	return c.Message != "" && r.wants(c.Refname) && queue.MatchAddress(r.Committers, p.Queue.Policy.Recipient(c).Email)
 }
 
-// complete says of a commit what its repository alone knows.
+// complete sets the fields of a commit that depend on its repository.
 func (r *Repository) complete(c *commit.Commit) {
 	c.Repository, c.Source = cmp.Or(r.As, r.Name), r.Source
 	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
@@ -379,7 +376,7 @@ func (r *Repository) complete(c *commit.Commit) {
 	c.Sender = c.Committer.Email
 }
 
-// flush spools what was gathered.
+// flush spools the collected requests.
 func (p *pass) flush() error {
 	names, isNew, err := p.Filter.Take(p.batch...)
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"vext/internal/vcs"
 )
 
-// An Update is one line of what git tells a post-receive hook: a branch, where
-// it was and where it is. Old or New is empty where there is none.
+// An Update is one line of the input of a post-receive hook: a branch, and its
+// positions before and after. Old or New is empty if there is none.
 type Update struct{ Refname, Old, New string }
 
 // ParseUpdates reads the standard input of a post-receive hook, githooks(5).
-// It returns nil when that can't be read: then the branches are looked at.
+// It returns nil if the text is invalid; the caller then compares the branches.
 func ParseUpdates(text string) []Update {
 	updates := []Update{}
 	for line := range strings.Lines(text) {
@@ -34,7 +34,7 @@ func ParseUpdates(text string) []Update {
 	return updates
 }
 
-// noZeros returns "" for the hash by which git says that there is none.
+// noZeros returns "" for the zero hash, which stands for no commit.
 func noZeros(hash string) string {
 	if strings.Trim(hash, "0") == "" {
 		return ""
@@ -42,9 +42,8 @@ func noZeros(hash string) string {
 	return hash
 }
 
-// isNext reports whether a push begins where everything is done up to. One that
-// does not has overtaken another, was overtaken by one, or comes after one that
-// was missed: then the branches themselves say where they are.
+// isNext reports whether a push starts at the known positions. If not, pushes were
+// handled in another order, or one was missed, and the caller compares the branches.
 func (p *pass) isNext(pushed []Update) bool {
 	return !slices.ContainsFunc(pushed, func(u Update) bool {
 		position, known := p.state.Positions[u.Refname]
@@ -66,7 +65,7 @@ func (p *pass) tipsBefore(ctx context.Context, pushed []Update) (map[string]stri
 	return tips, nil
 }
 
-// walkPushed spools what a push has brought.
+// walkPushed stores the commits of a push.
 func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 	var ranges []vcs.Range
 	for _, u := range pushed {
@@ -74,7 +73,7 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 			continue
 		}
 		if !p.repository.wants(u.Refname) {
-			told, err := p.toldPushed(ctx, u)
+			told, err := p.announcedPushRange(ctx, u)
 			if err != nil {
 				return err
 			}
@@ -86,7 +85,7 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 		case u.New == "":
 			delete(p.state.Positions, u.Refname)
 		case old == u.New:
-		case !known: // also where the push that made it is still to come
+		case !known: // also if the push that created it is handled later
 			r, err := p.newBranch(ctx, u.Refname, u.New)
 			if err != nil {
 				return err
@@ -101,25 +100,25 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 		}
 	}
 	if slices.ContainsFunc(ranges, func(r vcs.Range) bool { return p.repository.wants(r.Refname) }) {
-		p.state.Warnings = nil // there is a branch that counts
+		p.state.Warnings = nil // a branch counts
 	}
 	return p.walk(ctx, ranges)
 }
 
-// hookWait is how long a hook waits for the one before it.
-const hookWait = time.Minute
+// hookTimeout is how long a hook waits for the lock of the repository.
+const hookTimeout = time.Minute
 
-// FollowPush looks after a repository whose hook was run, with what that was told,
-// nil when it was told nothing.
+// FollowPush is Follow for one repository whose hook has run, with the updates that
+// the hook received; nil if it received none.
 func (f *Follower) FollowPush(ctx context.Context, r Repository, pushed []Update) Report {
-	return f.one(ctx, &r, true, pushed, hookWait)
+	return f.one(ctx, &r, true, pushed, hookTimeout)
 }
 
-// CompletePush spools the commits of one push that were not listed where it was told
-// of. It leaves the positions as they are.
+// CompletePush stores the commits of one push of which a forge listed only some. The
+// positions do not move.
 func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Report, error) {
 	report := Report{Name: r.Name}
-	unlock, err := f.Store.Lock(ctx, r.Name, hookWait)
+	unlock, err := f.Store.Lock(ctx, r.Name, hookTimeout)
 	if err != nil {
 		return report, err
 	}
@@ -129,7 +128,7 @@ func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Re
 		return report, err
 	}
 	p := pass{Follower: f, repository: &r, state: state, report: &report}
-	p.telling = p.isTelling()
+	p.announcing = p.isAnnouncing()
 	if p.repo, err = p.open(ctx); err != nil {
 		return report, err
 	}
@@ -152,7 +151,7 @@ func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Re
 	return report, err
 }
 
-// pushedRange returns what a push has brought, by what was told of it.
+// pushedRange returns the commits of a push.
 func (p *pass) pushedRange(ctx context.Context, u Update) (vcs.Range, error) {
 	r := vcs.Range{Refname: u.Refname, New: u.New, Since: []string{u.Old}}
 	if u.Old == "" && p.state.Begun {
@@ -162,7 +161,7 @@ func (p *pass) pushedRange(ctx context.Context, u Update) (vcs.Range, error) {
 	if err != nil || len(there) > 0 {
 		return r, err
 	}
-	// Nobody knows where it began: all of history is not new.
+	// The start of the push is unknown, and not all of the history is new.
 	r.Since, err = p.repo.Has(ctx, p.known())
 	r.After = p.since()
 	return r, err

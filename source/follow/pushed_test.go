@@ -19,7 +19,7 @@ func (w *world) hooked(isNew bool) {
 	}
 }
 
-// pushed tells of a push, and returns what is remembered afterwards.
+// pushed passes a push to the follower, and returns what is remembered afterwards.
 func (w *world) pushed(updates ...Update) *State {
 	w.t.Helper()
 	f := w.follower()
@@ -84,7 +84,7 @@ func TestMisses(t *testing.T) {
 	miss(time.Hour)
 	s := push(time.Hour)
 	check(s, true, "two were missed")
-	w.now = w.now.Add(missMemory + time.Hour)
+	w.now = w.now.Add(missedPeriod + time.Hour)
 	check(s, false, "long ago")
 }
 

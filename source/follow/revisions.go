@@ -12,14 +12,14 @@ import (
 	"vext/internal/vcs"
 )
 
-// gapWait is how long a revision that is missing is waited for. Revisions come
-// in order, but a mirror, or a log that is cut off, can lack one for a while.
-const gapWait = time.Hour
+// gapTimeout is how long vext waits for a missing revision. Revisions arrive in
+// order, but a mirror, or a truncated log, can lack one for a while.
+const gapTimeout = time.Hour
 
 // errGap ends a walk at a revision that is missing.
 var errGap = errors.New("a revision is missing")
 
-// walkRevisions is ranges and walk for Subversion, whose history is a row of
+// walkRevisions is ranges and walk for Subversion, whose history is a sequence of
 // numbers.
 func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 	s := p.state
@@ -42,8 +42,8 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 	case begun && done > last:
 		why := fmt.Sprintf("the newest revision was r%d and is r%d: was the repository restored? Revisions with a number that was used before count as known", done, last)
 		r = p.byDate(vcs.Range{New: tip}, p.since(), why)
-	case !begun && s.Begun: // another system kept it
-		r = p.byDate(vcs.Range{New: tip}, p.since(), "it is kept by Subversion now")
+	case !begun && s.Begun: // before, another system did
+		r = p.byDate(vcs.Range{New: tip}, p.since(), "it is a Subversion repository now")
 	case !begun:
 		r, counts, err = p.firstRange(ctx, "", tip)
 	}
@@ -58,13 +58,12 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 			return err
 		}
 	}
-	_, s.Begun = s.Positions[""] // false while the revision of from does not exist yet
+	_, s.Begun = s.Positions[""] // false until the revision in from exists
 	s.ID = id                    // only at the end: if this look fails, the next must notice the change, too
 	return nil
 }
 
-// warnOfBranches looks whether there are branches that count, whenever
-// something has changed.
+// warnOfBranches warns if there are no branches that count.
 func (p *pass) warnOfBranches(ctx context.Context) error {
 	brancher, ok := p.repo.(vcs.Brancher)
 	if !ok {
@@ -77,8 +76,8 @@ func (p *pass) warnOfBranches(ctx context.Context) error {
 	return err
 }
 
-// walkFrom spools the revisions behind done, up to last or to a gap that may
-// still fill.
+// walkFrom stores the revisions after done, up to last or to a gap that may still
+// be filled.
 func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error {
 	if done >= last {
 		p.state.Gap = nil
@@ -90,8 +89,8 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	asking := p.report.Requests
 	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{r}), func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
-		isOld := c.Date.Before(r.After) // gaps before it will never be filled
-		if number > done+1 && !isOld && !p.isSparse() && !p.passOver(done+1, number-1) {
+		isOld := c.Date.Before(r.After) // earlier gaps are never filled
+		if number > done+1 && !isOld && !p.isSparse() && !p.skipGap(done+1, number-1) {
 			return errGap
 		}
 		done = number
@@ -105,7 +104,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	if err != nil && !errors.Is(err, errGap) {
 		return err
 	}
-	if err == nil && done < last && (p.isSparse() || p.passOver(done+1, last)) {
+	if err == nil && done < last && (p.isSparse() || p.skipGap(done+1, last)) {
 		done = last
 	}
 	if err := p.flush(); err != nil {
@@ -122,24 +121,24 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	return nil
 }
 
-// isSparse reports whether revisions are missing because they can't be read.
+// isSparse reports whether revisions are missing because vext may not read them.
 func (p *pass) isSparse() bool {
 	named, ok := p.repo.(vcs.SvnInfo)
 	return ok && named.Sparse()
 }
 
-// passOver reports whether the revisions from first to last, which are missing,
-// were waited for long enough.
-func (p *pass) passOver(first, last int) bool {
+// skipGap reports whether vext has waited long enough for the missing revisions from
+// first to last.
+func (p *pass) skipGap(first, last int) bool {
 	s, now := p.state, p.Queue.Now
 	if s.Gap == nil || s.Gap.Revision != first || now.Before(s.Gap.Since) {
 		s.Gap = &Gap{Revision: first, Since: now}
-		p.say("%s is missing; it is waited for, for an hour", revisions(first, last))
+		p.say("%s is missing; waiting for it for an hour", revisions(first, last))
 	}
-	if now.Sub(s.Gap.Since) < gapWait {
+	if now.Sub(s.Gap.Since) < gapTimeout {
 		return false
 	}
-	p.note("%s never came; passed over", revisions(first, last))
+	p.note("%s is still missing; skipped", revisions(first, last))
 	s.Gap = nil
 	return true
 }
@@ -151,13 +150,13 @@ func revisions(first, last int) string {
 	return fmt.Sprintf("r%d to r%d", first, last)
 }
 
-// mostShown bounds the names in a warning.
-const mostShown = 5
+// maxShown bounds the branch names in a warning.
+const maxShown = 5
 
-// few writes some of the names of branches.
+// few lists the first of some branches.
 func few(refnames []string) string {
 	var shown []string
-	for _, name := range refnames[:min(len(refnames), mostShown)] {
+	for _, name := range refnames[:min(len(refnames), maxShown)] {
 		shown = append(shown, commit.BranchName(name))
 	}
 	if more := len(refnames) - len(shown); more > 0 {

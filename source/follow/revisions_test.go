@@ -100,7 +100,7 @@ func TestGap(t *testing.T) {
 	w.follow()
 	w.expect("still waiting")
 	w.now = w.now.Add(time.Minute)
-	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r6 never came") {
+	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r6 is still missing") {
 		t.Errorf("said %q", r.Messages)
 	}
 	w.expect("passed over", "trunk r7")

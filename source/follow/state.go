@@ -19,78 +19,77 @@ import (
 	"vext/internal/vcs"
 )
 
-// A State is what is remembered of one repository between two looks at it.
+// A State is what is stored about one repository.
 type State struct {
 	Name          string              `json:"name"`
 	Kind          vcs.Kind            `json:"vcs"`
 	Where         string              `json:"where"` // the URL, or the path of a hook's repository
 	Options       *Options            `json:"options,omitempty"`
 	Begun         bool                `json:"begun"`
-	Positions     map[string]string   `json:"positions"`      // up to which each branch is done
-	Base          []string            `json:"base,omitempty"` // what there was when it began
-	AnnouncedTips map[string]string   `json:"told,omitzero"`  // Positions of branches that only notices name, or nobody
-	Past          map[string][]string `json:"past,omitempty"` // positions before the last
-	Start         time.Time           `json:"start,omitzero"` // when it was added: from then on commits count
+	Positions     map[string]string   `json:"positions"`      // up to which the commits of each branch are stored
+	Base          []string            `json:"base,omitempty"` // the tips at the first look
+	AnnouncedTips map[string]string   `json:"told,omitzero"`  // positions of the branches that do not count for reminders
+	Past          map[string][]string `json:"past,omitempty"` // earlier positions
+	Start         time.Time           `json:"start,omitzero"` // when it was added; later commits count
 	ID            string              `json:"id,omitempty"`   // of a Subversion repository
 	LastTry       time.Time           `json:"last_try,omitzero"`
 	LastOK        time.Time           `json:"last_ok,omitzero"`
 	Failures      int                 `json:"failures,omitempty"` // since LastOK
 	Failing       time.Time           `json:"failing_since,omitzero"`
-	Next          time.Time           `json:"next_try,omitzero"` // not before then
+	Next          time.Time           `json:"next_try,omitzero"` // the end of the backoff
 	Error         string              `json:"error,omitempty"`
 	Warnings      []string            `json:"warnings,omitempty"`
 	Notes         []Note              `json:"notes,omitempty"` // the last few
 	Gap           *Gap                `json:"gap,omitempty"`
 	Vanished      []VanishedCommit    `json:"vanished,omitempty"` // not yet in the history
-	HookRan       time.Time           `json:"brought,omitzero"`   // when a hook last did its work
-	Missed        []time.Time         `json:"missed,omitempty"`   // runs that found what the hook had not brought, oldest first
-	Arrivals      []time.Time         `json:"arrivals,omitempty"` // of commits: the last of each day, oldest first
+	HookRan       time.Time           `json:"brought,omitzero"`   // when the hook last ran
+	Missed        []time.Time         `json:"missed,omitempty"`   // when runs found commits that the hook had missed, oldest first
+	Arrivals      []time.Time         `json:"arrivals,omitempty"` // the last time of each day at which commits arrived, oldest first
 }
 
-// Options are those of a repository whose hook was installed.
+// Options are the options of a repository with a hook.
 type Options struct {
 	Branches []string `json:"branches,omitempty"`
 	Domain   string   `json:"domain,omitempty"`
-	Command  []string `json:"command,omitempty"` // what the hook runs
-	Made     bool     `json:"made,omitempty"`    // the directory of the hooks was made for it
+	Command  []string `json:"command,omitempty"` // that the hook runs
+	Made     bool     `json:"made,omitempty"`    // vext made the directory of the hooks
 }
 
-// A Note is something that was said of a repository and that somebody may want
-// to know later.
+// A Note is a message about a repository that vext follow list shows later.
 type Note struct {
 	Time time.Time `json:"time"`
 	Text string    `json:"text"`
 }
 
-// A Gap is a revision that is missing and may still come.
+// A Gap is a missing revision that may still arrive.
 type Gap struct {
 	Revision int       `json:"revision"`
 	Since    time.Time `json:"since"`
 }
 
-// A VanishedCommit is a commit that asked for a reminder and that a forced update took
-// off its branch.
+// A VanishedCommit is a commit with a request that a forced update removed from its
+// branch.
 type VanishedCommit struct {
 	Time      time.Time `json:"time"`
 	Revision  string    `json:"revision"`
 	Branch    string    `json:"branch"`
-	Successor string    `json:"successor,omitempty"` // the revision that it was amended or rebased to
+	Successor string    `json:"successor,omitempty"` // the revision after an amend or a rebase
 }
 
-// mostNotes bounds what is remembered.
-const mostNotes = 20
+// maxNotes bounds the notes that are kept.
+const maxNotes = 20
 
 func (s *State) note(now time.Time, format string, args ...any) string {
 	text := fmt.Sprintf(format, args...)
 	s.Notes = append(s.Notes, Note{now, text})
-	s.Notes = s.Notes[max(0, len(s.Notes)-mostNotes):]
+	s.Notes = s.Notes[max(0, len(s.Notes)-maxNotes):]
 	return text
 }
 
 // maxArrivals bounds the number of days that are kept.
 const maxArrivals = 100
 
-// arrived records that commits have come.
+// arrived records that commits have arrived.
 func (s *State) arrived(now time.Time) {
 	now = now.UTC().Truncate(time.Second)
 	isLater := func(t time.Time) bool { return !t.Before(now.Truncate(24 * time.Hour)) } // or the clock was wrong
@@ -99,8 +98,8 @@ func (s *State) arrived(now time.Time) {
 }
 
 // A Store keeps the states of repositories in a directory: NAME.json, NAME.lock
-// and, of those that are followed, the copy NAME.git or NAME.hg. Of those with a
-// hook, NAME.positions is beside NAME.json, see trust.go.
+// and, of followed repositories, the copy NAME.git or NAME.hg. Of repositories with
+// a hook, it also has NAME.positions, see trust.go.
 type Store struct {
 	dir, tmp string
 	shared   bool // others of the group may write to it
@@ -116,8 +115,8 @@ func Hooked(state string) Store {
 	return Store{dir: filepath.Join(state, "hooks"), tmp: filepath.Join(state, "tmp"), shared: true}
 }
 
-// fileName writes a repository's name so that no two share a file and none
-// leaves its directory.
+// fileName encodes the name of a repository, so that no two share a file and none
+// is outside the directory.
 func fileName(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -135,8 +134,7 @@ func (s Store) path(name, ending string) string {
 	return filepath.Join(s.dir, fileName(name)+ending)
 }
 
-// Load returns what is remembered of a repository; of one that is new, an empty
-// state.
+// Load returns the state of a repository, which is empty if the repository is new.
 func (s Store) Load(name string) (*State, error) {
 	state, err := s.readTrusted(s.path(name, ".json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -154,7 +152,7 @@ func parseState(path string, data []byte) (*State, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if state.Name == "" {
-		return nil, fmt.Errorf("%s: it names no repository; remove it to begin anew", path)
+		return nil, fmt.Errorf("%s: it names no repository; remove it to start again", path)
 	}
 	if state.Positions == nil {
 		state.Positions = map[string]string{}
@@ -162,8 +160,8 @@ func parseState(path string, data []byte) (*State, error) {
 	return state, nil
 }
 
-// All returns the states of all repositories, by name. It leaves out files that do not
-// count, see Untrusted.
+// All returns the states of all repositories, by name, without the files that are not
+// trusted, see Untrusted.
 func (s Store) All() ([]*State, error) {
 	states, _, err := s.all()
 	return states, err
@@ -214,8 +212,8 @@ func (s Store) write(path string, state *State) error {
 	return disk.Replace(s.tmp, path, append(data, '\n'))
 }
 
-// prepare makes the directories. Who may write to the spool, such as the user
-// of a git server, may write to that of the hooks as well.
+// prepare makes the directories. Users who may write to the spool, such as the user
+// of a git server, may also write to the directory of the hooks.
 func (s Store) prepare() error {
 	for _, dir := range []string{s.tmp, s.dir} {
 		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -228,13 +226,13 @@ func (s Store) prepare() error {
 			continue
 		}
 		if like, err := os.Stat(filepath.Join(filepath.Dir(s.dir), "spool")); err == nil {
-			os.Chmod(dir, like.Mode()) // where it can't be done, that is said by whoever can't write
+			os.Chmod(dir, like.Mode()) // if this fails, the process that cannot write reports it
 		}
 	}
 	return nil
 }
 
-// Remove forgets a repository, and removes its copy. The caller holds its lock.
+// Remove removes the state and the copy of a repository. The caller holds its lock.
 func (s Store) Remove(name string) error {
 	err := errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.positions(name)))
 	for _, kind := range []vcs.Kind{vcs.Git, vcs.Hg} {
@@ -245,20 +243,20 @@ func (s Store) Remove(name string) error {
 	return errors.Join(err, disk.Remove(s.path(name, ".lock")))
 }
 
-// Has reports whether anything is remembered of a repository.
+// Has reports whether a repository has a state.
 func (s Store) Has(name string) bool {
 	_, err := os.Lstat(s.path(name, ".json"))
 	return err == nil
 }
 
-// ErrBusy says that another process looks after the repository.
-var ErrBusy = errors.New("another process is at it")
+// ErrBusy says that another process holds the lock of the repository.
+var ErrBusy = errors.New("locked by another process")
 
-// lockPoll is how often a lock is asked for.
+// lockPoll is the time between two attempts to lock.
 const lockPoll = 20 * time.Millisecond
 
-// Lock takes the lock of a repository, and waits for at most so long. Whoever
-// has it calls the function that is returned to let it go.
+// Lock takes the lock of a repository, for which it waits at most that long. The
+// caller releases it by calling unlock.
 func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(), err error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -290,13 +288,13 @@ func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unloc
 	}
 }
 
-// registerWait is how long a person waits for a look at a repository to end.
-const registerWait = time.Minute
+// registerTimeout is how long a command waits for the lock of a repository.
+const registerTimeout = time.Minute
 
-// Register notes that a repository on this machine has a hook. Of one that is
-// known it changes the options that are given.
+// Register records that a repository on this machine has a hook. If it is registered
+// already, the given options change.
 func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, options *Options) (*State, error) {
-	unlock, err := s.Lock(ctx, name, registerWait)
+	unlock, err := s.Lock(ctx, name, registerTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +318,7 @@ func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, o
 	return state, s.Save(state)
 }
 
-// At returns the state of the repository at a path, nil where there is none.
+// At returns the state of the repository at a path, or nil.
 func (s Store) At(path string) (*State, error) {
 	states, err := s.All()
 	for _, state := range states {
@@ -331,14 +329,14 @@ func (s Store) At(path string) (*State, error) {
 	return nil, err
 }
 
-// Forget removes what is remembered of a repository.
+// Forget locks a repository and removes its state.
 func (s Store) Forget(ctx context.Context, name string) error {
-	unlock, err := s.Lock(ctx, name, registerWait)
+	unlock, err := s.Lock(ctx, name, registerTimeout)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	err = s.Remove(name)
-	os.Remove(s.dir) // when it was the last
+	os.Remove(s.dir) // if it is empty
 	return err
 }

@@ -11,11 +11,11 @@ import (
 )
 
 // A commit that was rebased, or amended in its message below the subject, has a
-// successor: a commit with the same subject, author, author date and change. There
-// is then one reminder, for the successor. A commit with another subject or change
-// is a different commit.
+// successor: a commit with the same subject, author, author date and change. Only
+// the successor gets a reminder. A commit with another subject or change is a
+// different commit.
 
-// identity is what a commit keeps when it is amended or rebased, except its change.
+// An identity is what an amended or rebased commit keeps, apart from its change.
 type identity struct {
 	subject string
 	author  commit.Person
@@ -30,20 +30,19 @@ func identityOf(c *commit.Commit) identity {
 // update.
 const maxPairs = 1000
 
-// patience is how many looks in a row may fail because changes can't be compared.
-// After that the look goes on without: the server may never provide the commits
-// that are gone.
-const patience = 3
+// maxCompareFailures is how many looks in a row may fail because changes cannot be
+// compared. Later looks do without the comparison, because the server may never
+// provide the commits that are gone.
+const maxCompareFailures = 3
 
-// A pair is a commit that is gone, and what may be its successor.
+// A pair is a commit that is gone, and its possible successor.
 type pair struct {
-	gone int // its index
+	gone int // the index of the commit that is gone
 	by   commit.Commit
 }
 
 // successors returns the commits that are gone, each with its successor in a range,
-// if there is one. The reminder of a commit without a successor is sent as that of
-// a commit that is gone.
+// if there is one. If not, its reminder says that the commit is gone.
 func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]VanishedCommit, error) {
 	found := make([]VanishedCommit, len(gone))
 	for i := range gone {
@@ -63,10 +62,10 @@ func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range
 		patches, err = patcher.Patches(ctx, revisions)
 	}
 	switch {
-	case err != nil && (ctx.Err() != nil || p.state.Failures < patience):
+	case err != nil && (ctx.Err() != nil || p.state.Failures < maxCompareFailures):
 		return found, err
 	case err != nil:
-		p.note("can't tell which commits were amended or rebased: %v", err)
+		p.note("cannot find out which commits were amended or rebased: %v", err)
 		return found, nil
 	}
 	taken := map[string]bool{}
@@ -76,14 +75,14 @@ func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range
 			continue
 		}
 		found[pair.gone].Successor, taken[is] = is, true
-		if isBefore(&pair.by, r.After) { // the range does not bring it
+		if isBefore(&pair.by, r.After) { // the range leaves it out
 			p.batch = append(p.batch, pair.by)
 		}
 	}
 	return found, nil
 }
 
-// amended counts those that have a successor.
+// amended counts the commits that have a successor.
 func amended(gone []VanishedCommit) (n int) {
 	for _, g := range gone {
 		if g.Successor != "" {

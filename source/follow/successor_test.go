@@ -148,11 +148,11 @@ func TestSuccessorsUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	for range patience {
+	for range maxCompareFailures {
 		w.fails()
 		w.expect("not compared")
 	}
-	said(t, w.follow(), "can't tell", "git patch-id")
+	said(t, w.follow(), "cannot find out", "git patch-id")
 	w.expect("spooled", "main subject")
 	if s := w.load(); len(s.Vanished) != 1 || s.Vanished[0].Successor != "" {
 		t.Errorf("%+v", s.Vanished)

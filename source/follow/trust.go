@@ -20,14 +20,14 @@ import (
 // server can record there which commits its hook has brought. Therefore the state of
 // such a repository is in two files:
 //
-//	NAME.json       which repository it is, where it lies, how its hook is called;
-//	                it counts only when nobody but vext's user can have written it
-//	NAME.positions  up to where its branches are done; from anybody of the group
+//	NAME.json       the repository, its path, its hook; it counts only if nobody
+//	                but vext's user can have written it
+//	NAME.positions  the positions of its branches; any user of the group may write it
 //
-// A Store of followed repositories, to which no group writes, has all of it in
-// NAME.json.
+// In the Store of followed repositories, to which the group may not write, all of
+// it is in NAME.json.
 
-// positions returns the path of a hook's file of positions.
+// positions returns the path of NAME.positions.
 func (s Store) positions(name string) string { return s.path(name, ".positions") }
 
 // readTrusted reads NAME.json.
@@ -90,8 +90,8 @@ func (s Store) register(state *State) error {
 }
 
 // registered returns the state of a repository that is to be registered at a path.
-// A file that is not trusted is replaced. If it is about the same repository its
-// positions are kept, because an earlier version had the user of a git server write
+// A file that is not trusted is replaced. If it names the same repository, its
+// positions are kept, because in an earlier version the user of a git server wrote
 // the file.
 func (s Store) registered(name, path string) (*State, error) {
 	state, err := s.Load(name)
@@ -113,19 +113,19 @@ func (s Store) registered(name, path string) (*State, error) {
 	return s.seen(old)
 }
 
-// Untrusted returns an error for each file of the store that does not count,
-// because somebody else may have written it.
+// Untrusted returns an error for each file of the store that does not count because
+// another user may have written it.
 func (s Store) Untrusted() []error {
 	_, untrusted, _ := s.all()
 	return untrusted
 }
 
-// checkCopy checks that the copy of a followed repository belongs to vext, because
-// git and hg obey the configuration in it.
+// checkCopy checks that vext owns the copy of a followed repository, because git and
+// hg use the configuration in it.
 func (s Store) checkCopy(dir string) error {
 	err := disk.TrustedDir(dir, filepath.Dir(s.dir), "config", "hooks", "objects", ".hg", filepath.Join(".hg", "hgrc"))
 	if errors.Is(err, disk.ErrUntrusted) {
-		return fmt.Errorf("the copy does not belong to vext: %w; remove it, and vext makes it anew", err)
+		return fmt.Errorf("the copy does not belong to vext: %w; remove it, and vext makes a new one", err)
 	}
 	return err
 }

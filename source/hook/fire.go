@@ -10,42 +10,42 @@ import (
 	"time"
 )
 
-// For how long a hook waits for the worker that it has started. Most have done
-// their work by then; the others go on by themselves.
+// How long a hook waits for the worker that it has started. Most workers have ended
+// by then; the others continue in the background.
 const (
-	usualWait = 30 * time.Millisecond
-	manyWait  = 150 * time.Millisecond // once the worker has found several commits
+	maxWait        = 30 * time.Millisecond
+	maxWaitSeveral = 150 * time.Millisecond // after the worker has found several commits
 )
 
-// WorkerDelay is after how long a worker begins that nobody waits for: by then whoever
-// has committed is done, and has had the processor and the disk for itself.
+// WorkerDelay is how long a worker sleeps first if the hook does not wait for it, so
+// that it does not compete with the commit for processor and disk.
 const WorkerDelay = 100 * time.Millisecond
 
-// many is what a worker says when it has found more than one commit.
-const many = "m"
+// severalMark is what a worker sends when it has found more than one commit.
+const severalMark = "m"
 
-// workerFile is the file by which a worker speaks to the hook that has started
-// it. It is closed when the work is done.
+// workerFile is the file descriptor of the pipe from a worker to its hook. It is
+// closed when the worker ends.
 const workerFile = 3
 
-// ReportSeveral returns what a worker that was fired calls when there is more than one
-// commit.
+// ReportSeveral returns the function by which a worker tells its hook that it has
+// found more than one commit.
 func ReportSeveral() func() {
-	syscall.CloseOnExec(workerFile) // git is not to hold it open
+	syscall.CloseOnExec(workerFile) // git must not inherit it
 	f := os.NewFile(workerFile, "the hook")
-	return func() { f.WriteString(many) }
+	return func() { f.WriteString(severalMark) }
 }
 
-// largestUpdates bounds what is handed to a worker: what fits into a pipe, so
-// that nobody has to wait for the worker to read it. Of more, the worker is told
-// nothing, and looks at all branches.
-const largestUpdates = 60 << 10
+// maxUpdates bounds the updates that a worker receives, in bytes. They must fit into
+// a pipe, because the hook does not wait until the worker reads them. A worker that
+// receives none compares all branches.
+const maxUpdates = 60 << 10
 
-// Fire starts a worker in a session of its own, hands it what the hook was told,
-// and waits for it, but not for long. The worker is the command args.
+// Fire starts the command args as a worker in a session of its own, passes it the
+// input of the hook and, if wait is set, waits for it, but not for long.
 func Fire(stdin io.Reader, args []string, wait bool) error {
-	updates, err := io.ReadAll(io.LimitReader(stdin, largestUpdates+1))
-	if err != nil || len(updates) > largestUpdates {
+	updates, err := io.ReadAll(io.LimitReader(stdin, maxUpdates+1))
+	if err != nil || len(updates) > maxUpdates {
 		updates = nil
 		io.Copy(io.Discard, stdin)
 	}
@@ -53,12 +53,12 @@ func Fire(stdin io.Reader, args []string, wait bool) error {
 	if err != nil {
 		return err
 	}
-	hear, out, err := os.Pipe()
+	fromWorker, out, err := os.Pipe()
 	if err != nil {
 		return errors.Join(err, in.Close(), give.Close())
 	}
-	defer hear.Close()
-	letGo()
+	defer fromWorker.Close()
+	closeInherited()
 	worker := exec.Command(args[0], args[1:]...)
 	worker.Stdin = in
 	worker.ExtraFiles = []*os.File{out}
@@ -72,15 +72,15 @@ func Fire(stdin io.Reader, args []string, wait bool) error {
 	give.Write(updates)
 	give.Close()
 	if wait {
-		listen(hear)
+		waitFor(fromWorker)
 	}
 	return worker.Process.Release()
 }
 
-// letGo keeps from the worker what whoever has pushed left open: a lock, say,
-// that is to end with the push.
-func letGo() {
-	open, _ := os.ReadDir("/dev/fd") // where the system tells
+// closeInherited prevents the worker from inheriting open files of the push, such as
+// a lock that must end with it.
+func closeInherited() {
+	open, _ := os.ReadDir("/dev/fd") // empty on a system without it
 	for _, entry := range open {
 		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
 			syscall.CloseOnExec(fd)
@@ -88,19 +88,18 @@ func letGo() {
 	}
 }
 
-// listen waits until the worker has ended, or for as long as a push may be
-// delayed.
-func listen(worker *os.File) {
+// waitFor waits until the worker has ended, but no longer than a push may be delayed.
+func waitFor(worker *os.File) {
 	begun := time.Now()
-	worker.SetReadDeadline(begun.Add(usualWait))
-	var heard [1]byte
+	worker.SetReadDeadline(begun.Add(maxWait))
+	var mark [1]byte
 	for {
-		n, err := worker.Read(heard[:])
+		n, err := worker.Read(mark[:])
 		if err != nil {
 			return
 		}
-		if n > 0 && string(heard[:n]) == many {
-			worker.SetReadDeadline(begun.Add(manyWait))
+		if n > 0 && string(mark[:n]) == severalMark {
+			worker.SetReadDeadline(begun.Add(maxWaitSeveral))
 		}
 	}
 }

@@ -37,8 +37,8 @@ func TestFireWaits(t *testing.T) {
 	}{
 		{"done at once", "exit 0", true, 0},
 		{"fails", "exit 1", true, 0},
-		{"hangs", "exec sleep 60", true, usualWait},
-		{"says nonsense", "printf xyz >&3; exec sleep 60", true, usualWait},
+		{"hangs", "exec sleep 60", true, maxWait},
+		{"says nonsense", "printf xyz >&3; exec sleep 60", true, maxWait},
 		{"is not waited for", "exec sleep 60", false, 0},
 	} {
 		took, err := fire(test.script, test.wait)
@@ -49,10 +49,10 @@ func TestFireWaits(t *testing.T) {
 	// It has found much: where the machine is busy it may say so too late.
 	for tries := 1; ; tries++ {
 		took, err := fire("printf m >&3; exec sleep 60", true)
-		if err != nil || took > manyWait+slack || tries == 100 {
+		if err != nil || took > maxWaitSeveral+slack || tries == 100 {
 			t.Errorf("with much: took %v, %v", took, err)
 		}
-		if took >= manyWait || t.Failed() {
+		if took >= maxWaitSeveral || t.Failed() {
 			break
 		}
 	}
@@ -87,14 +87,14 @@ func end(t *testing.T, path string) {
 // The worker is told all that was pushed, or nothing where that is too much,
 // and Fire reads it to its end either way: git is not to be kept from writing.
 func TestFireTells(t *testing.T) {
-	for _, n := range []int{0, 1, largestUpdates, largestUpdates + 1, 10 << 20} {
+	for _, n := range []int{0, 1, maxUpdates, maxUpdates + 1, 10 << 20} {
 		told := filepath.Join(t.TempDir(), "told")
 		stdin := strings.NewReader(strings.Repeat("x", n))
 		if err := Fire(stdin, sh(`cat >"$1.new"; mv "$1.new" "$1"`, told), true); err != nil {
 			t.Error(err)
 		}
 		want := n
-		if n > largestUpdates {
+		if n > maxUpdates {
 			want = 0
 		}
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {

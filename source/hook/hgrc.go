@@ -7,20 +7,20 @@ import (
 	"os"
 )
 
-// The lines around what vext writes into hgrc. Where the last line before was
-// not ended, its end is put in with the block, and leaves with it.
+// The lines around the block that vext writes into hgrc. If the last line before the
+// block has no newline, the block adds one, which is removed with the block.
 const (
 	hgBegin    = "# vext: begin (vext hook remove takes this out again)\n"
 	hgBeginCut = "\n# vext: begin, with the end of the line before (vext hook remove takes both out again)\n"
 	hgEnd      = "# vext: end\n"
 )
 
-// isCut reports whether the last line of a file is not ended.
+// isCut reports whether the last line of a file has no newline.
 func isCut(data []byte) bool { return len(data) > 0 && data[len(data)-1] != '\n' }
 
-// block returns what is written into hgrc, behind a line that is not ended or
-// one that is: a hook for commits that are pushed or pulled, and one for those
-// that are made here (hgrc(5), hooks). Hooks of other names go on working.
+// block returns what is written into hgrc: a hook for commits that are pushed or
+// pulled, and one for local commits (hgrc(5), hooks). Hooks of other names continue
+// to work. cut means that the line before has no newline.
 func (h *Hook) block(cut bool) string {
 	begin := hgBegin
 	if cut {
@@ -45,7 +45,7 @@ func splitHgrc(data []byte) (rest, block []byte) {
 	}
 	end += begin + len(hgEnd)
 	rest, block = bytes.Clone(data[:begin]), data[begin:end]
-	if isCut(rest) && end < len(data) { // what came behind stands on lines of its own
+	if isCut(rest) && end < len(data) { // the text after the block starts a new line
 		rest = append(rest, '\n')
 	}
 	return append(rest, data[end:]...), block
@@ -80,8 +80,7 @@ func (h *Hook) hgState() (string, error) {
 	return Installed, nil
 }
 
-// installHg puts the block at the end of hgrc, and reports whether there was no
-// hgrc.
+// installHg appends the block to hgrc, and reports whether it created hgrc.
 func (h *Hook) installHg() (made bool, err error) {
 	data, mode, err := h.readHgrc()
 	if err != nil {
@@ -91,7 +90,7 @@ func (h *Hook) installHg() (made bool, err error) {
 	return data == nil, replace(h.Place.Hooks, append(rest, h.block(isCut(rest))...), mode)
 }
 
-// removeHg takes the block out, and hgrc with it where Install has made that.
+// removeHg removes the block, and an hgrc that Install created.
 func (h *Hook) removeHg(made bool) error {
 	data, mode, err := h.readHgrc()
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package hook puts vext's hook into a repository and takes it out again, and
-// runs it: shortly, because somebody waits for the push to end, and without
-// ever making it fail. What a hook misses, the next run finds.
+// Package hook installs vext's hook in a repository, removes it, and runs it. The
+// hook returns quickly, because the push waits for it, and never makes a push fail.
+// The next run finds the commits that a hook missed.
 package hook
 
 import (
@@ -16,15 +16,15 @@ import (
 	"vext/internal/vcs"
 )
 
-// A Hook is one in one repository.
+// A Hook is vext's hook in one repository.
 type Hook struct {
 	Place *vcs.Place
-	// Command is what the hook runs: the program, with its whole path, and its
+	// Command is what the hook runs: the absolute path of the program, and its
 	// arguments.
 	Command []string
 }
 
-// A Part is one of the files that make up a hook.
+// A Part is one of the files of a hook.
 type Part struct {
 	Path  string
 	State string // one of the constants below
@@ -38,8 +38,8 @@ const (
 	Outdated  = "not as it was installed"
 )
 
-// Parts returns the files of the hook and how they stand; the program that it
-// runs only when that is missing.
+// Parts returns the files of the hook and their states. The program that the hook
+// runs is one of them only if it is missing.
 func (h *Hook) Parts() ([]Part, error) {
 	var parts []Part
 	if len(h.Command) > 0 {
@@ -61,12 +61,11 @@ func (h *Hook) Parts() ([]Part, error) {
 	return parts, nil
 }
 
-// ErrShared says that the hooks of a repository are those of others as well.
-var ErrShared = errors.New("its hooks lie outside of it, and are shared with others (core.hooksPath, or a link)")
+// ErrShared says that other repositories have the same hooks.
+var ErrShared = errors.New("its hooks are outside of the repository and may be shared with others (core.hooksPath, or a link)")
 
-// Install puts the hook in, or brings one that is there up to date. What was
-// there before goes on working. It reports whether it made the directory of
-// the hooks, or the file hgrc.
+// Install installs the hook or updates it. Hooks that were there before continue to
+// work. It reports whether it created the directory of the hooks, or the file hgrc.
 func (h *Hook) Install() (made bool, err error) {
 	if !h.Place.Inside() {
 		return false, fmt.Errorf("%s: %w", h.Place.Dir, ErrShared)
@@ -76,7 +75,7 @@ func (h *Hook) Install() (made bool, err error) {
 	}
 	if err := os.Mkdir(h.Place.Hooks, 0o755); err == nil {
 		made = true
-		if err := beLike(h.Place.Hooks, filepath.Dir(h.Place.Hooks)); err != nil {
+		if err := copyModeAndOwner(h.Place.Hooks, filepath.Dir(h.Place.Hooks)); err != nil {
 			return true, err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
@@ -90,8 +89,8 @@ func (h *Hook) Install() (made bool, err error) {
 	return made, nil
 }
 
-// Remove takes the hook out, and puts back what was there before. made is what
-// Install has reported.
+// Remove removes the hook, and restores the hooks that were there before. made is the
+// result of Install.
 func (h *Hook) Remove(made bool) error {
 	if h.Place.Kind == vcs.Hg {
 		return h.removeHg(made)
@@ -101,16 +100,15 @@ func (h *Hook) Remove(made bool) error {
 		errs = append(errs, s.remove())
 	}
 	if made {
-		os.Remove(h.Place.Hooks) // fails where something else came to lie in it
+		os.Remove(h.Place.Hooks) // fails if there are other files in it
 	}
 	return errors.Join(errs...)
 }
 
-// Line is the shell command that the hook runs, for those who put it into a
-// hook of their own.
+// Line is the shell command that the hook runs, for users who write their own hook.
 func (h *Hook) Line() string { return Line(h.Command) }
 
-// Line writes a command for sh(1).
+// Line quotes a command for sh(1).
 func Line(command []string) string {
 	quoted := make([]string, len(command))
 	for i, word := range command {
@@ -119,7 +117,7 @@ func Line(command []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// quote writes a word for sh(1).
+// quote quotes a word for sh(1).
 func quote(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/._-=@:,+", r)
@@ -129,16 +127,16 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// replace writes a file in one step, with the owner of the one that it replaces,
-// or else of its directory, where root does it: so the repository's own user can
-// change it, and Mercurial trusts it (hgrc(5), trusted).
+// replace replaces a file atomically. If root does it, the new file gets the owner of
+// the old one or of the directory, so that the owner of the repository can change it,
+// and Mercurial trusts it (hgrc(5), trusted).
 func replace(path string, data []byte, mode fs.FileMode) error {
 	name, err := disk.WriteBeside(path, data, mode)
 	if err != nil {
 		return err
 	}
-	if err = ownLike(name, path); errors.Is(err, fs.ErrNotExist) {
-		err = ownLike(name, filepath.Dir(path))
+	if err = copyOwner(name, path); errors.Is(err, fs.ErrNotExist) {
+		err = copyOwner(name, filepath.Dir(path))
 	}
 	if err == nil {
 		err = os.Rename(name, path)
@@ -149,18 +147,18 @@ func replace(path string, data []byte, mode fs.FileMode) error {
 	return err
 }
 
-// beLike gives a directory the mode and the owner of another: a repository can
-// be used by several users.
-func beLike(path, like string) error {
+// copyModeAndOwner gives a directory the mode and the owner of another, because
+// several users may use a repository.
+func copyModeAndOwner(path, like string) error {
 	info, err := os.Stat(like)
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Chmod(path, info.Mode()), ownLike(path, like))
+	return errors.Join(os.Chmod(path, info.Mode()), copyOwner(path, like))
 }
 
-// ownLike gives a file the owner of another, where root has made it.
-func ownLike(path, like string) error {
+// copyOwner gives a file the owner of another, if the process is root's.
+func copyOwner(path, like string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}

@@ -11,21 +11,20 @@ import (
 	"vext/internal/vcs"
 )
 
-// keptEnding is added to the name of the hook that was there before.
-const keptEnding = ".before-vext"
+// savedSuffix is appended to the name of the hook that was there before.
+const savedSuffix = ".before-vext"
 
-// marker stands in every script of vext.
+// marker is a line of every script of vext.
 const marker = "# Written by vext hook install; vext hook remove takes it out again."
 
-// A script is one file of a repository's hooks that vext has written.
+// A script is a hook of a repository that vext writes.
 type script struct {
 	path string
 	text string
 }
 
-// scripts returns the scripts of a git or Subversion repository. A work tree
-// has its own commits and those that a merge brings, and can be pushed to as
-// well.
+// scripts returns the scripts of a git or Subversion repository. In a work tree,
+// commits arrive by commit, merge and push.
 func (h *Hook) scripts() []script {
 	if h.Place.Kind == vcs.Git && h.Place.Bare {
 		return h.named("post-receive")
@@ -33,8 +32,8 @@ func (h *Hook) scripts() []script {
 	return h.removable()
 }
 
-// removable returns the scripts that there can be: into a bare repository that
-// was named by one of its work trees, all of them were put.
+// removable returns the scripts that may be installed. A bare repository that was
+// named by one of its work trees has all of them.
 func (h *Hook) removable() []script {
 	if h.Place.Kind == vcs.Svn {
 		return h.named("post-commit")
@@ -50,33 +49,32 @@ func (h *Hook) named(names ...string) []script {
 	return scripts
 }
 
-// head begins every script. Many a hook looks at its own name, such as one that
-// runs all that lie in $0.d: a shell script is run so that it sees the one that
-// it had.
+// head is the start of every script. A hook may depend on its own name, such as one
+// that runs all files of $0.d. Therefore a shell script is run with its old name as $0.
 const head = "#!/bin/sh\n" + marker + `
-# The hook that was here before has the ending ` + keptEnding + `, and goes on working.
+# The hook that was here before has the ending ` + savedSuffix + `, and goes on working.
 before() {
-	read -r first 2>/dev/null <"$0` + keptEnding + `"
+	read -r first 2>/dev/null <"$0` + savedSuffix + `"
 	case $first in
 	'#!'*[/\ ]sh | '#!'*[/\ ]bash | '#!'*[/\ ]sh\ -[a-z] | '#!'*[/\ ]bash\ -[a-z])
-		${first#??} -c '. "$0` + keptEnding + `"' "$0" "$@" ;;
+		${first#??} -c '. "$0` + savedSuffix + `"' "$0" "$@" ;;
 	*)
-		"$0` + keptEnding + `" "$@" ;;
+		"$0` + savedSuffix + `" "$@" ;;
 	esac
 }
 status=0
 `
 
-// text returns a script. It ends as the hook did that was there before, and
-// whatever becomes of vext: a commit that it misses is found by the next run.
-// post-receive is told on its standard input what was pushed (githooks(5)), and
-// both read it: by echo, which every shell has built in, so that there is no
-// limit, and no refname has a backslash in it. A Subversion server runs hooks
+// text returns a script. Its exit status is that of the hook that was there before,
+// whether or not vext fails: the next run finds the commits. post-receive receives
+// the updates on its standard input (githooks(5)), and both hooks read them. The
+// script writes them by echo, which is a builtin of every shell and therefore has no
+// limit of length; no refname contains a backslash. A Subversion server runs hooks
 // with an empty environment.
 func (h *Hook) text(name string) string {
 	if name == "post-receive" {
 		return head + `updates=$(cat)
-if [ -x "$0` + keptEnding + `" ]; then
+if [ -x "$0` + savedSuffix + `" ]; then
 	echo "$updates" 2>/dev/null | before "$@"
 	status=$?
 fi
@@ -84,7 +82,7 @@ echo "$updates" 2>/dev/null | ` + h.Line() + ` >/dev/null 2>&1
 exit "$status"
 `
 	}
-	return head + `if [ -x "$0` + keptEnding + `" ]; then
+	return head + `if [ -x "$0` + savedSuffix + `" ]; then
 	before "$@"
 	status=$?
 fi
@@ -93,9 +91,9 @@ exit "$status"
 `
 }
 
-func (s *script) kept() string { return s.path + keptEnding }
+func (s *script) saved() string { return s.path + savedSuffix }
 
-// isOurs reports whether the file at the script's path was written by vext.
+// isOurs reports whether vext wrote the file at the script's path.
 func (s *script) isOurs() (bool, error) {
 	data, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,7 +102,7 @@ func (s *script) isOurs() (bool, error) {
 	return bytes.Contains(data, []byte(marker)), err
 }
 
-// state returns how the script stands.
+// state returns the state of the script.
 func (s *script) state() (string, error) {
 	ours, err := s.isOurs()
 	if err != nil || !ours {
@@ -126,18 +124,17 @@ func (s *script) state() (string, error) {
 	return Installed, nil
 }
 
-// install writes the script. What is there already and is not ours is kept
-// beside it.
+// install writes the script. A hook that is not vext's is renamed.
 func (s *script) install() error {
 	ours, err := s.isOurs()
 	if err != nil {
 		return err
 	}
 	if _, err := os.Lstat(s.path); err == nil && !ours {
-		if _, err := os.Lstat(s.kept()); err == nil {
-			return fmt.Errorf("%s: %s is there already; what is it?", s.path, s.kept())
+		if _, err := os.Lstat(s.saved()); err == nil {
+			return fmt.Errorf("%s: %s exists already; move it away or remove it", s.path, s.saved())
 		}
-		if err := os.Rename(s.path, s.kept()); err != nil {
+		if err := os.Rename(s.path, s.saved()); err != nil {
 			return err
 		}
 	}
@@ -147,29 +144,29 @@ func (s *script) install() error {
 	return nil
 }
 
-// restore puts back what was there before.
+// restore restores the hook that was there before.
 func (s *script) restore() error {
-	err := os.Rename(s.kept(), s.path)
+	err := os.Rename(s.saved(), s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// remove takes the script out. One that somebody has put in its place stays.
+// remove removes the script. A script that is not vext's stays.
 func (s *script) remove() error {
 	ours, err := s.isOurs()
 	if err != nil {
 		return err
 	}
 	if !ours {
-		if _, err := os.Lstat(s.kept()); err == nil {
-			return fmt.Errorf("%s is not vext's any more; the hook from before is %s", s.path, s.kept())
+		if _, err := os.Lstat(s.saved()); err == nil {
+			return fmt.Errorf("%s is no longer vext's; the hook that was there before is %s", s.path, s.saved())
 		}
 		return nil
 	}
-	if _, err := os.Lstat(s.kept()); err == nil {
-		return os.Rename(s.kept(), s.path)
+	if _, err := os.Lstat(s.saved()); err == nil {
+		return os.Rename(s.saved(), s.path)
 	}
 	return os.Remove(s.path)
 }

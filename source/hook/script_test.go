@@ -106,16 +106,16 @@ func TestNotOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, path, "#!/bin/sh\n# another\n", 0o755)
-	if err := h.Remove(false); err == nil || !strings.Contains(err.Error(), path+keptEnding) {
+	if err := h.Remove(false); err == nil || !strings.Contains(err.Error(), path+savedSuffix) {
 		t.Errorf("removed: %v", err)
 	}
-	if _, err := h.Install(); err == nil || !strings.Contains(err.Error(), path+keptEnding) {
+	if _, err := h.Install(); err == nil || !strings.Contains(err.Error(), path+savedSuffix) {
 		t.Errorf("installed: %v", err)
 	}
 	if got := read(t, path); !strings.Contains(got, "another") {
 		t.Errorf("the hook is now %q", got)
 	}
-	if got := read(t, path+keptEnding); !strings.Contains(got, "theirs") {
+	if got := read(t, path+savedSuffix); !strings.Contains(got, "theirs") {
 		t.Errorf("the hook from before is now %q", got)
 	}
 }

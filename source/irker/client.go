@@ -13,17 +13,16 @@ import (
 )
 
 const (
-	// bufferSize is what is read of a client at once; the lines in it are kept
+	// bufferSize is the size of the read buffer of a client. The lines in it are stored
 	// together.
 	bufferSize = 16 << 10
-	// linger is how long a connection that ends waits for what has arrived, and
-	// mostLeft how many bytes it takes then, of a client that does not cease.
-	linger   = 20 * time.Millisecond
-	mostLeft = 1 << 20
-	// longestLinger is how long it waits in all, of a client that drips.
-	longestLinger = 2 * time.Second
-	// answerPatience is how long a client may take to take its answers.
-	answerPatience = 10 * time.Second
+	// A connection that ends is read until the client has been silent for drainTime,
+	// has sent maxLeft more bytes, or maxDrainTime has passed.
+	drainTime    = 20 * time.Millisecond
+	maxLeft      = 1 << 20
+	maxDrainTime = 2 * time.Second
+	// writeTimeout is how long a client may take to read its answers.
+	writeTimeout = 10 * time.Second
 )
 
 // accept serves the clients of l until ctx ends.
@@ -35,19 +34,19 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
-		case err != nil: // there may be no file descriptor left just now
-			v.trouble.warn("irker: can't accept clients, trying again", "err", err)
-			wait(ctx, firstPause)
+		case err != nil: // for example, no file descriptor is free
+			v.trouble.warn("irker: cannot accept clients; retrying", "err", err)
+			wait(ctx, minBackoff)
 			continue
-		case v.refuses(conn.RemoteAddr()):
-			v.bad.warn("irker: a client that may not come from there", "client", conn.RemoteAddr())
+		case v.rejects(conn.RemoteAddr()):
+			v.bad.warn("irker: client not allowed from its address", "client", conn.RemoteAddr())
 			conn.Close()
 			continue
 		}
 		if v.clients.full() {
-			v.bad.warn("irker: all places are taken, a client must wait for one", "client", conn.RemoteAddr())
+			v.bad.warn("irker: too many clients; one must wait", "client", conn.RemoteAddr())
 		}
-		c := &client{conn: conn, left: mostLeft}
+		c := &client{conn: conn, left: maxLeft}
 		if !v.clients.enter(c) {
 			conn.Close()
 			return nil
@@ -60,13 +59,13 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 	}
 }
 
-// serve keeps what a client says until it has said all.
+// serve stores the requests of a client until its connection ends.
 func (v *serving) serve(ctx context.Context, c *client) {
 	in := lines{bufio.NewReaderSize(c, bufferSize)}
 	for {
-		notices, err := v.together(in, c)
+		requests, err := v.readBatch(in, c)
 		v.clients.setIdle(c, false)
-		v.deliver(ctx, notices, func() { v.answer(c, notices) })
+		v.deliver(ctx, requests, func() { v.answer(c, requests) })
 		if err != nil {
 			return
 		}
@@ -74,76 +73,76 @@ func (v *serving) serve(ctx context.Context, c *client) {
 	}
 }
 
-// errHTTP is the end of a client that is no client of irker's: any web page can
-// have a browser send requests to this machine, with whatever lines in them.
-var errHTTP = errors.New("a request by HTTP")
+// errHTTP ends the connection of a client that uses HTTP: a web page can make a browser
+// send requests with any lines to this machine.
+var errHTTP = errors.New("an HTTP request")
 
-// together waits for a line, and returns its notice with those of the lines
-// that have arrived behind it. The error is why there will be no more.
-func (v *serving) together(in lines, c *client) ([]notice, error) {
-	var notices []notice
-	for read := 0; read < mostTogether; read++ {
+// readBatch waits for a line, and returns its request and those of the lines that have
+// arrived after it. An error means that there will be no more.
+func (v *serving) readBatch(in lines, c *client) ([]request, error) {
+	var requests []request
+	for read := 0; read < maxBatch; read++ {
 		if read > 0 && !in.more() {
 			break
 		}
 		line, err := in.next()
 		switch from := c.conn.RemoteAddr(); {
 		case errors.Is(err, errLong):
-			v.bad.warn("irker: a line that is too long", "client", from, "most", longestLine)
+			v.bad.warn("irker: line too long", "client", from, "max", maxLine)
 		case err != nil:
-			return notices, err
+			return requests, err
 		case isHTTP(line):
-			v.bad.warn("irker: a client that speaks HTTP", "client", from)
-			return notices, errHTTP
+			v.bad.warn("irker: client uses HTTP", "client", from)
+			return requests, errHTTP
 		case len(bytes.TrimSpace(line)) > 0:
-			notices = append(notices, v.take(line, from))
+			requests = append(requests, v.take(line, from))
 		}
 	}
-	return notices, nil
+	return requests, nil
 }
 
-// isHTTP reports whether a line can be the first of a request (RFC 9112,
-// section 3), and not JSON.
+// isHTTP reports whether a line can be the request line of HTTP (RFC 9112, section 3),
+// which is not JSON.
 func isHTTP(line []byte) bool {
 	return len(line) > 0 && line[0] >= 'A' && line[0] <= 'Z' && bytes.Contains(line, []byte(" HTTP/"))
 }
 
-// answer writes the answers to notices. A client that does not take them gets
-// no more: what has arrived of it is kept, and its connection ends.
-func (v *serving) answer(c *client, notices []notice) {
+// answer writes the answers to requests. If that fails, the client gets no further
+// answers, its requests that have arrived are stored, and its connection ends.
+func (v *serving) answer(c *client, requests []request) {
 	var answers []byte
-	for i := range notices {
-		answers = append(answers, notices[i].answer()...)
+	for i := range requests {
+		answers = append(answers, requests[i].answer()...)
 	}
 	if len(answers) == 0 || c.mute {
 		return
 	}
-	patience := answerPatience
-	if c.lingers {
-		patience = max(linger, time.Until(c.until))
+	timeout := writeTimeout
+	if c.draining {
+		timeout = max(drainTime, time.Until(c.until))
 	}
-	c.conn.SetWriteDeadline(time.Now().Add(patience))
+	c.conn.SetWriteDeadline(time.Now().Add(timeout))
 	if _, err := c.conn.Write(answers); err != nil {
 		c.mute = true
 		v.clients.dismiss(c)
 	}
 }
 
-// Read implements io.Reader. When the client ends it goes on with what has
-// arrived already.
+// Read implements io.Reader. After the connection was told to end, it returns the data
+// that has arrived already.
 func (c *client) Read(p []byte) (int, error) {
-	if !c.lingers {
+	if !c.draining {
 		n, err := c.conn.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		c.lingers, c.until = true, time.Now().Add(longestLinger)
+		c.draining, c.until = true, time.Now().Add(maxDrainTime)
 	}
 	left := time.Until(c.until)
 	if c.left <= 0 || left <= 0 {
 		return 0, os.ErrDeadlineExceeded
 	}
-	c.conn.SetReadDeadline(time.Now().Add(min(linger, left)))
+	c.conn.SetReadDeadline(time.Now().Add(min(drainTime, left)))
 	n, err := c.conn.Read(p)
 	c.left -= n
 	return n, err
@@ -152,11 +151,12 @@ func (c *client) Read(p []byte) (int, error) {
 // lines reads a client's lines.
 type lines struct{ in *bufio.Reader }
 
-// errLong is a line longer than longestLine.
+// errLong is a line longer than maxLine.
 var errLong = errors.New("a line is too long")
 
-// next returns the next line with its end, if it has one; it is valid until the
-// call that needs more than what more reports. One that is too long is skipped.
+// next returns the next line with its newline, which the last line may lack. It is
+// valid until a call of next after more has reported false. If the line is too long,
+// it is skipped, and the error is errLong.
 func (l lines) next() ([]byte, error) {
 	line, err := l.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -165,21 +165,21 @@ func (l lines) next() ([]byte, error) {
 		for errors.Is(err, bufio.ErrBufferFull) {
 			var piece []byte
 			piece, err = l.in.ReadSlice('\n')
-			if length += len(piece); length <= longestLine {
+			if length += len(piece); length <= maxLine {
 				line = append(line, piece...)
 			}
 		}
-		if length > longestLine && (err == nil || errors.Is(err, io.EOF)) {
+		if length > maxLine && (err == nil || errors.Is(err, io.EOF)) {
 			return nil, errLong
 		}
 	}
 	if errors.Is(err, io.EOF) && len(line) > 0 {
-		return line, nil // the last one, without its newline
+		return line, nil // the last line, without a newline
 	}
 	return line, err
 }
 
-// more reports whether a whole line has arrived.
+// more reports whether another whole line has arrived.
 func (l lines) more() bool {
 	arrived, _ := l.in.Peek(l.in.Buffered())
 	return bytes.IndexByte(arrived, '\n') >= 0

@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// clients are those connected by TCP: at most as many as there are places.
+// clients are the connected TCP clients, at most as many as there are places.
 type clients struct {
 	places int
 
 	mu      sync.Mutex
-	changed sync.Cond // somebody left, or is idle, or all end
+	changed sync.Cond // a client has left or is idle, or all end
 	all     map[*client]bool
 	turns   uint64
 	ended   bool
 }
 
-// A client is one connection, served by a goroutine of its own.
+// A client is a connection, which a goroutine of its own serves.
 type client struct {
 	conn net.Conn
 
 	// Guarded by clients.mu:
-	turn   uint64 // grows with each time that a client becomes idle; 0 for one at work
+	turn   uint64 // the order in which clients became idle; 0 for a busy client
 	ending bool
 
-	// The goroutine's own:
-	lingers bool      // it is ending, and reads what has arrived
-	until   time.Time // when that is over
-	left    int       // bytes that it will read then
-	mute    bool      // it can't be answered
+	// Used by the goroutine only:
+	draining bool      // it is ending, and reads the data that has arrived
+	until    time.Time // when draining ends
+	left     int       // bytes that may be read while draining
+	mute     bool      // writing an answer has failed
 }
 
 func newClients(places int) *clients {
@@ -38,13 +38,13 @@ func newClients(places int) *clients {
 	return cs
 }
 
-// enter waits for a place, and lets the one who was idle for longest make room.
-// It reports whether the client has got one; it has not when all end.
+// enter waits for a place, and ends the client that has been idle longest if none is
+// free. It reports false if all clients end.
 func (cs *clients) enter(c *client) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	for !cs.ended && len(cs.all) >= cs.places {
-		if idle := cs.longestIdle(); idle != nil {
+		if idle := cs.oldestIdle(); idle != nil {
 			idle.end()
 		}
 		cs.changed.Wait()
@@ -56,15 +56,15 @@ func (cs *clients) enter(c *client) bool {
 	return !cs.ended
 }
 
-// full reports whether the next client has to wait for a place.
+// full reports whether all places are taken.
 func (cs *clients) full() bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return len(cs.all) >= cs.places
 }
 
-// longestIdle returns who should make room, nil when nobody is idle.
-func (cs *clients) longestIdle() *client {
+// oldestIdle returns the client that has been idle longest, or nil.
+func (cs *clients) oldestIdle() *client {
 	var longest *client
 	for c := range cs.all {
 		if c.turn > 0 && (longest == nil || c.turn < longest.turn) {
@@ -80,7 +80,7 @@ func (cs *clients) idle(c *client) {
 	cs.changed.Broadcast()
 }
 
-// setIdle says whether a client waits for a request, or is at work.
+// setIdle records whether a client is idle or its requests are being handled.
 func (cs *clients) setIdle(c *client, idle bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -89,7 +89,7 @@ func (cs *clients) setIdle(c *client, idle bool) {
 	}
 }
 
-// leave gives the place of a client back.
+// leave frees the place of a client.
 func (cs *clients) leave(c *client) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -97,14 +97,14 @@ func (cs *clients) leave(c *client) {
 	cs.changed.Broadcast()
 }
 
-// dismiss makes a client end.
+// dismiss ends a client.
 func (cs *clients) dismiss(c *client) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c.end()
 }
 
-// end makes all clients end, and lets no more in.
+// end ends all clients, and rejects further ones.
 func (cs *clients) end() {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -115,7 +115,7 @@ func (cs *clients) end() {
 	cs.changed.Broadcast()
 }
 
-// end makes the connection end when all that has arrived is read, see Read.
+// end ends the connection after the data that has arrived was read, see Read.
 func (c *client) end() {
 	if !c.ending {
 		c.ending = true

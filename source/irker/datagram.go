@@ -10,31 +10,30 @@ import (
 )
 
 const (
-	// mostDatagrams and mostQueued bound the datagrams that wait to be kept, in
-	// number and in bytes.
-	mostDatagrams = 1000
-	mostQueued    = 8 << 20
-	// longestDatagram is the most that UDP can carry, and more.
-	longestDatagram = 64 << 10
+	// maxDatagrams and maxQueued bound the queued datagrams, in number and in bytes.
+	maxDatagrams = 1000
+	maxQueued    = 8 << 20
+	// maxDatagram is more than the maximum of UDP, in bytes.
+	maxDatagram = 64 << 10
 )
 
-// A datagram is a request that came by UDP.
+// A datagram is a request by UDP.
 type datagram struct {
 	data []byte
 	from net.Addr
 }
 
-// datagrams are those that wait to be kept.
+// datagrams is the queue of datagrams to be stored.
 type datagrams struct {
 	queue chan datagram
 	bytes atomic.Int64
 }
 
-func newDatagrams() *datagrams { return &datagrams{queue: make(chan datagram, mostDatagrams)} }
+func newDatagrams() *datagrams { return &datagrams{queue: make(chan datagram, maxDatagrams)} }
 
-// add reports whether there was room.
+// add appends a datagram. It reports false if the queue is full.
 func (d *datagrams) add(one datagram) bool {
-	if d.bytes.Load()+int64(len(one.data)) > mostQueued {
+	if d.bytes.Load()+int64(len(one.data)) > maxQueued {
 		return false
 	}
 	select {
@@ -46,15 +45,15 @@ func (d *datagrams) add(one datagram) bool {
 	}
 }
 
-// next waits for a datagram, and returns it with those behind it; none when
-// there will be no more.
+// next waits for a datagram, and returns it and those after it, or nil if the queue is
+// closed.
 func (d *datagrams) next() []datagram {
 	one, ok := <-d.queue
 	if !ok {
 		return nil
 	}
 	all := []datagram{one}
-	for len(all) < mostTogether && len(d.queue) > 0 {
+	for len(all) < maxBatch && len(d.queue) > 0 {
 		all = append(all, <-d.queue)
 	}
 	for _, one := range all {
@@ -63,70 +62,69 @@ func (d *datagrams) next() []datagram {
 	return all
 }
 
-// receive queues the datagrams that come until ctx ends, and then those that
-// have arrived.
+// receive queues datagrams until ctx has ended and all that have arrived are queued.
 func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagrams) error {
 	defer close(queue.queue)
 	s, dropped := newSocket(p), 0
-	buf := make([]byte, longestDatagram)
+	buf := make([]byte, maxDatagram)
 	for ending := false; ; {
 		n, from, more, err := s.read(buf)
 		if dropped += more; more > 0 {
-			v.loses("irker: datagrams come too fast for the system, some are lost", "lost_since_start", dropped)
+			v.loses("irker: the system dropped datagrams", "lost_since_start", dropped)
 		}
 		switch {
-		case err == nil && v.refuses(from):
-			v.bad.warn("irker: a client that may not come from there", "client", from)
+		case err == nil && v.rejects(from):
+			v.bad.warn("irker: client not allowed from its address", "client", from)
 		case err == nil && !queue.add(datagram{append([]byte(nil), buf[:n]...), from}):
-			v.loses("irker: too many datagrams at once, one is lost", "client", from)
+			v.loses("irker: too many datagrams queued; one is lost", "client", from)
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil && !ending:
 			ending = true
-			p.SetReadDeadline(time.Now().Add(linger))
+			p.SetReadDeadline(time.Now().Add(drainTime))
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
-			v.trouble.warn("irker: can't read datagrams, trying again", "err", err)
-			wait(ctx, firstPause)
+			v.trouble.warn("irker: cannot read datagrams; retrying", "err", err)
+			wait(ctx, minBackoff)
 		}
 	}
 }
 
-// loses says that datagrams were lost.
+// loses reports lost datagrams.
 func (v *serving) loses(msg string, args ...any) {
 	if v.lost.warn(msg, args...) && v.OnLoss != nil {
 		v.OnLoss()
 	}
 }
 
-// takeDatagrams keeps what receive queues, and answers whoever wants it.
+// takeDatagrams stores the queued datagrams, and answers them.
 func (v *serving) takeDatagrams(ctx context.Context, p net.PacketConn, queue *datagrams) {
 	for all := queue.next(); all != nil; all = queue.next() {
-		notices := make([]notice, len(all))
+		requests := make([]request, len(all))
 		for i, d := range all {
-			notices[i] = v.take(d.data, d.from)
+			requests[i] = v.take(d.data, d.from)
 		}
-		v.deliver(ctx, notices, func() {
-			for i := range notices {
-				if line := notices[i].answer(); line != nil {
-					p.WriteTo(line, all[i].from) // as UDP is: it may not arrive
+		v.deliver(ctx, requests, func() {
+			for i := range requests {
+				if line := requests[i].answer(); line != nil {
+					p.WriteTo(line, all[i].from) // like any datagram, it may be lost
 				}
 			}
 		})
 	}
 }
 
-// take reads a request, and logs what is wrong with it.
-func (v *serving) take(data []byte, from net.Addr) notice {
-	n := v.read(data)
+// take reads a request, and logs its faults.
+func (v *serving) take(data []byte, from net.Addr) request {
+	r := v.read(data)
 	switch {
-	case len(n.unread)+len(n.refused) > 0:
-		v.bad.warn("irker: a request with targets that are skipped", "client", from, "unreadable", n.unread, "not_allowed", n.refused)
-	case n.err != nil:
-		v.bad.warn("irker: a request that can't be read", "client", from, "err", n.err)
+	case len(r.unread)+len(r.refused) > 0:
+		v.bad.warn("irker: skipping targets", "client", from, "invalid", r.unread, "not_allowed", r.refused)
+	case r.err != nil:
+		v.bad.warn("irker: invalid request", "client", from, "err", r.err)
 	}
-	v.Log.Debug("irker: a request", "client", from, "lines", len(n.lines), "ack", n.ack)
-	return n
+	v.Log.Debug("irker: request", "client", from, "lines", len(r.lines), "ack", r.ack)
+	return r
 }

@@ -10,23 +10,22 @@ import (
 )
 
 const (
-	// firstPause and longestPause are how long notices wait that could not be
-	// kept; each pause is twice as long as the one before.
-	firstPause   = 100 * time.Millisecond
-	longestPause = 30 * time.Second
-	// putPatience bounds a call of Put, so that the service can end.
-	putPatience = time.Minute
+	// minBackoff and maxBackoff bound the time until requests that could not be stored
+	// are retried. It doubles each time.
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 30 * time.Second
+	// putTimeout bounds a call of Put, so that the service can end.
+	putTimeout = time.Minute
 )
 
-// deliver keeps the lines of notices, in one go, and calls tell once, when each
-// notice has an error of its own where that fails: whoever wants an answer is
-// told, and will ask again. The notices of the others would be lost, so they are
-// tried again until they are kept, or ctx has ended.
-func (v *serving) deliver(ctx context.Context, notices []notice, tell func()) {
-	err := v.keep(ctx, notices)
-	tell()
-	held := slices.DeleteFunc(slices.Clone(notices), func(n notice) bool { return n.ack })
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+// deliver stores the messages of requests together, and then calls answer once. A
+// client that wants an answer gets the error and repeats its request. Other requests
+// are retried until they are stored or ctx has ended.
+func (v *serving) deliver(ctx context.Context, requests []request, answer func()) {
+	err := v.keep(ctx, requests)
+	answer()
+	held := slices.DeleteFunc(slices.Clone(requests), func(r request) bool { return r.ack })
+	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
 		left := 0
 		for i := range held {
 			left += len(held[i].lines)
@@ -35,81 +34,81 @@ func (v *serving) deliver(ctx context.Context, notices []notice, tell func()) {
 			return
 		}
 		if ctx.Err() != nil {
-			v.Log.Error("irker: notices are lost, they could not be kept", "lines", left, "err", err)
+			v.Log.Error("irker: messages are lost, because they could not be stored", "lines", left, "err", err)
 			return
 		}
-		v.trouble.warn("irker: notices can't be kept, trying again", "lines", left, "err", err)
+		v.trouble.warn("irker: cannot store messages; retrying", "lines", left, "err", err)
 		wait(ctx, pause)
 		err = v.keep(ctx, held)
 	}
 }
 
-// keep keeps the lines of notices, where it can in one go, and takes them out of
-// the notices. Those that are left may be kept later; err is why they are not.
-func (v *serving) keep(ctx context.Context, notices []notice) (err error) {
+// keep stores the messages of requests, together if possible, and removes them from
+// the requests. err is why messages are left, which may be stored later.
+func (v *serving) keep(ctx context.Context, requests []request) (err error) {
 	var all []notify.Message
-	for i := range notices {
-		all = append(all, notices[i].lines...)
+	for i := range requests {
+		all = append(all, requests[i].lines...)
 	}
 	err = v.put(ctx, all)
 	if !notify.IsPermanent(err) {
-		for i := range notices {
-			notices[i].kept(err)
+		for i := range requests {
+			requests[i].kept(err)
 		}
 		return err
 	}
 	err = nil
-	for i := range notices {
-		if failed := v.keepEach(ctx, &notices[i]); failed != nil {
+	for i := range requests {
+		if failed := v.keepEach(ctx, &requests[i]); failed != nil {
 			err = failed
 		}
 	}
 	return err
 }
 
-// kept notes what became of the notice's lines, all of them.
-func (n *notice) kept(err error) {
-	if len(n.lines) == 0 {
+// kept records the result for all messages of the request.
+func (r *request) kept(err error) {
+	if len(r.lines) == 0 {
 		return
 	}
-	if n.failed = err; err == nil {
-		n.lines = nil
+	if r.failed = err; err == nil {
+		r.lines = nil
 	}
 }
 
-// keepEach keeps the lines of a notice that can be kept, where one of some
-// notice can't, ever: a target of which there is one too many is skipped. The
-// error is why lines are left.
-func (v *serving) keepEach(ctx context.Context, n *notice) (failed error) {
+// keepEach stores the messages of a request one by one, after a permanent error for one
+// of them, such as for a target too many, which is skipped. failed is why messages are
+// left.
+func (v *serving) keepEach(ctx context.Context, r *request) (failed error) {
 	var left []notify.Message
 	var refused error
 	kept := false
-	for _, line := range n.lines {
+	for _, line := range r.lines {
 		err := v.put(ctx, []notify.Message{line})
 		switch {
 		case err == nil:
 			kept = true
 		case notify.IsPermanent(err):
-			v.trouble.warn("irker: a notice is passed over", "target", shown(line.Target), "err", err)
-			n.refused = append(n.refused, text.Shorten(shown(line.Target), longestShown))
+			v.trouble.warn("irker: skipping a target", "target", shown(line.Target), "err", err)
+			r.refused = append(r.refused, text.Shorten(shown(line.Target), maxShown))
 			refused = err
 		default:
 			left, failed = append(left, line), err
 		}
 	}
-	n.lines, n.failed = left, failed
+	r.lines, r.failed = left, failed
 	if !kept && failed == nil {
-		n.failed = refused
+		r.failed = refused
 	}
 	return failed
 }
 
-// put keeps lines, also when ctx has ended.
+// put stores messages, also after ctx has ended.
 func (v *serving) put(ctx context.Context, lines []notify.Message) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
 	defer cancel()
 	return v.Outlet.Put(ctx, lines...)
 }

@@ -1,12 +1,12 @@
-// Package irker takes notices for IRC from the clients of irker, such as its
-// irkerhook, by irker's protocol: a JSON object a line over TCP, one a datagram
-// over UDP, as irkerd(8) and irkerhook(1) describe it.
+// Package irker receives messages for IRC from the clients of irker, such as
+// irkerhook, by irker's protocol: one JSON object per line over TCP, or per datagram
+// over UDP (irkerd(8), irkerhook(1)).
 //
-// A client that says "ack": true is answered, with a JSON object on one line,
-// when its notice is safe; no other client ever is, as with irker.
+// A request with "ack": true is answered by a JSON object on one line after its
+// messages were stored. As with irker, no other request is answered.
 //
-// Goroutines: one accepts clients, one reads datagrams, one keeps these, and
-// each client has its own, so that none waits for another. Serve waits for all.
+// One goroutine accepts clients, one reads datagrams, one stores them, and each
+// client has one. Serve waits for all of them.
 package irker
 
 import (
@@ -24,49 +24,46 @@ import (
 	"vext/notify"
 )
 
-// A Server hands notices to Outlet, for as long as it takes.
+// A Server puts the messages of requests into the outbox, and retries until it succeeds.
 type Server struct {
 	Outlet notify.Outbox
-	// Format makes the text of a request that has none, of its commit.
+	// Format returns the text for a commit, for a request without a text.
 	Format func(Fields) (string, error)
-	// Clients are the networks that clients may come from; none stands for this
-	// machine alone, wherever the server listens.
+	// Clients are the networks of the allowed clients; if empty, only this machine is
+	// allowed, whatever the address of the listener.
 	Clients []netip.Prefix
-	// Targets are patterns, with * and ?, of the targets that may be named, as
-	// target.Target.String writes them, without regard to case; none stands for
-	// all.
+	// Targets are patterns, with * and ?, of the allowed targets as returned by
+	// target.Target.String; case is ignored. If empty, all targets are allowed.
 	Targets []string
-	// OnLoss is called when datagrams were lost, once a second at most; it may be
-	// nil.
+	// OnLoss is called when datagrams were lost, at most once a second; may be nil.
 	OnLoss func()
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	places int // for tests: instead of mostClients
+	places int // for tests: instead of maxClients
 }
 
 const (
-	// mostClients bounds the clients by TCP at once. With all places taken the
-	// one that was idle for longest makes room; where none is idle, the next
-	// ones wait to be accepted.
-	mostClients = 500
-	// mostTargets bounds those of one request.
-	mostTargets = 100
-	// mostTogether bounds the requests that are kept by one call of Put.
-	mostTogether = 64
-	// longestLine bounds a request over TCP, in bytes with its newline; a
-	// datagram can't be longer.
-	longestLine = 64 << 10
-	// longestShown bounds what the log and answers repeat of a target, in bytes.
-	longestShown = 200
+	// maxClients bounds the connected TCP clients. A further client replaces the one
+	// that has been idle longest, or waits until one is idle.
+	maxClients = 500
+	// maxTargets bounds the targets of a request.
+	maxTargets = 100
+	// maxBatch bounds the requests that are stored together.
+	maxBatch = 64
+	// maxLine bounds a request over TCP, in bytes with its newline. A datagram cannot
+	// be longer.
+	maxLine = 64 << 10
+	// maxShown bounds a target in the log and in answers, in bytes.
+	maxShown = 200
 )
 
-// Listen listens at the same address by TCP and UDP. The port 0 stands for any
-// that is free for both.
+// Listen listens at the same address by TCP and UDP. Port 0 stands for a port that is
+// free for both.
 func Listen(address string) (net.Listener, net.PacketConn, error) {
 	const tries = 10
 	for try := 1; ; try++ {
-		l, err := net.Listen("tcp", address) // keepalive is Go's: a dead client is gone within minutes
+		l, err := net.Listen("tcp", address) // Go's keepalive closes dead connections within minutes
 		if err != nil {
 			return nil, nil, err
 		}
@@ -81,7 +78,7 @@ func Listen(address string) (net.Listener, net.PacketConn, error) {
 	}
 }
 
-// serving is what the goroutines of one Serve share.
+// serving is the state that the goroutines of one Serve share.
 type serving struct {
 	*Server
 	clients *clients
@@ -90,13 +87,12 @@ type serving struct {
 	lost    rarely // datagrams
 }
 
-// Serve serves the clients of l and p, and closes both, until ctx ends. It then
-// keeps what has arrived, and returns nil as soon as that is done. It returns an
-// error when it can't go on without one of them.
+// Serve serves the clients of l and p until ctx ends, and closes both. It then stores
+// the requests that have arrived, and returns nil. It returns an error if l or p fails.
 func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) error {
 	places := s.places
 	if places == 0 {
-		places = mostClients
+		places = maxClients
 	}
 	v := &serving{
 		Server: s, clients: newClients(places),
@@ -128,8 +124,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 	}
 }
 
-// refuses reports whether nobody may speak from an address.
-func (s *Server) refuses(a net.Addr) bool {
+// rejects reports whether clients from an address are not allowed.
+func (s *Server) rejects(a net.Addr) bool {
 	from, err := netip.ParseAddrPort(a.String())
 	if err != nil {
 		return true
@@ -141,7 +137,7 @@ func (s *Server) refuses(a net.Addr) bool {
 	return !slices.ContainsFunc(s.Clients, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// allows reports whether a target may be named.
+// allows reports whether a target is allowed.
 func (s *Server) allows(target string) bool {
 	target = strings.ToLower(target)
 	return len(s.Targets) == 0 || slices.ContainsFunc(s.Targets, func(pattern string) bool {
@@ -149,10 +145,10 @@ func (s *Server) allows(target string) bool {
 	})
 }
 
-// past is a deadline that is over.
+// past is a deadline in the past.
 var past = time.Unix(1, 0)
 
-// wait waits for so long, or until ctx ends.
+// wait waits for a time, or until ctx ends.
 func wait(ctx context.Context, pause time.Duration) {
 	t := time.NewTimer(pause)
 	defer t.Stop()

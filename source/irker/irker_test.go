@@ -21,7 +21,7 @@ func TestTCP(t *testing.T) {
 	ok(t, c.conn.(*net.TCPConn).CloseWrite())
 	c.wantEnd()
 	h.want("irc://h/#a 1", "irc://h/#b 2", "irc://h/#a 3")
-	h.wantLog(`level=WARN msg="irker: a request that can't be read" client=127.0.0.1:`, `err="not JSON: invalid character 'o' in literal null (expecting 'u')"`)
+	h.wantLog(`level=WARN msg="irker: invalid request" client=127.0.0.1:`, `err="not JSON: invalid character 'o' in literal null (expecting 'u')"`)
 	if n := strings.Count(h.log.String(), "\n"); n != 1 {
 		t.Errorf("the log says\n%s", h.log)
 	}
@@ -85,7 +85,7 @@ func TestTogether(t *testing.T) {
 	h := open(t)
 	var text strings.Builder
 	var want []string
-	for i := range 2*mostTogether + 1 {
+	for i := range 2*maxBatch + 1 {
 		text.WriteString(to("a", fmt.Sprint(i)))
 		want = append(want, fmt.Sprintf("irc://h/#a %d", i))
 	}
@@ -159,15 +159,15 @@ func TestLongLines(t *testing.T) {
 	h := open(t)
 	c := h.dial("tcp")
 	frame := len(to("a", ""))
-	longest := strings.Repeat("x", longestLine-frame)
+	longest := strings.Repeat("x", maxLine-frame)
 	for _, text := range []string{longest, longest + "x", "1", strings.Repeat(longest, 20), "2"} {
 		c.send(to("a", text))
 	}
 	c.send(to("a", "3", ack))
 	c.wantAnswer(`{"ok":true}`)
 	h.want("irc://h/#a "+longest, "irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3")
-	h.wantLog(`msg="irker: a line that is too long" client=127.0.0.1:`)
-	c.send(strings.Repeat("x", 3*longestLine))
+	h.wantLog(`msg="irker: line too long" client=127.0.0.1:`)
+	c.send(strings.Repeat("x", 3*maxLine))
 	ok(t, c.conn.(*net.TCPConn).CloseWrite())
 	c.wantEnd()
 }

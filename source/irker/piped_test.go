@@ -129,7 +129,7 @@ func TestFullDisk(t *testing.T) {
 		c.wantAnswer(`{"ok":true}`)
 		<-more
 		same(t, h.outlet.texts(), []string{"irc://h/#b x", "irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3", "irc://h/#a 4"})
-		if got := h.log.String(); !strings.Contains(got, `msg="irker: notices can't be kept, trying again" lines=2 err="no space left on device"`) {
+		if got := h.log.String(); !strings.Contains(got, `msg="irker: cannot store messages; retrying" lines=2 err="no space left on device"`) {
 			t.Errorf("the log says\n%s", got)
 		}
 	})
@@ -145,7 +145,7 @@ func TestFullDiskByUDP(t *testing.T) {
 		synctest.Wait()
 		r.in <- to("a", "asked", ack)
 		const late = 100
-		for i := range mostDatagrams - 1 + late {
+		for i := range maxDatagrams - 1 + late {
 			r.in <- to("a", fmt.Sprint(i))
 		}
 		time.Sleep(time.Minute)
@@ -154,11 +154,11 @@ func TestFullDiskByUDP(t *testing.T) {
 		if got := <-r.out; got != "{\"ok\":true}\n" {
 			t.Errorf("the answer is %q", got)
 		}
-		if got := h.outlet.texts(); len(got) != 1+mostDatagrams || got[0] != "irc://h/#a 1" || got[mostDatagrams] != "irc://h/#a 998" {
+		if got := h.outlet.texts(); len(got) != 1+maxDatagrams || got[0] != "irc://h/#a 1" || got[maxDatagrams] != "irc://h/#a 998" {
 			t.Errorf("there are %d lines", len(got))
 		}
 		h.close()
-		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams at once, one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) || lost != 1 {
+		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams queued; one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) || lost != 1 {
 			t.Errorf("called %d times; the log says\n%s", lost, got)
 		}
 	})
@@ -232,7 +232,7 @@ func TestEndWithDrip(t *testing.T) {
 		time.Sleep(time.Second)
 		begun := time.Now()
 		h.close()
-		if took := time.Since(begun); took > longestLinger {
+		if took := time.Since(begun); took > maxDrainTime {
 			t.Errorf("it took %v to end", took)
 		}
 		drip.Wait()
@@ -247,10 +247,10 @@ func TestManyBytes(t *testing.T) {
 	for d.add(long) {
 		n++
 	}
-	if n != mostQueued/len(long.data) {
+	if n != maxQueued/len(long.data) {
 		t.Errorf("there is room for %d datagrams", n)
 	}
-	if got := len(d.next()); got != mostTogether || !d.add(long) {
+	if got := len(d.next()); got != maxBatch || !d.add(long) {
 		t.Errorf("when %d are taken there is no room", got)
 	}
 }
@@ -264,14 +264,14 @@ func TestEndOnFullDisk(t *testing.T) {
 		time.Sleep(time.Second)
 		begun, puts := time.Now(), h.outlet.tries()
 		h.close()
-		if took := time.Since(begun); took > linger {
+		if took := time.Since(begun); took > drainTime {
 			t.Errorf("it took %v to end", took)
 		}
 		if h.outlet.tries() != puts+2 {
 			t.Errorf("it tried %d times more", h.outlet.tries()-puts)
 		}
 		for _, want := range []string{"lines=1", "lines=2"} {
-			if got := h.log.String(); !strings.Contains(got, `level=ERROR msg="irker: notices are lost, they could not be kept" `+want+` err="no space left on device"`) {
+			if got := h.log.String(); !strings.Contains(got, `level=ERROR msg="irker: messages are lost, because they could not be stored" `+want+` err="no space left on device"`) {
 				t.Errorf("the log says\n%s", got)
 			}
 		}
@@ -286,7 +286,7 @@ func TestAnswerPatience(t *testing.T) {
 		c.send(to("a", "1", ack) + to("a", "2", ack))
 		begun := time.Now()
 		c.send(to("a", "3", ack))
-		if took := time.Since(begun); took != answerPatience {
+		if took := time.Since(begun); took != writeTimeout {
 			t.Errorf("it waited for %v", took)
 		}
 		synctest.Wait()
@@ -316,7 +316,7 @@ func TestPlaces(t *testing.T) {
 		fifth := p.dial(t)
 		first.wantEnd()
 		says(second, fourth, fifth)
-		if got := h.log.String(); !strings.Contains(got, "irker: all places are taken, a client must wait for one") {
+		if got := h.log.String(); !strings.Contains(got, "irker: too many clients; one must wait") {
 			t.Errorf("the log says\n%s", got)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 
 // told returns what a server makes of a request: its lines, what is skipped,
 // and the error.
-func told(n notice) string {
+func told(n request) string {
 	var b strings.Builder
 	for _, l := range n.lines {
 		fmt.Fprintf(&b, "%s %q", l.Target, l.Text)
@@ -66,17 +66,17 @@ func TestRequests(t *testing.T) {
 		{`{"to":["irc://h/c"],"project":"p","repository":"r","branch":"b","commit":"123","author":"jane","url":"u","colors":"mirc"}`, `irc://h/#c "p b 123 jane" p 1`},
 		{`{"to":["irc://h/c"],"project":"p","commit":123,"files":["a","b"],"author":null}`, `irc://h/#c "p  123 " p 1`},
 		{`{"to":["irc://h/c"],"project":"p","commit":"123","privmsg":"text"}`, `irc://h/#c "text"`},
-		{`{"to":["irc://h/c"],"commit":"1","branch":"broken"}`, `error: make the line of commit "1": a template that fails`},
+		{`{"to":["irc://h/c"],"commit":"1","branch":"broken"}`, `error: format commit "1": a template that fails`},
 		{`{"to":["irc://h/c"],"commit":"1","colors":"red"}`, `error: colors is none of none, mirc and ansi`},
-		{`{"to":["irc://h/c"],"commit":"1","colors":"ANSI","author":{}}`, `error: author is no text`},
+		{`{"to":["irc://h/c"],"commit":"1","colors":"ANSI","author":{}}`, `error: author is not a string`},
 		{`{"to":["irc://h/c"],"commit":""}`, `error: commit is empty`},
 		{`{"to":["irc://h/c"],"project":"p"}`, `error: privmsg is missing`},
 		// Bad.
 		{`{"to":"irc://h/c"}`, `error: privmsg is missing`},
 		{`{"privmsg":"x"}`, `error: to is missing`},
 		{`{"To":"irc://h/c","PRIVMSG":"x"}`, `error: privmsg is missing`},
-		{`{"to":"irc://h/c","privmsg":5}`, `error: privmsg is no text`},
-		{`{"to":"irc://h/c","privmsg":["x"]}`, `error: privmsg is no text`},
+		{`{"to":"irc://h/c","privmsg":5}`, `error: privmsg is not a string`},
+		{`{"to":"irc://h/c","privmsg":["x"]}`, `error: privmsg is not a string`},
 		{`{"to":null,"privmsg":"x"}`, `error: to is neither a URL nor a list of URLs`},
 		{`{"to":{"a":"irc://h/c"},"privmsg":"x"}`, `error: to is neither a URL nor a list of URLs`},
 		{`{"to":7,"privmsg":"x"}`, `error: to is neither a URL nor a list of URLs`},
@@ -112,10 +112,10 @@ func TestManyTargets(t *testing.T) {
 	request := func(n int) []byte {
 		return []byte(`{"to":["irc://h/c"` + strings.Repeat(`,"irc://h/c"`, n-1) + `],"privmsg":"x"}`)
 	}
-	if n := s.read(request(mostTargets)); len(n.lines) != mostTargets {
+	if n := s.read(request(maxTargets)); len(n.lines) != maxTargets {
 		t.Errorf("%d lines, %v", len(n.lines), n.err)
 	}
-	if n := s.read(request(mostTargets + 1)); len(n.lines) > 0 || n.err == nil || n.err.Error() != "to has 101 targets, more than 100" {
+	if n := s.read(request(maxTargets + 1)); len(n.lines) > 0 || n.err == nil || n.err.Error() != "to has 101 targets, more than 100" {
 		t.Errorf("%d lines, %v", len(n.lines), n.err)
 	}
 }
@@ -157,7 +157,7 @@ func TestAnswers(t *testing.T) {
 		{`{"to":"irc://h/c","privmsg":"x","ack":true,"id":-1.50e3}`, `{"ok":true,"id":-1.50e3}`, ""},
 		{`{"to":"irc://h/c","privmsg":"x","ack":true,"id":null}`, `{"ok":true}`, ""},
 		{`{"to":"irc://h/c","privmsg":"x","ack":true,"id":[1]}`, `{"ok":true}`, ""},
-		{`{"to":"irc://h/c","privmsg":"x","ack":true,"id":"` + strings.Repeat("x", longestID) + `"}`, `{"ok":true}`, ""},
+		{`{"to":"irc://h/c","privmsg":"x","ack":true,"id":"` + strings.Repeat("x", maxID) + `"}`, `{"ok":true}`, ""},
 		{`{"to":["irc://h/c","irc://u:p@x/C?key=k","irc://u:p@h/ ?k"],"privmsg":"x","ack":true}`, `{"ok":true,"skipped":["irc://...@h/","irc://x/#c"]}`, ""},
 		{`{"to":"irc://x/c","privmsg":"x","ack":true,"id":1}`, `{"ok":false,"id":1,"error":"no target is left","skipped":["irc://x/#c"]}`, `{"ok":false,"id":1,"error":"no target is left","skipped":["irc://x/#c"]}`},
 		{`{"to":"irc://h/c","ack":true,"id":1}`, `{"ok":false,"id":1,"error":"privmsg is missing"}`, ""},

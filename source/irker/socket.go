@@ -5,33 +5,33 @@ import "net"
 // Bounds of the receive buffer to ask the system for, in bytes. The buffer holds the
 // datagrams that have not been read yet; the system drops those that do not fit.
 const (
-	mostBuffer  = 8 << 20
-	leastBuffer = 256 << 10
+	maxBuffer = 8 << 20
+	minBuffer = 256 << 10
 )
 
 // A socket reads datagrams. On Linux it also counts the datagrams that the system
 // dropped before they could be read.
 type socket struct {
 	net.PacketConn
-	udp  *net.UDPConn // the same, nil for one that is none
+	udp  *net.UDPConn // the same, or nil
 	oob  []byte
-	seen uint32 // the system's count of those that it has dropped
+	seen uint32 // the system's count of dropped datagrams
 }
 
-// newSocket returns a socket with as large a buffer as the system gives.
+// newSocket returns a socket with as large a buffer as the system allows.
 func newSocket(p net.PacketConn) *socket {
 	s := &socket{PacketConn: p}
 	if s.udp, _ = p.(*net.UDPConn); s.udp == nil {
 		return s
 	}
-	for size := mostBuffer; size >= leastBuffer && !setBuffer(s.udp, size); size /= 2 {
+	for size := maxBuffer; size >= minBuffer && !setBuffer(s.udp, size); size /= 2 {
 	}
 	s.oob = countDropped(s.udp)
 	return s
 }
 
-// read reads a datagram, and returns how many the system has dropped since the
-// previous one.
+// read reads a datagram, and returns how many the system has dropped since the previous
+// one.
 func (s *socket) read(buf []byte) (n int, from net.Addr, dropped int, err error) {
 	if len(s.oob) == 0 {
 		n, from, err = s.ReadFrom(buf)
@@ -42,7 +42,7 @@ func (s *socket) read(buf []byte) (n int, from net.Addr, dropped int, err error)
 		return 0, nil, 0, err
 	}
 	if count, ok := droppedIn(s.oob[:oobn]); ok {
-		dropped = int(count - s.seen) // it may begin anew at 2^32
+		dropped = int(count - s.seen) // the count wraps at 2^32
 		s.seen = count
 	}
 	return n, addr, dropped, nil

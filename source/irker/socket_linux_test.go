@@ -18,7 +18,7 @@ func TestDropped(t *testing.T) {
 	sender, err := net.Dial("udp", p.LocalAddr().String())
 	ok(t, err)
 	defer sender.Close()
-	buf := make([]byte, longestDatagram)
+	buf := make([]byte, maxDatagram)
 	got, dropped := 0, 0
 	readAll := func() {
 		for {

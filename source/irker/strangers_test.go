@@ -11,7 +11,7 @@ import (
 func TestClients(t *testing.T) {
 	h := open(t, func(s *Server) { s.Clients = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
 	h.dial("tcp").wantEnd()
-	h.wantLog(`msg="irker: a client that may not come from there" client=127.0.0.1:`)
+	h.wantLog(`msg="irker: client not allowed from its address" client=127.0.0.1:`)
 	c := h.dial("udp")
 	c.send(to("a", "x", ack))
 	ok(t, c.conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
@@ -34,7 +34,7 @@ func TestClients(t *testing.T) {
 		for _, prefix := range strings.Fields(test.clients) {
 			s.Clients = append(s.Clients, netip.MustParsePrefix(prefix))
 		}
-		if got := s.refuses(address(test.from)); got != test.refused {
+		if got := s.rejects(address(test.from)); got != test.refused {
 			t.Errorf("%s of %q: %v", test.from, test.clients, got)
 		}
 	}
@@ -51,7 +51,7 @@ func TestHTTP(t *testing.T) {
 	c := h.dial("tcp")
 	c.send(to("a", "before") + "POST / HTTP/1.1\r\nHost: localhost:6659\r\nContent-Type: text/plain\r\n\r\n" + to("a", "x") + to("a", "y"))
 	c.wantEnd()
-	h.wantLog(`msg="irker: a client that speaks HTTP"`)
+	h.wantLog(`msg="irker: client uses HTTP"`)
 	h.dial("tcp").send(to("a", "GET / HTTP/1.1"))
 	h.want("irc://h/#a before", "irc://h/#a GET / HTTP/1.1")
 }

@@ -26,8 +26,8 @@ func (w *world) announce() {
 	}
 }
 
-// telling is follower for a configuration with notices of these branches.
-func (w *world) telling(branches ...string) *Follower {
+// announcing is follower for a configuration with notices of these branches.
+func (w *world) announcing(branches ...string) *Follower {
 	f := w.follower()
 	f.IsAnnounced = func(repository, refname string) bool {
 		return repository == "w" && queue.MatchBranch(branches, refname)
@@ -100,46 +100,46 @@ func TestNotices(t *testing.T) {
 	w.announce()
 	w.commit("main", "old")
 	w.quiet("topic", "old")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("the first look")
 	w.commit("main", "a")
 	w.quiet("main", "b")
 	w.commit("topic", "t")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("a push", "main a, main b, topic t")
 	w.expect("a push", "main a")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("nothing new")
 	w.sh("git branch feature topic")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("a new branch with nothing new")
 	w.quiet("feature", "f")
 	w.sh("git branch other main")
 	w.quiet("other", "o")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("two branches", "feature f, other o")
 	w.sh("git update-ref refs/heads/feature topic~1")
 	w.quiet("feature", "g")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("a forced branch", "feature g")
 	w.sh("git update-ref -d refs/heads/feature")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("a deleted branch")
 	w.expect("nothing else asks")
 
 	w.quiet("main", "c")
 	w.commit("topic", "u")
-	w.look(w.telling("main"))
+	w.look(w.announcing("main"))
 	w.announced("only main", "main c")
 	w.quiet("topic", "v")
-	w.look(w.telling("topic"))
+	w.look(w.announcing("topic"))
 	w.announced("only topic", "topic v")
 	w.quiet("main", "d")
 	w.look(w.follower())
 	w.announced("no notices")
 	w.quiet("main", "e")
 	w.quiet("topic", "w")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("notices again; where topic was is not known", "main e")
 }
 
@@ -149,10 +149,10 @@ func TestNoticesFrom(t *testing.T) {
 	w.announce()
 	w.commit("main", "a")
 	w.r.From = "2026-01-01"
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.expect("from", "main a")
 	w.announced("from")
-	if _, err := w.telling().Backfill(t.Context(), w.r, now.AddDate(-1, 0, 0), false); err != nil {
+	if _, err := w.announcing().Backfill(t.Context(), w.r, now.AddDate(-1, 0, 0), false); err != nil {
 		t.Fatal(err)
 	}
 	w.announced("import")
@@ -163,7 +163,7 @@ func TestNoticesFail(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	w.commit("main", "old")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.commit("main", "a")
 	w.quiet("topic", "t")
 	dir := filepath.Join(w.state, "notices")
@@ -173,12 +173,12 @@ func TestNoticesFail(t *testing.T) {
 	if err := os.WriteFile(dir, nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.telling().Follow(t.Context(), []Repository{w.r}, true)[0]; r.Err == nil || r.New != 1 {
+	if r := w.announcing().Follow(t.Context(), []Repository{w.r}, true)[0]; r.Err == nil || r.New != 1 {
 		t.Errorf("%+v", r)
 	}
 	os.Remove(dir)
 	w.announce()
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("again", "main a, topic t")
 	w.expect("once", "main a")
 }
@@ -193,22 +193,22 @@ func TestNoticesPushed(t *testing.T) {
 	before := w.quiet("topic", "before")
 	w.hooked(false)
 	a := w.quiet("topic", "a")
-	w.look(w.telling(), Update{topic, before, a})
+	w.look(w.announcing(), Update{topic, before, a})
 	w.announced("the first push", "topic a")
 	b, m := w.quiet("topic", "b"), w.commit("main", "m")
-	w.look(w.telling(), Update{topic, a, b}, Update{main, base, m})
+	w.look(w.announcing(), Update{topic, a, b}, Update{main, base, m})
 	w.announced("two branches", "topic b, main m")
 	w.sh("git branch x topic")
-	w.look(w.telling(), Update{"refs/heads/x", "", b})
+	w.look(w.announcing(), Update{"refs/heads/x", "", b})
 	w.announced("a new branch with nothing new")
 	x := w.quiet("x", "x")
-	w.look(w.telling(), Update{"refs/heads/x", b, x})
+	w.look(w.announcing(), Update{"refs/heads/x", b, x})
 	w.announced("a push to it", "x x")
 	w.sh("git branch y topic")
 	y := w.quiet("y", "y")
-	w.look(w.telling(), Update{"refs/heads/y", "", y})
+	w.look(w.announcing(), Update{"refs/heads/y", "", y})
 	w.announced("a new branch", "y y")
-	w.look(w.telling(), Update{"refs/heads/y", y, ""})
+	w.look(w.announcing(), Update{"refs/heads/y", y, ""})
 	w.announced("a deleted branch")
 	w.expect("reminders", "main m")
 	if s, err := Hooked(w.state).Load("w"); err != nil || len(s.Positions) != 1 || s.AnnouncedTips["refs/heads/y"] != "" {
@@ -219,7 +219,7 @@ func TestNoticesPushed(t *testing.T) {
 	w.announce()
 	w.hooked(true)
 	a = w.quiet("main", "a")
-	w.look(w.telling(), Update{main, "", a})
+	w.look(w.announcing(), Update{main, "", a})
 	w.announced("the first push into a new repository", "main a")
 }
 
@@ -228,12 +228,12 @@ func TestNoticesLookUp(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	before := w.commit("main", "old")
-	w.look(w.telling())
+	w.look(w.announcing())
 	for i := range 3 {
 		w.quiet("main", fmt.Sprint(i))
 	}
 	tip := w.commit("main", "a")
-	if _, err := w.telling().CompletePush(t.Context(), w.r, Update{"refs/heads/main", before, tip}); err != nil {
+	if _, err := w.announcing().CompletePush(t.Context(), w.r, Update{"refs/heads/main", before, tip}); err != nil {
 		t.Fatal(err)
 	}
 	w.announced("looked up", "main 0, main 1, main 2, main a")
@@ -245,15 +245,15 @@ func TestNoticesSvn(t *testing.T) {
 	w := newSvnWorld(t)
 	w.announce()
 	w.svnCommit("trunk/f", "old")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("the first look")
 	w.svnCommit("trunk/f", "a")
 	w.svnCommit("branches/x/f", "b")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("two commits", "trunk a trunk/f, branches/x b branches branches/x branches/x/f")
 	w.expect("two commits", "trunk a")
 	w.svnCommit("branches/x/f", "c")
-	w.look(w.telling("trunk"))
+	w.look(w.announcing("trunk"))
 	w.announced("another branch")
 }
 
@@ -262,11 +262,11 @@ func TestNoticesFiles(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	w.commit("main", "old")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.sh(`blob=$(echo x | git hash-object -w --stdin)
 tree=$(printf '100644 blob %s\ta b\n100644 blob %s\tü\n' $blob $blob | git mktree)
 git update-ref refs/heads/main $(echo files | git commit-tree $tree -p main)`)
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("git", "main files a b ü")
 
 	testkit.Program(t, "hg")
@@ -282,11 +282,11 @@ git update-ref refs/heads/main $(echo files | git commit-tree $tree -p main)`)
 	}
 	hg("hg init " + repo + "; cd " + repo + "; echo 1 >a; hg commit -qAm old")
 	w.r = Repository{Name: "w", Kind: vcs.Hg, URL: weburl.Parse(repo), Branches: []string{"stable"}, Source: commit.FromFollow}
-	w.look(w.telling())
+	w.look(w.announcing())
 	hg("cd " + repo + "; echo 2 >a; echo 2 >b; hg commit -qAm new")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("hg", "default new a b")
 	hg("cd " + repo + "; hg branch -q topic; echo 3 >a; hg commit -qm t")
-	w.look(w.telling())
+	w.look(w.announcing())
 	w.announced("a new branch of hg", "topic t a")
 }

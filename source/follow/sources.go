@@ -12,23 +12,22 @@ import (
 	"vext/reminder"
 )
 
-// An Sources is what a run of the processor wants to know of the repositories:
-// it implements reminder.Sources.
+// Sources gives a run access to the repositories. It implements reminder.Sources.
 type Sources struct {
 	Hooked   *Follower // of the repositories with a hook
 	Followed *Follower
-	// Names are those of the repositories that are to be followed. Others may
-	// have been, and are nobody's trouble any more.
+	// Names are the names of the configured repositories. Repositories that were
+	// followed before cause no alert.
 	Names []string
-	// Repository returns a hook's repository as it is configured.
+	// Repository returns the configuration of a repository with a hook.
 	Repository func(s *State) Repository
 }
 
-// CatchUp spools what hooks have missed.
+// CatchUp spools the requests that hooks missed.
 func (in *Sources) CatchUp(ctx context.Context) error {
 	states, untrusted, err := in.Hooked.Store.all()
 	for _, err := range untrusted {
-		in.Hooked.Log.Error("a hook is left out", "err", err)
+		in.Hooked.Log.Error("ignoring a hook", "err", err)
 	}
 	if len(states) == 0 {
 		return err
@@ -37,21 +36,21 @@ func (in *Sources) CatchUp(ctx context.Context) error {
 	for i, s := range states {
 		repositories[i] = in.Repository(s)
 	}
-	// Each is tried, whatever has failed: what a hook has missed is to be found
-	// by the next run, and it lies on this machine.
+	// There is no backoff, because these repositories are on this machine, and the
+	// next run must find what a hook missed.
 	in.Hooked.CatchingUp = true
 	for _, report := range in.Hooked.Follow(ctx, repositories, true) {
 		if report.New > 0 {
 			in.Hooked.Log.Info("caught up", "repository", report.Name, "spooled", report.New)
 		}
 	}
-	return err // what fails of them is remembered, and said by vext check
+	return err // vext check shows the failures of single repositories
 }
 
 func (in *Sources) stores() []Store { return []Store{in.Hooked.Store, in.Followed.Store} }
 
-// Vanished calls record with the commits that forced updates took away since
-// the last time, and forgets those that it does not return.
+// Vanished calls record with the commits that forced updates have removed since
+// the last call, and forgets those that record does not return.
 func (in *Sources) Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error {
 	var errs []error
 	for _, store := range in.stores() {
@@ -70,7 +69,7 @@ func (in *Sources) vanished(ctx context.Context, store Store, found *State, reco
 	name := found.Name
 	unlock, err := store.Lock(ctx, name, 0)
 	if errors.Is(err, ErrBusy) {
-		return nil // at the next run
+		return nil // the next run records them
 	}
 	if err != nil {
 		return err
@@ -102,8 +101,8 @@ func (in *Sources) vanished(ctx context.Context, store Store, found *State, reco
 	return store.Save(s)
 }
 
-// lasting is for how long a failure goes on before the operator is told.
-const lasting = 24 * time.Hour
+// alertAfter is how long a failure lasts before the operator is alerted.
+const alertAfter = 24 * time.Hour
 
 // Troubles returns what the operator is to be told.
 func (in *Sources) Troubles(now time.Time) []reminder.Trouble {
@@ -112,7 +111,7 @@ func (in *Sources) Troubles(now time.Time) []reminder.Trouble {
 		states, _ := store.All()
 		for _, s := range states {
 			wanted := store == in.Hooked.Store || slices.Contains(in.Names, s.Name)
-			if wanted && s.Failures > 0 && now.Sub(s.Failing) >= lasting {
+			if wanted && s.Failures > 0 && now.Sub(s.Failing) >= alertAfter {
 				troubles = append(troubles, reminder.Trouble{What: s.Name, Where: s.Where, Since: s.Failing, Text: s.Error})
 			}
 		}
