@@ -19,7 +19,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"vext/notify"
-	"vext/queue"
+	"vext/policy"
 	"vext/spool"
 )
 
@@ -27,7 +27,7 @@ import (
 // each branch, whichever sources bring it. Run is its only goroutine.
 type Announcer struct {
 	Spool  spool.Spool
-	Policy *queue.Policy // names of repositories, and trusted senders
+	Policy *policy.Policy // names of repositories, and trusted senders
 	Rules  []Rule
 	Words  *Words
 	Seen   *SeenStore

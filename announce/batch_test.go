@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"vext/internal/commit"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A commit is announced once on a branch, whichever sources bring it, under whatever
@@ -208,18 +208,18 @@ func TestRules(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	for _, test := range []struct {
 		source, sender string
-		policy         queue.Policy
+		policy         policy.Policy
 		announced      bool
 	}{
-		{"", "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, false},
-		{commit.FromJSON, "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, false},
-		{"sendmail", "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, false},
-		{"", "jane@example.org", queue.Policy{Senders: []string{"*@example.org"}}, true},
-		{"", "eve@example.net", queue.Policy{}, true},
-		{commit.FromHook, "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, true},
-		{commit.FromWebhook, "eve@example.net", queue.Policy{Senders: []string{"*@example.org"}}, true},
-		{commit.FromFollow, "eve@example.net", queue.Policy{Repositories: []string{"other"}}, true},
-		{"", "jane@example.org", queue.Policy{Repositories: []string{"other"}}, false},
+		{"", "eve@example.net", policy.Policy{Senders: []string{"*@example.org"}}, false},
+		{commit.FromJSON, "eve@example.net", policy.Policy{Senders: []string{"*@example.org"}}, false},
+		{"sendmail", "eve@example.net", policy.Policy{Senders: []string{"*@example.org"}}, false},
+		{"", "jane@example.org", policy.Policy{Senders: []string{"*@example.org"}}, true},
+		{"", "eve@example.net", policy.Policy{}, true},
+		{commit.FromHook, "eve@example.net", policy.Policy{Senders: []string{"*@example.org"}}, true},
+		{commit.FromWebhook, "eve@example.net", policy.Policy{Senders: []string{"*@example.org"}}, true},
+		{commit.FromFollow, "eve@example.net", policy.Policy{Repositories: []string{"other"}}, true},
+		{"", "jane@example.org", policy.Policy{Repositories: []string{"other"}}, false},
 	} {
 		d := newFixture(t)
 		d.Policy = &test.policy

@@ -15,7 +15,7 @@ import (
 	"vext/internal/testkit"
 	"vext/notify"
 	"vext/notify/outboxtest"
-	"vext/queue"
+	"vext/policy"
 	"vext/spool"
 	"vext/templates"
 )
@@ -122,7 +122,7 @@ func newFixture(t testing.TB, rules ...Rule) *fixture {
 		t.Fatal(err)
 	}
 	d.Announcer = &Announcer{
-		Spool: s, Policy: &queue.Policy{Branches: queue.DefaultBranches}, Rules: rules, Words: words, Outlet: d.outlet,
+		Spool: s, Policy: &policy.Policy{Branches: policy.DefaultBranches}, Rules: rules, Words: words, Outlet: d.outlet,
 		Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return d.now },
 	}
 	d.restart()

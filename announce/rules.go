@@ -3,11 +3,11 @@ package announce
 import (
 	"vext/internal/commit"
 	"vext/internal/target"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A Rule says which commits are announced to which targets. Patterns are those of a
-// queue.Policy; an empty list matches everything.
+// policy.Policy; an empty list matches everything.
 type Rule struct {
 	Repositories, Branches []string
 	To                     []string // URLs, as target.Parse takes them
@@ -21,13 +21,13 @@ const DefaultMax = 3
 
 // matches reports whether the rule applies to a branch of a repository. A commit
 // without a branch matches, as it does for reminders.
-func (r *Rule) matches(p *queue.Policy, repository, refname string) bool {
-	return p.HasRepository(r.Repositories, repository) && (commit.BranchName(refname) == "" || queue.MatchBranch(r.Branches, refname))
+func (r *Rule) matches(p *policy.Policy, repository, refname string) bool {
+	return p.HasRepository(r.Repositories, repository) && (commit.BranchName(refname) == "" || policy.MatchBranch(r.Branches, refname))
 }
 
 // Matcher returns a function that reports whether any rule applies to a branch of a
 // repository, which may have any of its names.
-func Matcher(p *queue.Policy, rules []Rule) func(repository, refname string) bool {
+func Matcher(p *policy.Policy, rules []Rule) func(repository, refname string) bool {
 	return func(repository, refname string) bool {
 		for i := range rules {
 			if rules[i].matches(p, repository, refname) {

@@ -15,11 +15,10 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	plan := make([]Decision, 0, len(commits))
 	for i := range commits {
 		c := &commits[i]
-		trailers, err := commit.NewTrailers(q.Policy.trailers(c.Trailer)...)
+		request, asks, err := q.Policy.Request(c)
 		if err != nil {
 			return nil, err
 		}
-		request, asks := trailers.Request(c.Message)
 		if !asks {
 			continue
 		}

@@ -50,6 +50,13 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 	return entries, err
 }
 
+// Entry returns the entry of that day and name, and whether it is in the queue.
+func (q *Queue) Entry(day calendar.Day, name string) (Entry, bool) {
+	e := q.entry(day, name)
+	_, err := os.Lstat(e.Path)
+	return e, err == nil
+}
+
 // A StrayFile is a file in the queue that is no message.
 type StrayFile struct {
 	Path, Name string

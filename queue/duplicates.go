@@ -7,6 +7,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/policy"
 )
 
 // Held is the kind of a decision that leaves a mail in the spool, until another source
@@ -116,6 +117,10 @@ func (d *Decision) duplicateOf(before *history.Event, branches []string) {
 	d.duplicate("the same commit, on another branch, came as " + before.Name)
 	d.Event.Kind = history.OnBranch
 }
+
+// developmentBranches are the branches on which a cherry-pick can arrive before its
+// original.
+var developmentBranches = append([]string{"develop", "devel", "development"}, policy.DefaultBranches...)
 
 // isCopy ignores a cherry-pick, whose trailer was copied with the rest of the message,
 // and reports whether it did. On a development branch, a cherry-pick counts if its

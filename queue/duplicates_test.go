@@ -11,6 +11,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/policy"
 )
 
 const hash = "0123456789abcdef0123456789abcdef01234567"
@@ -262,11 +263,11 @@ func TestRecipient(t *testing.T) {
 	ann, jane := commit.Person{Name: "Ann", Email: "ann@example.org"}, commit.Person{Name: "Jane", Email: "jane@example.org"}
 	github := commit.Person{Name: "GitHub", Email: "noreply@github.com"}
 	for _, test := range []struct {
-		policy    Policy
+		policy    policy.Policy
 		committer commit.Person
 		want      commit.Person
 	}{
-		{Policy{}, jane, jane}, {Policy{ToAuthor: true}, jane, ann}, {Policy{}, github, ann},
+		{policy.Policy{}, jane, jane}, {policy.Policy{ToAuthor: true}, jane, ann}, {policy.Policy{}, github, ann},
 	} {
 		if got := test.policy.Recipient(&commit.Commit{Author: ann, Committer: test.committer}); got != test.want {
 			t.Errorf("%+v: %v", test, got)

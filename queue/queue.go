@@ -19,6 +19,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/history"
+	"vext/policy"
 	"vext/spool"
 )
 
@@ -27,16 +28,16 @@ type Queue struct {
 	State   string
 	Spool   spool.Spool
 	History history.History
-	Policy  Policy
+	Policy  policy.Policy
 	Zone    *time.Location // of the days
 	Now     time.Time
 }
 
 // New returns the queue of a state directory as it is at the time now.
-func New(state string, policy Policy, zone *time.Location, now time.Time) *Queue {
+func New(state string, p policy.Policy, zone *time.Location, now time.Time) *Queue {
 	q := &Queue{
 		State: state, Spool: spool.New(state), History: history.New(state),
-		Policy: policy, Zone: zone, Now: now,
+		Policy: p, Zone: zone, Now: now,
 	}
 	q.History.Repository = q.Policy.Repository
 	return q
@@ -133,16 +134,14 @@ func (q *Queue) Read(path string) (*Message, error) {
 	}
 	m := &Message{Commit: mail.Commits[0], Received: info.ModTime()}
 	m.Repository = q.Policy.Repository(m.Repository)
-	q.Policy.complete(&m.Commit)
-	trailers, err := commit.NewTrailers(q.Policy.trailers(m.Trailer)...)
-	if err != nil {
+	q.Policy.Complete(&m.Commit)
+	var asks bool
+	if m.Request, asks, err = q.Policy.Request(&m.Commit); err != nil {
 		return nil, errNotUnderstood{err.Error()}
 	}
-	asked, ok := trailers.Request(m.Message)
-	if !ok {
+	if !asks {
 		return nil, errNotUnderstood{"no trailer that asks for a reminder; if it has one of your own, add it to the configuration: trailers = [...] under [reminders]"}
 	}
-	m.Request = asked
 	return m, nil
 }
 

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/target"
+	"vext/policy"
 )
 
 // A mail without a known committer is quarantined. vext never writes to a mailing list
@@ -56,42 +57,29 @@ func TestRecipientOfMails(t *testing.T) {
 	}
 }
 
-// A program is never a recipient, for any source. When one is the committer, the author
-// is reminded.
-func TestRobots(t *testing.T) {
-	for _, test := range []struct{ committer, author, want string }{
-		{"jane@example.org", "ida@example.org", "jane@example.org"},
-		{"noreply@github.com", "ida@example.org", "ida@example.org"},
-		{"gitlab@example.org", "ida@example.org", "ida@example.org"},
-		{"noreply@github.com", "noreply@github.com", ""},
-		{"1+jane@users.noreply.github.com", "1+jane@users.noreply.github.com", ""},
-		{"1+jane@users.noreply.github.com", "ida@example.org", "ida@example.org"},
-		{"x[bot]@example.org", "x[bot]@example.org", ""},
+// A reminder for an address that is not allowed can go to IRC, where a route says so,
+// and nowhere else.
+func TestAllowIsForMails(t *testing.T) {
+	src, err := target.Parse("irc://h/src")
+	if err != nil {
+		t.Fatal(err)
+	}
+	irc := []target.Target{src}
+	for _, test := range []struct {
+		routes []policy.Route
+		want   string
+	}{
+		{nil, history.Failed},
+		{[]policy.Route{{Targets: irc}}, history.Queued},
+		{[]policy.Route{{Targets: irc, Mail: true}}, history.Failed},
+		{[]policy.Route{{Targets: irc, Repositories: []string{"other"}}}, history.Failed},
 	} {
-		for _, source := range []string{"", commit.FromJSON, commit.FromWebhook, commit.FromHook, commit.FromFollow, commit.FromImport} {
-			for _, allow := range [][]string{{"*"}, {test.committer, test.author}} {
-				p := Policy{Allow: allow}
-				c := commit.Commit{Committer: commit.Person{Email: test.committer}, Author: commit.Person{Email: test.author}, Source: source}
-				if refused := p.refuses(&c); (refused == "") != (test.want != "") || refused == "" && p.Recipient(&c).Email != test.want {
-					t.Errorf("%+v by %q: %q", test, source, refused)
-				}
-			}
-		}
-	}
-}
-
-// The advice about a stranger's address warns, and does not give the line that allows
-// it.
-func TestAdviceForStranger(t *testing.T) {
-	p := Policy{Allow: []string{"*@example.org"}}
-	reason := p.Refuses(commit.Person{Email: "victim@elsewhere.example"}, commit.FromMail)
-	if strings.Contains(reason, "allow =") || strings.Count(reason, "victim@elsewhere.example") != 1 || !strings.Contains(reason, "forged") {
-		t.Error(reason)
-	}
-	for source, isPatterns := range map[string]bool{commit.FromWebhook: false, commit.FromHook: true, commit.FromFollow: true, commit.FromImport: true} {
-		reason := p.Refuses(commit.Person{Email: "tom@elsewhere.example"}, source)
-		if strings.Contains(reason, "mail") || strings.Contains(reason, "committers = ") != isPatterns {
-			t.Errorf("%s: %s", source, reason)
+		q := newQueue(t)
+		q.Policy.Routes = test.routes
+		put(t, q, mail{id: "a", from: "x@elsewhere.example"})
+		plan, err := q.Plan(nil)
+		if err != nil || len(plan) != 1 || plan[0].Event.Kind != test.want {
+			t.Errorf("%+v: %+v, %v; want %s", test.routes, plan, err, test.want)
 		}
 	}
 }

@@ -144,7 +144,7 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 // judge decides about a message as if it were the only one.
 func (q *Queue) judge(d *Decision, m *Message) {
 	q.describe(&d.Event, m)
-	if reason := q.Policy.ignores(&m.Commit); reason != "" {
+	if reason := q.Policy.Ignores(&m.Commit); reason != "" {
 		d.Event.Kind, d.Event.Reason = history.Ignored, reason
 		return
 	}
@@ -152,11 +152,11 @@ func (q *Queue) judge(d *Decision, m *Message) {
 	if d.Day, err = q.DayOf(m); err != nil {
 		d.Event.Reason = "\"" + d.Event.Asked + "\": " + err.Error() + "\nto give it a day: vext snooze ID 2 weeks"
 		d.Event.Cause = history.CausePeriod
-		d.needsDay = q.Policy.refuses(&m.Commit) == ""
+		d.needsDay = q.Policy.Denies(&m.Commit) == ""
 		return
 	}
 	d.copyOf = originals(&m.Commit)
-	if reason := q.Policy.refuses(&m.Commit); reason != "" {
+	if reason := q.Policy.Denies(&m.Commit); reason != "" {
 		d.Event.Reason = reason
 		return
 	}

@@ -77,7 +77,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 // explains reports whether the person may get a mail about a message that is not
 // understood. Commits that are imported are of the past.
 func (s *Service) explains(e *history.Event) bool {
-	return e.Cause == history.CausePeriod && e.Source != commit.FromImport && s.Queue.Policy.Refuses(commit.Person{Email: e.Address}, e.Source) == ""
+	return e.Cause == history.CausePeriod && e.Source != commit.FromImport && s.Queue.Policy.DeniesRecipient(commit.Person{Email: e.Address}, e.Source) == ""
 }
 
 // isExplained reports whether the person got a mail about the message, or about the
@@ -110,7 +110,7 @@ func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
 		return Words{}, false, err
 	}
 	_, why := s.Queue.DayOf(m)
-	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" || s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit), m.Source) != "" {
+	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" || s.Queue.Policy.DeniesRecipient(s.Queue.Policy.Recipient(&m.Commit), m.Source) != "" {
 		return Words{}, false, nil
 	}
 	item.message, item.why = m, why

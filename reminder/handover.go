@@ -9,6 +9,7 @@ import (
 
 	"vext/internal/history"
 	"vext/notify"
+	"vext/policy"
 	"vext/queue"
 )
 
@@ -110,7 +111,7 @@ func waiting(lines []*history.Line) (waits bool, why string) {
 
 // hand takes an item's lines for the targets that have none, and those that the
 // outbox has lost.
-func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Route, lines []*history.Line, waits bool) error {
+func (h *handover) hand(item *dueItem, m *queue.Message, way policy.Route, lines []*history.Line, waits bool) error {
 	event := h.handedEvent(item, m, way)
 	var w Words
 	isNew, isAgain, isLate := false, false, false
@@ -159,7 +160,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way queue.Route, lines 
 }
 
 // handedEvent returns the event of an item's lines, but for their target.
-func (h *handover) handedEvent(item *dueItem, m *queue.Message, way queue.Route) history.Event {
+func (h *handover) handedEvent(item *dueItem, m *queue.Message, way policy.Route) history.Event {
 	e := item.event
 	to := h.Queue.Policy.Recipient(&m.Commit)
 	e.Time, e.Kind, e.Name, e.Due = history.Stamp(h.Queue.Now), history.Enqueued, item.entry.Name, item.entry.Day.String()

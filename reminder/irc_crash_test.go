@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"vext/notify"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A crasher ends the service at its n-th step, as kill -9 would.
@@ -133,6 +133,6 @@ func awayFor(first, last int) func(testing.TB, int, *Service, *outlet) {
 // renamed gives the channel another name on the second day.
 func renamed(t testing.TB, day int, s *Service, _ *outlet) {
 	if day > 0 {
-		s.Queue.Policy.Routes = []queue.Route{way(t, "irc://irc.example.org/#new", "irc://h/jane,isnick")}
+		s.Queue.Policy.Routes = []policy.Route{way(t, "irc://irc.example.org/#new", "irc://h/jane,isnick")}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"vext/internal/target"
 	"vext/notify"
 	"vext/notify/outboxtest"
-	"vext/queue"
+	"vext/policy"
 )
 
 // An outlet is an outbox for IRC in memory. It outlives every crash of the
@@ -172,13 +172,13 @@ func newIRC(t testing.TB, to ...string) (*Service, *sender, *outlet) {
 	s, out := newService(t)
 	irc := &outlet{t: t}
 	s.IRC = irc
-	s.Queue.Policy.Routes = []queue.Route{way(t, to...)}
+	s.Queue.Policy.Routes = []policy.Route{way(t, to...)}
 	return s, out, irc
 }
 
-func way(t testing.TB, to ...string) queue.Route {
+func way(t testing.TB, to ...string) policy.Route {
 	t.Helper()
-	var w queue.Route
+	var w policy.Route
 	for _, one := range to {
 		if one == "mail" {
 			w.Mail = true

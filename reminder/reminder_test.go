@@ -21,6 +21,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/history"
 	"vext/notify"
+	"vext/policy"
 	"vext/queue"
 	"vext/templates"
 )
@@ -75,7 +76,7 @@ func newService(t testing.TB) (*Service, *sender) {
 		t.Fatal(err)
 	}
 	out := &sender{}
-	policy := queue.Policy{Branches: queue.DefaultBranches, Allow: []string{"*@example.org"}}
+	policy := policy.Policy{Branches: policy.DefaultBranches, Allow: []string{"*@example.org"}}
 	return &Service{
 		Queue: queue.New(state, policy, time.UTC, now), Mail: out, Templates: set, From: from,
 		Envelope: "mfc@example.org", Host: "host.example.org", Log: slog.New(slog.DiscardHandler),

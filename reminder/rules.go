@@ -5,6 +5,7 @@ import (
 
 	"vext/internal/history"
 	"vext/internal/target"
+	"vext/policy"
 	"vext/queue"
 )
 
@@ -16,7 +17,7 @@ const noTarget = "no longer a target"
 // wayNow returns which way the rules let a reminder go that has lines, nil when
 // its message can't be read. Of one that does not wait any more the history
 // says what the rules ask for.
-func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *queue.Route {
+func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *policy.Route {
 	if !waits {
 		way := s.Queue.Policy.RouteOfEvent(handed)
 		return &way
@@ -31,14 +32,14 @@ func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *
 
 // wanted returns the lines without those that were not told and whose target
 // was, or is, no target any more. way may be nil.
-func wanted(lines []*history.Line, way *queue.Route) []*history.Line {
+func wanted(lines []*history.Line, way *policy.Route) []*history.Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l *history.Line) bool {
 		return l.State == history.LineUndelivered && (l.Why == noTarget || way != nil && !way.Has(l.Enqueued.Via))
 	})
 }
 
 // isLacking reports whether a target of the way has no line.
-func isLacking(lines []*history.Line, way *queue.Route) bool {
+func isLacking(lines []*history.Line, way *policy.Route) bool {
 	if way == nil {
 		return false
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"vext/queue"
+	"vext/policy"
 )
 
 // When the rules name other targets while a reminder waits, these are told, and
@@ -46,7 +46,7 @@ func TestTargetRenamed(t *testing.T) {
 			put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 			at(t, s, 0)
 			test.before(irc)
-			s.Queue.Policy.Routes = []queue.Route{way(t, test.to...)}
+			s.Queue.Policy.Routes = []policy.Route{way(t, test.to...)}
 			mustRun(t, s, 0, test.first)
 			irc.tell("")
 			at(t, s, 0)
@@ -72,7 +72,7 @@ func TestTargetRenamedBack(t *testing.T) {
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
 	for _, to := range []string{"irc://irc.example.org/#new", channel} {
-		s.Queue.Policy.Routes = []queue.Route{way(t, to)}
+		s.Queue.Policy.Routes = []policy.Route{way(t, to)}
 		mustRun(t, s, 0, "1 waiting for IRC")
 	}
 	irc.tell("")

@@ -339,7 +339,7 @@ func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err e
 	case err != nil:
 		return nil, "", err
 	}
-	return m, s.Queue.Policy.Refuses(s.Queue.Policy.Recipient(&m.Commit), m.Source), nil
+	return m, s.Queue.Policy.DeniesRecipient(s.Queue.Policy.Recipient(&m.Commit), m.Source), nil
 }
 
 func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {

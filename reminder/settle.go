@@ -11,6 +11,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/history"
 	"vext/notify"
+	"vext/policy"
 	"vext/queue"
 )
 
@@ -97,9 +98,9 @@ type handed struct {
 	waits    bool            // it is in the queue
 	unwanted string          // why none of them is to be told any more, "" when they are
 
-	way   *queue.Route // that the rules give it now, nil when that is not known
-	left  bool         // a line is closed whose target is one no longer
-	lacks bool         // a target has no line yet
+	way   *policy.Route // that the rules give it now, nil when that is not known
+	left  bool          // a line is closed whose target is one no longer
+	lacks bool          // a target has no line yet
 }
 
 // gatherAll gathers every reminder that has an open line.

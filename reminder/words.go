@@ -184,9 +184,5 @@ func mergeCommand(revision string, mercurial bool) string {
 // isMercurial reports whether a commit was read from a repository of Mercurial,
 // whose branches are no refs.
 func isMercurial(c *commit.Commit) bool {
-	switch c.Source {
-	case commit.FromHook, commit.FromFollow, commit.FromImport:
-		return !strings.HasPrefix(c.Refname, "refs/")
-	}
-	return false
+	return commit.ReadsRepository(c.Source) && !strings.HasPrefix(c.Refname, "refs/")
 }

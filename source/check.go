@@ -13,6 +13,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/config"
+	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
@@ -259,7 +260,7 @@ func (k *checker) incomplete(repositories []follow.Repository) []reminder.Findin
 	told := map[string]bool{}
 	for _, push := range k.q.Spool.IncompletePushes() {
 		name := k.q.Policy.Repository(push.Repository)
-		if k.q.Now.Sub(push.Time) > recent || told[name] || len(told) == mostNotes || !queue.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
+		if k.q.Now.Sub(push.Time) > recent || told[name] || len(told) == mostNotes || !policy.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
 			continue
 		}
 		told[name] = true

@@ -7,6 +7,7 @@ import (
 	"vext/internal/config"
 	"vext/internal/testkit"
 	"vext/internal/vcs"
+	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
@@ -26,7 +27,7 @@ func TestCheckHook(t *testing.T) {
 		{"one before the last", []time.Time{now.Add(-3 * time.Hour)}, reminder.Well},
 		{"long ago", []time.Time{now.AddDate(0, 0, -9), now.AddDate(0, 0, -8)}, reminder.Well},
 	} {
-		q := queue.New(testkit.State(t), queue.Policy{}, time.UTC, now)
+		q := queue.New(testkit.State(t), policy.Policy{}, time.UTC, now)
 		store := follow.Hooked(q.State)
 		s, err := store.Register(t.Context(), "w", t.TempDir(), vcs.Git, &follow.Options{})
 		if err != nil {

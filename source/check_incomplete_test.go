@@ -7,6 +7,7 @@ import (
 
 	"vext/internal/config"
 	"vext/internal/testkit"
+	"vext/policy"
 	"vext/queue"
 	"vext/spool"
 )
@@ -19,10 +20,10 @@ func TestCheckIncomplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	pushed := time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
-	q := queue.New(testkit.State(t), queue.Policy{}, newYork, pushed.Add(time.Hour))
+	q := queue.New(testkit.State(t), policy.Policy{}, newYork, pushed.Add(time.Hour))
 	q.Spool.Incomplete(spool.IncompletePush{Time: pushed, Repository: "src", Refname: "refs/heads/main", After: strings.Repeat("1", 40)})
 	found := ""
-	for _, f := range Check(q, config.Default(queue.DefaultBranches), nil, nil) {
+	for _, f := range Check(q, config.Default(policy.DefaultBranches), nil, nil) {
 		if f.What == "push to src" {
 			found = f.Hint
 		}

@@ -9,24 +9,25 @@ import (
 
 	"vext/internal/config"
 	"vext/internal/testkit"
+	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
 )
 
 // A notice that waits for long is a reason to look.
 func TestCheckNotices(t *testing.T) {
-	c := config.Default(queue.DefaultBranches)
+	c := config.Default(policy.DefaultBranches)
 	state := testkit.State(t)
 	at := func(now time.Time) []reminder.Finding {
 		var found []reminder.Finding
-		for _, f := range Check(queue.New(state, queue.Policy{}, time.UTC, now), c, nil, nil) {
+		for _, f := range Check(queue.New(state, policy.Policy{}, time.UTC, now), c, nil, nil) {
 			if f.What == "notices" {
 				found = append(found, f)
 			}
 		}
 		return found
 	}
-	s := queue.New(state, queue.Policy{}, time.UTC, time.Now()).Spool
+	s := queue.New(state, policy.Policy{}, time.UTC, time.Now()).Spool
 	if got := at(time.Now()); len(got) != 0 {
 		t.Errorf("where nobody announces: %+v", got)
 	}

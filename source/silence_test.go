@@ -12,6 +12,7 @@ import (
 	"vext/internal/config"
 	"vext/internal/testkit"
 	"vext/internal/weburl"
+	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
@@ -104,11 +105,11 @@ func newChecked(t *testing.T) *checked {
 			t.Fatal(err)
 		}
 	}
-	return &checked{t, state, config.Default(queue.DefaultBranches), time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	return &checked{t, state, config.Default(policy.DefaultBranches), time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 }
 
 func (c *checked) queue() *queue.Queue {
-	return queue.New(c.state, queue.Policy{}, time.UTC, c.now)
+	return queue.New(c.state, policy.Policy{}, time.UTC, c.now)
 }
 
 // seen makes a way one that brought commits every day of a hundred, and then not

@@ -25,6 +25,7 @@ import (
 	"vext/internal/disk"
 	"vext/notify"
 	"vext/notify/mail"
+	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/hook"
@@ -68,7 +69,7 @@ func (a *app) load() (*config.Config, error) {
 	if a.loaded != nil {
 		return a.loaded, nil
 	}
-	c, err := config.Load(a.configPath, queue.DefaultBranches)
+	c, err := config.Load(a.configPath, policy.DefaultBranches)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, err // of which the file says nothing
 	}
@@ -115,7 +116,7 @@ func (a *app) open(c *config.Config) (*queue.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := queue.New(state, policy(c), c.Zone, now)
+	q := queue.New(state, policyOf(c), c.Zone, now)
 	q.Spool = q.Spool.Expecting(cmp.Or(a.stateID, c.StateID))
 	if err := q.Spool.Check(); err != nil {
 		return nil, err
@@ -245,9 +246,9 @@ func (a *app) begins(state string, c *config.Config) string {
 	return hook.Line(words)
 }
 
-func policy(c *config.Config) queue.Policy {
+func policyOf(c *config.Config) policy.Policy {
 	r := &c.Reminders
-	return queue.Policy{
+	return policy.Policy{
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
 		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,

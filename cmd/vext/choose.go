@@ -7,7 +7,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/history"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A choice says which reminders a list or a log shows. An empty field selects
@@ -21,10 +21,10 @@ func (c *choice) addFlags(flags *pflag.FlagSet) {
 }
 
 // takes reports whether the choice includes the reminder of an event.
-func (c *choice) takes(p *queue.Policy, e *history.Event) bool {
+func (c *choice) takes(p *policy.Policy, e *history.Event) bool {
 	return (c.committer == "" || isCommitter(e, c.committer)) &&
 		(c.repository == "" || p.HasRepository([]string{c.repository}, e.Repository)) &&
-		(c.branch == "" || queue.MatchBranch([]string{c.branch}, e.Branch))
+		(c.branch == "" || policy.MatchBranch([]string{c.branch}, e.Branch))
 }
 
 // words says which reminders the choice takes, with a blank behind it: "of

@@ -85,7 +85,7 @@ func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
-	p := policy(c)
+	p := policyOf(c)
 	var some []follow.Repository
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(r follow.Repository) bool { return r.Name == p.Repository(name) })

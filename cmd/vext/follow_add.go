@@ -14,7 +14,7 @@ import (
 	"vext/internal/config"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
-	"vext/queue"
+	"vext/policy"
 	"vext/source/follow"
 	"vext/source/hook"
 )
@@ -156,7 +156,7 @@ func tryToAdd(file string, r *config.Repository) (*config.Edit, *config.Config, 
 	if err != nil {
 		return nil, nil, err
 	}
-	before, err := edit.Parse(queue.DefaultBranches)
+	before, err := edit.Parse(policy.DefaultBranches)
 	if err != nil {
 		return nil, nil, hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
 	}
@@ -176,7 +176,7 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 	if _, _, hasPassword := r.URL.Login(); hasPassword {
 		edit.Private = true
 	}
-	c, err := edit.Parse(queue.DefaultBranches)
+	c, err := edit.Parse(policy.DefaultBranches)
 	if err != nil {
 		return nil, hinted{err, "to follow it under another name, use --name; to change the present entry, edit " + file}
 	}
@@ -193,7 +193,7 @@ func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r 
 	switch {
 	case len(c.Reminders.Allow) == 0:
 		edit.Set("reminders", "allow = "+config.QuoteList([]string{address}))
-	case !queue.MatchAddress(c.Reminders.Allow, address):
+	case !policy.MatchAddress(c.Reminders.Allow, address):
 		hints = append(hints, fmt.Sprintf("add your address to allow under [reminders]; without it you get no reminder: %s", config.Quote(address)))
 	}
 	if c.Mail.From == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/config"
-	"vext/queue"
+	"vext/policy"
 	"vext/source/follow"
 )
 
@@ -64,12 +64,12 @@ func followRemove(a *app, ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	c, err := edit.Parse(queue.DefaultBranches)
+	c, err := edit.Parse(policy.DefaultBranches)
 	if err != nil {
 		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
 	}
 	c.Path = file
-	p := policy(c)
+	p := policyOf(c)
 	name = p.Repository(name)
 	i := slices.IndexFunc(c.Repositories, func(r config.Repository) bool { return !r.URL.IsZero() && p.Repository(r.Name) == name })
 	if i >= 0 { // as whoever runs this, before the state's owner takes over

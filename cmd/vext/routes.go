@@ -3,14 +3,14 @@ package main
 import (
 	"vext/internal/config"
 	"vext/internal/target"
-	"vext/queue"
+	"vext/policy"
 )
 
 // recipients returns where reminders go.
-func routes(c *config.Config) []queue.Route {
-	var all []queue.Route
+func routes(c *config.Config) []policy.Route {
+	var all []policy.Route
 	for _, r := range c.Routes {
-		route := queue.Route{Committers: r.Committers, Repositories: r.Repositories, Branches: r.Branches}
+		route := policy.Route{Committers: r.Committers, Repositories: r.Repositories, Branches: r.Branches}
 		for _, to := range r.To {
 			if to == config.ByMail {
 				route.Mail = true

@@ -34,6 +34,11 @@ const (
 	FromImport  = "import"  // its past
 )
 
+// ReadsRepository reports whether a source reads commits from a repository.
+func ReadsRepository(source string) bool {
+	return source == FromHook || source == FromFollow || source == FromImport
+}
+
 // Forgeable reports whether anybody can have written what came by that way.
 func Forgeable(source string) bool {
 	switch source {

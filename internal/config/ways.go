@@ -195,7 +195,7 @@ func (r *Repository) names() []string {
 }
 
 // Names returns what the aliases and URLs of the repositories stand for, see
-// queue.Policy.
+// policy.Policy.
 func (c *Config) Names() map[string]string {
 	names := map[string]string{}
 	for i := range c.Repositories {
@@ -208,7 +208,7 @@ func (c *Config) Names() map[string]string {
 }
 
 // Branches returns the branches that count in single repositories, by their
-// names, see queue.Policy.
+// names, see policy.Policy.
 func (c *Config) Branches() map[string][]string {
 	own := map[string][]string{}
 	for i := range c.Repositories {

@@ -14,7 +14,7 @@ import (
 	"vext/internal/testkit"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
-	"vext/queue"
+	"vext/policy"
 	"vext/spool"
 )
 
@@ -30,7 +30,7 @@ func (w *world) announce() {
 func (w *world) announcing(branches ...string) *Follower {
 	f := w.follower()
 	f.IsAnnounced = func(repository, refname string) bool {
-		return repository == "w" && queue.MatchBranch(branches, refname)
+		return repository == "w" && policy.MatchBranch(branches, refname)
 	}
 	return f
 }

@@ -20,6 +20,7 @@ import (
 	"vext/internal/text"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
+	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
 )
@@ -212,7 +213,7 @@ func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
 
 // wants reports whether a branch counts for reminders.
 func (r *Repository) wants(refname string) bool {
-	return refname == "" || queue.MatchBranch(r.Branches, refname)
+	return refname == "" || policy.MatchBranch(r.Branches, refname)
 }
 
 // warn records which configured patterns match no branch. names are the names of
@@ -222,7 +223,7 @@ func (p *pass) warn(names []string) {
 	p.state.Warnings = nil
 	slices.Sort(names)
 	matches := func(patterns []string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return queue.MatchBranch(patterns, name) })
+		return slices.ContainsFunc(names, func(name string) bool { return policy.MatchBranch(patterns, name) })
 	}
 	switch {
 	case len(names) == 0 && (p.state.Kind == vcs.Svn || r.URL.IsZero()): // no layout that shows branches; a new repository

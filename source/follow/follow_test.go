@@ -17,6 +17,7 @@ import (
 	"vext/internal/history"
 	"vext/internal/testkit"
 	"vext/internal/weburl"
+	"vext/policy"
 	"vext/queue"
 	"vext/spool"
 )
@@ -36,7 +37,7 @@ func newWorld(t *testing.T) *world {
 	testkit.Program(t, "git")
 	w := &world{t: t, state: testkit.State(t), git: filepath.Join(t.TempDir(), "w.git"), now: now}
 	w.sh("git init --quiet --bare --initial-branch=main " + w.git)
-	w.r = Repository{Name: "w", URL: weburl.Parse(w.git), Branches: queue.DefaultBranches, FirstParent: true, Source: commit.FromFollow}
+	w.r = Repository{Name: "w", URL: weburl.Parse(w.git), Branches: policy.DefaultBranches, FirstParent: true, Source: commit.FromFollow}
 	return w
 }
 
@@ -65,7 +66,7 @@ echo "$hash"`, branch, subject))
 }
 
 func (w *world) follower() *Follower {
-	policy := queue.Policy{Branches: queue.DefaultBranches, Allow: []string{"*@example.org"}}
+	policy := policy.Policy{Branches: policy.DefaultBranches, Allow: []string{"*@example.org"}}
 	q := queue.New(w.state, policy, time.UTC, w.now)
 	f, err := filter.New(q.Spool)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/text"
 	"vext/internal/vcs"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A pass reads one repository once.
@@ -360,7 +360,7 @@ func (p *pass) take(c *commit.Commit) error {
 func (p *pass) chooses(c *commit.Commit) bool {
 	r := p.repository
 	r.complete(c)
-	return c.Message != "" && r.wants(c.Refname) && queue.MatchAddress(r.Committers, p.Queue.Policy.Recipient(c).Email)
+	return c.Message != "" && r.wants(c.Refname) && policy.MatchAddress(r.Committers, p.Queue.Policy.Recipient(c).Email)
 }
 
 // complete sets the fields of a commit that depend on its repository.

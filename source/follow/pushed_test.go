@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"vext/internal/commit"
-	"vext/queue"
+	"vext/policy"
 )
 
 // hooked makes the world's repository one with a hook, which is looked at once
 // unless it is to be new.
 func (w *world) hooked(isNew bool) {
-	w.r = Repository{Name: "w", Path: w.git, Branches: queue.DefaultBranches, Source: commit.FromHook}
+	w.r = Repository{Name: "w", Path: w.git, Branches: policy.DefaultBranches, Source: commit.FromHook}
 	if !isNew {
 		w.pushed()
 	}

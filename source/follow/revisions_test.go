@@ -12,7 +12,7 @@ import (
 	"vext/internal/testkit"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A log of Subversion in which revisions can be missing, as a mirror shows it
@@ -50,7 +50,7 @@ func newSvnWorld(t *testing.T) *svnWorld {
 	t.Setenv("REAL_SVN", svn)
 	t.Setenv("HIDDEN", w.hidden)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	w.r = Repository{Name: "w", Kind: vcs.Svn, URL: weburl.Parse("file://" + w.repo), Branches: queue.DefaultBranches, Domain: "example.org", Source: commit.FromFollow}
+	w.r = Repository{Name: "w", Kind: vcs.Svn, URL: weburl.Parse("file://" + w.repo), Branches: policy.DefaultBranches, Domain: "example.org", Source: commit.FromFollow}
 	return w
 }
 

@@ -10,7 +10,7 @@ import (
 	"vext/internal/history"
 	"vext/internal/testkit"
 	"vext/internal/vcs"
-	"vext/queue"
+	"vext/policy"
 )
 
 // change makes a commit on main that appends to a file, and returns its hash.
@@ -171,7 +171,7 @@ func TestSuccessorPushed(t *testing.T) {
 	is := w.change("a", "x", strings.ReplaceAll("subject"+asks, "1 week", "2 weeks"))
 	f := w.follower()
 	f.Store = Hooked(w.state)
-	w.r = Repository{Name: "w", Path: w.git, Branches: queue.DefaultBranches, Source: w.r.Source, Kind: vcs.Git}
+	w.r = Repository{Name: "w", Path: w.git, Branches: policy.DefaultBranches, Source: w.r.Source, Kind: vcs.Git}
 	if r := f.FollowPush(t.Context(), w.r, []Update{{"refs/heads/main", gone, is}}); r.Err != nil {
 		t.Fatal(r.Err)
 	}

@@ -20,7 +20,7 @@ import (
 	"vext/filter"
 	"vext/internal/forge"
 	"vext/internal/testkit"
-	"vext/queue"
+	"vext/policy"
 	"vext/spool"
 )
 
@@ -48,7 +48,7 @@ func newBench(t testing.TB) *bench {
 	b := &bench{t: t, state: state, log: log, Handler: &Handler{
 		Hooks:  []Hook{{Name: "closed"}, {Name: "forge", Secret: secret}},
 		Filter: f,
-		Policy: &queue.Policy{Branches: queue.DefaultBranches},
+		Policy: &policy.Policy{Branches: policy.DefaultBranches},
 		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:    func() time.Time { return now },
 	}}

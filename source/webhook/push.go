@@ -13,7 +13,7 @@ import (
 	"vext/filter"
 	"vext/internal/commit"
 	"vext/internal/forge"
-	"vext/queue"
+	"vext/policy"
 	"vext/spool"
 )
 
@@ -43,7 +43,7 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	push := filter.ForgePush(p, repository, commit.FromWebhook)
 	push.Counts = func(c *commit.Commit) bool {
 		to := h.Policy.Recipient(c).Email
-		allowed := queue.MatchAddress(hook.Allow, to)
+		allowed := policy.MatchAddress(hook.Allow, to)
 		if !allowed {
 			log.Warn("webhook: passed over", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's allow", to))
 		}
@@ -89,7 +89,7 @@ func (h *Handler) keepSenders(hook *Hook, p *forge.Push, log *slog.Logger) (tota
 		u := &p.Updates[i]
 		total += len(u.Commits)
 		u.Commits = slices.DeleteFunc(u.Commits, func(c commit.Commit) bool {
-			isStranger := !queue.MatchAddress(hook.Senders, c.Committer.Email)
+			isStranger := !policy.MatchAddress(hook.Senders, c.Committer.Email)
 			if isStranger && h.Filter.Trailers.Ask([]byte(c.Message)) {
 				log.Warn("webhook: passed over", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's senders", c.Committer.Email))
 			}
@@ -114,7 +114,7 @@ func (h *Handler) lookUp(ctx context.Context, hook *Hook, f *filter.Filter, repo
 	case !errors.Is(err, ErrNotFollowed):
 		log.Error("webhook: commits not found", "err", err)
 		return false, err
-	case !queue.MatchBranch(h.Policy.BranchesOf(repository), u.Refname):
+	case !policy.MatchBranch(h.Policy.BranchesOf(repository), u.Refname):
 		log.Debug("webhook: incomplete, on a branch that does not count")
 	default:
 		log.Warn("webhook: incomplete, and the repository is not followed")

@@ -24,7 +24,7 @@ import (
 	"vext/filter"
 	"vext/internal/conns"
 	"vext/internal/forge"
-	"vext/queue"
+	"vext/policy"
 )
 
 // A Hook is what one forge, or one repository on it, may speak to.
@@ -33,7 +33,7 @@ type Hook struct {
 	Secret string // without one the hook is closed
 	// Repositories are those that it may speak for, Allow the addresses that
 	// may be reminded by it, Senders the committers whose commits it may bring:
-	// patterns as in a queue.Policy, all of them when there are none.
+	// patterns as in a policy.Policy, all of them when there are none.
 	Repositories, Allow, Senders []string
 }
 
@@ -42,7 +42,7 @@ type Hook struct {
 type Handler struct {
 	Hooks  []Hook
 	Filter *filter.Filter // the Way of each hook is webhook-NAME
-	Policy *queue.Policy  // for the names of repositories, and who is reminded
+	Policy *policy.Policy // for the names of repositories, and who is reminded
 	// LookUp finds the commits of an update that the forge did not describe, in
 	// the followed repository of that name. It may be nil.
 	LookUp func(ctx context.Context, repository string, u forge.Update) error

@@ -1,4 +1,6 @@
-package queue
+// Package policy decides which commits count, who may be written to, and where reminders
+// go.
+package policy
 
 import (
 	"cmp"
@@ -36,9 +38,9 @@ type Policy struct {
 	Hold time.Duration
 }
 
-// complete makes the addresses of people who have only a login, with the domain of the
+// Complete makes the addresses of people who have only a login, with the domain of the
 // repository.
-func (p *Policy) complete(c *commit.Commit) {
+func (p *Policy) Complete(c *commit.Commit) {
 	domain := p.Domains[c.Repository]
 	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
 		if domain != "" && person.Email == "" && person.Name != "" && !strings.ContainsAny(person.Name, " @<>") {
@@ -59,26 +61,34 @@ func (p *Policy) Repository(name string) string {
 // DefaultBranches are the branches that count unless others are configured.
 var DefaultBranches = []string{"main", "master", "head", "HEAD", "trunk", "default"}
 
-func (p *Policy) trailers(more string) []string {
-	if more == "" {
-		return p.Trailers
+// Request returns the request in the trailer of a commit, false when there is none. The
+// error is about a trailer name that the commit's source configured.
+func (p *Policy) Request(c *commit.Commit) (commit.Request, bool, error) {
+	names := p.Trailers
+	if c.Trailer != "" {
+		names = append(slices.Clip(names), c.Trailer)
 	}
-	return append(p.Trailers[:len(p.Trailers):len(p.Trailers)], more)
+	trailers, err := commit.NewTrailers(names...)
+	if err != nil {
+		return commit.Request{}, false, err
+	}
+	request, ok := trailers.Request(c.Message)
+	return request, ok, nil
 }
 
-// Recipient returns the person who is reminded of c: the committer, or the author when
-// the committer is a program, as for commits merged on GitHub's pages.
-func (p *Policy) Recipient(c *commit.Commit) commit.Person {
-	if p.ToAuthor || c.Committer.IsRobot() {
-		return c.Author
-	}
-	return c.Committer
-}
-
-// ignores returns why c does not count, "" when it does.
-func (p *Policy) ignores(c *commit.Commit) string {
+// Ignores returns why c does not count, "" when it does.
+func (p *Policy) Ignores(c *commit.Commit) string {
 	if c.Branch() != "" && !p.countsBranch(c) {
 		return fmt.Sprintf("branch %s does not count", c.Branch())
+	}
+	return cmp.Or(p.ignoresSender(c), p.ignoresRepository(c))
+}
+
+// Distrusts returns why a commit from a forgeable source is ignored, "" when it is not.
+// It checks all that is checked before a reminder, except the branch.
+func (p *Policy) Distrusts(c *commit.Commit) string {
+	if !commit.Forgeable(c.Source) {
+		return ""
 	}
 	return cmp.Or(p.ignoresSender(c), p.ignoresRepository(c))
 }
@@ -100,11 +110,7 @@ func (p *Policy) ignoresRepository(c *commit.Commit) string {
 // countsBranch reports whether the branch of a commit counts. Sources that read a
 // repository have checked that before.
 func (p *Policy) countsBranch(c *commit.Commit) bool {
-	switch c.Source {
-	case commit.FromHook, commit.FromFollow, commit.FromImport:
-		return true
-	}
-	return MatchBranch(p.BranchesOf(c.Repository), c.Refname)
+	return commit.ReadsRepository(c.Source) || MatchBranch(p.BranchesOf(c.Repository), c.Refname)
 }
 
 // BranchesOf returns the patterns of the branches that count in a repository.
@@ -137,59 +143,6 @@ func (p *Policy) HasRepository(patterns []string, name string) bool {
 	}
 	return slices.ContainsFunc(names, func(name string) bool { return matchAny(patterns, name, true) }) ||
 		slices.ContainsFunc(patterns, func(pattern string) bool { return p.Repository(pattern) == name })
-}
-
-// developmentBranches are the branches on which a cherry-pick can arrive before its
-// original.
-var developmentBranches = append([]string{"develop", "devel", "development"}, DefaultBranches...)
-
-// Refuses returns why the person must not be written to about a commit from a source
-// (see commit.FromMail), with advice, as a reason of queue.WithID; "" for one who may.
-// vext never writes to a program, even when a commit names it as its committer. An
-// allowed address can be abused: anybody who can send commit mails can make vext write
-// to it.
-func (p *Policy) Refuses(to commit.Person, source string) string {
-	switch {
-	case to.Email == "":
-		return "no recipient: the message gives no address for its committer (addresses that the mail was sent to, and those of mailing lists and programs, do not count)\n" +
-			"have the mailer name the committer in the message or in Reply-To, or use a webhook or a hook; a login needs domain under [[repository]]\n" +
-			"to drop this one: vext cancel ID"
-	case to.IsRobot():
-		return fmt.Sprintf("no recipient: %s is a program's address, or stands for one that a forge keeps private; nobody reads what is sent there\n"+
-			"the committer must commit with an address of their own, or the mailer, webhook or hook must send it\n"+
-			"to drop this one: vext cancel ID", text.OneLine(to.Email))
-	case !isAddress(to.Email):
-		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
-	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
-		return fmt.Sprintf("%s may not be written to: no pattern of allow, under [reminders], matches this address\n"+
-			"%s\n"+
-			"to drop this one: vext cancel ID; after a change of allow: vext retry ID", to.Email, allowAdvice(source))
-	}
-	return ""
-}
-
-// allowAdvice returns what to consider before an address is allowed.
-func allowAdvice(source string) string {
-	switch source {
-	case commit.FromWebhook:
-		return "to have reminders sent to it, add it to allow"
-	case commit.FromHook, commit.FromFollow, commit.FromImport:
-		return "to have reminders sent to it, add it to allow; to take only the commits of some people: committers = [...] under [[repository]]"
-	}
-	return "a forged commit mail can name anybody, so do not allow an address only because this message names it: see allow in vext.toml(5)"
-}
-
-// isAddress reports whether s is the address of one person that is safe in an SMTP
-// command and in a header. It accepts less than RFC 5321, section 4.1.2: no quoted
-// local parts, and no % and !, which route a mail elsewhere on some servers.
-func isAddress(s string) bool {
-	local, domain, _ := strings.Cut(s, "@")
-	if local == "" || domain == "" || local[0] == '/' || len(s) > 254 || strings.Contains(domain, "@") {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || strings.ContainsRune(`<>()[]\,;:"%!|`, r) || r == '\ufffd'
-	})
 }
 
 // matchAny reports whether s matches a pattern. An empty list matches everything.

@@ -1,10 +1,9 @@
-package queue
+package policy
 
 import (
 	"testing"
 
 	"vext/internal/commit"
-	"vext/internal/history"
 	"vext/internal/target"
 )
 
@@ -47,29 +46,6 @@ func TestRouteOf(t *testing.T) {
 		}
 		if got.Mail != test.mail || to != test.target {
 			t.Errorf("%+v: mail %v, to %q", test, got.Mail, to)
-		}
-	}
-}
-
-// A reminder for an address that is not allowed can go to IRC, where a route says so,
-// and nowhere else.
-func TestAllowIsForMails(t *testing.T) {
-	irc := []target.Target{mustTarget(t, "irc://h/src")}
-	for _, test := range []struct {
-		ways []Route
-		want string
-	}{
-		{nil, history.Failed},
-		{[]Route{{Targets: irc}}, history.Queued},
-		{[]Route{{Targets: irc, Mail: true}}, history.Failed},
-		{[]Route{{Targets: irc, Repositories: []string{"other"}}}, history.Failed},
-	} {
-		q := newQueue(t)
-		q.Policy.Routes = test.ways
-		put(t, q, mail{id: "a", from: "x@elsewhere.example"})
-		plan, err := q.Plan(nil)
-		if err != nil || len(plan) != 1 || plan[0].Event.Kind != test.want {
-			t.Errorf("%+v: %+v, %v; want %s", test.ways, plan, err, test.want)
 		}
 	}
 }

@@ -1,10 +1,8 @@
-package queue
+package policy
 
 import (
-	"os"
 	"slices"
 
-	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/target"
@@ -42,20 +40,4 @@ func (p *Policy) route(address, repository, refname string) Route {
 // Has reports whether the route has a target on IRC, named as by target.Target.String.
 func (r *Route) Has(name string) bool {
 	return slices.ContainsFunc(r.Targets, func(t target.Target) bool { return t.String() == name })
-}
-
-// refuses returns why the reminder of c must not be sent, "" when it may be. Only mails
-// are checked: the targets on IRC are the operator's own.
-func (p *Policy) refuses(c *commit.Commit) string {
-	if !p.RouteOf(c).Mail {
-		return ""
-	}
-	return p.Refuses(p.Recipient(c), c.Source)
-}
-
-// Entry returns the entry of that day and name, and whether it is in the queue.
-func (q *Queue) Entry(day calendar.Day, name string) (Entry, bool) {
-	e := q.entry(day, name)
-	_, err := os.Lstat(e.Path)
-	return e, err == nil
 }
