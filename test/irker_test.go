@@ -89,7 +89,7 @@ func newIrker(t *testing.T) (server string, r *recorder) {
 	if err != nil {
 		testkit.Missing(t, "nothing but 127.0.0.1 is local here: "+err.Error())
 	}
-	s := &irker.Server{Outlet: r, Log: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now}
+	s := &irker.Server{Outbox: r, Log: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l, p) }()

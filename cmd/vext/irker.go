@@ -30,7 +30,7 @@ func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outbox, 
 	}
 	log.Info("listening for irker's clients", "address", l.Addr().String())
 	server := &irker.Server{
-		Outlet: outlet, Format: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
+		Outbox: outlet, Format: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
 		OnLoss: func() { q.Spool.Lost(source.Irker) },
 	}
 	return func(ctx context.Context) error { return server.Serve(ctx, l, p) }, nil

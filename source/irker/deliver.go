@@ -110,5 +110,5 @@ func (v *serving) put(ctx context.Context, lines []notify.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
 	defer cancel()
-	return v.Outlet.Put(ctx, lines...)
+	return v.Outbox.Put(ctx, lines...)
 }

@@ -113,7 +113,7 @@ type house struct {
 func newHouse(t testing.TB) *house {
 	h := &house{t: t, outlet: new(outlet), log: new(testkit.Log), done: make(chan error, 1)}
 	h.server = &Server{
-		Outlet: h.outlet, Log: slog.New(slog.NewTextHandler(h.log, nil)), Now: time.Now,
+		Outbox: h.outlet, Log: slog.New(slog.NewTextHandler(h.log, nil)), Now: time.Now,
 		Format: func(f Fields) (string, error) {
 			if f.Branch == "broken" {
 				return "", errors.New("a template that fails")

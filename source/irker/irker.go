@@ -26,7 +26,7 @@ import (
 
 // A Server puts the messages of requests into the outbox, and retries until it succeeds.
 type Server struct {
-	Outlet notify.Outbox
+	Outbox notify.Outbox
 	// Format returns the text for a commit, for a request without a text.
 	Format func(Fields) (string, error)
 	// Clients are the networks of the allowed clients; if empty, only this machine is
