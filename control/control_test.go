@@ -131,7 +131,7 @@ func TestHostile(t *testing.T) {
 }
 
 // One user has only so many connections, whatever is done with them; a request
-// more is told to come again, and each that is closed makes room.
+// further ones are told to try again, and each that is closed frees a place.
 func TestBusy(t *testing.T) {
 	path := serve(t, func(context.Context, *Caller, *Request) *Answer { return &Answer{} })
 	var idle []net.Conn

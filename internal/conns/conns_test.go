@@ -56,7 +56,7 @@ func (s *server) dial() (client net.Conn, conn *Conn) {
 	return client, conn
 }
 
-// wantCut checks whether a client was cut off.
+// wantCut checks whether a client was evicted.
 func wantCut(t *testing.T, what string, client net.Conn, want bool) {
 	t.Helper()
 	wait := 10 * time.Second
@@ -70,7 +70,7 @@ func wantCut(t *testing.T, what string, client net.Conn, want bool) {
 	}
 }
 
-// With all places taken the client that was silent for longest makes room, and
+// With all places taken the client that was silent longest is evicted, and
 // none whose request is being handled.
 func TestCut(t *testing.T) {
 	s := open(t, 3, 0)
@@ -88,7 +88,7 @@ func TestCut(t *testing.T) {
 	wantCut(t, "the busy one", busy, false)
 	wantCut(t, "the one that sends", sending, false)
 	if s.cut != 1 {
-		t.Errorf("%d were said to be cut off", s.cut)
+		t.Errorf("%d were reported as evicted", s.cut)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// An origin with many connections makes room before one with few, and of those
+// An origin with many connections loses one before an origin with few, and of those
 // for whom bytes are held only these.
 func TestSlowest(t *testing.T) {
 	l := New(100, 0, nil)

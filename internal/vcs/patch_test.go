@@ -10,7 +10,7 @@ import (
 	"vext/internal/weburl"
 )
 
-// A change has its name whatever it stands on and whatever is said of it; another
+// The identity of a change depends neither on its parent nor on its message; another
 // has another. A clone that has no blobs fetches what it needs, of what is gone,
 // too.
 func TestPatches(t *testing.T) {

@@ -156,7 +156,7 @@ func (e *Error) Status() int {
 	return -1
 }
 
-func failed(cmd *exec.Cmd, said string, err error) error {
+func failed(cmd *exec.Cmd, stderr string, err error) error {
 	name := "version control"
 	if len(cmd.Args) > 0 {
 		name = cmd.Args[0]
@@ -173,7 +173,7 @@ func failed(cmd *exec.Cmd, said string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return &Error{cmd.Args[0], "the program is not installed", err}
 	}
-	return &Error{name, text.Shorten(text.OneLine(weburl.Hide(summary(said))), 400), err}
+	return &Error{name, text.Shorten(text.OneLine(weburl.Hide(summary(stderr))), 400), err}
 }
 
 // noiseLines are the prefixes of lines without information.
@@ -185,10 +185,10 @@ var noiseLines = []string{"hint: ", "Please make sure you have", "and the reposi
 var ownerAdvice = strings.NewReplacer("To add an exception for this directory, call:\n\n\tgit config --global", "as root: git config --system")
 
 // summary returns the error messages of a program as one line.
-func summary(said string) string {
+func summary(stderr string) string {
 	var lines []string
-	said = ownerAdvice.Replace(said)
-	for line := range strings.Lines(said) {
+	stderr = ownerAdvice.Replace(stderr)
+	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
 		if line == "" || slices.ContainsFunc(noiseLines, func(start string) bool { return strings.HasPrefix(line, start) }) {
 			continue
@@ -221,8 +221,8 @@ func (t *tail) Write(p []byte) (int, error) {
 // stream runs a program and calls read with its output. An error of read ends the
 // program and is returned unchanged.
 func stream(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error) error {
-	var said tail
-	cmd.Stderr = &said
+	var stderr tail
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func stream(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error) erro
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", cmd.Args[0], ctx.Err())
 	case err != nil && (readErr == nil || errors.Is(readErr, errCut)):
-		return failed(cmd, said.String(), err)
+		return failed(cmd, stderr.String(), err)
 	case readErr != nil:
 		return readErr
 	}

@@ -169,8 +169,8 @@ func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *R
 
 // isUnreadable reports whether svn may not read a path. The user may have access only
 // to the URL, and not to the root of the repository.
-func isUnreadable(said string) bool {
-	return strings.Contains(said, "E220001") || strings.Contains(said, "E170001") || strings.Contains(said, "E175013")
+func isUnreadable(stderr string) bool {
+	return strings.Contains(stderr, "E220001") || strings.Contains(stderr, "E170001") || strings.Contains(stderr, "E175013")
 }
 
 // readLog calls fn with every entry of a log, and counts in old those that are too old.

@@ -208,7 +208,7 @@ func suite(t *testing.T, kind Kind, m maker, isCopy bool) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := r.Walk(ctx, Log{Ranges: []Range{{Refname: ref, New: position}}}, func(*commit.Commit) error { return nil }); !errors.Is(err, context.Canceled) {
-			t.Errorf("told to end: %v", err)
+			t.Errorf("canceled: %v", err)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func walk(t *testing.T, r Repository, log Log) ([]*commit.Commit, int) {
 	return got, n
 }
 
-// What is missing is said with the program and its words.
+// The error for a missing repository names the program and has its message.
 func TestErrors(t *testing.T) {
 	for _, kind := range []Kind{Git, Hg, Svn} {
 		testkit.Program(t, string(kind))
@@ -256,7 +256,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A repository can be reached, by its path or its URL, or it is said why not;
+// A repository can be reached, by its path or its URL, or the error is why not;
 // one that is there and empty can.
 func TestReach(t *testing.T) {
 	for kind, m := range map[Kind]maker{Git: newGit(t), Hg: newHg(t), Svn: newSvn(t)} {

@@ -26,7 +26,7 @@ func (w *world) announce() {
 	}
 }
 
-// announcing is follower for a configuration with notices of these branches.
+// announcing is follower for a configuration with announcements of these branches.
 func (w *world) announcing(branches ...string) *Follower {
 	f := w.follower()
 	f.IsAnnounced = func(repository, refname string) bool {
@@ -50,7 +50,7 @@ func (w *world) look(f *Follower, pushed ...Update) {
 	}
 }
 
-// announced compares what was handed over: BRANCH SUBJECT; FILE, one push a
+// announced compares what was stored: BRANCH SUBJECT; FILE, one push a
 // string.
 func (w *world) announced(what string, want ...string) {
 	w.t.Helper()
@@ -94,7 +94,7 @@ echo "$hash"`, branch, subject))
 }
 
 // The first look announces nothing; what comes then is, asking or not, on the
-// branches that notices name, and reminders are what they were.
+// branches of [[announce]], and reminders stay the same.
 func TestNotices(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
@@ -136,11 +136,11 @@ func TestNotices(t *testing.T) {
 	w.announced("only topic", "topic v")
 	w.quiet("main", "d")
 	w.look(w.follower())
-	w.announced("no notices")
+	w.announced("no announcements")
 	w.quiet("main", "e")
 	w.quiet("topic", "w")
 	w.look(w.announcing())
-	w.announced("notices again; where topic was is not known", "main e")
+	w.announced("announcements again; the position of topic is not known", "main e")
 }
 
 // A history that is taken up from a date on is not announced.
@@ -158,7 +158,7 @@ func TestNoticesFrom(t *testing.T) {
 	w.announced("import")
 }
 
-// What can't be handed over is handed over at the next look.
+// A commit that cannot be stored is stored at the next look.
 func TestNoticesFail(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
@@ -183,7 +183,7 @@ func TestNoticesFail(t *testing.T) {
 	w.expect("once", "main a")
 }
 
-// A hook announces what it is told of, from the first push on.
+// A hook announces pushed commits, from the first push on.
 func TestNoticesPushed(t *testing.T) {
 	const topic, main = "refs/heads/topic", "refs/heads/main"
 	w := newWorld(t)

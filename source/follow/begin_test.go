@@ -35,8 +35,8 @@ func (w *world) hide(dir string) (show func()) {
 	}
 }
 
-// said checks that one of the things that were said has all of the words.
-func said(t *testing.T, r Report, words ...string) {
+// wantMessage checks that one of the messages of a report has all of the words.
+func wantMessage(t *testing.T, r Report, words ...string) {
 	t.Helper()
 	for _, text := range r.Messages {
 		all := true
@@ -47,7 +47,7 @@ func said(t *testing.T, r Report, words ...string) {
 			return
 		}
 	}
-	t.Errorf("said %q, want %q", r.Messages, words)
+	t.Errorf("messages %q, want %q", r.Messages, words)
 }
 
 // at makes a commit with a date of its own.
@@ -106,7 +106,7 @@ func TestLateStart(t *testing.T) {
 			w.now = now.AddDate(0, 0, 10)
 			r := w.follow()
 			w.expect("at the first look that goes well", "main between", "main its clock is two hours slow")
-			said(t, r, "added at 2026-11-20 12:00:00", "since 2026-11-19 12:00:00", "3 commits", "2 ask")
+			wantMessage(t, r, "added at 2026-11-20 12:00:00", "since 2026-11-19 12:00:00", "3 commits", "2 ask")
 			if r.Commits != 3 || r.Requests != 2 || r.New != 2 {
 				t.Errorf("%+v", r)
 			}
@@ -114,7 +114,7 @@ func TestLateStart(t *testing.T) {
 			w.sh("git update-ref refs/heads/trunk refs/heads/main~1")
 			w.at("2026-11-29", "trunk", "on a branch that comes later"+asks)
 			if r := w.follow(); len(r.Messages) != 0 {
-				t.Errorf("said %q", r.Messages)
+				t.Errorf("messages %q", r.Messages)
 			}
 			w.expect("and then", "main after", "trunk on a branch that comes later")
 		})
@@ -172,7 +172,7 @@ func TestEmptyAtFirst(t *testing.T) {
 	}
 }
 
-// From says from where on commits count, however late the first look comes.
+// From sets from where on commits count, however late the first look comes.
 func TestLateFrom(t *testing.T) {
 	w := newWorld(t)
 	w.old("main", 2)
@@ -210,7 +210,7 @@ func TestHookedLate(t *testing.T) {
 	if r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	said(t, r, "added at", "1 commit, 1 ask")
+	wantMessage(t, r, "added at", "1 commit, 1 ask")
 	w.expect("a push", "main between", "main pushed long after it was made")
 }
 
@@ -251,7 +251,7 @@ MFC after: 1 week'`, repo, subject, date, subject))
 	show()
 	hg("2026-11-21", "between")
 	w.now = now.AddDate(0, 0, 10)
-	said(t, w.follow(), "added at", "1 commit, 1 ask")
+	wantMessage(t, w.follow(), "added at", "1 commit, 1 ask")
 	w.expect("late", "default between")
 	hg("2026-11-29", "after")
 	w.follow()
@@ -283,7 +283,7 @@ func TestLateSubversion(t *testing.T) {
 	w.svnCommit("branches/1/a", "elsewhere")
 	date(6, "2026-11-21")
 	w.now = now.AddDate(0, 0, 10)
-	said(t, w.follow(), "added at", "2 commits, 1 ask")
+	wantMessage(t, w.follow(), "added at", "2 commits, 1 ask")
 	w.expect("late", "trunk between")
 
 	if err := os.Remove(w.hidden); err != nil {
@@ -311,7 +311,7 @@ func TestLateSubversion(t *testing.T) {
 		w.svnCommit("trunk/a", what)
 		date(numbers, w.now.Format(time.DateOnly))
 		w.now = w.now.AddDate(0, 0, 5)
-		said(t, w.follow(), "counting its commits since", "1 commit, 1 ask")
+		wantMessage(t, w.follow(), "counting its commits since", "1 commit, 1 ask")
 		w.expect(what, "trunk "+what)
 		if s := w.load(); s.Positions[""] != fmt.Sprint("r", numbers) {
 			t.Errorf("%s: %+v", what, s)

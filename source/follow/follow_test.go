@@ -205,14 +205,14 @@ func TestFrom(t *testing.T) {
 func TestFirstPush(t *testing.T) {
 	w := newWorld(t)
 	if r := w.follow(); len(r.Messages) != 1 {
-		t.Errorf("said %q", r.Messages)
+		t.Errorf("messages %q", r.Messages)
 	}
 	w.commit("main", "root")
 	w.follow()
 	w.expect("the root commit", "main root")
 }
 
-// A branch that is named and is not there is said; so is a repository of which
+// A configured branch that does not exist causes a warning; so is a repository of which
 // no branch counts.
 func TestWarnings(t *testing.T) {
 	w := newWorld(t)
@@ -243,15 +243,15 @@ func TestForced(t *testing.T) {
 	r := w.follow()
 	w.expect("forced", "main instead")
 	if len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "1 commit gone") {
-		t.Errorf("said %q", r.Messages)
+		t.Errorf("messages %q", r.Messages)
 	}
 	if s := w.load(); len(s.Vanished) != 1 || s.Vanished[0].Revision != gone {
 		t.Errorf("%+v", s.Vanished)
 	}
 	in := &Sources{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state), Queue: w.follower().Queue}}
-	var told []history.Event
+	var vanished []history.Event
 	record := func(events []history.Event) ([]history.Event, error) {
-		told = append(told, events...)
+		vanished = append(vanished, events...)
 		return nil, nil
 	}
 	for range 2 {
@@ -259,8 +259,8 @@ func TestForced(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(told) != 1 || told[0].Key != "w@"+gone {
-		t.Errorf("told %+v", told)
+	if len(vanished) != 1 || vanished[0].Key != "w@"+gone {
+		t.Errorf("vanished %+v", vanished)
 	}
 	w.follow()
 	w.expect("afterwards")
@@ -284,7 +284,7 @@ func TestReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "nothing in common") {
-		t.Errorf("said %q", r.Messages)
+		t.Errorf("messages %q", r.Messages)
 	}
 	w.expect("a history written anew")
 }
@@ -304,7 +304,7 @@ func TestLostPosition(t *testing.T) {
 	r := w.follow()
 	w.expect("since the last look", "main new")
 	if len(r.Messages) != 1 {
-		t.Errorf("said %q", r.Messages)
+		t.Errorf("messages %q", r.Messages)
 	}
 }
 

@@ -74,11 +74,11 @@ func (p *pass) run(ctx context.Context, pushed []Update) (err error) {
 	if err != nil {
 		return err
 	}
-	told, err := p.announcedRanges(ctx, tips)
+	announced, err := p.announcedRanges(ctx, tips)
 	if err != nil {
 		return err
 	}
-	if err := p.walk(ctx, append(ranges, told...)); err != nil {
+	if err := p.walk(ctx, append(ranges, announced...)); err != nil {
 		return err
 	}
 	p.begin(tips)

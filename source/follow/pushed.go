@@ -73,11 +73,11 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 			continue
 		}
 		if !p.repository.wants(u.Refname) {
-			told, err := p.announcedPushRange(ctx, u)
+			announced, err := p.announcedPushRange(ctx, u)
 			if err != nil {
 				return err
 			}
-			ranges = append(ranges, told...)
+			ranges = append(ranges, announced...)
 			continue
 		}
 		old, known := p.state.Positions[u.Refname]

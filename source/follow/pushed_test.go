@@ -88,7 +88,7 @@ func TestMisses(t *testing.T) {
 	check(s, false, "long ago")
 }
 
-// Two pushes can be told of in another order than that in which they came: each
+// Two pushes can be reported in another order than that in which they came: each
 // commit is taken once, and none is taken for gone.
 func TestPushedOvertaken(t *testing.T) {
 	const main, trunk = "refs/heads/main", "refs/heads/trunk"

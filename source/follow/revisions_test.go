@@ -78,7 +78,7 @@ func TestGap(t *testing.T) {
 	}
 	hide("4")
 	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r4 is missing") {
-		t.Errorf("said %q", r.Messages)
+		t.Errorf("messages %q", r.Messages)
 	}
 	w.expect("up to the gap", "trunk r2")
 	if s := w.load(); s.Positions[""] != "r3" || s.Gap == nil {
@@ -101,7 +101,7 @@ func TestGap(t *testing.T) {
 	w.expect("still waiting")
 	w.now = w.now.Add(time.Minute)
 	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r6 is still missing") {
-		t.Errorf("said %q", r.Messages)
+		t.Errorf("messages %q", r.Messages)
 	}
 	w.expect("passed over", "trunk r7")
 	s := w.load()

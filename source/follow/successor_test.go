@@ -152,7 +152,7 @@ func TestSuccessorsUnknown(t *testing.T) {
 		w.fails()
 		w.expect("not compared")
 	}
-	said(t, w.follow(), "cannot find out", "git patch-id")
+	wantMessage(t, w.follow(), "cannot find out", "git patch-id")
 	w.expect("spooled", "main subject")
 	if s := w.load(); len(s.Vanished) != 1 || s.Vanished[0].Successor != "" {
 		t.Errorf("%+v", s.Vanished)

@@ -77,7 +77,7 @@ func TestUntrustedFilesDoNotCount(t *testing.T) {
 	}
 }
 
-// What the user of a git server writes says up to where branches are done, and
+// A file that the user of a git server writes sets the positions of branches, and
 // nothing else: no path, no option, and no argument of git's.
 func TestPositionsNameNoRepository(t *testing.T) {
 	store := Hooked(testkit.State(t))
@@ -179,7 +179,7 @@ func TestUntrustedCopy(t *testing.T) {
 	}
 }
 
-// A file that does not count is said by every run, and the others are caught up
+// A file that does not count is logged by every run, and the others are caught up
 // with.
 func TestCatchUpSaysWhatIsUntrusted(t *testing.T) {
 	w := newWorld(t)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sh is a worker that does what a script says.
+// sh is a worker that runs a script.
 func sh(script string, args ...string) []string {
 	return append([]string{"/bin/sh", "-c", script, "worker"}, args...)
 }
@@ -84,7 +84,7 @@ func end(t *testing.T, path string) {
 	}
 }
 
-// The worker is told all that was pushed, or nothing where that is too much,
+// The worker receives all updates of a push, or none if they are too many,
 // and Fire reads it to its end either way: git is not to be kept from writing.
 func TestFireTells(t *testing.T) {
 	for _, n := range []int{0, 1, maxUpdates, maxUpdates + 1, 10 << 20} {
@@ -100,7 +100,7 @@ func TestFireTells(t *testing.T) {
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 			if info, err := os.Stat(told); err == nil {
 				if info.Size() != int64(want) {
-					t.Errorf("of %d bytes it was told %d", n, info.Size())
+					t.Errorf("of %d bytes it received %d", n, info.Size())
 				}
 				break
 			}

@@ -46,7 +46,7 @@ func read(t *testing.T, path string) string {
 }
 
 // Both hooks read what was pushed, in every shell, however much that is; the
-// status is that of the one that was there before, and nothing else is said.
+// status is that of the one that was there before, and nothing else is printed.
 func TestPostReceive(t *testing.T) {
 	line := strings.Repeat("0", 40) + " " + strings.Repeat("a", 40) + " refs/heads/"
 	small := line + "main\n"
@@ -58,7 +58,7 @@ func TestPostReceive(t *testing.T) {
 		for _, test := range []struct {
 			name, before string
 			stdin        string
-			told         bool // the hook from before
+			called       bool // the hook from before
 			status       int
 		}{
 			{"none", "", small, false, 0},
@@ -87,10 +87,10 @@ func TestPostReceive(t *testing.T) {
 				t.Errorf("%q, %s: status %d, said %.200q", shell, test.name, status, out)
 			}
 			if got := read(t, filepath.Join(h.Place.Dir, "vext")); got != test.stdin {
-				t.Errorf("%q, %s: vext was told %.200q", shell, test.name, got)
+				t.Errorf("%q, %s: vext received %.200q", shell, test.name, got)
 			}
-			if got := read(t, filepath.Join(h.Place.Dir, "before")); test.told != (got == test.stdin) {
-				t.Errorf("%q, %s: the hook from before was told %.200q", shell, test.name, got)
+			if got := read(t, filepath.Join(h.Place.Dir, "before")); test.called != (got == test.stdin) {
+				t.Errorf("%q, %s: the hook from before received %.200q", shell, test.name, got)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil: // for example, no file descriptor is free
-			v.trouble.warn("irker: cannot accept clients; retrying", "err", err)
+			v.system.warn("irker: cannot accept clients; retrying", "err", err)
 			wait(ctx, minBackoff)
 			continue
 		case v.rejects(conn.RemoteAddr()):

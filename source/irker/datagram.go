@@ -86,7 +86,7 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
-			v.trouble.warn("irker: cannot read datagrams; retrying", "err", err)
+			v.system.warn("irker: cannot read datagrams; retrying", "err", err)
 			wait(ctx, minBackoff)
 		}
 	}

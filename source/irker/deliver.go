@@ -37,7 +37,7 @@ func (v *serving) deliver(ctx context.Context, requests []request, answer func()
 			v.Log.Error("irker: messages are lost, because they could not be stored", "lines", left, "err", err)
 			return
 		}
-		v.trouble.warn("irker: cannot store messages; retrying", "lines", left, "err", err)
+		v.system.warn("irker: cannot store messages; retrying", "lines", left, "err", err)
 		wait(ctx, pause)
 		err = v.keep(ctx, held)
 	}
@@ -89,7 +89,7 @@ func (v *serving) keepEach(ctx context.Context, r *request) (failed error) {
 		case err == nil:
 			kept = true
 		case notify.IsPermanent(err):
-			v.trouble.warn("irker: skipping a target", "target", shown(line.Target), "err", err)
+			v.system.warn("irker: skipping a target", "target", shown(line.Target), "err", err)
 			r.refused = append(r.refused, text.Shorten(shown(line.Target), maxShown))
 			refused = err
 		default:

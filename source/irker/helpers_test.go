@@ -19,8 +19,8 @@ import (
 	"vext/notify/outboxtest"
 )
 
-// An outlet keeps lines in memory.
-type outlet struct {
+// An outbox keeps lines in memory.
+type outbox struct {
 	outboxtest.Memory
 	mu    sync.Mutex
 	lines []notify.Message
@@ -29,7 +29,7 @@ type outlet struct {
 	full  string       // a target of which there is one too many
 }
 
-func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
+func (o *outbox) Put(ctx context.Context, lines ...notify.Message) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if ctx.Err() != nil {
@@ -53,9 +53,9 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
 	return nil
 }
 
-func TestOutlet(t *testing.T) {
+func TestOutbox(t *testing.T) {
 	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
-		o := new(outlet)
+		o := new(outbox)
 		return o.Case(o)
 	})
 }
@@ -63,7 +63,7 @@ func TestOutlet(t *testing.T) {
 var errTooMany = errors.New("too many channels")
 
 // fail makes Put fail from now on, or no more.
-func (o *outlet) fail(err error) {
+func (o *outbox) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.fails = func() error { return err }
@@ -71,7 +71,7 @@ func (o *outlet) fail(err error) {
 
 // hold makes the next call of Put wait until release is called; held is closed
 // when it does.
-func (o *outlet) hold() (held chan struct{}, release func()) {
+func (o *outbox) hold() (held chan struct{}, release func()) {
 	held, free := make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(held); <-free })
 	o.mu.Lock()
@@ -81,14 +81,14 @@ func (o *outlet) hold() (held chan struct{}, release func()) {
 }
 
 // tries returns how often Put was called.
-func (o *outlet) tries() int {
+func (o *outbox) tries() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.puts
 }
 
 // texts returns the lines that were kept, each as its target and its text.
-func (o *outlet) texts() []string {
+func (o *outbox) texts() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var texts []string
@@ -98,10 +98,10 @@ func (o *outlet) texts() []string {
 	return texts
 }
 
-// A house is a server with its outlet.
-type house struct {
+// A harness is a server with its outbox.
+type harness struct {
 	t       testing.TB
-	outlet  *outlet
+	outbox  *outbox
 	log     *testkit.Log
 	server  *Server
 	address string
@@ -109,11 +109,11 @@ type house struct {
 	done    chan error
 }
 
-// newHouse returns a house whose server does not run yet.
-func newHouse(t testing.TB) *house {
-	h := &house{t: t, outlet: new(outlet), log: new(testkit.Log), done: make(chan error, 1)}
+// newHarness returns a harness whose server does not run yet.
+func newHarness(t testing.TB) *harness {
+	h := &harness{t: t, outbox: new(outbox), log: new(testkit.Log), done: make(chan error, 1)}
 	h.server = &Server{
-		Outbox: h.outlet, Log: slog.New(slog.NewTextHandler(h.log, nil)), Now: time.Now,
+		Outbox: h.outbox, Log: slog.New(slog.NewTextHandler(h.log, nil)), Now: time.Now,
 		Format: func(f Fields) (string, error) {
 			if f.Branch == "broken" {
 				return "", errors.New("a template that fails")
@@ -125,9 +125,9 @@ func newHouse(t testing.TB) *house {
 }
 
 // open runs a server at a free port of the loopback interface.
-func open(t testing.TB, change ...func(*Server)) *house {
+func open(t testing.TB, change ...func(*Server)) *harness {
 	t.Helper()
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, f := range change {
 		f(h.server)
 	}
@@ -139,14 +139,14 @@ func open(t testing.TB, change ...func(*Server)) *house {
 	return h
 }
 
-func (h *house) serve(l net.Listener, p net.PacketConn) {
+func (h *harness) serve(l net.Listener, p net.PacketConn) {
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
 	go func() { h.done <- h.server.Serve(ctx, l, p) }()
 }
 
 // close ends the server, unless that was done.
-func (h *house) close() {
+func (h *harness) close() {
 	h.t.Helper()
 	h.stop()
 	if err, first := <-h.done; first {
@@ -156,14 +156,14 @@ func (h *house) close() {
 }
 
 // want waits until just these lines were kept.
-func (h *house) want(want ...string) {
+func (h *harness) want(want ...string) {
 	h.t.Helper()
-	h.eventually(func() bool { return len(h.outlet.texts()) >= len(want) }, "%d lines are kept", len(want))
-	same(h.t, h.outlet.texts(), want)
+	h.eventually(func() bool { return len(h.outbox.texts()) >= len(want) }, "%d lines are kept", len(want))
+	same(h.t, h.outbox.texts(), want)
 }
 
 // wantLog waits until the log has all these.
-func (h *house) wantLog(wants ...string) {
+func (h *harness) wantLog(wants ...string) {
 	h.t.Helper()
 	for _, want := range wants {
 		h.eventually(func() bool { return strings.Contains(h.log.String(), want) }, "the log has %q", want)
@@ -172,11 +172,11 @@ func (h *house) wantLog(wants ...string) {
 
 const patience = time.Minute
 
-func (h *house) eventually(done func() bool, what string, args ...any) {
+func (h *harness) eventually(done func() bool, what string, args ...any) {
 	h.t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("waited in vain until %s; there is %.1000q, and the log says\n%s", fmt.Sprintf(what, args...), h.outlet.texts(), h.log)
+			h.t.Fatalf("waited in vain until %s; there is %.1000q, and the log is\n%s", fmt.Sprintf(what, args...), h.outbox.texts(), h.log)
 		}
 	}
 }
@@ -188,7 +188,7 @@ type caller struct {
 	in   *bufio.Reader
 }
 
-func (h *house) dial(network string) *caller {
+func (h *harness) dial(network string) *caller {
 	h.t.Helper()
 	conn, err := net.Dial(network, h.address)
 	ok(h.t, err)

@@ -83,7 +83,7 @@ type serving struct {
 	*Server
 	clients *clients
 	bad     rarely // requests and clients
-	trouble rarely // the machine
+	system  rarely // the machine
 	lost    rarely // datagrams
 }
 
@@ -96,7 +96,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 	}
 	v := &serving{
 		Server: s, clients: newClients(places),
-		bad: rarely{log: s.Log, now: s.Now}, trouble: rarely{log: s.Log, now: s.Now}, lost: rarely{log: s.Log, now: s.Now},
+		bad: rarely{log: s.Log, now: s.Now}, system: rarely{log: s.Log, now: s.Now}, lost: rarely{log: s.Log, now: s.Now},
 	}
 	ended := ctx.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -113,7 +113,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 	all.Go(func() { v.takeDatagrams(ctx, p, queue) })
 	all.Wait()
 	p.Close()
-	for _, r := range []*rarely{&v.bad, &v.trouble, &v.lost} {
+	for _, r := range []*rarely{&v.bad, &v.system, &v.lost} {
 		r.rest()
 	}
 	select {

@@ -23,7 +23,7 @@ func TestTCP(t *testing.T) {
 	h.want("irc://h/#a 1", "irc://h/#b 2", "irc://h/#a 3")
 	h.wantLog(`level=WARN msg="irker: invalid request" client=127.0.0.1:`, `err="not JSON: invalid character 'o' in literal null (expecting 'u')"`)
 	if n := strings.Count(h.log.String(), "\n"); n != 1 {
-		t.Errorf("the log says\n%s", h.log)
+		t.Errorf("the log is\n%s", h.log)
 	}
 }
 
@@ -41,7 +41,7 @@ func TestUDP(t *testing.T) {
 	h.wantLog(`err="not JSON: invalid character '{' after top-level value"`)
 }
 
-// Who asks for an answer gets one for each request, in their order; nobody else
+// A client that wants answers gets one for each request, in their order; nobody else
 // gets any.
 func TestAck(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
@@ -64,11 +64,11 @@ func TestAck(t *testing.T) {
 	}
 }
 
-// No answer leaves before the notice is kept, and one client that waits for
+// No answer is sent before the message is stored, and one client that waits for
 // that does not hold up another's reading.
 func TestAnswerWhenKept(t *testing.T) {
 	h := open(t)
-	held, release := h.outlet.hold()
+	held, release := h.outbox.hold()
 	c := h.dial("tcp")
 	c.send(to("a", "1", ack))
 	<-held
@@ -91,7 +91,7 @@ func TestTogether(t *testing.T) {
 	}
 	h.dial("tcp").send(text.String())
 	h.want(want...)
-	if n := h.outlet.tries(); n < 3 || n > 6 { // TCP may have cut it in two
+	if n := h.outbox.tries(); n < 3 || n > 6 { // TCP may have cut it in two
 		t.Errorf("%d calls of Put", n)
 	}
 }
@@ -116,14 +116,14 @@ func TestManyClients(t *testing.T) {
 	}
 	all.Wait()
 	seen := map[string]int{}
-	for _, line := range h.outlet.lines {
+	for _, line := range h.outbox.lines {
 		if line.Text != fmt.Sprint(seen[line.Target]) {
 			t.Fatalf("%s: %s comes as number %d", line.Target, line.Text, seen[line.Target])
 		}
 		seen[line.Target]++
 	}
-	if len(seen) != clients || len(h.outlet.lines) != clients*each {
-		t.Errorf("%d lines of %d clients", len(h.outlet.lines), len(seen))
+	if len(seen) != clients || len(h.outbox.lines) != clients*each {
+		t.Errorf("%d lines of %d clients", len(h.outbox.lines), len(seen))
 	}
 }
 
@@ -154,7 +154,7 @@ func TestSlowClients(t *testing.T) {
 	half.wantAnswer(`{"ok":true}`)
 }
 
-// A line that is too long is passed over, and the connection goes on.
+// A line that is too long is skipped, and the connection continues.
 func TestLongLines(t *testing.T) {
 	h := open(t)
 	c := h.dial("tcp")
@@ -176,7 +176,7 @@ func TestLongLines(t *testing.T) {
 // connections is lost.
 func TestPlacesAtWork(t *testing.T) {
 	h := open(t, func(s *Server) { s.places = 2 })
-	held, release := h.outlet.hold()
+	held, release := h.outbox.hold()
 	for range 2 {
 		h.dial("tcp").send(to("a", "x"))
 	}
@@ -188,13 +188,13 @@ func TestPlacesAtWork(t *testing.T) {
 		ok(t, c.conn.Close())
 	}
 	release()
-	h.eventually(func() bool { return len(h.outlet.texts()) == 2+hooks }, "there are %d lines", 2+hooks)
+	h.eventually(func() bool { return len(h.outbox.texts()) == 2+hooks }, "there are %d lines", 2+hooks)
 }
 
 // A server that ends keeps what has arrived, and nothing of half a line.
 func TestEnd(t *testing.T) {
 	h := open(t)
-	held, release := h.outlet.hold()
+	held, release := h.outbox.hold()
 	c := h.dial("tcp")
 	c.send(to("a", "first", ack))
 	<-held
@@ -220,7 +220,7 @@ func TestEnd(t *testing.T) {
 // The datagrams that have arrived are kept, too.
 func TestEndOfDatagrams(t *testing.T) {
 	h := open(t)
-	held, release := h.outlet.hold()
+	held, release := h.outbox.hold()
 	c := h.dial("udp")
 	c.send(to("a", "first"))
 	<-held
@@ -238,7 +238,7 @@ func TestEndOfDatagrams(t *testing.T) {
 // A listener that is closed by somebody else ends the server with an error.
 func TestListenerFails(t *testing.T) {
 	for _, which := range []string{"tcp", "udp"} {
-		h := newHouse(t)
+		h := newHarness(t)
 		l, p, err := Listen("localhost:0")
 		ok(t, err)
 		done := make(chan error)

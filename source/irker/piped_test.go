@@ -72,9 +72,9 @@ func (r *radio) SetReadDeadline(t time.Time) error         { r.closed(); return 
 func (r *radio) Close() error                              { return nil }
 
 // piped runs a test with a server that has no network, and a clock of its own.
-func piped(t *testing.T, test func(t *testing.T, h *house, p *pipes, r *radio)) {
+func piped(t *testing.T, test func(t *testing.T, h *harness, p *pipes, r *radio)) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newHarness(t)
 		h.server.places = 3
 		p, r := &pipes{make(chan net.Conn), make(chan struct{})}, newRadio()
 		h.serve(p, r)
@@ -83,12 +83,12 @@ func piped(t *testing.T, test func(t *testing.T, h *house, p *pipes, r *radio)) 
 	})
 }
 
-// When nothing can be kept, who asked is told, and may ask again. What nobody
+// If nothing can be stored, a client that wants an answer may repeat its request. What nobody
 // would say again is held, and tried again with growing pauses; only the client
 // that it came from waits meanwhile.
 func TestFullDisk(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
-		h.outlet.fail(errFull)
+	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {
+		h.outbox.fail(errFull)
 		c := p.dial(t)
 		c.send(to("a", "1") + to("a", "asked", ack) + to("a", "2"))
 		c.wantAnswer(`{"ok":false,"error":"not kept: no space left on device"}`)
@@ -102,8 +102,8 @@ func TestFullDisk(t *testing.T) {
 		begun := time.Now()
 		var pauses []time.Duration
 		for range 12 {
-			n := h.outlet.tries()
-			for h.outlet.tries() == n {
+			n := h.outbox.tries()
+			for h.outbox.tries() == n {
 				time.Sleep(10 * time.Millisecond)
 				synctest.Wait()
 			}
@@ -123,22 +123,22 @@ func TestFullDisk(t *testing.T) {
 		other.send(to("b", "x", ack))
 		other.wantAnswer(`{"ok":false,"error":"not kept: no space left on device"}`)
 
-		h.outlet.fail(nil)
+		h.outbox.fail(nil)
 		other.send(to("b", "x", ack))
 		other.wantAnswer(`{"ok":true}`)
 		c.wantAnswer(`{"ok":true}`)
 		<-more
-		same(t, h.outlet.texts(), []string{"irc://h/#b x", "irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3", "irc://h/#a 4"})
+		same(t, h.outbox.texts(), []string{"irc://h/#b x", "irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3", "irc://h/#a 4"})
 		if got := h.log.String(); !strings.Contains(got, `msg="irker: cannot store messages; retrying" lines=2 err="no space left on device"`) {
-			t.Errorf("the log says\n%s", got)
+			t.Errorf("the log is\n%s", got)
 		}
 	})
 }
 
 // The same by UDP, where those that come meanwhile wait, up to a bound.
 func TestFullDiskByUDP(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, _ *pipes, r *radio) {
-		h.outlet.fail(errFull)
+	piped(t, func(t *testing.T, h *harness, _ *pipes, r *radio) {
+		h.outbox.fail(errFull)
 		lost := 0
 		h.server.OnLoss = func() { lost++ }
 		r.in <- to("a", "1")
@@ -149,17 +149,17 @@ func TestFullDiskByUDP(t *testing.T) {
 			r.in <- to("a", fmt.Sprint(i))
 		}
 		time.Sleep(time.Minute)
-		h.outlet.fail(nil)
+		h.outbox.fail(nil)
 		time.Sleep(time.Minute)
 		if got := <-r.out; got != "{\"ok\":true}\n" {
 			t.Errorf("the answer is %q", got)
 		}
-		if got := h.outlet.texts(); len(got) != 1+maxDatagrams || got[0] != "irc://h/#a 1" || got[maxDatagrams] != "irc://h/#a 998" {
+		if got := h.outbox.texts(); len(got) != 1+maxDatagrams || got[0] != "irc://h/#a 1" || got[maxDatagrams] != "irc://h/#a 998" {
 			t.Errorf("there are %d lines", len(got))
 		}
 		h.close()
 		if got := h.log.String(); !strings.Contains(got, "irker: too many datagrams queued; one is lost") || !strings.Contains(got, fmt.Sprintf("not_logged=%d", late-1)) || lost != 1 {
-			t.Errorf("called %d times; the log says\n%s", lost, got)
+			t.Errorf("called %d times; the log is\n%s", lost, got)
 		}
 	})
 }
@@ -171,8 +171,8 @@ func TestRefused(t *testing.T) {
 	requests := []string{to("a", "1", ack), to("full", "2", ack), `{"to":["irc://h/full","irc://h/b"],"privmsg":"3","ack":true}` + "\n", to("full", "4"), to("c", "5", ack)}
 	wants := []string{kept, lost, some, kept}
 	texts := []string{"irc://h/#a 1", "irc://h/#b 3", "irc://h/#c 5"}
-	piped(t, func(t *testing.T, h *house, p *pipes, r *radio) {
-		h.outlet.full = "irc://h/#full"
+	piped(t, func(t *testing.T, h *harness, p *pipes, r *radio) {
+		h.outbox.full = "irc://h/#full"
 		c := p.dial(t)
 		c.send(strings.Join(requests, ""))
 		for _, want := range wants {
@@ -186,22 +186,22 @@ func TestRefused(t *testing.T) {
 				t.Errorf("the answer by UDP is %q, want %q", got, want)
 			}
 		}
-		tries := h.outlet.tries()
+		tries := h.outbox.tries()
 		time.Sleep(time.Hour)
-		if h.outlet.tries() != tries {
+		if h.outbox.tries() != tries {
 			t.Error("what is refused is tried again")
 		}
-		same(t, h.outlet.texts(), slices.Concat(texts, texts))
+		same(t, h.outbox.texts(), slices.Concat(texts, texts))
 	})
 }
 
 // What can't be kept for now is tried again without what was refused, and
-// without what somebody was told is not kept.
+// without those whose clients got an error.
 func TestRefusedOnFullDisk(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {
 		n := 0
-		h.outlet.full = "irc://h/#full"
-		h.outlet.fails = func() error { // from the third call on for a while
+		h.outbox.full = "irc://h/#full"
+		h.outbox.fails = func() error { // from the third call on for a while
 			if n++; n > 2 && n < 10 {
 				return errFull
 			}
@@ -212,13 +212,13 @@ func TestRefusedOnFullDisk(t *testing.T) {
 		c.wantAnswer(`{"ok":true}`)
 		c.wantAnswer(`{"ok":false,"error":"not kept: no space left on device"}`)
 		time.Sleep(time.Hour)
-		same(t, h.outlet.texts(), []string{"irc://h/#a 1", "irc://h/#c 4"})
+		same(t, h.outbox.texts(), []string{"irc://h/#a 1", "irc://h/#c 4"})
 	})
 }
 
-// A client that says a byte now and then does not keep the server from ending.
+// A client that sends a byte now and then does not keep the server from ending.
 func TestEndWithDrip(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {
 		c := p.dial(t)
 		var drip sync.WaitGroup
 		drip.Go(func() {
@@ -248,40 +248,40 @@ func TestManyBytes(t *testing.T) {
 		n++
 	}
 	if n != maxQueued/len(long.data) {
-		t.Errorf("there is room for %d datagrams", n)
+		t.Errorf("%d datagrams fit", n)
 	}
 	if got := len(d.next()); got != maxBatch || !d.add(long) {
-		t.Errorf("when %d are taken there is no room", got)
+		t.Errorf("after %d are taken none fits", got)
 	}
 }
 
-// A server that ends tries once more, and says what is lost.
+// A server that ends tries once more, and logs what is lost.
 func TestEndOnFullDisk(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, p *pipes, r *radio) {
-		h.outlet.fail(errFull)
+	piped(t, func(t *testing.T, h *harness, p *pipes, r *radio) {
+		h.outbox.fail(errFull)
 		p.dial(t).send(to("a", "1") + to("a", "2"))
 		r.in <- to("b", "3")
 		time.Sleep(time.Second)
-		begun, puts := time.Now(), h.outlet.tries()
+		begun, puts := time.Now(), h.outbox.tries()
 		h.close()
 		if took := time.Since(begun); took > drainTime {
 			t.Errorf("it took %v to end", took)
 		}
-		if h.outlet.tries() != puts+2 {
-			t.Errorf("it tried %d times more", h.outlet.tries()-puts)
+		if h.outbox.tries() != puts+2 {
+			t.Errorf("it tried %d times more", h.outbox.tries()-puts)
 		}
 		for _, want := range []string{"lines=1", "lines=2"} {
 			if got := h.log.String(); !strings.Contains(got, `level=ERROR msg="irker: messages are lost, because they could not be stored" `+want+` err="no space left on device"`) {
-				t.Errorf("the log says\n%s", got)
+				t.Errorf("the log is\n%s", got)
 			}
 		}
 	})
 }
 
-// Who does not take his answers is let go after a while, and what he said by
+// A client that does not read its answers is disconnected after a while, and what it sent by
 // then is kept.
 func TestAnswerPatience(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
+	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {
 		c := p.dial(t)
 		c.send(to("a", "1", ack) + to("a", "2", ack))
 		begun := time.Now()
@@ -291,15 +291,15 @@ func TestAnswerPatience(t *testing.T) {
 		}
 		synctest.Wait()
 		c.wantEnd()
-		same(t, h.outlet.texts(), []string{"irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3"})
+		same(t, h.outbox.texts(), []string{"irc://h/#a 1", "irc://h/#a 2", "irc://h/#a 3"})
 	})
 }
 
-// With all places taken, the client that was idle for longest makes room, and
+// With all places taken, the client that was idle longest is disconnected, and
 // half a line is no work.
 func TestPlaces(t *testing.T) {
-	piped(t, func(t *testing.T, h *house, p *pipes, _ *radio) {
-		says := func(callers ...*caller) {
+	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {
+		speak := func(callers ...*caller) {
 			for _, c := range callers {
 				c.send(to("a", "x", ack))
 				c.wantAnswer(`{"ok":true}`)
@@ -307,17 +307,17 @@ func TestPlaces(t *testing.T) {
 			}
 		}
 		first, second, third := p.dial(t), p.dial(t), p.dial(t)
-		says(third, second, first)
+		speak(third, second, first)
 		third.send(`{"to":"half`)
 		fourth := p.dial(t)
-		says(first) // while the place is not free yet
+		speak(first) // while the place is not free yet
 		third.wantEnd()
-		says(second, fourth)
+		speak(second, fourth)
 		fifth := p.dial(t)
 		first.wantEnd()
-		says(second, fourth, fifth)
+		speak(second, fourth, fifth)
 		if got := h.log.String(); !strings.Contains(got, "irker: too many clients; one must wait") {
-			t.Errorf("the log says\n%s", got)
+			t.Errorf("the log is\n%s", got)
 		}
 	})
 }
@@ -325,7 +325,7 @@ func TestPlaces(t *testing.T) {
 // What is malformed is logged once a second, with the number of those that were
 // not.
 func TestRarely(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	r := rarely{log: h.server.Log, now: func() time.Time { return now }}
 	for _, pause := range []time.Duration{0, 0, 500 * time.Millisecond, 499 * time.Millisecond, time.Millisecond, time.Second, -time.Hour, 0} {

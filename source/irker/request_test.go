@@ -12,9 +12,9 @@ import (
 	"vext/notify"
 )
 
-// told returns what a server makes of a request: its lines, what is skipped,
+// summary returns what a server makes of a request: its lines, what is skipped,
 // and the error.
-func told(n request) string {
+func summary(n request) string {
 	var b strings.Builder
 	for _, l := range n.lines {
 		fmt.Fprintf(&b, "%s %q", l.Target, l.Text)
@@ -33,7 +33,7 @@ func told(n request) string {
 }
 
 func TestRequests(t *testing.T) {
-	s := newHouse(t).server
+	s := newHarness(t).server
 	for _, test := range []struct{ request, want string }{
 		// irker's own.
 		{`{"to":"irc://h/c","privmsg":"hello"}`, `irc://h/#c "hello"`},
@@ -53,7 +53,7 @@ func TestRequests(t *testing.T) {
 		{`{"to":["irc://h/a",5,null,{"a":"irc://h/b"},""],"privmsg":"x"}`, `irc://h/#a "x"; skip (no text); skip (no text); skip (no text); skip `},
 		{`{"to":"http://h/c","privmsg":"x"}`, `skip http://h/c; error: no target is left`},
 		{`{"to":["irc://h/"],"privmsg":"x"}`, `skip irc://h/; error: no target is left`},
-		// Nothing to be told.
+		// No message.
 		{`null`, ``},
 		{`{"to":"irc://h/c","privmsg":null}`, ``},
 		{`{"privmsg":null}`, ``},
@@ -88,7 +88,7 @@ func TestRequests(t *testing.T) {
 		{`{"to":"irc://h/c","privmsg":"x"}{}`, `error: not JSON: invalid character '{' after top-level value`},
 		{`hello`, `error: not JSON: invalid character 'h' looking for beginning of value`},
 	} {
-		if got := told(s.read([]byte(test.request))); got != test.want {
+		if got := summary(s.read([]byte(test.request))); got != test.want {
 			t.Errorf("%s\nis   %s\nwant %s", test.request, got, test.want)
 		}
 	}
@@ -108,7 +108,7 @@ func TestFields(t *testing.T) {
 }
 
 func TestManyTargets(t *testing.T) {
-	s := newHouse(t).server
+	s := newHarness(t).server
 	request := func(n int) []byte {
 		return []byte(`{"to":["irc://h/c"` + strings.Repeat(`,"irc://h/c"`, n-1) + `],"privmsg":"x"}`)
 	}
@@ -121,7 +121,7 @@ func TestManyTargets(t *testing.T) {
 }
 
 func TestAllow(t *testing.T) {
-	s := newHouse(t).server
+	s := newHarness(t).server
 	s.Targets = []string{"IRC://H/#src*", "*/jane,isnick"}
 	for url, allowed := range map[string]bool{
 		"irc://h/src": true, "irc://u:p@h/#SRC-commits?key=k": true, "ircs://x/jane,isnick": true, "irc://h:6667/src": true,
@@ -130,7 +130,7 @@ func TestAllow(t *testing.T) {
 		request, err := json.Marshal(map[string]string{"to": url, "privmsg": "x"})
 		ok(t, err)
 		if n := s.read(request); (len(n.lines) == 1) != allowed || (len(n.refused) == 0) != allowed {
-			t.Errorf("%s: %s", url, told(n))
+			t.Errorf("%s: %s", url, summary(n))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestShown(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	s := newHouse(t).server
+	s := newHarness(t).server
 	s.Targets = []string{"irc://h/*"}
 	for _, test := range []struct{ request, good, full string }{
 		{`{"to":"irc://h/c","privmsg":"x","ack":true}`, `{"ok":true}`, `{"ok":false,"error":"not kept: no space left on device"}`},
@@ -181,7 +181,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Whatever comes, what is kept can be told, and the answer is one line of JSON.
+// Whatever the input, a stored message can be sent, and the answer is one line of JSON.
 func FuzzRequest(f *testing.F) {
 	for _, s := range []string{
 		`{"to":"irc://h/c","privmsg":"x","ack":true,"id":"a"}`, `{"to":["irc://u:p@h/c?key=k",5,"x"],"privmsg":"a\nb","ack":true,"id":1e9}`, `null`,
@@ -189,7 +189,7 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	s := newHouse(f).server
+	s := newHarness(f).server
 	s.Format = func(f Fields) (string, error) { return f.Project + f.Commit + f.Message, nil }
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n := s.read(data)

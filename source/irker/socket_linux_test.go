@@ -52,7 +52,7 @@ func TestDropped(t *testing.T) {
 		got, dropped = 0, 0
 		send(1000)
 		readAll()
-		send(1) // it tells of those that were dropped before it
+		send(1) // it carries the count of those dropped before it
 		readAll()
 		if got < 2 || dropped < 500 || got+dropped != 1001 {
 			t.Errorf("round %d: %d read, %d dropped", round, got, dropped)

@@ -20,7 +20,7 @@ func TestClients(t *testing.T) {
 	}
 	h.want()
 
-	s := newHouse(t).server
+	s := newHarness(t).server
 	for _, test := range []struct {
 		clients, from string
 		refused       bool
@@ -66,6 +66,6 @@ func TestLogIsSafe(t *testing.T) {
 	h.dial("udp").send(`{"to":["irc://h/?SECRET"],"commit":"\u001b\n1","branch":"broken"}`)
 	h.close()
 	if got := h.log.String(); strings.Contains(got, "SECRET") || strings.ContainsAny(strings.ReplaceAll(got, "\n", ""), "\x1b\u202e\r") || !strings.Contains(got, "not_logged=5") {
-		t.Errorf("the log says\n%q", got)
+		t.Errorf("the log is\n%q", got)
 	}
 }

@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// A commit that comes by one way, is amended, and comes again by another is one
-// reminder: of what it is now, unless that of what it was is out already.
+// A commit that arrives from one source, is amended, and arrives from another gets one
+// reminder: for the amended commit, unless the first was sent already.
 func TestAmended(t *testing.T) {
-	for _, first := range ways {
-		for _, second := range ways {
+	for _, first := range sources {
+		for _, second := range sources {
 			t.Run(first.name+","+second.name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				w.vext("hook", "install", "--name", "src", w.bare)
-				first.go_(w, false)
+				first.run(w, false)
 				w.byFollowing(false)
 				last := len(w.commits) - 1
 				w.git("checkout", "--quiet", "main")
@@ -22,7 +22,7 @@ func TestAmended(t *testing.T) {
 				was := w.commits[last].hash
 				w.commits[last].hash = w.git("rev-parse", "HEAD")
 				w.commits[last].message += "Reviewed by: ann\n"
-				second.go_(w, false)
+				second.run(w, false)
 				w.byFollowing(false)
 				w.vext("run")
 				w.vext("run")

@@ -1,6 +1,5 @@
-// Package ways pushes one history by several ways at once: however many of them
-// are open, in whatever order they bring it, and whichever of them fails, each
-// request is reminded of once.
+// Package ways brings one history by several sources: with any number of them, in any
+// order, and with any of them failing, there is one reminder for each request.
 package ways
 
 import (

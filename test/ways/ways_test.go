@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// With all ways open, in every order, and each of them failing in turn, there
+// With all sources, in every order, and each of them failing in turn, there
 // is one reminder for each request, and none for a copy of one.
 func TestEveryOrder(t *testing.T) {
-	for i, order := range permutations(len(ways)) {
-		for failing := -1; failing < len(ways); failing++ {
+	for i, order := range permutations(len(sources)) {
+		for failing := -1; failing < len(sources); failing++ {
 			var names []string
 			for _, n := range order {
-				name := ways[n].name
+				name := sources[n].name
 				if n == failing {
 					name += " fails"
 				}
@@ -44,13 +44,13 @@ func permutations(n int) [][]int {
 	return all
 }
 
-// scenario brings the history by every way, and runs the processor at the end,
-// and, if between is set, after every way as well.
+// scenario brings the history by every source, and runs the processor at the end and,
+// if between is set, after every source.
 func scenario(t *testing.T, order []int, failing int, between bool) {
 	w := newWorld(t)
 	w.vext("hook", "install", "--name", "src", w.bare)
 	for _, n := range order {
-		ways[n].go_(w, n == failing)
+		sources[n].run(w, n == failing)
 		if between {
 			w.vext("run")
 		}
@@ -69,7 +69,7 @@ func scenario(t *testing.T, order []int, failing int, between bool) {
 		t.Errorf("reminded of %q\nwant        %q\n%s", short(got), short(want), w.vext("list", "--failed"))
 	}
 	if failed, _ := filepath.Glob(w.state + "/failed/*"); len(failed) > 0 {
-		t.Errorf("set aside: %q", failed)
+		t.Errorf("quarantined: %q", failed)
 	}
 }
 
@@ -81,7 +81,7 @@ func short(hashes []string) []string {
 	return s
 }
 
-// reminders returns the hashes that reminders were sent of, sorted.
+// reminders returns the hashes of the commits whose reminders were sent, sorted.
 func (w *world) reminders() []string {
 	paths, _ := filepath.Glob(filepath.Join(w.dir, "Maildir", "*", "*"))
 	var hashes []string
@@ -122,7 +122,7 @@ func TestHold(t *testing.T) {
 	w.vext("run")
 	first := w.reminders()
 	if len(first) == 0 {
-		t.Error("what came another way was not taken")
+		t.Error("the commits of the other source were not taken")
 	}
 	if spool, _ := filepath.Glob(w.state + "/spool/*"); len(spool) != 0 {
 		t.Errorf("left in the spool: %q", spool)

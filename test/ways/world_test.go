@@ -21,20 +21,20 @@ import (
 )
 
 // A world is a repository in which commits are made, a bare one that they are
-// pushed to, and vext with all ways in.
+// pushed to, and vext with all sources.
 type world struct {
 	t                     *testing.T
 	bin, dir              string
 	work, bare, state     string
-	config, serve, broken string // configurations: of all but serve, of serve, of a way that fails
+	config, serve, broken string // configurations: of all but serve, of serve, of a source that fails
 	commits               []made
-	base                  string // what was there before any way was open
+	base                  string // what was there before any source was set up
 }
 
-// A made commit is one as its author knows it.
+// A made commit is a commit and what is expected of it.
 type made struct {
 	hash, branch, message string
-	asks                  bool // it is to be reminded of
+	asks                  bool // there is to be a reminder
 }
 
 // newWorld makes the repositories and a history. The trailers are due at once.
@@ -128,13 +128,13 @@ func (w *world) write(path, text string) {
 	}
 }
 
-// A way brings the history, or fails to.
-type way struct {
+// A source brings the history, or fails to.
+type source struct {
 	name string
-	go_  func(w *world, fails bool)
+	run  func(w *world, fails bool)
 }
 
-var ways = []way{{"mail", (*world).byMail}, {"hook", (*world).byHook}, {"webhook", (*world).byWebhook}, {"follow", (*world).byFollowing}}
+var sources = []source{{"mail", (*world).byMail}, {"hook", (*world).byHook}, {"webhook", (*world).byWebhook}, {"follow", (*world).byFollowing}}
 
 // byMail hands each commit to the filter as FreeBSD's mailer writes it.
 func (w *world) byMail(fails bool) {
@@ -205,7 +205,7 @@ func (w *world) byHook(fails bool) {
 	}
 }
 
-// waitForHook waits until a hook that goes on behind its push has ended.
+// waitForHook waits until a hook that continues after its push has ended.
 func (w *world) waitForHook() {
 	w.t.Helper()
 	f, err := os.Open(filepath.Join(w.state, "hooks", "src.lock"))
