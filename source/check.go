@@ -1,5 +1,5 @@
-// Package source is about all ways in at once: whether each of them is open,
-// and when it was last heard from.
+// Package source checks all sources of commits: whether each is reachable, and
+// when it last brought a commit.
 package source
 
 import (
@@ -23,16 +23,15 @@ import (
 // dialWait is how long a listener has to answer.
 const dialWait = 2 * time.Second
 
-// A checker looks at the ways in as they are at one time.
+// A checker checks the sources at one time.
 type checker struct {
 	q        *queue.Queue
 	c        *config.Config
 	followed map[string]*follow.State
 }
 
-// Check looks at every way in that is configured, or was ever used.
-// repositories are those that are to be followed; parts returns the files of
-// the hook in a repository.
+// Check checks every source that is configured or was ever used. repositories are
+// the followed ones; parts returns the files of the hook in a repository.
 func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, parts func(*follow.State) ([]hook.Part, error)) []reminder.Finding {
 	k := checker{q, c, map[string]*follow.State{}}
 	findings := k.mail()
@@ -54,7 +53,7 @@ func Check(q *queue.Queue, c *config.Config, repositories []follow.Repository, p
 		findings = append(findings, k.hook(s, parts))
 	}
 	findings = append(findings, k.schedules()...)
-	findings = append(findings, k.notices()...)
+	findings = append(findings, k.announcements()...)
 	return append(findings, k.incomplete(repositories)...)
 }
 
@@ -65,22 +64,22 @@ func unreadable(what string, err error) []reminder.Finding {
 	return []reminder.Finding{{Level: reminder.Broken, What: what, Text: err.Error()}}
 }
 
-// heard says when a way in last brought a commit, whether that asked for
-// anything or not.
-func (k *checker) heard(way string) string {
-	t := k.q.Spool.LastSeenBy(way)
+// lastCommit says when a source last brought a commit, whether or not the commit
+// asked for a reminder.
+func (k *checker) lastCommit(source string) string {
+	t := k.q.Spool.LastSeenBy(source)
 	if t.IsZero() {
 		return "no commit yet"
 	}
 	return "last commit " + reminder.Ago(t, k.q.Now, k.q.Zone)
 }
 
-// mail is about vext-filter, which is not configured here.
+// mail checks vext-filter, which has no configuration.
 func (k *checker) mail() []reminder.Finding {
 	if k.q.Spool.LastSeenBy("").IsZero() {
 		return nil
 	}
-	f := reminder.Finding{What: "vext-filter", Text: k.heard("")}
+	f := reminder.Finding{What: "vext-filter", Text: k.lastCommit("")}
 	if hold := k.c.MailIn.Hold.Duration; hold > 0 {
 		f.Text += "; mails are held for " + hold.String()
 	}
@@ -88,11 +87,11 @@ func (k *checker) mail() []reminder.Finding {
 	return []reminder.Finding{f}
 }
 
-// listeners looks whether vext serve answers where it is to listen.
+// listeners checks that vext serve answers at each configured address.
 func (k *checker) listeners() []reminder.Finding {
 	var findings []reminder.Finding
 	if network, address, err := k.c.LMTP.Address(); err == nil && address != "" {
-		f := answers("lmtp", network, address, k.heard("lmtp"))
+		f := answers("lmtp", network, address, k.lastCommit("lmtp"))
 		k.addSilence(&f, k.seenBy("lmtp"), k.c.LMTP.MaxSilence, "[lmtp]")
 		findings = append(findings, f)
 	}
@@ -102,7 +101,7 @@ func (k *checker) listeners() []reminder.Finding {
 		findings = append(findings, answers("http", "tcp", address, "answers"))
 	case len(k.c.Hooks) > 0:
 		findings = append(findings, reminder.Finding{
-			Level: reminder.LookAt, What: "http", Text: "there are [[hook]]s, but nothing listens for them",
+			Level: reminder.LookAt, What: "http", Text: "[[hook]] is configured, but [http] has no listen address",
 			Hint: `listen = "127.0.0.1:8645" under [http]`,
 		})
 	}
@@ -121,34 +120,34 @@ func (k *checker) listeners() []reminder.Finding {
 // Irker names the listener for irker's clients.
 const Irker = "irker"
 
-// lostLooks is for how long it is said that datagrams were lost.
+// lostLooks is for how long lost datagrams are reported.
 const lostLooks = 24 * time.Hour
 
 func answers(what, network, address, text string) reminder.Finding {
-	question, answer := "LHLO localhost\r\nMAIL FROM:<>\r\nQUIT\r\n", "220 "
+	send, want := "LHLO localhost\r\nMAIL FROM:<>\r\nQUIT\r\n", "220 "
 	switch what {
 	case "http":
-		question, answer = "GET / HTTP/1.0\r\n\r\n", "HTTP/1."
+		send, want = "GET / HTTP/1.0\r\n\r\n", "HTTP/1."
 	case "control":
-		question, answer = "{}\n", "{"
+		send, want = "{}\n", "{"
 	case "irker":
-		question, answer = `{"to": [], "privmsg": "", "ack": true}`+"\n", `{"ok":true`
+		send, want = `{"to": [], "privmsg": "", "ack": true}`+"\n", `{"ok":true`
 	}
-	said, err := ask(network, address, question, what == "irker")
-	f := reminder.Finding{Level: reminder.LookAt, What: what, Hint: "is vext serve stuck, or is something else there?"}
+	answer, err := request(network, address, send, what == "irker")
+	f := reminder.Finding{Level: reminder.LookAt, What: what, Hint: "is vext serve stuck, or does another program have the address?"}
 	switch {
 	case isDial(err):
 		f.Text, f.Hint = err.Error(), "is vext serve running?"
-	case !strings.HasPrefix(said, answer):
+	case !strings.HasPrefix(answer, want):
 		f.Text = fmt.Sprintf("%s: it does not answer", address)
 		if err != nil {
 			f.Text += ": " + err.Error()
 		}
 		if what == "irker" {
-			f.Hint = "does allow under [irker] leave out this machine? else vext serve is stuck, or something else is there"
+			f.Hint = "does allow under [irker] exclude this machine? otherwise vext serve is stuck, or another program has the address"
 		}
-	case what == "http" && strings.Contains(said, " 503 "), what == "lmtp" && strings.Contains(said, "\n451 "):
-		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: nothing is taken in: the state directory is not the one with which vext serve began", address)
+	case what == "http" && strings.Contains(answer, " 503 "), what == "lmtp" && strings.Contains(answer, "\n451 "):
+		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: everything is rejected: the state directory is not the one with which vext serve started", address)
 		f.Hint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve"
 	default:
 		return reminder.Finding{What: what, Text: address + ": " + text}
@@ -161,9 +160,9 @@ func isDial(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// ask says something to a listener, and returns its answer. One that goes on
-// for as long as its clients do is told that there is no more.
-func ask(network, address, question string, goesOn bool) (string, error) {
+// request sends a question to a listener and returns its answer. closeWrite ends
+// the question, for a listener that answers until its client closes.
+func request(network, address, question string, closeWrite bool) (string, error) {
 	conn, err := net.DialTimeout(network, address, dialWait)
 	if err != nil {
 		return "", err
@@ -171,23 +170,22 @@ func ask(network, address, question string, goesOn bool) (string, error) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(dialWait))
 	fmt.Fprint(conn, question)
-	if c, ok := conn.(*net.TCPConn); ok && goesOn {
+	if c, ok := conn.(*net.TCPConn); ok && closeWrite {
 		c.CloseWrite()
 	}
-	said, err := io.ReadAll(conn)
-	return string(said), err
+	answer, err := io.ReadAll(conn)
+	return string(answer), err
 }
 
-// neverTried is after how long without a look at a repository something is
-// wrong with whoever is to look.
-const neverTried = 24 * time.Hour
+// maxFetchAge is how old the last fetch of a followed repository may be.
+const maxFetchAge = 24 * time.Hour
 
-// repository is about one that is followed.
+// repository checks a followed repository.
 func (k *checker) repository(r *follow.Repository) reminder.Finding {
 	what := "follow " + r.Name
 	s := k.followed[r.Name]
 	if s == nil || s.LastTry.IsZero() {
-		return reminder.Finding{Level: reminder.LookAt, What: what, Text: "not looked at yet", Hint: "vext follow --once, from cron, or vext serve"}
+		return reminder.Finding{Level: reminder.LookAt, What: what, Text: "not looked at yet", Hint: "let cron run vext follow --once, or start vext serve"}
 	}
 	f := k.state(what, s)
 	if f.Level == reminder.Well && k.q.Now.Sub(s.LastTry) > k.followPatience() {
@@ -197,12 +195,12 @@ func (k *checker) repository(r *follow.Repository) reminder.Finding {
 	return f
 }
 
-// hook is about a repository with a hook of vext. One that was taken out, or
-// can't be run, is a way that is closed, although every run still catches up.
+// hook checks a repository with a hook of vext. Commits that a removed or broken
+// hook misses arrive only with the next run.
 func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, error)) reminder.Finding {
 	f := k.state("hook "+s.Name, s)
 	if s.Failures > 0 {
-		f.Hint = "every run tries it again"
+		f.Hint = "every run retries it"
 		return f
 	}
 	found, err := parts(s)
@@ -212,7 +210,7 @@ func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, 
 	for _, part := range found {
 		if part.State != hook.Installed {
 			f.Level, f.Text = reminder.LookAt, part.Path+": "+part.State
-			f.Hint = "put it back: vext hook install " + s.Where + "; or give it up: vext hook remove " + s.Where
+			f.Hint = "install it again: vext hook install " + s.Where + "; or remove it: vext hook remove " + s.Where
 		}
 	}
 	if f.Level == reminder.Well && s.IsUnreliable(k.q.Now) {
@@ -222,7 +220,7 @@ func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, 
 	return f
 }
 
-// brokenAfter is after how long a failure is no passing one.
+// brokenAfter is how long a repository may fail before that is critical.
 const brokenAfter = 24 * time.Hour
 
 func (k *checker) state(what string, s *follow.State) reminder.Finding {
@@ -235,11 +233,11 @@ func (k *checker) state(what string, s *follow.State) reminder.Finding {
 			f.Level = reminder.Broken
 		}
 		f.Text = fmt.Sprintf("%s (failing since %s)", s.Error, ago(s.Failing))
-		f.Hint = "tried again with growing pauses; at once by vext follow --once " + s.Name
+		f.Hint = "retried with backoff; to retry now: vext follow --once " + s.Name
 	case len(s.Warnings) > 0:
 		f.Level, f.Text = reminder.LookAt, strings.Join(s.Warnings, "; ")
 	case s.Gap != nil:
-		f.Text += fmt.Sprintf("; r%d is missing since %s, and waited for", s.Gap.Revision, ago(s.Gap.Since))
+		f.Text += fmt.Sprintf("; waiting for r%d, missing since %s", s.Gap.Revision, ago(s.Gap.Since))
 	}
 	if n := len(s.Notes); n > 0 && f.Level == reminder.Well {
 		f.Text += "; " + s.Notes[n-1].Text + " (" + ago(s.Notes[n-1].Time) + ")"
@@ -247,28 +245,28 @@ func (k *checker) state(what string, s *follow.State) reminder.Finding {
 	return f
 }
 
-// recent is for how long a push that was told of incompletely is worth a look.
+// recent is for how long incomplete pushes are reported.
 const recent = 30 * 24 * time.Hour
 
-// mostNotes bounds how many repositories are named.
-const mostNotes = 10
+// maxNotes bounds the repositories named.
+const maxNotes = 10
 
-// incomplete is about pushes of which a forge did not tell everything, and
-// which nobody could look up.
+// incomplete reports pushes whose commits the forge did not list completely, and
+// which could not be looked up in a repository.
 func (k *checker) incomplete(repositories []follow.Repository) []reminder.Finding {
 	var findings []reminder.Finding
-	told := map[string]bool{}
+	seen := map[string]bool{}
 	for _, push := range k.q.Spool.IncompletePushes() {
 		name := k.q.Policy.Repository(push.Repository)
-		if k.q.Now.Sub(push.Time) > recent || told[name] || len(told) == mostNotes || !policy.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
+		if k.q.Now.Sub(push.Time) > recent || seen[name] || len(seen) == maxNotes || !policy.MatchBranch(k.q.Policy.BranchesOf(name), push.Refname) {
 			continue
 		}
-		told[name] = true
+		seen[name] = true
 		followed := slices.ContainsFunc(repositories, func(r follow.Repository) bool { return r.Name == name })
 		f := reminder.Finding{
 			Level: reminder.LookAt, What: "push to " + name,
 			Text: fmt.Sprintf("%s: not all of its commits were listed, and no repository of that name was followed", reminder.Ago(push.Time, k.q.Now, k.q.Zone)),
-			Hint: "take in what was missed: vext import --repository " + name + " --since " + calendar.Of(push.Time, k.q.Zone).ISO(),
+			Hint: "import the missing commits: vext import --repository " + name + " --since " + calendar.Of(push.Time, k.q.Zone).ISO(),
 		}
 		if !followed {
 			f.Hint = "add a [[repository]] of that name with its url; then " + f.Hint

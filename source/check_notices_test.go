@@ -21,7 +21,7 @@ func TestCheckNotices(t *testing.T) {
 	at := func(now time.Time) []reminder.Finding {
 		var found []reminder.Finding
 		for _, f := range Check(queue.New(state, policy.Policy{}, time.UTC, now), c, nil, nil) {
-			if f.What == "notices" {
+			if f.What == "announcements" {
 				found = append(found, f)
 			}
 		}
@@ -43,7 +43,7 @@ func TestCheckNotices(t *testing.T) {
 	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.Well {
 		t.Errorf("a new one: %+v", got)
 	}
-	if got := at(time.Now().Add(time.Hour)); len(got) != 1 || got[0].Level != reminder.LookAt || !strings.Contains(got[0].Text, "1 notice to be announced") {
+	if got := at(time.Now().Add(time.Hour)); len(got) != 1 || got[0].Level != reminder.LookAt || !strings.Contains(got[0].Text, "1 announcement pending") {
 		t.Errorf("an old one: %+v", got)
 	}
 	if err := os.Chmod(filepath.Join(state, "notices"), 0o700); err != nil {

@@ -10,13 +10,13 @@ import (
 // more rarely, such as once in four years, is probably a mistake.
 const maxPeriod = 35 * 24 * time.Hour
 
-// schedules checks for schedules that hardly ever run.
+// schedules checks for schedules that run very rarely.
 func (k *checker) schedules() []reminder.Finding {
 	var findings []reminder.Finding
 	for _, s := range []struct{ what, spec string }{{"schedule", k.c.Schedule}, {"follow.schedule", k.c.Follow.Schedule}} {
 		schedule, err := reminder.ParseSchedule(s.spec, k.q.Zone)
 		if err != nil {
-			continue // the configuration is not read with such a one
+			continue // reading the configuration fails with such a schedule
 		}
 		if next := schedule.Next(k.q.Now); next.Sub(k.q.Now) > maxPeriod {
 			findings = append(findings, reminder.Finding{
@@ -28,13 +28,13 @@ func (k *checker) schedules() []reminder.Finding {
 	return findings
 }
 
-// followPatience returns how old the last look at a followed repository may be: a
+// followPatience returns how old the last fetch of a followed repository may be: a
 // day, or two periods of a slower schedule.
 func (k *checker) followPatience() time.Duration {
 	schedule, err := reminder.ParseSchedule(k.c.Follow.Schedule, k.q.Zone)
 	if err != nil {
-		return neverTried
+		return maxFetchAge
 	}
 	next := schedule.Next(k.q.Now)
-	return max(neverTried, 2*schedule.Next(next).Sub(next))
+	return max(maxFetchAge, 2*schedule.Next(next).Sub(next))
 }

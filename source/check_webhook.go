@@ -18,9 +18,9 @@ const (
 	// them is reported even when one has.
 	recently      = 7 * 24 * time.Hour
 	burstRecently = 24 * time.Hour
-	// fewRefused is how many requests of a repository must have been rejected after
+	// fewRejected is how many requests of a repository must have been rejected after
 	// its last accepted one before they are reported. A single one means nothing.
-	fewRefused = 3
+	fewRejected = 3
 )
 
 // webhooks checks each [[hook]], and the repositories whose forge has the wrong
@@ -30,38 +30,38 @@ func (k *checker) webhooks() []reminder.Finding {
 	for i := range k.c.Hooks {
 		h := &k.c.Hooks[i]
 		findings = append(findings, k.webhook(h))
-		findings = append(findings, k.refusedRepositories(h)...)
+		findings = append(findings, k.rejectedRepositories(h)...)
 	}
 	return findings
 }
 
 func (k *checker) webhook(h *config.Hook) reminder.Finding {
-	way := "webhook-" + h.Name
-	f := reminder.Finding{What: "webhook " + h.Name, Text: k.heard(way)}
+	source := "webhook-" + h.Name
+	f := reminder.Finding{What: "webhook " + h.Name, Text: k.lastCommit(source)}
 	key, err := h.Key()
-	refused := k.refused(way)
+	rejected := k.rejected(source)
 	switch {
 	case err != nil:
 		f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "the hook is disabled without its secret"
 	case key == "":
-		f.Level, f.Text, f.Hint = reminder.LookAt, "it has no secret, or an empty one, and is disabled", "set secret_file under [[hook]]"
+		f.Level, f.Text, f.Hint = reminder.LookAt, "disabled: no secret configured, or an empty one", "set secret_file under [[hook]]"
 	case k.isUnknown(h):
-		f.Level, f.Text, f.Hint = reminder.LookAt, "vext serve does not know it", "vext serve reads the configuration when it starts: restart it"
-	case refused != "":
-		f.Level, f.Text = reminder.LookAt, f.Text+"; "+refused
+		f.Level, f.Text, f.Hint = reminder.LookAt, "not served: it was added after the start of vext serve", "restart vext serve; it reads the configuration when it starts"
+	case rejected != "":
+		f.Level, f.Text = reminder.LookAt, f.Text+"; "+rejected
 		f.Hint = "does the forge have the same secret? vext serve logs the clients"
 	default:
-		k.addSilence(&f, k.seenBy(way), h.MaxSilence, "[[hook]]")
+		k.addSilence(&f, k.seenBy(source), h.MaxSilence, "[[hook]]")
 	}
 	return f
 }
 
-// refused says what is to be reported about the requests that a hook rejected, "" for
+// rejected says what to report about the requests that a hook rejected, "" for
 // nothing.
-func (k *checker) refused(way string) string {
-	g := k.q.Spool.Signatures(way)
+func (k *checker) rejected(source string) string {
+	g := k.q.Spool.Signatures(source)
 	last, good := g.LastRefused(), g.Good
-	if seen := k.q.Spool.LastSeenBy(way); seen.After(good) {
+	if seen := k.q.Spool.LastSeenBy(source); seen.After(good) {
 		good = seen
 	}
 	since := func(t time.Time) time.Duration { return k.q.Now.Sub(t) }
@@ -76,18 +76,18 @@ func (k *checker) refused(way string) string {
 	return ""
 }
 
-// refusedRepositories returns a finding for each repository that only requests with
+// rejectedRepositories returns a finding for each repository that only requests with
 // a wrong signature name. Anybody can have sent these.
-func (k *checker) refusedRepositories(h *config.Hook) []reminder.Finding {
+func (k *checker) rejectedRepositories(h *config.Hook) []reminder.Finding {
 	var findings []reminder.Finding
 	g := k.q.Spool.Signatures("webhook-" + h.Name)
-	if g.Good.IsZero() { // it is the hook that nobody knows
+	if g.Good.IsZero() { // no forge has this hook's secret
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.Repositories)) {
 		r := g.Repositories[name]
-		isStray := !r.Good.IsZero() && r.Count < fewRefused
-		if r.Count == 0 || isStray || k.q.Now.Sub(r.Refused) >= recently || len(findings) == mostNotes {
+		isStray := !r.Good.IsZero() && r.Count < fewRejected
+		if r.Count == 0 || isStray || k.q.Now.Sub(r.Refused) >= recently || len(findings) == maxNotes {
 			continue
 		}
 		text := "none with the right one has come yet"
@@ -98,7 +98,7 @@ func (k *checker) refusedRepositories(h *config.Hook) []reminder.Finding {
 			Level: reminder.LookAt, What: "webhook " + h.Name,
 			Text: fmt.Sprintf("%s that named the repository %q had a wrong signature or none, the last %s; %s",
 				calendar.Plural(r.Count, "request"), name, reminder.Ago(r.Refused, k.q.Now, k.q.Zone), text),
-			Hint: "does the forge use the secret of this hook for that repository? if the repository is not yours, a stranger made up the name",
+			Hint: "does the forge use the secret of this hook for that repository? if the repository is not yours, a stranger invented the name",
 		})
 	}
 	return findings
@@ -111,6 +111,6 @@ func (k *checker) isUnknown(h *config.Hook) bool {
 	if err != nil || address == "" {
 		return false
 	}
-	said, _ := ask("tcp", address, "GET /hook/"+h.Name+" HTTP/1.0\r\n\r\n", false)
-	return strings.HasPrefix(said, "HTTP/1.") && strings.Contains(said, " 404 ")
+	answer, _ := request("tcp", address, "GET /hook/"+h.Name+" HTTP/1.0\r\n\r\n", false)
+	return strings.HasPrefix(answer, "HTTP/1.") && strings.Contains(answer, " 404 ")
 }

@@ -79,7 +79,7 @@ func TestCheckSignatures(t *testing.T) {
 				g.Refuse(name, ago(48*time.Hour))
 			}
 			g.Accept("src", ago(time.Hour))
-		}, reminder.LookAt, `the repository "j"`, 1 + mostNotes},
+		}, reminder.LookAt, `the repository "j"`, 1 + maxNotes},
 	} {
 		g := new(spool.Signatures)
 		test.past(g)
@@ -113,9 +113,9 @@ func TestCheckServe(t *testing.T) {
 	c.c.Hooks = []config.Hook{{Name: "old", Secret: "x"}, {Name: "new", Secret: "x"}}
 	c.want("http", reminder.Well, "answers")
 	c.want("webhook old", reminder.Well, "")
-	c.want("webhook new", reminder.LookAt, "vext serve does not know it")
+	c.want("webhook new", reminder.LookAt, "added after the start of vext serve")
 	status = 503
-	c.want("http", reminder.Broken, "nothing is taken in")
+	c.want("http", reminder.Broken, "everything is rejected")
 	server.Close()
 	c.want("http", reminder.LookAt, "refused")
 	c.want("webhook new", reminder.Well, "")
@@ -146,5 +146,5 @@ func TestCheckLMTPReplaced(t *testing.T) {
 	replies <- "220 x\r\n250 x\r\n250 2.0.0 ok\r\n221 bye\r\n"
 	c.want("lmtp", reminder.Well, "no commit yet")
 	replies <- "220 x\r\n250 x\r\n451 4.3.0 error\r\n221 bye\r\n"
-	c.want("lmtp", reminder.Broken, "nothing is taken in")
+	c.want("lmtp", reminder.Broken, "everything is rejected")
 }

@@ -12,9 +12,8 @@ import (
 	"vext/source/follow"
 )
 
-// A source that is silent need not have failed: its project may be quiet. So the
-// limit of its silence is learnt from the days on which it brought commits, unless
-// max_silence sets it.
+// A silent source may work, in a quiet project. So the limit of its silence is
+// learnt from the days on which it brought commits, unless max_silence sets it.
 
 const (
 	// minSilence is how long any source may be silent: a week off is no fault.
@@ -34,8 +33,8 @@ const (
 // allowed returns for how many days a source that brought commits on those days,
 // oldest first, may be silent; 0 for no limit.
 //
-// The limit is twice its longest silence of the last year. For a source that is
-// heard from on many days it is at most four times the second longest silence, so
+// The limit is twice its longest silence of the last year. For a source with
+// commits on many days it is at most four times the second longest silence, so
 // that one outage does not hide the next. A source without a rhythm may be silent
 // for half a year, or for four times its longest silence if that is more. For a
 // source with commits on one day only there is no limit.
@@ -57,27 +56,27 @@ func allowed(days []calendar.Day) int {
 	case len(days) < busyDays || last.Sub(days[0]) < busySpan:
 		return max(rareSilence, 4*gaps[0])
 	}
-	most := 2 * gaps[0]
+	limit := 2 * gaps[0]
 	if len(days) >= steadyDays {
-		most = min(most, 4*gaps[1])
+		limit = min(limit, 4*gaps[1])
 	}
-	return max(minSilence, most)
+	return max(minSilence, limit)
 }
 
-// A heardSource is when a source brought commits.
-type heardSource struct {
+// arrivals are when a source brought commits.
+type arrivals struct {
 	days []calendar.Day // in UTC, oldest first
 	last time.Time      // zero when never
 }
 
-// seenBy returns when the source of a way brought commits.
-func (k *checker) seenBy(way string) heardSource {
-	return heardSource{k.q.Spool.DaysSeen(way, k.q.Now), k.q.Spool.LastSeenBy(way)}
+// seenBy returns when a source brought commits.
+func (k *checker) seenBy(source string) arrivals {
+	return arrivals{k.q.Spool.DaysSeen(source, k.q.Now), k.q.Spool.LastSeenBy(source)}
 }
 
 // arrivals returns when a repository brought commits.
-func (k *checker) arrivals(s *follow.State) heardSource {
-	var h heardSource
+func (k *checker) arrivals(s *follow.State) arrivals {
+	var h arrivals
 	for _, arrival := range s.Arrivals {
 		if !arrival.After(k.q.Now) {
 			h.days, h.last = append(h.days, calendar.Of(arrival, time.UTC)), arrival
@@ -98,15 +97,15 @@ func (k *checker) silenceOf(s *follow.State) *config.Silence {
 	return nil
 }
 
-// addSilence turns a finding that is well into a warning when its source has been
+// addSilence turns a finding that is OK into a warning when its source has been
 // silent for too long. table is the table of max_silence in the configuration.
-func (k *checker) addSilence(f *reminder.Finding, h heardSource, set *config.Silence, table string) {
+func (k *checker) addSilence(f *reminder.Finding, h arrivals, set *config.Silence, table string) {
 	if f.Level != reminder.Well || len(h.days) == 0 {
 		return
 	}
 	today := calendar.Of(k.q.Now, time.UTC)
 	silent := today.Sub(h.days[len(h.days)-1])
-	switch most := allowed(h.days); {
+	switch limit := allowed(h.days); {
 	case set != nil:
 		since := h.last
 		if since.After(k.q.Now) { // the clock was wrong
@@ -117,18 +116,18 @@ func (k *checker) addSilence(f *reminder.Finding, h heardSource, set *config.Sil
 			f.Text += fmt.Sprintf("; silent for %s, and max_silence is %s", calendar.Plural(silent, "day"), set)
 			f.Hint = "do its commits still arrive? see max_silence under " + table
 		}
-	case most > 0 && silent > most:
+	case limit > 0 && silent > limit:
 		f.Level = reminder.LookAt
-		f.Text += fmt.Sprintf("; silent for %s, and never before for more than %s", calendar.Plural(silent, "day"), calendar.Plural(longestGap(h.days), "day"))
+		f.Text += fmt.Sprintf("; silent for %s, and never before for more than %s", calendar.Plural(silent, "day"), calendar.Plural(maxGap(h.days), "day"))
 		f.Hint = `do its commits still arrive? if the project is quiet, set a longer limit: max_silence = "365d" under ` + table + `, or "0" for none`
 	}
 }
 
-// longestGap returns the longest silence between two of the days.
-func longestGap(days []calendar.Day) int {
-	longest := 0
+// maxGap returns the longest silence between two of the days.
+func maxGap(days []calendar.Day) int {
+	gap := 0
 	for i := range days[1:] {
-		longest = max(longest, days[i+1].Sub(days[i]))
+		gap = max(gap, days[i+1].Sub(days[i]))
 	}
-	return longest
+	return gap
 }

@@ -88,7 +88,7 @@ func TestStateReplaced(t *testing.T) {
 	takes("an empty directory", false)
 	check := program{}.run(t, s.vext, "--config", s.config, "--state", s.state, "check")
 	check.want(t, 2)
-	contains(t, check.stdout, "broken  http", "broken  lmtp", "nothing is taken in")
+	contains(t, check.stdout, "broken  http", "broken  lmtp", "everything is rejected")
 	if got := names(t, s.state); len(got) > 0 {
 		t.Errorf("in the empty directory: %q", got)
 	}

@@ -22,7 +22,7 @@ import (
 // A Config is the configuration file, vext.toml(5).
 type Config struct {
 	State     string    `toml:"state"`
-	StateID   string    `toml:"state_id"` // that the state directory must have; "" for any
+	StateID   string    `toml:"state_id"` // required ID of the state directory; "" for any
 	Timezone  string    `toml:"timezone"`
 	Operator  string    `toml:"operator"`
 	Schedule  string    `toml:"schedule"`
@@ -46,14 +46,14 @@ type Config struct {
 
 	Control    Control        `toml:"control"`
 	UsersTable map[string]any `toml:"users"`
-	Users      Users          `toml:"-"` // what UsersTable says
+	Users      Users          `toml:"-"` // parsed from UsersTable
 
 	Path  string         `toml:"-"` // the file it was read from, "" for the defaults
 	Hints []string       `toml:"-"` // on old names in the file
 	Zone  *time.Location `toml:"-"`
 }
 
-// Reminders says which commits are reminded of, and to whom.
+// Reminders says which commits get a reminder, and to whom it goes.
 type Reminders struct {
 	Allow        []string `toml:"allow"`
 	Branches     []string `toml:"branches"`
@@ -66,7 +66,7 @@ type Reminders struct {
 	MaxPerDay    int      `toml:"max_per_day"`
 }
 
-// Mail says how reminders leave.
+// Mail says how mails are sent.
 type Mail struct {
 	From         string `toml:"from"`
 	Envelope     string `toml:"envelope"`
@@ -76,19 +76,19 @@ type Mail struct {
 	PasswordFile string `toml:"password_file"`
 }
 
-// Stats is about vext stats.
+// Stats configures vext stats.
 type Stats struct {
-	Title string `toml:"title"` // "" for that of the report's form
+	Title string `toml:"title"` // "" for the default of the report
 }
 
-// Recipients that `recipient` can name.
+// Values of Reminders.Recipient.
 const (
 	Committer = "committer"
 	Author    = "author"
 )
 
-// Default returns the configuration of an empty file. branches is the list of
-// those that count.
+// Default returns the configuration of an empty file. branches are those
+// that count.
 func Default(branches []string) *Config {
 	return &Config{
 		Timezone:  "UTC",
@@ -101,7 +101,8 @@ func Default(branches []string) *Config {
 
 // Load reads the configuration: the file path, else $VEXT_CONFIG, else
 // /etc/vext/vext.toml, /usr/local/etc/vext/vext.toml or
-// $XDG_CONFIG_HOME/vext/vext.toml where one exists, else the defaults. A file that was named must exist.
+// $XDG_CONFIG_HOME/vext/vext.toml where one exists, else the defaults. A named file
+// must exist.
 func Load(path string, branches []string) (*Config, error) {
 	c := Default(branches)
 	if path == "" {
@@ -129,8 +130,7 @@ func Load(path string, branches []string) (*Config, error) {
 	return c, nil
 }
 
-// Usual returns the first of the usual files that there is, "" for none: the
-// configuration of a vext that is told of no other.
+// Usual returns the first default file that exists, "" for none.
 func Usual() string {
 	candidates := []string{"/etc/vext/vext.toml", "/usr/local/etc/vext/vext.toml"}
 	if dir, err := os.UserConfigDir(); err == nil {
@@ -140,7 +140,7 @@ func Usual() string {
 		candidates = append(candidates, filepath.Join(dir, "vext", "vext.toml"))
 	}
 	for _, path := range candidates {
-		// One that can't be looked at is not taken for none.
+		// An unreadable file counts: it may be the configuration.
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return path
 		}
@@ -148,8 +148,8 @@ func Usual() string {
 	return ""
 }
 
-// decode reads the file's text. An unknown key is an error that names its
-// line; where the key belongs elsewhere, the error says so.
+// decode reads the text of a file. An unknown key is an error that names its line,
+// and the table the key belongs to.
 func (c *Config) decode(data []byte) error {
 	text, hints := withNewNames(string(data))
 	c.Hints = hints
@@ -168,7 +168,7 @@ func (c *Config) decode(data []byte) error {
 	return err
 }
 
-// plainly says in words of TOML what go-toml says in words of Go.
+// plainly rewrites an error of go-toml that names a Go type.
 func plainly(key toml.Key, message string) string {
 	for kind, words := range map[string]string{
 		"of type []string": "must be a list of strings, such as [\"a\", \"b\"]",
@@ -220,17 +220,17 @@ func belongs(key toml.Key) string {
 	return "; it belongs under " + table
 }
 
-// check looks for what TOML can't know to be wrong.
+// check finds errors that a TOML parser can't.
 func (c *Config) check() error {
 	var err error
 	if c.Zone, err = time.LoadLocation(c.Timezone); err != nil || c.Timezone == "" || c.Timezone == "Local" {
 		return fmt.Errorf("timezone: no such time zone: %q", c.Timezone)
 	}
 	if c.State != "" && !filepath.IsAbs(c.State) {
-		return fmt.Errorf("state: needs the whole path of a directory, not %q", c.State)
+		return fmt.Errorf("state: needs an absolute path, not %q", c.State)
 	}
 	if c.Templates != "" && !filepath.IsAbs(c.Templates) {
-		return fmt.Errorf("templates: needs the whole path of a directory, not %q", c.Templates)
+		return fmt.Errorf("templates: needs an absolute path, not %q", c.Templates)
 	}
 	if r := c.Reminders.Recipient; r != Committer && r != Author {
 		return fmt.Errorf("reminders.recipient: %q is neither %q nor %q", r, Committer, Author)
@@ -253,7 +253,7 @@ func (c *Config) check() error {
 		return errors.New("mail.password and mail.password_file are both set")
 	}
 	if len(c.Reminders.Allow) > 0 && c.Mail.From == "" {
-		return errors.New("mail.from is missing: reminders must come from somebody, such as \"MFC reminders <mfc@example.org>\"")
+		return errors.New("mail.from is missing: reminders need a sender, such as \"MFC reminders <mfc@example.org>\"")
 	}
 	if err := c.checkIRC(); err != nil {
 		return err
@@ -261,10 +261,10 @@ func (c *Config) check() error {
 	if err := c.checkControl(); err != nil {
 		return err
 	}
-	return c.checkWays()
+	return c.checkSources()
 }
 
-// checkAddresses looks for patterns that match no address.
+// checkAddresses finds patterns that match no address.
 func checkAddresses(where string, lists ...[]string) error {
 	for _, pattern := range slices.Concat(lists...) {
 		if local, _, ok := strings.Cut(pattern, "@"); pattern != "*" && (!ok || local == "") {
@@ -277,8 +277,8 @@ func checkAddresses(where string, lists ...[]string) error {
 // Secret returns the password for the mail server.
 func (m *Mail) Secret() (string, error) { return secret(m.Password, m.PasswordFile) }
 
-// secret returns a secret that stands in the configuration, or in a file of
-// which the line end does not count.
+// secret returns a secret from the configuration, or from a file without its line
+// end.
 func secret(value, file string) (string, error) {
 	if file == "" {
 		return value, nil

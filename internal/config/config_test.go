@@ -67,7 +67,7 @@ func TestErrors(t *testing.T) {
 		{"[reminders]\nallow = [\"@example.org\"]", "\"@example.org\" matches no address"},
 		{"[reminders]\nallow = [\"example.org\"]", "matches no address"},
 		{"[mail]\nuser = \"a\"", "go together"},
-		{"state = \"here\"", "state: needs the whole path"},
+		{"state = \"here\"", "state: needs an absolute path"},
 		{"[mail]\nfrom = \"a b c\"", "mail.from: not an address"},
 		{"[mail]\nfrom = \"a@b\"\nuser = \"u\"\npassword = \"x\"\npassword_file = \"y\"", "both set"},
 	} {

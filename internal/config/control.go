@@ -24,7 +24,7 @@ func readUsers(table map[string]any) (Users, error) {
 	users := Users{}
 	for login, value := range table {
 		if login == "" || strings.ContainsAny(login, " \t@:/") {
-			return nil, fmt.Errorf("users: %q is no login", login)
+			return nil, fmt.Errorf("users: %q is not a login", login)
 		}
 		list, ok := value.([]any)
 		if !ok {
@@ -43,7 +43,7 @@ func readUsers(table map[string]any) (Users, error) {
 	return users, nil
 }
 
-// checkControl looks for what is wrong with [control] and [users].
+// checkControl checks [control] and [users].
 func (c *Config) checkControl() (err error) {
 	if c.Users, err = readUsers(c.UsersTable); err != nil {
 		return err
@@ -51,15 +51,15 @@ func (c *Config) checkControl() (err error) {
 	path, domain := c.Control.Socket, c.Control.Domain
 	switch {
 	case path != "" && (!filepath.IsAbs(path) || len(path) > socket.MaxPath):
-		return fmt.Errorf("control.socket: needs the whole path of a socket, of at most %d bytes, not %q", socket.MaxPath, path)
+		return fmt.Errorf("control.socket: needs an absolute path, of at most %d bytes, not %q", socket.MaxPath, path)
 	case strings.ContainsAny(domain, "@ *?"):
-		return fmt.Errorf("control.domain: needs what stands behind the @, not %q", domain)
+		return fmt.Errorf("control.domain: needs the part after the @, not %q", domain)
 	case path == "" && domain != "":
-		return errors.New("control.domain is set, and control.socket is not: nobody can connect")
+		return errors.New("control.domain is set, but control.socket is not")
 	case path == "" && len(c.Users) > 0:
-		return errors.New("there is a table [users], and control.socket is not set: nobody can connect")
+		return errors.New("there is a table [users], but control.socket is not set")
 	case path != "" && domain == "" && len(c.Users) == 0:
-		return errors.New("control.socket is set, but neither domain nor a table [users] says which addresses the users have")
+		return errors.New("control.socket is set, but neither domain nor a table [users] gives the addresses of users")
 	}
 	return nil
 }

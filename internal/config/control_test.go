@@ -30,13 +30,13 @@ root = []
 func TestControlErrors(t *testing.T) {
 	const socket = "[control]\nsocket = \"/s\"\n"
 	for _, test := range []struct{ text, want string }{
-		{socket, "which addresses the users have"},
-		{"[control]\ndomain = \"example.org\"", "control.domain is set, and control.socket is not"},
+		{socket, "gives the addresses of users"},
+		{"[control]\ndomain = \"example.org\"", "control.domain is set, but control.socket is not"},
 		{"[users]\njane = \"jane@example.org\"", "control.socket is not set"},
-		{"[control]\nsocket = \"s\"\ndomain = \"example.org\"", "control.socket: needs the whole path"},
+		{"[control]\nsocket = \"s\"\ndomain = \"example.org\"", "control.socket: needs an absolute path"},
 		{"[control]\nsocket = \"/" + strings.Repeat("s", 100) + "\"\ndomain = \"example.org\"", "at most 100 bytes"},
-		{socket + "domain = \"*.example.org\"", "control.domain: needs what stands behind the @"},
-		{socket + "domain = \"@example.org\"", "control.domain: needs what stands behind the @"},
+		{socket + "domain = \"*.example.org\"", "control.domain: needs the part after the @"},
+		{socket + "domain = \"@example.org\"", "control.domain: needs the part after the @"},
 		{socket + "users = []", "unknown key control.users"},
 		{socket + "[users]\njane = 1", "users.jane: needs an address"},
 		{socket + "[users]\njane = [\"jane@example.org\", 1]", "users.jane: needs an address"},
@@ -44,8 +44,8 @@ func TestControlErrors(t *testing.T) {
 		{socket + "[users]\njane = \"*@example.org\"", "without patterns"},
 		{socket + "[users]\njane = \"Jane <jane@example.org>\"", "users.jane: needs an address"},
 		{socket + "[users.jane]\na = \"jane@example.org\"", "users.jane: needs an address"},
-		{socket + "[users]\n\"jane@example.org\" = \"jane\"", "is no login"},
-		{socket + "[users]\n\"\" = \"jane@example.org\"", "is no login"},
+		{socket + "[users]\n\"jane@example.org\" = \"jane\"", "is not a login"},
+		{socket + "[users]\n\"\" = \"jane@example.org\"", "is not a login"},
 		{"socket = \"/s\"", "unknown key socket; it belongs under [control]"},
 	} {
 		if _, err := load(t, test.text); err == nil || !strings.Contains(err.Error(), test.want) {

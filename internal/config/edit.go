@@ -14,9 +14,9 @@ import (
 	"vext/internal/disk"
 )
 
-// Path returns the file that Load reads, or, where there is none, or none that
-// the user may write, the user's own. usual reports whether Load reads it
-// without being told.
+// Path returns the file to edit: the file that Load reads, or the user's own file
+// where there is none, or none that the user may write. usual reports whether Load
+// reads it without a flag.
 func Path(path string) (file string, usual bool, err error) {
 	if path == "" {
 		path = os.Getenv("VEXT_CONFIG")
@@ -43,16 +43,16 @@ func ownPath() (string, error) {
 	return filepath.Join(dir, "vext", "vext.toml"), nil
 }
 
-// An Edit is a change to a configuration file that keeps the rest of it as it
-// is, comments too.
+// An Edit changes a configuration file and keeps the rest of it, including
+// comments.
 type Edit struct {
 	text string
-	// Private has Write make a file that is new for its owner alone.
+	// Private makes Write create a new file readable by its owner only.
 	Private bool
 }
 
-// Lock keeps others from changing the file at path until unlock is called. It
-// makes the file's directory where that is missing.
+// Lock locks the file at path against other edits until unlock is called. It creates
+// the directory of the file if necessary.
 func Lock(path string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func Lock(path string) (unlock func(), err error) {
 	return func() { dir.Close() }, nil
 }
 
-// Read returns the text of a file as an Edit; one that is not there is empty.
+// Read returns the text of a file as an Edit, empty if there is no file.
 func Read(path string) (*Edit, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,8 +77,7 @@ func Read(path string) (*Edit, error) {
 	return &Edit{text: string(data)}, err
 }
 
-// Set puts lines such as `run = true` into a table, which is made where it is
-// not there.
+// Set adds lines such as `run = true` to a table, which is created if necessary.
 func (e *Edit) Set(table string, lines ...string) {
 	text := strings.Join(lines, "\n") + "\n"
 	var b strings.Builder
@@ -100,7 +99,7 @@ func (e *Edit) Set(table string, lines ...string) {
 	}
 }
 
-// Append puts a table behind all others.
+// Append adds a table at the end.
 func (e *Edit) Append(table string) {
 	if e.text != "" {
 		e.text = strings.TrimRight(e.text, "\n") + "\n\n"
@@ -117,7 +116,7 @@ func (e *Edit) Parse(branches []string) (*Config, error) {
 	return c, c.check()
 }
 
-// Write writes the text to a file, in one step.
+// Write replaces the file atomically.
 func (e *Edit) Write(path string) error {
 	mode := fs.FileMode(0o644)
 	if e.Private {

@@ -62,17 +62,17 @@ func TestQuote(t *testing.T) {
 // What is wrong with a way in is said with its name.
 func TestWays(t *testing.T) {
 	for text, want := range map[string]string{
-		"[lmtp]\nlisten = \"0.0.0.0:24\"":                "lmtp.listen: 0.0.0.0 could be reached by others: LMTP asks nobody who he is; use 127.0.0.1 or a socket",
-		"[lmtp]\nlisten = \"unix:x\"":                    `lmtp.listen: needs the whole path of a socket, not "x"`,
+		"[lmtp]\nlisten = \"0.0.0.0:24\"":                "lmtp.listen: 0.0.0.0 can be reached by other machines, and LMTP has no authentication; use 127.0.0.1 or a socket",
+		"[lmtp]\nlisten = \"unix:x\"":                    `lmtp.listen: needs an absolute path, not "x"`,
 		"[lmtp]\nlisten = \"24\"":                        `lmtp.listen: needs "unix:/path" or a port such as "127.0.0.1:2424", not "24"`,
 		"[http]\nlisten = \"8645\"":                      `http.listen: needs an address and a port such as "127.0.0.1:8645", not "8645"`,
-		"[[hook]]\nsecret = \"x\"":                       `hook: needs a name of letters, digits and ._-, not "": it is called as /hook/NAME`,
-		"[[hook]]\nname = \"a/b\"":                       `hook: needs a name of letters, digits and ._-, not "a/b": it is called as /hook/NAME`,
+		"[[hook]]\nsecret = \"x\"":                       `hook: needs a name of letters, digits and ._- for /hook/NAME, not ""`,
+		"[[hook]]\nname = \"a/b\"":                       `hook: needs a name of letters, digits and ._- for /hook/NAME, not "a/b"`,
 		"[[hook]]\nname = \"a\"\n[[hook]]\nname = \"a\"": `hook: there are two of the name "a"`,
 		"[[repository]]\nurl = \"x\"":                    `repository: needs a name without blanks, not ""`,
 		"[[repository]]\nname = \"a\"\nvcs = \"cvs\"":    `repository a: vcs: "cvs" is none of "git", "hg" and "svn"`,
-		"[[repository]]\nname = \"a\"\nurl = \"--x\"":    `repository a: url: "--x" is no URL`,
-		"[[repository]]\nname = \"a\"\ndomain = \"@x\"":  `repository a: domain: needs what stands behind the @, not "@x"`,
+		"[[repository]]\nname = \"a\"\nurl = \"--x\"":    `repository a: url: "--x" is not a URL`,
+		"[[repository]]\nname = \"a\"\ndomain = \"@x\"":  `repository a: domain: needs the part after the @, not "@x"`,
 		"[mail-in]\nhold = \"25h\"":                      "mail-in.hold: at most 24h",
 		"[[repository]]\nname = \"a\"\naliases = [\"x/y\"]\n[[repository]]\nname = \"b\"\naliases = [\"https://h/X/y.git\"]": `repository b: a has the name "x/y" already`,
 	} {

@@ -14,25 +14,25 @@ import (
 	"vext/internal/weburl"
 )
 
-// An IRC is how vext speaks on IRC: in [irc] for all networks, in a [[network]]
-// for one, which need only say what differs.
+// An IRC holds the settings for IRC: of [irc] for all networks, or of a [[network]]
+// for one.
 type IRC struct {
-	Nick     string `toml:"nick"` // * stands for the number of a further one
+	Nick     string `toml:"nick"` // * is replaced by a number on a further connection
 	User     string `toml:"user"`
 	Realname string `toml:"realname"`
 	Command  string `toml:"command"` // privmsg or notice
-	Colors   string `toml:"colors"`  // none to take them out; "" as they come
+	Colors   string `toml:"colors"`  // none to remove them; "" to keep them
 
 	Burst *int     `toml:"burst"` // lines at once
 	Rate  *float64 `toml:"rate"`  // lines a second after that; 0 for no bound
 
-	BacklogLines *int      `toml:"backlog_lines"` // longer is told in one line; 0 for never
-	BacklogAge   *Duration `toml:"backlog_age"`   // older is told in one line; 0 for never
+	BacklogLines *int      `toml:"backlog_lines"` // more lines are summed up in one; 0 for never
+	BacklogAge   *Duration `toml:"backlog_age"`   // older lines are summed up in one; 0 for never
 
 	Connections int    `toml:"connections"` // to one network at once
 	Proxy       string `toml:"proxy"`       // socks5://[user:password@]host:port
 	CA          string `toml:"ca"`          // file of certificates to trust
-	Certificate string `toml:"certificate"` // file of one's own
+	Certificate string `toml:"certificate"` // file of the client's certificate
 	Key         string `toml:"key"`         // file; default: the certificate's
 
 	SASL         string `toml:"sasl"` // plain, external or none
@@ -45,8 +45,8 @@ type IRC struct {
 	ServerPasswordFile string `toml:"server_password_file"`
 }
 
-// A Network is one IRC network and how to speak there: what it says itself, and
-// once the configuration is read also what [irc] says for all.
+// A Network is one IRC network with its settings. Once the configuration is read,
+// those of [irc] fill the gaps.
 type Network struct {
 	URL string `toml:"url"`
 	IRC
@@ -54,7 +54,7 @@ type Network struct {
 
 // Irker is the listener for irker's clients.
 type Irker struct {
-	Listen string   `toml:"listen"` // host:port; "" for not at all
+	Listen string   `toml:"listen"` // host:port; "" to disable
 	Allow  []string `toml:"allow"`  // networks of clients, and patterns of targets
 }
 
@@ -65,7 +65,7 @@ type Announce struct {
 	To           []string `toml:"to"`
 	Template     string   `toml:"template"`    // of a line; "" for notice.txt
 	Colors       string   `toml:"colors"`      // mirc, ansi or none
-	MaxCommits   *int     `toml:"max_commits"` // of one push with a line each
+	MaxCommits   *int     `toml:"max_commits"` // of one push that get a line each
 }
 
 // A Route says where the reminders of some commits go.
@@ -76,17 +76,17 @@ type Route struct {
 	To           []string `toml:"to"` // "mail", URLs of targets
 }
 
-// ByMail is how `to` of a Route names the mail to the committer.
+// ByMail in Route.To is the mail to the committer.
 const ByMail = "mail"
 
-// Colors that lines can have.
+// Values of Announce.Colors.
 const (
 	NoColors   = "none"
 	MIRCColors = "mirc"
 	ANSIColors = "ansi"
 )
 
-// checkIRC looks for what is wrong with all that is about IRC.
+// checkIRC checks all tables for IRC.
 func (c *Config) checkIRC() error {
 	if err := c.IRC.check("irc"); err != nil {
 		return err
@@ -129,9 +129,8 @@ func (c *Config) checkIRC() error {
 	return nil
 }
 
-// over returns what i says, and where it says nothing what base says. How to log
-// in is one thing, and so is a certificate with its key: neither is put together
-// from both.
+// over returns i with the settings of base where i has none. The way to log in is
+// one setting, and so is a certificate with its key: neither is mixed from both.
 func (i IRC) over(base *IRC) IRC {
 	i.Nick, i.User, i.Realname = cmp.Or(i.Nick, base.Nick), cmp.Or(i.User, base.User), cmp.Or(i.Realname, base.Realname)
 	i.Command, i.Colors = cmp.Or(i.Command, base.Command), cmp.Or(i.Colors, base.Colors)
@@ -160,7 +159,7 @@ func (i *IRC) check(where string) error {
 	case i.Command != "" && i.Command != "privmsg" && i.Command != "notice":
 		return fmt.Errorf("%s: command: %q is neither \"privmsg\" nor \"notice\"", where, i.Command)
 	case i.Colors != "" && i.Colors != NoColors:
-		return fmt.Errorf("%s: colors: %q is not \"none\"; without the key they are told as they come", where, i.Colors)
+		return fmt.Errorf("%s: colors: %q is not \"none\"; without the key colours are kept", where, i.Colors)
 	case i.Burst != nil && *i.Burst < 1:
 		return fmt.Errorf("%s: burst: at least 1", where)
 	case i.Rate != nil && *i.Rate < 0:
@@ -180,7 +179,7 @@ func (i *IRC) check(where string) error {
 	case (i.SASL == "plain" || nickServ) && i.Password == "" && i.PasswordFile == "":
 		return fmt.Errorf("%s: password (or password_file) is missing", where)
 	case i.Account != "" && i.SASL == "" && !nickServ:
-		return fmt.Errorf("%s: account is set, and neither sasl nor nickserv says how to log in to it", where)
+		return fmt.Errorf("%s: account is set, but neither sasl nor nickserv", where)
 	case i.Password != "" && i.PasswordFile != "":
 		return fmt.Errorf("%s: password and password_file are both set", where)
 	case i.ServerPassword != "" && i.ServerPasswordFile != "":
@@ -196,7 +195,7 @@ func (i *IRC) check(where string) error {
 	}
 	for _, f := range []struct{ key, path string }{{"ca", i.CA}, {"certificate", i.Certificate}, {"key", i.Key}} {
 		if f.path != "" && !filepath.IsAbs(f.path) {
-			return fmt.Errorf("%s: %s: needs the whole path of a file, not %q", where, f.key, f.path)
+			return fmt.Errorf("%s: %s: needs an absolute path, not %q", where, f.key, f.path)
 		}
 	}
 	if i.Proxy != "" {
@@ -208,7 +207,7 @@ func (i *IRC) check(where string) error {
 	return nil
 }
 
-// checkNick looks for what no nick has (RFC 2812, section 2.3.1).
+// checkNick checks the characters of a nick (RFC 2812, section 2.3.1).
 func checkNick(nick string) error {
 	plain := strings.Replace(nick, "*", "", 1)
 	if nick == "" {
@@ -218,12 +217,12 @@ func checkNick(nick string) error {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("[]\\`_^{|}-", r)
 	})
 	if plain == "" || bad || strings.ContainsAny(plain[:1], "0123456789-") {
-		return fmt.Errorf("needs letters, digits and -_[]\\^{}|`, not %q; one * stands for the number of a second one", nick)
+		return fmt.Errorf("needs letters, digits and -_[]\\^{}|`, not %q; one * is replaced by a number on a second connection", nick)
 	}
 	return nil
 }
 
-// Server returns the host and port of the network, by which it is known.
+// Server returns the host and port of the network.
 func (n *Network) Server() (string, error) {
 	t, err := target.Parse(strings.TrimRight(n.URL, "/") + "/#any")
 	if err != nil || strings.ContainsAny(strings.TrimPrefix(strings.TrimRight(n.URL, "/"), "irc"), "#?@") {
@@ -240,15 +239,15 @@ func (i *IRC) ServerSecret() (string, error) {
 	return ircSecret("server_password", i.ServerPassword, i.ServerPasswordFile)
 }
 
-// ircSecret returns the secret of a key. It has to fit in a line of IRC, and a
-// file of several lines is likely not what was meant.
+// ircSecret returns the secret of a key, which must fit in a line of IRC. A file of
+// several lines is probably the wrong file.
 func ircSecret(key, value, file string) (string, error) {
 	s, err := secret(value, file)
 	if err != nil {
 		return "", fmt.Errorf("%s_file: %w", key, err)
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return text.IsControl(r) || r == '\ufeff' }) {
-		return "", fmt.Errorf("%s: there is a line end or another control character in it", key)
+		return "", fmt.Errorf("%s: it contains a line end or another control character", key)
 	}
 	if s == "" && file != "" {
 		return "", fmt.Errorf("%s_file: %s is empty", key, file)
@@ -256,8 +255,8 @@ func ircSecret(key, value, file string) (string, error) {
 	return s, nil
 }
 
-// Address returns where to listen for irker's clients, "" for nowhere. Who
-// listens where others can come must say who they are.
+// Address returns where to listen for irker's clients, "" to disable. An address
+// that other machines can reach requires a list of client networks.
 func (i *Irker) Address() (string, error) {
 	clients, _, err := i.Allowed()
 	if err != nil || i.Listen == "" {
@@ -268,7 +267,7 @@ func (i *Irker) Address() (string, error) {
 		return "", fmt.Errorf("irker.listen: needs an address and a port such as \"127.0.0.1:6659\", not %q", i.Listen)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && len(clients) == 0 {
-		return "", fmt.Errorf("irker.listen: %q could be reached by others; say in irker.allow from which networks, such as \"192.0.2.0/24\"", i.Listen)
+		return "", fmt.Errorf("irker.listen: %q can be reached by other machines; list their networks in irker.allow, such as \"192.0.2.0/24\"", i.Listen)
 	}
 	return i.Listen, nil
 }
@@ -308,8 +307,7 @@ func (a *Announce) check(i int) error {
 	return checkTargets(where, a.To, "")
 }
 
-// checkTargets looks for targets that are none. other is a word that may stand
-// among them.
+// checkTargets checks that all are targets, or the word other.
 func checkTargets(where string, to []string, other string) error {
 	if len(to) == 0 {
 		return fmt.Errorf("%s: to is missing", where)

@@ -18,7 +18,7 @@ func (e *Edit) RemoveRepository(name string) error {
 	}
 	n := slices.IndexFunc(before.Repositories, func(r Repository) bool { return r.Name == name })
 	if n < 0 {
-		return fmt.Errorf("there is no [[repository]] of the name %q", name)
+		return fmt.Errorf("no [[repository]] has the name %q", name)
 	}
 	after := Edit{text: without(statements(e.text), n), Private: e.Private}
 	want := *before
@@ -31,14 +31,14 @@ func (e *Edit) RemoveRepository(name string) error {
 		want.Hints = is.Hints // with other line numbers
 	}
 	if err != nil || !reflect.DeepEqual(is, &want) {
-		return fmt.Errorf("repository %s is not written as a table [[repository]] of its own; take it out by hand", name)
+		return fmt.Errorf("repository %s is not written as a table [[repository]] of its own; remove it by hand", name)
 	}
 	*e = after
 	return nil
 }
 
-// without returns the text of statements but for the n-th [[repository]], and
-// one of the blank lines around it.
+// without returns the text of statements without the n-th [[repository]] and one
+// of the blank lines around it.
 func without(all []statement, n int) string {
 	var b strings.Builder
 	inside, wasBlank := false, true
@@ -99,10 +99,10 @@ func statements(text string) []statement {
 	return all
 }
 
-// A scanner says whether a value goes on behind the end of a line.
+// A scanner tracks whether a value continues on the next line.
 type scanner struct {
 	depth int    // of brackets and braces
-	quote string // three quotes that are open, else ""
+	quote string // three open quotes, else ""
 }
 
 func (s *scanner) inside() bool { return s.depth > 0 || s.quote != "" }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A SecretFile is a file with a secret in it, and the keys that say so.
+// A SecretFile is a file with a secret in it, and the keys that name it.
 type SecretFile struct {
 	Path string
 	Keys []string // "hook github: secret_file"
@@ -48,7 +48,7 @@ func (c *Config) SecretFiles() []SecretFile {
 	for i := range c.Repositories {
 		inline(hasPassword(c.Repositories[i].URL.Reveal()), "repository "+c.Repositories[i].Name+": url")
 	}
-	all := []*IRC{&c.IRC} // first, for what the networks have from there
+	all := []*IRC{&c.IRC} // first, because the networks inherit from it
 	names := []string{"irc"}
 	for i := range c.Networks {
 		all, names = append(all, &c.Networks[i].IRC), append(names, "network "+c.Networks[i].URL)
@@ -70,7 +70,7 @@ func (c *Config) SecretFiles() []SecretFile {
 	return files
 }
 
-// withKey returns the file of the certificate when that has the key in it.
+// withKey returns the file of the certificate if that contains the key.
 func (i *IRC) withKey() string {
 	if i.Key != "" || i.Certificate == "" {
 		return ""
@@ -115,11 +115,11 @@ func (f *SecretFile) ForOthers() (path string, open bool, err error) {
 	}
 }
 
-// String says what the file holds: "hook a: secret_file, hook b: secret_file".
+// String lists the keys: "hook a: secret_file, hook b: secret_file".
 func (f *SecretFile) String() string {
-	const most = 3
-	if n := len(f.Keys) - most; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(f.Keys[:most], ", "), n)
+	const max = 3
+	if n := len(f.Keys) - max; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(f.Keys[:max], ", "), n)
 	}
 	return strings.Join(f.Keys, ", ")
 }

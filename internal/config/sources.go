@@ -14,30 +14,30 @@ import (
 	"vext/internal/weburl"
 )
 
-// HTTP is where vext serve takes the webhooks of forges.
+// HTTP is where vext serve listens for webhooks of forges.
 type HTTP struct {
-	Listen string `toml:"listen"` // host:port; "" for not at all
+	Listen string `toml:"listen"` // host:port; "" to disable
 }
 
-// LMTP is where vext serve takes mails without a process for each.
+// LMTP is where vext serve listens for mails.
 type LMTP struct {
-	Listen     string   `toml:"listen"` // unix:/path or a loopback host:port; "" for not at all
+	Listen     string   `toml:"listen"` // unix:/path or a loopback host:port; "" to disable
 	MaxSilence *Silence `toml:"max_silence"`
 }
 
-// MailIn is about commits that come by mail.
+// MailIn configures commits that arrive by mail.
 type MailIn struct {
 	Hold       Duration `toml:"hold"`
 	MaxSilence *Silence `toml:"max_silence"` // of vext-filter
 }
 
-// Follow is about the followed repositories.
+// Follow configures followed repositories.
 type Follow struct {
 	Schedule string `toml:"schedule"`
-	Run      bool   `toml:"run"` // vext follow runs the processor, too
+	Run      bool   `toml:"run"` // vext follow also runs the processor
 }
 
-// A Hook is what a forge may speak to: POST /hook/NAME.
+// A Hook is the endpoint of a forge: POST /hook/NAME.
 type Hook struct {
 	Name         string   `toml:"name"`
 	Secret       string   `toml:"secret"`
@@ -53,7 +53,7 @@ type Hook struct {
 func (h *Hook) Key() (string, error) {
 	key, err := secret(h.Secret, h.SecretFile)
 	if err == nil && (strings.TrimSpace(key) != key || strings.ContainsFunc(key, func(r rune) bool { return text.IsControl(r) || r == '\ufeff' })) {
-		err = errors.New("the secret has blanks around it, or control characters in it, which no forge sends")
+		err = errors.New("the secret has blanks around it, or control characters in it")
 	}
 	return key, err
 }
@@ -62,17 +62,17 @@ func (h *Hook) Key() (string, error) {
 type Repository struct {
 	Name        string     `toml:"name"`
 	URL         weburl.URL `toml:"url"`
-	VCS         string     `toml:"vcs"` // git, hg, svn; "" to find out
+	VCS         string     `toml:"vcs"` // git, hg, svn; "" to detect
 	Aliases     []string   `toml:"aliases"`
 	Branches    []string   `toml:"branches"` // default: those that count
-	From        string     `toml:"from"`     // a commit or a date; "" for now
+	From        string     `toml:"from"`     // a commit or a date; "" for the present
 	FirstParent *bool      `toml:"first_parent"`
-	Committers  []string   `toml:"committers"` // whose commits alone count
+	Committers  []string   `toml:"committers"` // whose commits count; empty for all
 	Domain      string     `toml:"domain"`     // of logins that are no addresses
 	MaxSilence  *Silence   `toml:"max_silence"`
 }
 
-// A Duration is one in the form of Go's time.ParseDuration: "15m", "1h30m".
+// A Duration is written as for time.ParseDuration: "15m", "1h30m".
 type Duration struct{ time.Duration }
 
 // UnmarshalText reads a duration that is not negative.
@@ -107,13 +107,13 @@ func (s *Silence) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// longestHold bounds for how long a mail can be held back: what waits longer
-// would not be found before its day.
-const longestHold = 24 * time.Hour
+// maxHold bounds how long a mail is held. Held longer, it could be scheduled after
+// its day.
+const maxHold = 24 * time.Hour
 
-// checkWays looks for what is wrong with the ways in.
-func (c *Config) checkWays() error {
-	if c.MailIn.Hold.Duration > longestHold {
+// checkSources checks the tables of all sources.
+func (c *Config) checkSources() error {
+	if c.MailIn.Hold.Duration > maxHold {
 		return errors.New("mail-in.hold: at most 24h")
 	}
 	if _, err := c.HTTP.Address(); err != nil {
@@ -140,7 +140,7 @@ func (h *Hook) check() error {
 	if h.Name == "" || strings.ContainsFunc(h.Name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
 	}) {
-		return fmt.Errorf("hook: needs a name of letters, digits and ._-, not %q: it is called as /hook/NAME", h.Name)
+		return fmt.Errorf("hook: needs a name of letters, digits and ._- for /hook/NAME, not %q", h.Name)
 	}
 	if h.Secret != "" && h.SecretFile != "" {
 		return fmt.Errorf("hook %s: secret and secret_file are both set", h.Name)
@@ -161,10 +161,10 @@ func (c *Config) checkRepositories() error {
 			return fmt.Errorf("repository %s: vcs: %q is none of \"git\", \"hg\" and \"svn\"", r.Name, r.VCS)
 		}
 		if url := r.URL.Reveal(); strings.HasPrefix(url, "-") || strings.ContainsFunc(url, text.IsControl) {
-			return fmt.Errorf("repository %s: url: %q is no URL", r.Name, r.URL.String())
+			return fmt.Errorf("repository %s: url: %q is not a URL", r.Name, r.URL.String())
 		}
 		if strings.Contains(r.Domain, "@") {
-			return fmt.Errorf("repository %s: domain: needs what stands behind the @, not %q", r.Name, r.Domain)
+			return fmt.Errorf("repository %s: domain: needs the part after the @, not %q", r.Name, r.Domain)
 		}
 		if err := checkAddresses("repository "+r.Name, r.Committers); err != nil {
 			return err
@@ -194,7 +194,7 @@ func (r *Repository) names() []string {
 	return names
 }
 
-// Names returns what the aliases and URLs of the repositories stand for, see
+// Names maps the aliases and URLs of the repositories to their names, see
 // policy.Policy.
 func (c *Config) Names() map[string]string {
 	names := map[string]string{}
@@ -230,7 +230,7 @@ func (c *Config) Domains() map[string]string {
 	return domains
 }
 
-// Address returns where to listen for webhooks, "" for nowhere.
+// Address returns where to listen for webhooks, "" to disable.
 func (h *HTTP) Address() (string, error) {
 	if h.Listen == "" {
 		return "", nil
@@ -241,15 +241,15 @@ func (h *HTTP) Address() (string, error) {
 	return h.Listen, nil
 }
 
-// Address returns where to listen for LMTP, as net.Listen wants it: a Unix
-// socket, or a port that only this machine can reach.
+// Address returns where to listen for LMTP, as for net.Listen: a Unix socket, or a
+// port that only this machine can reach. address is "" when LMTP is disabled.
 func (l *LMTP) Address() (network, address string, err error) {
 	if l.Listen == "" {
 		return "", "", nil
 	}
 	if path, ok := strings.CutPrefix(l.Listen, "unix:"); ok {
 		if !filepath.IsAbs(path) {
-			return "", "", fmt.Errorf("lmtp.listen: needs the whole path of a socket, not %q", path)
+			return "", "", fmt.Errorf("lmtp.listen: needs an absolute path, not %q", path)
 		}
 		return "unix", path, nil
 	}
@@ -258,7 +258,7 @@ func (l *LMTP) Address() (network, address string, err error) {
 		return "", "", fmt.Errorf("lmtp.listen: needs \"unix:/path\" or a port such as \"127.0.0.1:2424\", not %q", l.Listen)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", "", fmt.Errorf("lmtp.listen: %s could be reached by others: LMTP asks nobody who he is; use 127.0.0.1 or a socket", host)
+		return "", "", fmt.Errorf("lmtp.listen: %s can be reached by other machines, and LMTP has no authentication; use 127.0.0.1 or a socket", host)
 	}
 	return "tcp", l.Listen, nil
 }
