@@ -12,6 +12,7 @@ import (
 
 	"github.com/lrstanley/girc"
 
+	"vext/internal/backoff"
 	"vext/internal/target"
 )
 
@@ -64,23 +65,16 @@ const (
 	stableTime   = time.Minute      // after which a connection counts as a good one
 )
 
-// Pauses before a connection is tried again.
-const (
-	firstReconnect   = time.Second
-	longestReconnect = 5 * time.Minute
-	soonReconnect    = 5 * time.Second // a pause may always be so long
-)
+// linkBackoff is the backoff of a connection. After soonReconnect, a pause is at most a
+// quarter of the time without a connection, so that vext reconnects soon after a
+// server has started again.
+var linkBackoff = backoff.Backoff{Min: time.Second, Max: 5 * time.Minute}
 
-// nextPause returns the pause after one, when a network has been away for so
-// long: twice as long, but no more than a quarter of what it has been away. So
-// a server that starts again is found soon.
-func nextPause(pause, away time.Duration) time.Duration {
-	return min(2*pause, max(soonReconnect, away/4), longestReconnect)
-}
+const soonReconnect = 5 * time.Second
 
 // run keeps the link until ctx ends.
 func (l *link) run(ctx context.Context) {
-	pause, since := firstReconnect, l.client.Now()
+	failures, since := 0, l.client.Now()
 	for ctx.Err() == nil {
 		began := l.client.Now()
 		err := l.once(ctx)
@@ -88,22 +82,18 @@ func (l *link) run(ctx context.Context) {
 			return
 		}
 		if l.isReady && l.client.Now().Sub(began) > stableTime {
-			pause, since = firstReconnect, l.client.Now()
+			failures, since = 0, l.client.Now()
 		}
 		what := "can't connect"
 		if l.isReady {
 			what = "connection lost"
 		}
 		l.lost(err)
-		jittered := pause - pause/4 + rand.N(pause/2)
-		l.log.Warn(what, "err", err, "again", jittered.Round(time.Second).String())
-		timer := time.NewTimer(jittered)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-		pause = nextPause(pause, l.client.Now().Sub(since))
+		failures++
+		pause := min(linkBackoff.After(failures), max(soonReconnect, l.client.Now().Sub(since)/4))
+		pause = backoff.Jitter(pause, rand.Float64)
+		l.log.Warn(what, "err", err, "again", pause.Round(time.Second).String())
+		backoff.Sleep(ctx, pause)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"vext/internal/backoff"
 	"vext/internal/target"
 )
 
@@ -107,11 +108,12 @@ func (r *room) nextKey() {
 
 // Pauses after which a room is tried again.
 const (
-	firstRetry   = 10 * time.Second
-	longestRetry = time.Hour
-	kickPause    = 10 * time.Second // once; who is kicked again within longestRetry waits that long
-	carefulTime  = 10 * time.Minute // after something was refused, or a mode changed
+	kickPause   = 10 * time.Second // once; who is kicked again within retryBackoff.Max waits that long
+	carefulTime = 10 * time.Minute // after something was refused, or a mode changed
 )
+
+// retryBackoff is the backoff of a room.
+var retryBackoff = backoff.Backoff{Min: 10 * time.Second, Max: time.Hour}
 
 // block lets a room alone for a while that grows. One that is let alone already
 // is not for longer: several lines can be refused at once.
@@ -126,10 +128,7 @@ func (r *room) block(now time.Time, problem string) {
 // pause returns how long to wait after another failure.
 func (r *room) pause() time.Duration {
 	r.tries++
-	if r.tries > 10 {
-		return longestRetry
-	}
-	return min(firstRetry<<(r.tries-1), longestRetry)
+	return retryBackoff.After(r.tries)
 }
 
 // fails notes a problem, and an empty one that there is none any more.
@@ -345,8 +344,8 @@ func (l *link) thrownOut(r *room, what string) {
 	}
 	r.state, r.since = outside, now
 	pause := kickPause
-	if !r.kicked.IsZero() && now.Sub(r.kicked) < longestRetry {
-		pause = longestRetry
+	if !r.kicked.IsZero() && now.Sub(r.kicked) < retryBackoff.Max {
+		pause = retryBackoff.Max
 	}
 	r.kicked, r.retry = now, now.Add(pause)
 	r.fails(now, what)
