@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"vext/internal/backoff"
 	"vext/internal/calendar"
 	"vext/internal/history"
 	"vext/internal/text"
@@ -67,7 +68,7 @@ func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
 		sum.Deferred++
 		events = append(events, history.Event{
 			Time: now, Kind: history.Deferred, Name: item.entry.Name, Address: item.event.Address,
-			Reason: cleanCause(cause), Until: now.Add(pause(d.Count + 1)).Format(time.RFC3339),
+			Reason: cleanCause(cause), Until: now.Add(retries.After(d.Count)).Format(time.RFC3339),
 		})
 	}
 	if len(events) > 0 {
@@ -85,27 +86,6 @@ func cleanCause(err error) string {
 	return text.OneLine(err.Error())
 }
 
-// Pauses between attempts. The longest is an hour short of a day, so that a
-// daily run is never a minute too early.
-const (
-	firstPause   = 5 * time.Minute
-	longestPause = 23 * time.Hour
-)
-
-// pause returns how long to wait after the n-th failure.
-func pause(n int) time.Duration { return Pause(n, longestPause) }
-
-// Pause returns the backoff after the n-th failure in a row: none after the first,
-// then five minutes, doubling up to the longest.
-func Pause(n int, longest time.Duration) time.Duration {
-	if n <= 1 {
-		return 0
-	}
-	p := firstPause
-	for range n - 2 {
-		if p *= 2; p >= longest {
-			return longest
-		}
-	}
-	return p
-}
+// retries is the backoff of a reminder. The maximum is an hour short of a day, so that
+// a daily run is never a minute too early.
+var retries = backoff.Backoff{Min: 5 * time.Minute, Max: 23 * time.Hour}

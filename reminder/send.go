@@ -196,7 +196,7 @@ func (s *Service) address(item *dueItem) string {
 // makes was written with a wrong clock, and is ignored.
 func (s *Service) isPaused(item *dueItem) bool {
 	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
-	return left > 0 && left <= longestPause
+	return left > 0 && left <= retries.Max
 }
 
 // isSnoozed reports whether a person has put the reminder off to a later day,

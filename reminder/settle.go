@@ -33,7 +33,7 @@ func (s *Service) Settle(ctx context.Context) (Summary, error) {
 // ircPatience is how long a line may wait for IRC before the mail goes instead.
 // It is that of the longest pause, so that a daily run is never a minute too
 // early.
-const ircPatience = longestPause
+var ircPatience = retries.Max
 
 // forgetAfter is for how long the outbox is asked whether it still knows a line
 // of which all is recorded: a crash can come between the record and Forget.

@@ -13,7 +13,7 @@ import (
 
 // unconfirmedPauses are how long to wait, after a mail server received a mail and did
 // not answer, before the mail is sent again. After the last it counts as sent.
-var unconfirmedPauses = [...]time.Duration{time.Hour, longestPause}
+var unconfirmedPauses = [...]time.Duration{time.Hour, retries.Max}
 
 // reason returns what the history says about a sent reminder when something about
 // it was unusual.

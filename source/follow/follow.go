@@ -16,13 +16,13 @@ import (
 	"time"
 
 	"vext/filter"
+	"vext/internal/backoff"
 	"vext/internal/calendar"
 	"vext/internal/text"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
 	"vext/policy"
 	"vext/queue"
-	"vext/reminder"
 )
 
 // A Repository is a repository to be read.
@@ -126,7 +126,7 @@ func (f *Follower) one(ctx context.Context, r *Repository, force bool, pushed []
 		report.Err = err
 		return report
 	}
-	if left := state.Next.Sub(f.Queue.Now); !force && left > 0 && left <= maxBackoff && state.Where == r.Where() {
+	if left := state.Next.Sub(f.Queue.Now); !force && left > 0 && left <= retries.Max && state.Where == r.Where() {
 		report.RetryAt = state.Next
 		return report
 	}
@@ -175,12 +175,12 @@ func (p *pass) remember(err error) {
 	if s.Failures++; s.Failing.IsZero() {
 		s.Failing = now
 	}
-	s.Next, s.Error = now.Add(reminder.Pause(s.Failures, maxBackoff)), text.Shorten(text.OneLine(err.Error()), 500)
+	s.Next, s.Error = now.Add(retries.After(s.Failures-1)), text.Shorten(text.OneLine(err.Error()), 500)
 	p.Log.Warn("cannot follow", "repository", s.Name, "err", s.Error, "failures", s.Failures)
 }
 
-// maxBackoff is the longest pause between two attempts.
-const maxBackoff = 6 * time.Hour
+// retries is the backoff of a repository, which begins with the second failure in a row.
+var retries = backoff.Backoff{Min: 5 * time.Minute, Max: 6 * time.Hour}
 
 // open returns the repository. It detects the kind if none is configured.
 func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
