@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"vext/internal/backoff"
 	"vext/internal/config"
 	"vext/internal/target"
 	"vext/notify"
@@ -145,7 +146,7 @@ func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *
 	}
 	bounded, cancel := context.WithTimeout(ctx, serveWait)
 	defer cancel()
-	for errors.Is(err, irc.ErrInUse) && pause(bounded, outboxStep) == nil {
+	for errors.Is(err, irc.ErrInUse) && backoff.Sleep(bounded, outboxStep) == nil {
 		client, outbox, err = newIRC(c, state, log)
 	}
 	if ctx.Err() != nil && err != nil {
@@ -197,21 +198,9 @@ func (a *app) outlet(ctx context.Context, c *config.Config, state string, log *s
 		if !errors.Is(err, irc.ErrInUse) {
 			return nil, nil, err
 		}
-		if pause(bounded, outboxStep) != nil {
+		if backoff.Sleep(bounded, outboxStep) != nil {
 			return nil, nil, cmp.Or(ctx.Err(), err)
 		}
-	}
-}
-
-// pause waits for a while, or until ctx ends, which is an error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

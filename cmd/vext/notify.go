@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/backoff"
 	"vext/internal/target"
 	"vext/notify"
 	"vext/notify/irc"
@@ -111,7 +112,7 @@ func (a *app) notify(ctx context.Context, to string, texts []string, wait time.D
 		if err = withOutlet(ctx, bounded, open, s.say); !isLost(err) {
 			break
 		}
-		if pause(bounded, outboxStep) != nil {
+		if backoff.Sleep(bounded, outboxStep) != nil {
 			break
 		}
 	}
@@ -244,12 +245,8 @@ func (s *saying) failed(err error) error {
 	return hinted{fmt.Errorf("not delivered to %s, and not kept: %w", to, err), "send it again once that is fixed"}
 }
 
-// firstAwait and maxAwait are how long to wait between two looks for the
-// server's word; each pause is twice as long as the one before.
-const (
-	firstAwait = 20 * time.Millisecond
-	maxAwait   = 500 * time.Millisecond
-)
+// polls is the pause between two queries for the outcomes of messages.
+var polls = backoff.Backoff{Min: 20 * time.Millisecond, Max: 500 * time.Millisecond}
 
 // An awaited is the state of the lines that a command waits for.
 type awaited struct {
@@ -264,7 +261,7 @@ type awaited struct {
 func await(ctx context.Context, o notify.Outbox, wait time.Duration, keys []string) (a awaited, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	for pause := firstAwait; ; pause = min(2*pause, maxAwait) {
+	for n := 1; ; n++ {
 		outcomes, err := o.Outcomes(ctx, keys...)
 		if err != nil && ctx.Err() == nil {
 			return a, err
@@ -274,11 +271,7 @@ func await(ctx context.Context, o notify.Outbox, wait time.Duration, keys []stri
 				return a, nil
 			}
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if backoff.Sleep(ctx, polls.After(n)) != nil {
 			return a, nil
 		}
 	}

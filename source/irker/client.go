@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"vext/internal/backoff"
 )
 
 const (
@@ -36,7 +38,7 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 			return err
 		case err != nil: // for example, no file descriptor is free
 			v.system.warn("irker: cannot accept clients; retrying", "err", err)
-			wait(ctx, minBackoff)
+			backoff.Sleep(ctx, retries.Min)
 			continue
 		case v.rejects(conn.RemoteAddr()):
 			v.bad.warn("irker: client not allowed from its address", "client", conn.RemoteAddr())

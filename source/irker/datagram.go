@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"vext/internal/backoff"
 )
 
 const (
@@ -87,7 +89,7 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 			return err
 		default:
 			v.system.warn("irker: cannot read datagrams; retrying", "err", err)
-			wait(ctx, minBackoff)
+			backoff.Sleep(ctx, retries.Min)
 		}
 	}
 }

@@ -5,18 +5,16 @@ import (
 	"slices"
 	"time"
 
+	"vext/internal/backoff"
 	"vext/internal/text"
 	"vext/notify"
 )
 
-const (
-	// minBackoff and maxBackoff bound the time until requests that could not be stored
-	// are retried. It doubles each time.
-	minBackoff = 100 * time.Millisecond
-	maxBackoff = 30 * time.Second
-	// putTimeout bounds a call of Put, so that the service can end.
-	putTimeout = time.Minute
-)
+// retries is the backoff of messages that could not be stored.
+var retries = backoff.Backoff{Min: 100 * time.Millisecond, Max: 30 * time.Second}
+
+// putTimeout bounds a call of Put, so that the service can end.
+const putTimeout = time.Minute
 
 // deliver stores the messages of requests together, and then calls answer once. A
 // client that wants an answer gets the error and repeats its request. Other requests
@@ -25,7 +23,7 @@ func (v *serving) deliver(ctx context.Context, requests []request, answer func()
 	err := v.keep(ctx, requests)
 	answer()
 	held := slices.DeleteFunc(slices.Clone(requests), func(r request) bool { return r.ack })
-	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
+	for failures := 1; ; failures++ {
 		left := 0
 		for i := range held {
 			left += len(held[i].lines)
@@ -38,7 +36,7 @@ func (v *serving) deliver(ctx context.Context, requests []request, answer func()
 			return
 		}
 		v.system.warn("irker: cannot store messages; retrying", "lines", left, "err", err)
-		wait(ctx, pause)
+		backoff.Sleep(ctx, retries.After(failures))
 		err = v.keep(ctx, held)
 	}
 }

@@ -147,13 +147,3 @@ func (s *Server) allows(target string) bool {
 
 // past is a deadline in the past.
 var past = time.Unix(1, 0)
-
-// wait waits for a time, or until ctx ends.
-func wait(ctx context.Context, pause time.Duration) {
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
