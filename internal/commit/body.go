@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// A body is the text of a commit mail on its way to become commits. Every
-// mailer wraps the commit message in a shape of its own; what stands before
-// the message says which it is:
+// A body reads the commits from the text of a commit mail. Each mailer has a shape of
+// its own around the commit message, which the lines before the message show:
 //
 //	git         commit 0123..., Author: ..., message indented by 4
 //	Subversion  Author:, New Revision:, Log:, message indented by 2 or as it is
@@ -22,10 +21,10 @@ type body struct {
 	mail  *Mail
 	lines *lineReader
 	facts facts // from the lines before the message
-	ended bool  // there can be no commit behind this
-	end   int   // of a plain message in the mail's text; -1 while it is not known
-	start int   // of the last line there
-	named bool  // a mailer's shape is to be expected
+	ended bool  // no commit can follow
+	end   int   // of a plain message in the mail's text; -1 while unknown
+	start int   // of the last line in the mail's text
+	named bool  // the header shows that a mailer's shape follows
 
 	fromGitLab bool
 }
@@ -34,15 +33,15 @@ type body struct {
 type facts struct {
 	repository, refname, revision, url string
 	authorDate, date                   string
-	author                             Person // of a centralised system's commit, often the login alone
-	log                                bool   // a centralised system's mailer wrote this
-	indented                           bool   // that indents the message
-	push                               bool   // one mail for all commits of a push
-	others                             bool   // who wrote the mail is not who made the commit
+	author                             Person // of a centralised system's commit, often only the login
+	log                                bool   // the mailer of a centralised system wrote the mail
+	indented                           bool   // and indents the message
+	push                               bool   // the mail has all commits of a push
+	others                             bool   // the sender of the mail is not the committer
 }
 
-// read reads the commits of the text into the mail. When the text has no mailer's
-// shape, it returns the message that the text would be in a plain mail.
+// read adds the commits of the text to the mail. For a text without a mailer's shape,
+// it returns the message of a plain mail.
 func (b *body) read() (plain string) {
 	h := &b.mail.Header
 	subject := strings.ToLower(h.Get("Subject"))
@@ -70,7 +69,7 @@ func (b *body) read() (plain string) {
 	return messageText(b.mail.text.String()[:b.end])
 }
 
-// next returns the next line and keeps it for a mail that must be cut.
+// next returns the next line, and keeps it for Mail.Cut.
 func (b *body) next() ([]byte, bool) {
 	line, ok := b.lines.next()
 	if ok && !b.ended {
@@ -80,8 +79,7 @@ func (b *body) next() ([]byte, bool) {
 	return line, ok
 }
 
-// shape looks at a line before the message. It reports whether a commit was
-// read.
+// shape examines a line before the message. It reports whether it has read a commit.
 func (b *body) shape(line []byte) bool {
 	switch {
 	case bytes.HasPrefix(line, []byte("commit ")):
@@ -89,7 +87,7 @@ func (b *body) shape(line []byte) bool {
 			b.gitLog(revision)
 			return true
 		}
-		return false // and the line may be overwritten by the look ahead
+		return false // aheadIsField may have overwritten line
 	case b.facts.log && isLogLine(line):
 		b.facts.indented = b.facts.indented || line[0] == ' ' // CVS's
 		b.centralLog("")
@@ -139,8 +137,8 @@ func (b *body) aheadIsField() bool {
 	return false
 }
 
-// isLogLine recognises the line after which a centralised system's mailer
-// prints the message: `Log:`, `Log Message:`, CVS's indented `Log:`.
+// isLogLine recognises the line before the message in a centralised system's mail:
+// `Log:`, `Log Message:`, CVS's indented `Log:`.
 func isLogLine(line []byte) bool {
 	s := strings.ToLower(string(bytes.TrimSpace(line[:min(len(line), 20)])))
 	return s == "log:" || s == "log message:"
@@ -169,11 +167,11 @@ func (b *body) gitLog(revision string) {
 		}
 	}
 	if c.Committer == (Person{}) {
-		c.Committer = c.Author // a log that names nobody else
+		c.Committer = c.Author
 	}
 	b.facts.authorDate, b.facts.date = authorDate, date
 	c.Message = b.message("    ")
-	if b.mail.files && !b.facts.push { // behind the commits of a push are the files of all
+	if b.mail.files && !b.facts.push { // a push lists the files of all its commits together
 		c.Files = b.changedFiles()
 	}
 	b.finish(c, false)
@@ -200,7 +198,7 @@ func (b *body) centralLog(first string) {
 }
 
 // changesets reads the message of a Mercurial changeset, and further changesets of
-// the same push. hg's template decides whether there are any, and whether `user:`
+// the same push. hg's template decides whether the mail has any, and whether `user:`
 // names the committer of each. From names the committer of the first.
 func (b *body) changesets() {
 	b.facts.indented = true
@@ -224,10 +222,9 @@ func (b *body) changesets() {
 	}
 }
 
-// BranchOfPath returns the branch that a path of a Subversion repository lies
-// on: trunk, head, stable/9, branches/x; below a project's own directory, too,
-// where the branch is one of trunk, branches and tags. It is empty for other
-// paths.
+// BranchOfPath returns the branch of a path in a Subversion repository: trunk, head,
+// stable/9, branches/x; in the directory of a project also trunk, branches/x and
+// tags/x. It is empty for other paths.
 func BranchOfPath(path string) string {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	second, deeper, _ := strings.Cut(rest, "/")

@@ -6,21 +6,18 @@ import (
 	"strings"
 )
 
-// maxText bounds what is kept of a commit message, and of the text around
-// it.
 const (
-	maxText   = 512 << 10
-	smallText = 2 << 10 // of most
+	maxText   = 512 << 10 // bounds a commit message, and the text around it, in bytes
+	smallText = 2 << 10   // most messages are smaller
 	largeText = 64 << 10
 )
 
-// A collector keeps lines up to a bound. Behind the bound it keeps only the
-// few that hold a period, so that a trailer at the end of an endless message
-// still counts.
+// A collector keeps lines up to maxText. Beyond that it keeps only the few lines with
+// a period, so that a trailer at the end of an endless message still counts.
 type collector struct {
 	strings.Builder
 	full  bool
-	folds int    // how many lines more the value of the last line that was kept may have
+	folds int    // how many more lines the value of the last kept line may have
 	name  string // the last line when it is a name without a value, which may be folded
 }
 
@@ -64,7 +61,7 @@ func (c *collector) write(line []byte) {
 	case need <= c.Cap():
 	case need <= smallText:
 		c.Grow(smallText)
-	case need > largeText: // the last time: memory that is not used costs nothing
+	case need > largeText: // all that can be needed: unused memory costs nothing
 		c.Grow(maxText + maxText/4)
 	}
 	c.Write(line)
@@ -78,8 +75,8 @@ func (c *collector) addAll(text string) {
 	}
 }
 
-// holdsPeriod reports whether line may be a trailer with a period. It is asked
-// for every line of an endless message, and looks at most of them only briefly.
+// holdsPeriod reports whether line may be a trailer with a period. It is called for
+// every line of an endless message, so it must be fast.
 func holdsPeriod(line []byte) bool {
 	i := bytes.IndexByte(line[:min(len(line), maxKey)], ':')
 	if i < 0 || len(line) > 200 {
@@ -93,8 +90,8 @@ func holdsPeriod(line []byte) bool {
 	return err == nil
 }
 
-// startsPeriod reports whether value begins with what a period can begin with:
-// a digit, a sign, or one of a few words.
+// startsPeriod reports whether value begins as a period can begin: with a digit, a
+// sign, or one of a few words.
 func startsPeriod(value []byte) bool {
 	end := 0
 	for end < len(value) && end < 16 && (value[end]|0x20) >= 'a' && (value[end]|0x20) <= 'z' {

@@ -1,6 +1,6 @@
-// Package commit knows what a commit is: who made it, where and when, what its
-// message asks for. It reads commits from the mails that commit hooks send and
-// from a hook's JSON, and writes them as such mails.
+// Package commit describes commits: who made one, where and when, and which
+// reminder its message asks for. It reads commits from commit mails and from a
+// hook's JSON, and writes them as commit mails.
 package commit
 
 import (
@@ -10,28 +10,31 @@ import (
 	"vext/internal/calendar"
 )
 
-// A Commit is one commit as a message describes it. What the message does not
-// say is left empty.
+// A Commit is one commit as a message describes it. What the message does not say is
+// empty. Its JSON is that of an Arrival.
 type Commit struct {
-	ID         string // Message-ID without its angle brackets
-	Repository string
-	Refname    string // refs/heads/main, or what the mail calls the branch
-	Revision   string // a full hash, or r and a number
-	URL        string
-	Subject    string // of the commit, without a mailing list's decoration
-	Message    string // the commit message, its lines ended by \n
-	Author     Person
-	Committer  Person
-	AuthorDate time.Time
-	Date       time.Time // of the commit, else of the mail; zero when unknown
-	Sender     string    // the address in From of the mail
-	Trailer    string    // a name that the filter was told to look for in addition
-	Source     string    // the way it came, one of the From constants; "" for a mail
-	Files      Files     // that it changed, where somebody wants to know them
+	ID         string    `json:"id,omitempty"` // Message-ID without its angle brackets
+	Repository string    `json:"repository,omitempty"`
+	Refname    string    `json:"refname,omitempty"`  // refs/heads/main, or what the mail calls the branch
+	Revision   string    `json:"revision,omitempty"` // a full hash, or r and a number
+	URL        string    `json:"url,omitempty"`
+	Subject    string    `json:"subject"` // of the commit, without a mailing list's decoration
+	Message    string    `json:"-"`       // the commit message, its lines ended by \n
+	Author     Person    `json:"author"`
+	Committer  Person    `json:"committer"`
+	AuthorDate time.Time `json:"-"`
+	Date       time.Time `json:"date,omitzero"`    // of the commit, else of the mail; zero when unknown
+	Sender     string    `json:"sender,omitempty"` // the address in From of the mail
+	Trailer    string    `json:"-"`                // the trailer that asks, when it is not one of the usual ones
+	Source     string    `json:"source,omitempty"` // one of the From constants; "" for a mail
+	Files      Files     `json:"-"`                // that it changed; only for commits that are announced
 }
 
 // A Person has a name and an address, as a commit gives them.
-type Person struct{ Name, Email string }
+type Person struct {
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+}
 
 // String returns the person as `Name <address>`.
 func (p Person) String() string {
@@ -44,15 +47,14 @@ func (p Person) String() string {
 	return p.Name + " <" + p.Email + ">"
 }
 
-// webFlow is the committer of what is merged on GitHub's pages, and nobody.
+// webFlow is the address of the committer of what is merged on GitHub's pages.
 const webFlow = "noreply@github.com"
 
-// IsWebFlow reports whether the person is GitHub itself, which stands as the
-// committer of what is merged on its pages.
+// IsWebFlow reports whether the person is GitHub itself, the committer of what is
+// merged on its pages.
 func (p Person) IsWebFlow() bool { return strings.EqualFold(p.Email, webFlow) }
 
-// Login returns the local part of the person's address, by which the
-// statistics count.
+// Login returns the local part of the person's address. Statistics are by login.
 func (p Person) Login() string { return Login(p.Email) }
 
 // Login returns the local part of an address.
@@ -64,7 +66,7 @@ func Login(address string) string {
 }
 
 // ParsePerson reads `Name <address>`, a bare address, `address (Name)`, or a
-// bare name. It takes anything and never fails.
+// bare name. It never fails.
 func ParsePerson(s string) Person {
 	s = strings.TrimSpace(s)
 	open := strings.LastIndexByte(s, '<')
@@ -83,7 +85,7 @@ func ParsePerson(s string) Person {
 }
 
 // Branch returns the branch without `refs/heads/`. Other refs keep their full
-// name, so that the tag main is not taken for the branch.
+// name, so that the tag main is not the branch main.
 func (c *Commit) Branch() string { return BranchName(c.Refname) }
 
 // BranchName returns refname without `refs/heads/`.
@@ -121,9 +123,8 @@ func (c *Commit) Due(p Period, received, now time.Time, loc *time.Location) (cal
 	return p.Due(calendar.Of(c.Made(received, now), loc))
 }
 
-// Made returns when the commit was made as far as can be believed: its own
-// date, unless that is missing or more than a day ahead of now, else the time
-// of receipt, which can't be later than now.
+// Made returns the commit's own date or, when that is missing or more than a day
+// ahead of now, the time of receipt, which is never later than now.
 func (c *Commit) Made(received, now time.Time) time.Time {
 	if !c.Date.IsZero() && c.Date.Year() > 1 && !c.Date.After(now.Add(24*time.Hour)) {
 		return c.Date

@@ -9,10 +9,10 @@ import (
 // logDate is how git log writes dates.
 const logDate = "2006-01-02 15:04:05 -0700"
 
-// ParseDate reads a date as mails and commit mails write it: RFC 5322, sections
-// 3.3 and 4.3, with its comments, obsolete years and obsolete zones; RFC 3339;
-// the dates of git log, and those of ctime(3), with a zone or without. A zone
-// that is missing or unknown is UTC. It returns the zero time for anything else.
+// ParseDate reads a date of a mail or a commit mail: RFC 5322, sections 3.3 and 4.3,
+// with comments, obsolete years and obsolete zones; RFC 3339; a date of git log; a date
+// of ctime(3), with or without a zone. A missing or unknown zone is UTC. It returns the
+// zero time for anything else.
 func ParseDate(s string) time.Time {
 	d := dateReader{strings.TrimSpace(withoutComments(s))}
 	if len(d.rest) > 10 && d.rest[4] == '-' {
@@ -31,8 +31,8 @@ func ParseDate(s string) time.Time {
 	return makeDate(year, month, day, clock, d.zone())
 }
 
-// ctime reads the rest of `Fri Nov 20 09:30:39 2026`, with a zone before the
-// year or behind it.
+// ctime reads the rest of `Fri Nov 20 09:30:39 2026`, with a zone before or behind the
+// year.
 func (d *dateReader) ctime() time.Time {
 	month, day := month(d.word()), d.number(2)
 	clock, zone := d.clock(), time.UTC
@@ -46,15 +46,14 @@ func (d *dateReader) ctime() time.Time {
 	return makeDate(year, month, day, clock, zone)
 }
 
-// parseISO reads the dates that begin with the year.
+// parseISO reads a date that begins with the year.
 func parseISO(s string) time.Time {
 	s = strings.ToUpper(strings.Join(strings.Fields(s), " ")) // RFC 3339 allows t and z
 	if len(s) >= 19 && s[16:19] == ":60" {
 		s = s[:17] + "59" + s[19:]
 	}
 	for _, layout := range []string{time.RFC3339, logDate, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04 -0700", "2006-01-02 15:04:05"} {
-		// In a fixed zone: the result must not depend on the local one, which would
-		// have to be read from its file.
+		// In UTC: the local zone must not matter, and reading its file takes time.
 		if t, err := time.ParseInLocation(layout, s, time.UTC); err == nil {
 			return t
 		}
@@ -62,8 +61,8 @@ func parseISO(s string) time.Time {
 	return time.Time{}
 }
 
-// makeDate returns the time, and the zero time for a day or an hour that does
-// not exist. A leap second is the second before it, which is on the same day.
+// makeDate returns the time, the zero time for a day or hour that does not exist. It
+// replaces a leap second by the second before, which is on the same day.
 func makeDate(year, month, day int, clock [3]int, zone *time.Location) time.Time {
 	hour, minute, second := clock[0], clock[1], clock[2]
 	if year < 1 || month < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
@@ -76,8 +75,8 @@ func makeDate(year, month, day int, clock [3]int, zone *time.Location) time.Time
 	return t
 }
 
-// withoutComments returns s with a blank for each comment (RFC 5322, section
-// 3.2.2). Comments nest, and a backslash quotes.
+// withoutComments replaces each comment (RFC 5322, section 3.2.2) by a blank. Comments
+// nest, and a backslash quotes.
 func withoutComments(s string) string {
 	if !strings.Contains(s, "(") {
 		return s
@@ -103,8 +102,8 @@ func withoutComments(s string) string {
 
 const monthNames = "janfebmaraprmayjunjulaugsepoctnovdec"
 
-// month returns the number of a month, 0 for none. A name that is written out
-// is understood, too.
+// month returns the number of a month, by its name or the first three letters of it,
+// and 0 for anything else.
 func month(name string) int {
 	if len(name) < 3 {
 		return 0
@@ -116,8 +115,8 @@ func month(name string) int {
 	return i/3 + 1
 }
 
-// A dateReader takes the tokens off a date, with the blanks after each. A missing
-// token is -1 or empty, and leaves the date as it is.
+// A dateReader reads a date token by token, skipping the blanks behind each. It returns
+// -1 or "" for a token that is not there.
 type dateReader struct{ rest string }
 
 func (d *dateReader) isDigit() bool { return d.rest != "" && isDigit(d.rest[0]) }
@@ -127,7 +126,7 @@ func (d *dateReader) isLetter() bool { return d.rest != "" && isLetter(d.rest[0]
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// span takes the longest prefix whose bytes are all of one kind.
+// span reads the longest prefix whose bytes are all of one kind.
 func (d *dateReader) span(is func(byte) bool) string {
 	n := 0
 	for n < len(d.rest) && is(d.rest[n]) {
@@ -140,7 +139,7 @@ func (d *dateReader) span(is func(byte) bool) string {
 
 func (d *dateReader) word() string { return d.span(isLetter) }
 
-// take takes one byte, and blanks behind it.
+// take reads the byte c, if it is the next.
 func (d *dateReader) take(c byte) bool {
 	rest, ok := strings.CutPrefix(d.rest, string(c))
 	if ok {
@@ -149,7 +148,7 @@ func (d *dateReader) take(c byte) bool {
 	return ok
 }
 
-// number takes a number of at most so many digits.
+// number reads a number of at most that many digits.
 func (d *dateReader) number(digits int) int {
 	s := d.span(isDigit)
 	n, err := strconv.Atoi(s)
@@ -159,7 +158,7 @@ func (d *dateReader) number(digits int) int {
 	return n
 }
 
-// clock takes hours, minutes, and seconds where there are any.
+// clock reads hours, minutes and, if there are any, seconds.
 func (d *dateReader) clock() (clock [3]int) {
 	clock[0], clock[1] = d.number(2), -1
 	for i := 1; i < 3 && d.take(':'); i++ {
@@ -168,8 +167,8 @@ func (d *dateReader) clock() (clock [3]int) {
 	return clock
 }
 
-// year takes a year. One of two or three digits is of the century that RFC
-// 5322, section 4.3, says.
+// year reads a year. RFC 5322, section 4.3, defines the century of a year of two or
+// three digits.
 func (d *dateReader) year() int {
 	s := d.span(isDigit)
 	n, err := strconv.Atoi(s)
@@ -184,8 +183,8 @@ func (d *dateReader) year() int {
 	return n + 2000
 }
 
-// zone takes a zone: +0100, or one of the names of RFC 5322, section 4.3. The
-// letters of the military, and names that are not known, are UTC.
+// zone reads a zone: +0100, or a name of RFC 5322, section 4.3. Military letters and
+// unknown names are UTC.
 func (d *dateReader) zone() *time.Location {
 	sign := 1
 	switch {

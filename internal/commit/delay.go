@@ -10,10 +10,9 @@ import (
 
 var errNoDelay = errors.New(`not a time such as "1 week", "in 2 weeks", "tomorrow", "monday" or "2026-12-24"`)
 
-// ParseDelay reads until when a person wants to put a reminder off: a period as
-// ParsePeriod reads it, or what counts from today: "tomorrow", "monday" (the next
-// such day), "in 2 weeks". What counts from today is returned as a date. The
-// errors are those of ParsePeriod, or say what can be read here.
+// ParseDelay reads how long to postpone a reminder: a period as in ParsePeriod, or a
+// time from today on, which it returns as a date: "tomorrow", "monday" (the next), "in
+// 2 weeks". The errors are those of ParsePeriod, or explain what can be read.
 func ParseDelay(words string, today calendar.Day) (Period, error) {
 	s := tidy(words)
 	for _, before := range []string{"until ", "till ", "on "} {

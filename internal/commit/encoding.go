@@ -7,12 +7,12 @@ import (
 	"github.com/emersion/go-message"
 )
 
-// decodable returns an entity's header and body for go-message, whose decoders
-// end at the first byte that should not be there, and with it would a commit
-// message: RFC 2045 has such bytes passed over (section 6.7, note 5, and 6.8).
+// decodable returns an entity's header and body for go-message. Its decoders stop at
+// the first invalid byte, and would cut off a commit message there; RFC 2045 wants
+// such bytes to be ignored (section 6.7, note 5, and section 6.8).
 func decodable(h message.Header, body io.Reader) (message.Header, io.Reader) {
 	if strings.Contains(strings.ToLower(h.Get("Content-Type")), "utf-16") && h.Get("Content-Transfer-Encoding") == "" {
-		return h, body // its zeros are no mistake
+		return h, body // zero bytes are valid
 	}
 	if strings.EqualFold(h.Get("Content-Transfer-Encoding"), "base64") {
 		h.Del("Content-Transfer-Encoding")
@@ -21,7 +21,7 @@ func decodable(h message.Header, body io.Reader) (message.Header, io.Reader) {
 	return h, controlReader{body}
 }
 
-// A controlReader turns control characters into blanks.
+// A controlReader replaces control characters by blanks.
 type controlReader struct{ r io.Reader }
 
 func (c controlReader) Read(p []byte) (int, error) {
@@ -34,12 +34,12 @@ func (c controlReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A base64Reader decodes base64, passes over what is not of its alphabet, and
-// begins anew behind padding: some mailers put one block after the other.
+// A base64Reader decodes base64. It ignores bytes outside the alphabet, and starts a new
+// block behind padding, because some mailers write several blocks.
 type base64Reader struct {
 	r    io.Reader
 	bits uint32
-	n    int // of sextets in bits
+	n    int // how many sextets bits has
 	err  error
 }
 
@@ -53,8 +53,8 @@ var sextets = func() (table [256]byte) {
 	return table
 }()
 
-// Read implements io.Reader. It reads into p and decodes in place: no letter
-// gives more than a byte.
+// Read implements io.Reader. It reads into p and decodes in place: a letter yields at
+// most one byte.
 func (d *base64Reader) Read(p []byte) (int, error) {
 	out := 0
 	for out == 0 && d.err == nil && len(p) > 0 {
@@ -74,7 +74,7 @@ func (d *base64Reader) Read(p []byte) (int, error) {
 	return 0, d.err
 }
 
-// put takes in the value of a letter and returns how many bytes it gave.
+// put adds the value of a letter and returns how many bytes it wrote to to.
 func (d *base64Reader) put(value byte, to []byte) int {
 	d.bits = d.bits<<6 | uint32(value)
 	d.n++

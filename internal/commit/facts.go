@@ -9,8 +9,7 @@ import (
 	"vext/internal/text"
 )
 
-// factInitials are the bytes that lines begin with which say something about
-// the message, or end it.
+// factInitials are the first bytes of the lines that before understands.
 var factInitials = initials("-_@dIT" + "Ttc MCUADNROu")
 
 func initials(s string) (set [256]bool) {
@@ -20,9 +19,9 @@ func initials(s string) (set [256]bool) {
 	return set
 }
 
-// before takes in one line of those before a message. It runs for every line
-// of a plain mail, and so has no regular expressions; neither has the rest of
-// the filter, whose start they would slow down.
+// before reads one of the lines before a message. It is called for every line of a
+// plain mail. It uses no regular expressions, as nothing in the filter does: compiling
+// them would slow down its start.
 func (b *body) before(line []byte) {
 	if len(line) == 0 || !factInitials[line[0]] {
 		return
@@ -45,7 +44,7 @@ func (b *body) before(line []byte) {
 		f.repository = string(line[len(`the project "`) : len(line)-len(`".`)])
 	case bytes.HasPrefix(line, []byte("changeset ")):
 		f.changeset(strings.Fields(string(line)))
-	case bytes.HasPrefix(line, []byte("On branch  :")): // git-notifier's; of On branches: none is taken
+	case bytes.HasPrefix(line, []byte("On branch  :")): // git-notifier's; On branches: is ambiguous
 		f.refname = string(bytes.TrimSpace(line[len("On branch  :"):]))
 	case bytes.HasSuffix(line, []byte("odified files:")), bytes.HasPrefix(line, []byte("Module Name:")),
 		bytes.HasPrefix(line, []byte("Changes by:")), bytes.HasPrefix(line, []byte("Committed By:")):
@@ -55,8 +54,8 @@ func (b *body) before(line []byte) {
 	}
 }
 
-// updatedBranch takes the branch from the first line of FreeBSD's mails, and of
-// post-receive-email's.
+// updatedBranch reads the branch from the first line of FreeBSD's and of
+// post-receive-email's mails.
 func (f *facts) updatedBranch(line string) {
 	name := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(line, "The branch"), ","))
 	name, rest, _ := strings.Cut(name, " ")
@@ -65,7 +64,7 @@ func (f *facts) updatedBranch(line string) {
 	}
 }
 
-// changeset takes the revision and the repository from Mercurial's
+// changeset reads revision and repository from Mercurial's
 // `changeset 0123456789ab in /path`.
 func (f *facts) changeset(words []string) {
 	if len(words) == 4 && words[2] == "in" && len(words[1]) >= 12 && IsHex(words[1]) {
@@ -73,7 +72,7 @@ func (f *facts) changeset(words []string) {
 	}
 }
 
-// field takes in a line of the form `Key: value`.
+// field reads a line of the form `Key: value`.
 func (f *facts) field(line []byte) {
 	i := bytes.IndexByte(line, ':')
 	if i < 3 || i > len("New Revision") {
@@ -107,8 +106,8 @@ func (f *facts) field(line []byte) {
 	}
 }
 
-// maxKept bounds the messages that are kept of one mail; the rest of a larger push is
-// dropped. commitSize is roughly what a commit needs besides its message.
+// maxKept bounds the messages that are kept of one mail, in bytes; the rest of a
+// larger push is dropped. commitSize is what a commit needs besides its message.
 const (
 	maxKept    = 8 << 20
 	commitSize = 512
@@ -133,7 +132,7 @@ func (b *body) finish(c Commit, plain bool) {
 			m.Dropped++
 			return
 		}
-		c.Message = strings.Clone(c.Message) // which lies in more room than it needs
+		c.Message = strings.Clone(c.Message) // its buffer is larger
 	}
 	h := &b.mail.Header
 	f := &b.facts
@@ -157,13 +156,12 @@ func (b *body) finish(c Commit, plain bool) {
 		*shown = text.OneLine(*shown)
 	}
 	if !asks {
-		c.Message, c.Subject = "", strings.Clone(c.Subject) // which lies in it
+		c.Message, c.Subject = "", strings.Clone(c.Subject) // Subject is a part of Message
 	}
 	b.mail.Commits = append(b.mail.Commits, c)
 }
 
-// people completes the author and committer of a commit. A mailing list is never one
-// of them.
+// people completes author and committer of a commit. A mailing list is neither.
 func (b *body) people(c *Commit, plain bool) {
 	m, h, f := b.mail, &b.mail.Header, &b.facts
 	for _, p := range []*Person{&c.Committer, &c.Author} {
@@ -182,9 +180,9 @@ func (b *body) people(c *Commit, plain bool) {
 	case f.others && !plain:
 		c.Committer = cmp.Or(c.Committer, Person{Name: f.author.Name})
 	case !plain && strings.Contains(f.author.Name, " ") && !strings.EqualFold(f.author.Name, m.from.Name):
-		c.Committer = Person{Name: f.author.Name} // somebody else's mail
+		c.Committer = Person{Name: f.author.Name} // another person sent the mail
 	case m.from.Email == "" && !plain && f.author.Name != "":
-		c.Committer = Person{Name: f.author.Name} // a login, of which the policy may know the domain
+		c.Committer = Person{Name: f.author.Name} // a login, for which the policy may have a domain
 	default:
 		c.Committer = *m.from
 	}
@@ -204,8 +202,8 @@ func (b *body) svnBranch() string {
 	return BranchOfPath(strings.TrimRight(path, ":"))
 }
 
-// Undecorated returns a subject without what mailers and lists put before it:
-// `[list]`, `git: 0123456789ab - main - `, `svn commit: r224709 - `.
+// Undecorated returns a subject without the prefixes of mailers and lists: `[list]`,
+// `git: 0123456789ab - main - `, `svn commit: r224709 - `.
 func Undecorated(subject string) string {
 	s := withoutList(subject)
 	if rest, ok := strings.CutPrefix(s, "git: "); ok {
@@ -222,7 +220,7 @@ func Undecorated(subject string) string {
 	return strings.TrimSpace(strings.TrimPrefix(s, "cvs commit: "))
 }
 
-// withoutList returns a subject without what lists put before it.
+// withoutList returns a subject without the prefixes of lists.
 func withoutList(subject string) string {
 	s := strings.TrimSpace(subject)
 	for strings.HasPrefix(s, "[") {
@@ -235,8 +233,8 @@ func withoutList(subject string) string {
 	return s
 }
 
-// messageID returns the Message-ID without its angle brackets, and "" when
-// there is none. A remark around it (RFC 5322, section 3.6.4) is dropped.
+// messageID returns the Message-ID without its angle brackets and without comments
+// around it (RFC 5322, section 3.6.4), "" when there is none.
 func messageID(h *Header) string {
 	id := h.Get("Message-ID")
 	if open := strings.IndexByte(id, '<'); open >= 0 {

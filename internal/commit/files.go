@@ -7,20 +7,18 @@ import (
 	"vext/internal/text"
 )
 
-// Files are the paths that a commit changed: the first of them, and how many
-// there are.
+// Files are the first of the paths that a commit changed, and the number of all.
 type Files struct {
 	Paths []string
 	Count int
 }
 
-// Bounds of what is kept.
 const (
-	maxFiles = 100
-	maxPath  = 300
+	maxFiles = 100 // paths that are kept of a commit
+	maxPath  = 300 // bytes that are kept of a path
 )
 
-// Add adds a path. An empty one is none.
+// Add adds a path, unless it is empty.
 func (f *Files) Add(path string) {
 	if path = text.Shorten(text.OneLine(path), maxPath); path == "" {
 		return
@@ -52,7 +50,7 @@ func (f *Files) branch() string {
 	return ""
 }
 
-// maxFileLines bounds how far a mail is read for the files.
+// maxFileLines bounds how many lines are read for the files of a commit.
 const maxFileLines = 500
 
 // changedFiles reads the list of files behind a message: git's diffstat, or the

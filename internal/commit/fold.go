@@ -18,7 +18,7 @@ const (
 	maxFolds  = 8       // lines
 )
 
-// besideTrailers ask for nothing; a reminder names their values.
+// besideTrailers ask for no reminder; a reminder shows their values.
 var besideTrailers = []string{"mfc-to", "mfc-with"}
 
 func isBeside(name string) bool { return slices.Contains(besideTrailers, name) }
@@ -37,10 +37,9 @@ func trailerLines(message string) iter.Seq2[string, string] {
 	}
 }
 
-// unfold returns the possible values: the text on the trailer's own line, and then
-// that text with one, two and more of the lines on which it continues. indent is the
-// indentation of the trailer's name. A line that is itself a trailer known to isName
-// ends the value.
+// unfold returns the possible values of a trailer: the text on its own line, and that
+// text with one, two and more of the lines below. indent is the indentation of the
+// trailer's name. A line that is itself a trailer known to isName ends the value.
 func unfold(value, indent, below string, isName func(string) bool) []string {
 	values := []string{value}
 	for line := range strings.Lines(below) {
@@ -57,10 +56,9 @@ func unfold(value, indent, below string, isName func(string) bool) []string {
 	return values
 }
 
-// readFolded reads the longest of the values of unfold that holds a period. Text below
-// a complete value, such as "2 weeks", may be a remark. A bare number is not complete:
-// the text below may be its unit, and when that can't be read, neither can the whole
-// value.
+// readFolded reads the longest of unfold's values that is a period. Text below a
+// complete value, such as "2 weeks", may be a remark. A bare number is not complete:
+// the text below may be its unit, so if that can't be read, the value can't.
 func readFolded(values []string) (value string, p Period, err error) {
 	last := len(values) - 1
 	p, err = ParsePeriod(values[last])

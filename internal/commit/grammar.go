@@ -8,17 +8,16 @@ import (
 	"vext/internal/calendar"
 )
 
-// The grammar of periods. Every function takes its part off the front of s,
-// which tidy has lowered, and returns the rest.
+// The grammar of periods. Each function reads its part from the beginning of s, which
+// tidy has prepared, and returns the rest.
 //
 //	period = [preface] (date | "now" | range) [addition] [remark]
 //	range  = sum [("-" | "to" | "or") sum]      the longer counts
 //	sum    = amount {("and" | "," | "+" | ...) amount}
 //	amount = number unit | number | "half a year"
 
-// cutPreface takes off the words before a period that change nothing: "in 2
-// weeks", "about a month", "~2 weeks", "at least 2 weeks". between is true for
-// "between 2 and 3 weeks".
+// cutPreface skips words before a period that do not change it: "in 2 weeks", "about a
+// month", "~2 weeks", "at least 2 weeks". between is true for "between 2 and 3 weeks".
 func cutPreface(s string) (rest string, between bool) {
 	for {
 		switch word, after := cutWord(s); word {
@@ -44,7 +43,7 @@ func cutPreface(s string) (rest string, between bool) {
 	}
 }
 
-// cutAddition takes off words after a period that do not change it.
+// cutAddition skips words behind a period that do not change it.
 func cutAddition(s string) string {
 	s = strings.TrimLeft(s, " ,")
 	for _, words := range []string{"or so", "or more", "or longer", "or later", "at least", "minimum", "min", "from now", "from today", "later", "+"} {
@@ -55,7 +54,7 @@ func cutAddition(s string) string {
 	return s
 }
 
-// cutNow takes off words that mean "at once".
+// cutNow reads words that mean "at once", and "tomorrow".
 func cutNow(s string) (p Period, rest string, ok bool) {
 	for _, words := range []string{"now", "immediately", "immediate", "right away", "right now", "at once", "straight away", "today"} {
 		if rest, ok := strings.CutPrefix(s, words); ok {
@@ -68,15 +67,15 @@ func cutNow(s string) (p Period, rest string, ok bool) {
 	return Period{}, s, false
 }
 
-// cutDate takes off a date.
+// cutDate is readDate without the reason.
 func cutDate(s string) (p Period, rest string, ok bool) {
 	p, rest, err := readDate(s)
 	return p, rest, err == nil
 }
 
-// readDate takes off a date: 2026-12-24, 2026/12/24, 24 Dec 2026, Dec 24, 2026,
-// or one with the day of the week before it. The error is errNoDay for one that
-// no calendar has, and errUnreadable for what is none.
+// readDate reads a date: 2026-12-24, 2026/12/24, 24 Dec 2026, Dec 24, 2026, or one
+// with the day of the week before it. The error is errNoDay for a date that does not
+// exist, errUnreadable for anything else.
 func readDate(s string) (p Period, rest string, err error) {
 	err = errUnreadable
 	parse := func(layout, text string) (time.Time, bool) {
@@ -116,8 +115,8 @@ func datePeriod(t time.Time) Period {
 	return Period{Date: calendar.Of(t, time.UTC), words: t.Format("2 Jan 2006")}
 }
 
-// parseWeekday reads the name of a day of the week, in full or its first three
-// letters, in whatever case.
+// parseWeekday reads the name of a day of the week or its first three letters, in any
+// case.
 func parseWeekday(s string) (time.Weekday, bool) {
 	for day := time.Sunday; day <= time.Saturday; day++ {
 		if name := day.String(); strings.EqualFold(s, name) || strings.EqualFold(s, name[:3]) {
@@ -130,15 +129,15 @@ func parseWeekday(s string) (time.Weekday, bool) {
 // An amount is a number and its unit.
 type amount struct {
 	n         int
-	unit      string // day, week, month or year, hour on the way; "" for none
-	needsUnit bool   // the number is "a" or the like, which alone is none
+	unit      string // hour, day, week, month or year; "" for none
+	needsUnit bool   // the number is an article or the like
 }
 
 // A sum is one amount or several: 1 month and 2 days.
 type sum []amount
 
-// cutRange takes off one sum, or two of which the longer counts: "2-3 weeks",
-// "2 weeks to a month", "a week or two". At least one of the two must have a unit.
+// cutRange reads one sum, or two of which the longer counts: "2-3 weeks", "2 weeks to a
+// month", "a week or two". One of the two must have a unit.
 func cutRange(s string, between bool) (p Period, rest string, ok bool) {
 	first, rest, ok := cutSum(s)
 	if !ok {
@@ -166,7 +165,7 @@ func cutRange(s string, between bool) (p Period, rest string, ok bool) {
 	return first.period(), rest, true
 }
 
-// cutSecond takes off what makes a range, and its second sum.
+// cutSecond reads the middle of a range and its second sum.
 func cutSecond(s string, between bool) (second sum, rest string, ok bool) {
 	separators := []string{"-", "–", "—", "‑", "~", "to ", "or "}
 	if between {
@@ -180,8 +179,8 @@ func cutSecond(s string, between bool) (second sum, rest string, ok bool) {
 	return nil, s, false
 }
 
-// cutSum takes off amounts. An amount without a unit must be the only one. Hours must
-// be the last, because the m of "1h30m" does not mean months.
+// cutSum reads amounts. An amount without a unit must be the only one. Hours must be
+// the last, because the m of "1h30m" does not mean months.
 func cutSum(s string) (amounts sum, rest string, ok bool) {
 	for {
 		one, behind, ok := cutAmount(s)
@@ -207,7 +206,7 @@ func cutSum(s string) (amounts sum, rest string, ok bool) {
 // maxAmounts is how many amounts a sum may have: years, months, weeks, days, hours.
 const maxAmounts = 5
 
-// cutJoint takes off the word or sign that joins two amounts.
+// cutJoint skips the word or sign between two amounts.
 func cutJoint(s string) string {
 	s = strings.TrimLeft(s, " ")
 	s = strings.TrimLeft(strings.TrimPrefix(s, ","), " ")
@@ -219,7 +218,7 @@ func cutJoint(s string) string {
 	return s
 }
 
-// cutAmount takes off a number with its unit, or alone.
+// cutAmount reads a number, with or without a unit.
 func cutAmount(s string) (a amount, rest string, ok bool) {
 	for _, half := range []string{"half a year", "half year", "half-year", "a half year", "a half-year"} {
 		if rest, ok := strings.CutPrefix(s, half); ok {
@@ -237,8 +236,7 @@ func cutAmount(s string) (a amount, rest string, ok bool) {
 	return amount{n, unit, isArticle}, rest, ok
 }
 
-// period adds up the amounts of a sum; hours become whole days, of which the last
-// may have begun.
+// period adds up the amounts of a sum. Hours are rounded up to days.
 func (s sum) period() Period {
 	var p Period
 	var words []string
@@ -272,9 +270,9 @@ func (s sum) period() Period {
 	return p
 }
 
-// hasUnitOrDate reports whether value begins with a period that has a unit, or
-// with a date, and not only with a number. DragonFly's `MFC: 2 weeks` asks for a
-// reminder, `MFC: 296348` names a revision.
+// hasUnitOrDate reports whether value begins with a period with a unit or with a date,
+// and not with a bare number: DragonFly's `MFC: 2 weeks` is a request, `MFC: 296348`
+// names a revision.
 func hasUnitOrDate(value string) bool {
 	s, between := cutPreface(tidy(value))
 	if _, _, ok := cutDate(s); ok {
@@ -288,30 +286,29 @@ func hasUnitOrDate(value string) bool {
 	return first[0].unit != "" || isRange && second[0].unit != ""
 }
 
-// isComplete reports whether a value with a period is more than a bare number.
+// isComplete reports whether the period in a value is not a bare number.
 func isComplete(value string) bool {
 	s, _ := cutPreface(tidy(value))
 	_, _, isNow := cutNow(s)
 	return isNow || hasUnitOrDate(value)
 }
 
-// numberWords are the numbers that may be written as words: an article and
-// "one" are 1, and so on.
+// numberWords are the numbers in words. The articles are 1, as "one" is.
 var numberWords = []string{
 	"a", "an", "one", "two", "three", "four", "five", "six", "seven",
 	"eight", "nine", "ten", "eleven", "twelve",
 }
 
-// cutNumber takes off a number: digits, a word up to twelve, or "a couple of".
-// isArticle says that it is none without a unit.
+// cutNumber reads a number: digits, a word up to twelve, or "a couple of". isArticle is
+// set if it is a number only together with a unit.
 func cutNumber(s string) (n int, rest string, isArticle, ok bool) {
 	end := 0
 	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
 		end++
 	}
 	if end > 0 {
-		// Too many digits for an int are still digits: the period is then
-		// too long, not unreadable. Five are more days than ten years have.
+		// More digits than fit into an int make the period too long, not unreadable. A
+		// number of six digits is too long in any unit.
 		digits := strings.TrimLeft(s[:end], "0")
 		if len(digits) > 5 {
 			return maxHours, s[end:], false, true
@@ -336,8 +333,8 @@ func cutNumber(s string) (n int, rest string, isArticle, ok bool) {
 // maxHours is more hours than any period may have.
 const maxHours = (maxDays + 1) * 24
 
-// cutUnit takes a unit off, with a blank or a hyphen before it, and returns its
-// full name in the singular, "" when there is none. It fails on any other word.
+// cutUnit reads a unit, with a blank or a hyphen before it, and returns its name in the
+// singular, "" when there is none. ok is false for any other word.
 func cutUnit(s string) (unit, rest string, ok bool) {
 	word, rest := cutWord(strings.TrimLeft(strings.TrimPrefix(s, "+"), " ")) // "2+ weeks"
 	if hyphen, found := strings.CutPrefix(s, "-"); found {
@@ -348,7 +345,7 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 	if word == "" || isBetween(word) {
 		return "", s, true
 	}
-	if word == "n" && isRemark(s) { // "1 n [day[s]|week[s]...": the template's
+	if word == "n" && isRemark(s) { // "1 n [day[s]|week[s]...", from the template
 		return "", s, true
 	}
 	unit = unitOf(word)
@@ -361,8 +358,7 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 	return unit, strings.TrimPrefix(rest, "(s)"), true
 }
 
-// isBetween reports whether a word behind a number is no unit but the
-// middle of a range: "2 to 3 weeks".
+// isBetween reports whether a word is the middle of a range: "2 to 3 weeks".
 func isBetween(word string) bool { return word == "to" || word == "or" || word == "and" }
 
 // unitOf returns the unit that a word means, "" for none.
@@ -384,7 +380,7 @@ func unitOf(word string) string {
 	return ""
 }
 
-// cutWord takes the ASCII letters off the front of s.
+// cutWord splits the ASCII letters at the beginning of s from the rest.
 func cutWord(s string) (word, rest string) {
 	end := 0
 	for end < len(s) && 'a' <= s[end] && s[end] <= 'z' {

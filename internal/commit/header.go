@@ -10,33 +10,33 @@ import (
 	"github.com/emersion/go-message"
 )
 
-// Bounds of what is kept of a header. A mail beyond them is still read, and
-// keeps the first of each field that vext itself reads.
+// Bounds of a header, in bytes and fields. Beyond them, only the first field of each
+// name that vext reads is kept.
 const (
 	maxHeader = 256 << 10
 	maxField  = 16 << 10
 	maxFields = 2000
 )
 
-// A Header is the header of a mail, read so that no mailer's mistake loses it:
-// lines that are no field are passed over, as is an mbox `From ` line.
+// A Header is the header of a mail. It is read leniently: lines that are not a field,
+// and an mbox `From ` line, are skipped.
 type Header struct {
-	text   []byte  // the fields as they came, line ends as \n
-	fields []field // where they lie in text
-	size   int     // of all fields, kept or not
-	late   []string
-	Null   bool // the mbox line names nobody: a bounce
+	text   []byte   // the fields as they came, line ends as \n
+	fields []field  // their positions in text
+	size   int      // of all fields, kept or not, in bytes
+	late   []string // names of fields kept beyond the bounds
+	Null   bool     // the mbox line has an empty sender: a bounce
 
-	typeAt     int    // behind the index of Content-Type in fields, 0 while it was not there
-	boundary   string // that this says, when it ends at boundaryAt
-	boundaryAt int
+	typeAt     int    // index of Content-Type in fields plus 1, 0 while there is none
+	boundary   string // its parameter, as of boundaryAt
+	boundaryAt int    // the field's end when boundary was read
 
-	lists  map[string]bool // addresses that are mailing lists', see readLists
+	lists  map[string]bool // addresses of mailing lists, see readLists
 	listID string
 }
 
-// A field lies at text[start:end], its name at text[start:colon]. One without
-// a name was passed over.
+// A field is text[start:end], its name text[start:colon]. The zero field stands for
+// lines that were skipped.
 type field struct{ start, colon, end int }
 
 func (h *Header) name(f field) []byte { return bytes.TrimRight(h.text[f.start:f.colon], " \t") }
@@ -44,8 +44,8 @@ func (h *Header) value(f field) []byte {
 	return bytes.TrimSpace(h.text[min(f.colon+1, f.end):f.end])
 }
 
-// Get returns the unfolded value of the first field of that name, encoded
-// words decoded (RFC 2047), and "" when there is none.
+// Get returns the value of the first field of that name, unfolded and with encoded
+// words (RFC 2047) decoded, "" when there is none.
 func (h *Header) Get(name string) string {
 	raw, _ := h.raw(name)
 	value := strings.Join(strings.Fields(string(raw)), " ")
@@ -76,8 +76,8 @@ func (h *Header) raw(name string) ([]byte, bool) {
 // Date returns the value of `Date:`, the zero time when it can't be read.
 func (h *Header) Date() time.Time { return ParseDate(h.Get("Date")) }
 
-// stamps returns the fields that vext itself has put into the header of a spooled
-// message: a trailer's name and, unless it was a mail, the commit's source.
+// stamps returns the fields that vext has added to a spooled message: a trailer's
+// name and, unless it came as a mail, the commit's source.
 func (h *Header) stamps() (trailer, source string) {
 	if source = h.Get(SourceHeader); source == FromMail {
 		source = ""
@@ -85,16 +85,16 @@ func (h *Header) stamps() (trailer, source string) {
 	return h.Get(TrailerHeader), source
 }
 
-// mime returns the fields that say how the body is written.
+// mime returns the fields that describe the body.
 func (h *Header) mime() message.Header {
 	var m message.Header
 	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
 		value := h.Get(name)
-		if raw, ok := h.raw(name); ok && name == "Content-Type" { // in a boundary two blanks are two
+		if raw, ok := h.raw(name); ok && name == "Content-Type" { // runs of blanks matter in a boundary
 			value = strings.ReplaceAll(string(raw), "\n", "")
 		}
 		if value != "" {
-			if name == "Content-Transfer-Encoding" { // without a remark
+			if name == "Content-Transfer-Encoding" { // without what follows it
 				value, _, _ = strings.Cut(strings.TrimRight(value, ";"), " ")
 			}
 			m.Set(name, value)
@@ -103,8 +103,8 @@ func (h *Header) mime() message.Header {
 	return m
 }
 
-// read takes the header off lines, the empty line behind it included. Where that
-// line is missing, the first delimiter of a multipart ends the header.
+// read reads the header and the empty line behind it. If that line is missing, the
+// first delimiter of a multipart ends the header.
 func (h *Header) read(lines *lineReader) {
 	h.text, h.fields = make([]byte, 0, 2<<10), make([]field, 0, 32)
 	for first := true; ; {
@@ -130,8 +130,8 @@ func (h *Header) read(lines *lineReader) {
 	}
 }
 
-// readPart takes the header of a part off lines, as read does. A part may have
-// none: then it begins with an empty line, or with the text itself.
+// readPart reads the header of a part. A part without a header begins with an empty
+// line, or with the text itself.
 func (h *Header) readPart(lines *lineReader) {
 	for {
 		line, ok := lines.peek()
@@ -153,13 +153,13 @@ func (h *Header) readPart(lines *lineReader) {
 	}
 }
 
-// isDelimiter reports whether the line is the first delimiter of the multipart
-// that the header announces.
+// isDelimiter reports whether the line is the first delimiter of the header's
+// multipart.
 func (h *Header) isDelimiter(line []byte) bool {
 	if h.typeAt == 0 {
 		return false
 	}
-	if end := h.fields[h.typeAt-1].end; end != h.boundaryAt { // it is asked for many lines
+	if end := h.fields[h.typeAt-1].end; end != h.boundaryAt { // once, not for every line
 		mime := h.mime()
 		_, params := mediaTypeOf(&mime)
 		h.boundary, h.boundaryAt = params["boundary"], end
@@ -167,8 +167,7 @@ func (h *Header) isDelimiter(line []byte) bool {
 	return h.boundary != "" && string(bytes.TrimRight(line, " \t")) == "--"+h.boundary
 }
 
-// isMboxLine recognises the line that procmail and mbox tools put before the
-// header.
+// isMboxLine recognises the line that procmail and mbox tools put before a header.
 func isMboxLine(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))
 }
@@ -189,11 +188,11 @@ func (h *Header) add(line []byte) {
 	}
 }
 
-// isLate reports whether a field behind the bounds is kept: the first of a
-// name that vext reads. The names are remembered, because to look through all
-// fields for every line would take hours on a header made for it.
+// isLate reports whether a field beyond the bounds is kept: the first of a name that
+// vext reads. It remembers the names, because a search through all fields for every
+// line would take hours on a crafted header.
 func (h *Header) isLate(name []byte) bool {
-	if !ours(name) || len(h.late) > 64 {
+	if !isRead(name) || len(h.late) > 64 {
 		return false
 	}
 	lower := strings.ToLower(string(name))
@@ -204,8 +203,8 @@ func (h *Header) isLate(name []byte) bool {
 	return !h.Has(lower)
 }
 
-// skip passes over a line and, by a field without a name, over the lines that
-// continue it.
+// skip skips a line. It adds the zero field, so that the lines which continue the
+// skipped one are skipped, too.
 func (h *Header) skip() {
 	if n := len(h.fields); n == 0 || h.fields[n-1] != (field{}) {
 		h.fields = append(h.fields, field{})
@@ -235,7 +234,7 @@ func isFieldName(name []byte) bool {
 	return len(name) > 0
 }
 
-// mailers are the prefixes of the fields that commit mailers put in.
+// mailers are the prefixes of commit mailers' own fields.
 var mailers = []string{"x-git-", "x-svn-", "x-hg-", "x-freebsd-cvs-"}
 
 func isMailers(name []byte) bool {
@@ -247,8 +246,8 @@ func isMailers(name []byte) bool {
 	return false
 }
 
-// names reports whether a mailer's own fields, or the forms of its subjects, say
-// that the mail tells of a commit: a text in which a commit is quoted does not.
+// names reports whether a mailer's own fields, or the form of its subject, show that
+// this is a commit mail. A commit in the text may be quoted.
 func (h *Header) names() bool {
 	if h.fromMailer() || strings.HasPrefix(h.Get("X-Mailer"), "SVN::Notify") {
 		return true
@@ -269,8 +268,8 @@ func isRevisionNumber(s string) bool {
 	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-// ours reports whether vext reads fields of that name.
-func ours(name []byte) bool {
+// isRead reports whether vext reads fields of that name.
+func isRead(name []byte) bool {
 	switch lower := strings.ToLower(string(name)); lower {
 	case "from", "date", "subject", "message-id", "sender", "return-path", "auto-submitted",
 		"in-reply-to", "references", "content-type", "content-transfer-encoding", "x-mailer",
@@ -284,7 +283,7 @@ func ours(name []byte) bool {
 // empty reports whether no line of the header was a field.
 func (h *Header) empty() bool { return len(h.text) == 0 }
 
-// appendTo writes the header, leaving out the fields named in without.
+// appendTo appends the header to b without the named fields.
 func (h *Header) appendTo(b []byte, without ...string) []byte {
 	for _, f := range h.fields {
 		name := string(h.name(f))

@@ -2,9 +2,9 @@ package commit
 
 import "strings"
 
-// Key identifies the commit whichever way it arrived: repository and revision,
-// as in `src@0123...`. It is empty where the message names no revision, or
-// only a number without the repository that counts it.
+// Key identifies the commit, whatever its source: repository and revision, as in
+// `src@0123...`. It is empty when there is no revision, or only a number without
+// its repository.
 func (c *Commit) Key() string {
 	if c.Revision == "" || (c.Repository == "" && !IsHash(c.Revision)) {
 		return ""
@@ -26,12 +26,12 @@ func CutKey(key string) (repository, revision string) {
 	return key[:i], key[i+1:]
 }
 
-// abbreviated is how many digits of a hash mailers print that do not print all
-// of it, Mercurial's first of all.
+// abbreviated is the number of digits to which mailers, such as Mercurial's,
+// abbreviate a hash.
 const abbreviated = 12
 
-// SameCommit reports whether two keys name one commit. A hash that is cut off
-// stands for the whole one, and one without a repository for that of any.
+// SameCommit reports whether two keys name one commit. An abbreviated hash matches
+// the full one; a full hash without a repository matches that of any repository.
 func SameCommit(a, b string) bool {
 	if a == b {
 		return a != ""
@@ -47,9 +47,8 @@ func SameCommit(a, b string) bool {
 	return repoA == repoB || (repoA == "" || repoB == "") && IsHash(revA) && IsHash(revB)
 }
 
-// RepositoryName returns a repository's name without what differs between the
-// ways of writing it: of a URL, or of ssh's user@host:path, the path; without
-// the slashes around it, `.git`, and the `/.git` of a work tree.
+// RepositoryName returns the canonical form of a repository's name: the path of a
+// URL or of ssh's user@host:path, without slashes around it and without `.git`.
 func RepositoryName(name string) string {
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
 		_, name, _ = strings.Cut(rest, "/")

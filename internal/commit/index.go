@@ -1,11 +1,11 @@
 package commit
 
-// An Index finds what belongs to a commit by any key that names it. The zero
-// Index is empty and ready for use.
+// An Index maps commits to values. It finds a value by any key that names the same
+// commit, see SameCommit. The zero Index is empty and ready for use.
 type Index[T any] struct {
-	exact   map[string][]entry[T] // by the hash, or by the whole key of another revision
-	short   map[string][]entry[T] // hashes that are cut off, by their first digits
-	byStart map[string][]entry[T] // all hashes by their first digits; made when it is needed
+	exact   map[string][]entry[T] // by the full hash, or by the key where there is none
+	short   map[string][]entry[T] // abbreviated hashes, by their first digits
+	byStart map[string][]entry[T] // all hashes by their first digits; built on demand
 }
 
 type entry[T any] struct {
@@ -53,8 +53,8 @@ func (x *Index[T]) Find(key string, found func(T) bool) {
 	}
 }
 
-// starting returns all hashes by their first digits. Only one who has no more
-// than these looks there: many hashes can have them in common.
+// starting returns all hashes by their first digits. Only a search for an abbreviated
+// hash uses it, because many hashes can begin alike.
 func (x *Index[T]) starting() map[string][]entry[T] {
 	if x.byStart == nil {
 		x.byStart = map[string][]entry[T]{}
@@ -62,7 +62,7 @@ func (x *Index[T]) starting() map[string][]entry[T] {
 			for _, list := range places {
 				for _, e := range list {
 					_, revision := CutKey(e.key)
-					if isCut(revision) || IsHash(revision) {
+					if mayBeAbbreviated(revision) || IsHash(revision) {
 						start := revision[:abbreviated]
 						x.byStart[start] = append(x.byStart[start], e)
 					}
@@ -73,18 +73,17 @@ func (x *Index[T]) starting() map[string][]entry[T] {
 	return x.byStart
 }
 
-// places returns where a key is looked for: the first digits of a hash, and what
-// it is found by when it is not cut off.
+// places returns the keys of Index's maps: the first digits of a hash, and the key
+// in exact, "" for an abbreviated hash.
 func places(key string) (start, at string) {
 	_, revision := CutKey(key)
 	switch {
 	case IsHash(revision):
 		return revision[:abbreviated], revision
-	case isCut(revision):
+	case mayBeAbbreviated(revision):
 		return revision[:abbreviated], ""
 	}
 	return "", key
 }
 
-// isCut reports whether a revision is a hash that may be cut off.
-func isCut(revision string) bool { return len(revision) >= abbreviated && IsHex(revision) }
+func mayBeAbbreviated(revision string) bool { return len(revision) >= abbreviated && IsHex(revision) }

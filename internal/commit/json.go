@@ -14,9 +14,9 @@ import (
 	"vext/internal/text"
 )
 
-// notice is the JSON object that a hook hands over. Dates are RFC 3339; one
-// that can't be read counts as missing.
-type notice struct {
+// notification is the JSON object of a hook. Dates are in RFC 3339; one that can't be
+// read counts as missing.
+type notification struct {
 	Repository string     `json:"repository"`
 	Refname    string     `json:"refname"`
 	Revision   string     `json:"revision"`
@@ -43,11 +43,11 @@ func (s *signature) date() time.Time {
 	return ParseDate(text)
 }
 
-// ParseJSON reads one commit from the JSON object of a hook. Unknown members
-// are passed over; a missing committer, revision or message is an error, and
-// so is anything but white space behind the object.
+// ParseJSON reads one commit from the JSON object of a hook. It ignores unknown
+// members. A missing committer, revision or message is an error, and so is anything but
+// white space behind the object.
 func ParseJSON(data []byte) (Commit, error) {
-	var n notice
+	var n notification
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if err := decoder.Decode(&n); err != nil {
 		return Commit{}, fmt.Errorf("not a JSON object of a commit: %w", err)
@@ -95,9 +95,9 @@ func ParseJSON(data []byte) (Commit, error) {
 	return c, nil
 }
 
-// Clean makes a commit that a program describes fit to be written as a mail:
-// each of its facts on one line, the message as a mail can carry it. It fills
-// in what follows from these, the subject and the sender, who is the committer.
+// Clean prepares a commit from JSON to be written as a mail: each fact on one line, and
+// the message without what a mail can't contain. It sets the subject, and the sender,
+// who is the committer.
 func (c *Commit) Clean() {
 	for _, fact := range []*string{&c.Repository, &c.Refname, &c.Revision, &c.URL,
 		&c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
@@ -105,7 +105,7 @@ func (c *Commit) Clean() {
 	}
 	for _, address := range []*string{&c.Author.Email, &c.Committer.Email} {
 		if strings.ContainsAny(*address, "<>\"(),;\\ \t") {
-			*address = "" // it would be read back as another
+			*address = "" // it would be read back as another address
 		}
 	}
 	c.Repository = RepositoryName(c.Repository)
@@ -114,9 +114,9 @@ func (c *Commit) Clean() {
 	c.Sender = c.Committer.Email
 }
 
-// MadeID returns the Message-ID of a commit that came without one. The branch
-// is part of it, so that a commit seen first on a branch that does not count
-// is not taken for the same commit on one that does.
+// MadeID returns the Message-ID of a commit that has none. The branch is part of it, so
+// that a commit on a branch that does not count is not mistaken for the same commit on
+// one that does.
 func (c *Commit) MadeID() string {
 	id := escapeID(c.Revision)
 	if branch := c.Branch(); branch != "" {
@@ -125,8 +125,7 @@ func (c *Commit) MadeID() string {
 	return id + "@" + escapeID(cmp.Or(c.Repository, "vext"))
 }
 
-// LooksMade reports whether a Message-ID has the form of those that MadeID
-// returns.
+// LooksMade reports whether a Message-ID has the form of one from MadeID.
 func LooksMade(id string) bool {
 	revision, rest, _ := strings.Cut(id, "@")
 	revision, _, _ = strings.Cut(revision, "+")
@@ -134,8 +133,8 @@ func LooksMade(id string) bool {
 	return rest != "" && (IsHash(revision) || number != revision && number != "" && strings.Trim(number, "0123456789") == "")
 }
 
-// escapeID writes what can't stand in a Message-ID as = and two hexadecimal
-// digits, so that two different names stay different.
+// escapeID replaces bytes that a Message-ID can't contain by = and two hexadecimal
+// digits, so that different names stay different.
 func escapeID(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -149,9 +148,8 @@ func escapeID(s string) string {
 	return b.String()
 }
 
-// cleanMessage returns a commit message with \n for every line end and without
-// other control characters than tabs, and of an endless one what collector
-// keeps.
+// cleanMessage returns a commit message with \n for every line end, without control
+// characters other than tabs, and shortened as by collector.
 func cleanMessage(s string) string {
 	var c collector
 	for len(s) > 0 {

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// maxLine is how much is kept of a line; the rest is read and dropped, so
-// that a line of any length costs no more than this.
+// maxLine bounds what is kept of a line, in bytes. The rest is read and dropped.
 const maxLine = 64 << 10
 
 // A lineReader hands out lines without their ends (\n, \r\n, \r\r\n), and can
 // look one line ahead.
 type lineReader struct {
 	br     *bufio.Reader
-	line   []byte // room for a line that does not fit br's buffer
+	line   []byte // holds a line that does not fit into br's buffer
 	ahead  []byte // the line that peek returned
 	peeked bool
 	more   bool
@@ -54,8 +53,8 @@ func (l *lineReader) next() ([]byte, bool) {
 	}
 }
 
-// trimEnd cuts the line's end off. It is several times faster than
-// bytes.TrimRight, and every line passes here.
+// trimEnd cuts off the line's end. It is called for every line, and several times
+// faster than bytes.TrimRight.
 func trimEnd(line []byte) []byte {
 	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
 		line = line[:n-1]
@@ -63,8 +62,7 @@ func trimEnd(line []byte) []byte {
 	return line
 }
 
-// peek returns the line that next will return. It overwrites the line before
-// it.
+// peek returns the line that next will return. It overwrites the current line.
 func (l *lineReader) peek() ([]byte, bool) {
 	if !l.peeked {
 		l.ahead, l.more = l.next()
@@ -73,7 +71,7 @@ func (l *lineReader) peek() ([]byte, bool) {
 	return l.ahead, l.more
 }
 
-// rest returns what the lines that were not taken are read from.
+// rest returns a reader of the lines that next has not returned.
 func (l *lineReader) rest() io.Reader {
 	if !l.peeked || !l.more {
 		return l.br

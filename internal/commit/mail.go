@@ -6,32 +6,31 @@ import (
 	"strings"
 )
 
-// OwnHeader marks every mail that vext itself sends, so that its filter lets
-// them go: reminders that were read as requests once looped for ever.
+// OwnHeader marks every mail that vext sends. The filter ignores such mails:
+// reminders that were read as requests would loop.
 const OwnHeader = "X-Vext"
 
-// TrailerHeader is put in front of a message by the filter when a trailer that
-// it was told to look for made the match, so that the processor finds it too.
+// TrailerHeader names the trailer that asks, when it is not one of the usual ones.
+// The filter adds it to a message, so that the queue finds the request, too.
 const TrailerHeader = "X-Vext-Trailer"
 
-// SourceHeader says by which way a commit came that was no mail. The filter
-// does not believe it of a mail.
+// SourceHeader names the source of a commit that did not come as a mail. The filter
+// overrides it in a mail.
 const SourceHeader = "X-Vext-Source"
 
-// SenderHeader holds the From address of a mail with several commits, each of which is
-// spooled as a mail from its committer. The filter does not trust this field in an
-// incoming mail.
+// SenderHeader holds the From address of a mail with several commits, each of which
+// is spooled as a mail from its committer. The filter overrides it in a mail.
 const SenderHeader = "X-Vext-Sender"
 
-// The ways in, as SourceHeader, the history and vext check name them.
+// The sources, as SourceHeader, the history and vext check name them.
 const (
-	FromMail    = "mail"    // a program that mails are piped into
-	FromLMTP    = "lmtp"    // a mail, too
-	FromJSON    = "json"    // the object of a hook, on standard input
-	FromWebhook = "webhook" // a forge
-	FromHook    = "hook"    // a repository's own hook, installed by vext
+	FromMail    = "mail"    // a mail on vext-filter's standard input
+	FromLMTP    = "lmtp"    // a mail by LMTP
+	FromJSON    = "json"    // JSON on vext-filter's standard input
+	FromWebhook = "webhook" // a forge's webhook
+	FromHook    = "hook"    // a repository's hook, installed by vext
 	FromFollow  = "follow"  // a repository that vext follows
-	FromImport  = "import"  // its past
+	FromImport  = "import"  // the past of a repository
 )
 
 // ReadsRepository reports whether a source reads commits from a repository.
@@ -39,7 +38,7 @@ func ReadsRepository(source string) bool {
 	return source == FromHook || source == FromFollow || source == FromImport
 }
 
-// Forgeable reports whether anybody can have written what came by that way.
+// Forgeable reports whether anybody can write what comes from a source.
 func Forgeable(source string) bool {
 	switch source {
 	case FromWebhook, FromHook, FromFollow, FromImport:
@@ -48,54 +47,52 @@ func Forgeable(source string) bool {
 	return true
 }
 
-// A Mail is one notification, read only as far as its commit messages reach.
+// A Mail is a mail, read only as far as its commit messages reach.
 type Mail struct {
 	Header  Header
 	Commits []Commit // in the order of the mail; more than one only for a push
-	Others  int      // commits that were not wanted, see ReadAsking
-	Dropped int      // commits that were wanted, of a push too large to keep
-	Ignored string   // why it is none of our business; "" for a commit
-	Bad     bool     // it is no mail at all
+	Others  int      // how many commits Commits leaves out, see ReadAsking
+	Dropped int      // how many more of a push had a request, but did not fit into memory
+	Ignored string   // why it is not a commit mail; "" for one that is
+	Bad     bool     // it is not a mail
 	// OnlyHTML says that a commit mail asks for a reminder only in its HTML, which is
 	// not read. Ignored then says what to do.
 	OnlyHTML bool
-	Plain    bool // no mailer's shape is known in it: all of its text is taken for the message
+	Plain    bool // of no known mailer: all of its text is taken for the message
 
-	wanted  *Trailers // nil for every commit
-	files   bool      // every commit is wanted, and what it changed
+	wanted  *Trailers // Commits has those that ask by these; nil for all commits
+	files   bool      // Commits has all commits, with their files
 	text    collector // the decoded text that was read last, as far as it was read
-	textEnd int       // what is behind that was read in vain; 0 for nothing
-	charset string    // in which text is written, when it could not be decoded
+	textEnd int       // text behind it is not needed; 0 when all of text is
+	charset string    // of text, when it could not be decoded
 
 	hasText bool      // there was a part with text
-	hasHTML bool      // of a commit mailer
-	plain   string    // the first text in which no mailer's shape is known
-	joined  collector // that and further ones
-	facts   facts     // from the first
-	from    *Person   // who wrote the mail, once it was asked for
-	kept    int       // bytes of the messages of Commits, but for the first
+	hasHTML bool      // there was a part with HTML, of a commit mailer
+	plain   string    // the first text without a known mailer's shape
+	joined  collector // that text and further ones
+	facts   facts     // from the first text
+	from    *Person   // who wrote the mail; nil while unknown
+	kept    int       // bytes of the messages of Commits without the first
 	inner   *Mail     // the mail that a list has wrapped
 	isInner bool
 }
 
-// ReadMail reads a mail (RFC 5322) with one commit in it, or with the several
-// of one push. It reads no further than it must and never fails: what can't be
-// understood is reported in Ignored.
+// ReadMail reads a mail (RFC 5322) with one commit, or with several commits of one
+// push. It reads no further than it must and never fails: Ignored says why a mail is
+// not understood.
 func ReadMail(r io.Reader) *Mail { return (&Mail{}).read(r) }
 
-// ReadAll is ReadAsking for one who wants to know of the others, too, and which
-// files were changed. Those have no Message, and Others counts what is beyond
-// maxOthers.
+// ReadAll is ReadAsking, and returns the other commits as well, up to maxOthers and
+// without their messages, and the files that each commit changed.
 func ReadAll(r io.Reader, trailers *Trailers) *Mail {
 	return (&Mail{wanted: trailers, files: true}).read(r)
 }
 
-// maxOthers bounds how many commits are made out that do not ask.
+// maxOthers bounds the commits that ReadAll returns though they ask for nothing.
 const maxOthers = 5000
 
-// ReadAsking is ReadMail for one who wants only the commits that ask for a
-// reminder with one of the trailers. Others are not made out; Others counts
-// them.
+// ReadAsking is ReadMail, but returns only the commits that ask for a reminder by one
+// of the trailers. Others counts the rest.
 func ReadAsking(r io.Reader, trailers *Trailers) *Mail { return (&Mail{wanted: trailers}).read(r) }
 
 func (m *Mail) read(r io.Reader) *Mail {
@@ -105,7 +102,7 @@ func (m *Mail) read(r io.Reader) *Mail {
 		m.Bad, m.Ignored = true, "not a mail: it has no header"
 		return m
 	}
-	if m.Ignored = m.Header.letGo(); m.Ignored != "" {
+	if m.Ignored = m.Header.ignored(); m.Ignored != "" {
 		return m
 	}
 	if m.Header.isPlain() && !lines.peeked {
@@ -132,7 +129,7 @@ func (m *Mail) read(r io.Reader) *Mail {
 }
 
 // part reads the text of a part, and reports whether it was not empty. It keeps a text
-// without a mailer's shape for takePlain, because another part may have one.
+// without a mailer's shape for takePlain, because a later part may have a shape.
 func (m *Mail) part(lines *lineReader) (useful bool) {
 	m.hasText = true
 	m.text, m.textEnd = collector{}, 0
@@ -151,19 +148,18 @@ func (m *Mail) part(lines *lineReader) (useful bool) {
 	return true
 }
 
-// takePlain makes all texts of the mail together the message of a commit.
+// takePlain takes all texts of the mail together for the message of a commit.
 func (m *Mail) takePlain() {
 	if m.joined.Len() > 0 {
 		m.plain = messageText(m.joined.String())
 	}
 	m.Plain = m.plain != ""
-	m.facts.date = "" // what looked like one is a part of the message
+	m.facts.date = "" // what looked like a date is part of the message
 	b := body{mail: m, facts: m.facts}
 	b.finish(Commit{Message: m.plain}, true)
 }
 
-// isPlain reports whether the body needs no decoding, as that of most commit
-// mails.
+// isPlain reports whether the body needs no decoding. Most commit mails need none.
 func (h *Header) isPlain() bool {
 	switch strings.ToLower(h.Get("Content-Transfer-Encoding")) {
 	case "", "7bit", "8bit":
@@ -177,9 +173,9 @@ func (h *Header) isPlain() bool {
 	return false
 }
 
-// letGo returns why a mail with this header is no commit notification, and ""
-// when it may be one.
-func (h *Header) letGo() string {
+// ignored returns why a mail with this header is not a commit mail, "" when it may be
+// one.
+func (h *Header) ignored() string {
 	returnPath, hasPath := h.raw("Return-Path")
 	auto := strings.ToLower(h.Get("Auto-Submitted"))
 	switch {
@@ -201,9 +197,8 @@ func (h *Header) letGo() string {
 // pipe(8) writes it as MAILER-DAEMON unless told otherwise.
 func isNobody(sender string) bool { return sender == "" || sender == "MAILER-DAEMON" }
 
-// isReply tells a person's answer from a commit mail. git-multimail threads
-// its mails as replies to the push's, so In-Reply-To says nothing where a
-// mailer's own fields are present.
+// isReply reports whether a person has written the mail as a reply. In-Reply-To alone
+// does not show that: git-multimail threads its mails.
 func (h *Header) isReply() bool {
 	subject := h.Get("Subject")
 	for _, prefix := range []string{"Re:", "RE:", "Re[", "RE[", "Aw:", "AW:", "Sv:", "SV:", "Fwd:", "FWD:", "Fw:", "FW:"} {
@@ -222,7 +217,6 @@ func (h *Header) fromMailer() bool {
 // Sender returns the address in From.
 func (m *Mail) Sender() string { return ParsePerson(m.Header.Get("From")).Email }
 
-// NamesCommit reports whether the header says that a mailer wrote the mail of a
-// commit, and not only its text, in which a person may have quoted one. Whoever
-// wants to deceive can write such a header, too.
+// NamesCommit reports whether the header shows that a commit mailer wrote the mail.
+// Without that, a commit in the text may be a quotation. A header can be forged.
 func (m *Mail) NamesCommit() bool { return m.Header.names() }

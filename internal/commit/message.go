@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// message reads a commit message whose lines are indented by indent or by a
-// tab; it ends at the first line that is not. When its first line already is
-// not, it ends where a plain one does.
+// message reads a commit message whose lines are indented by indent or by a tab, up to
+// the first line that is not. If its first line is not indented, the message ends as a
+// plain one does, see isEnd.
 func (b *body) message(indent string) string {
 	var c collector
 	indented := false
@@ -42,11 +42,11 @@ func (b *body) message(indent string) string {
 	return messageText(c.String())
 }
 
-// isEnd recognises the line behind a plain message: format-patch's three dashes,
-// a signature, a diff, and what mailing lists and majordomo put below.
+// isEnd recognises the line behind a plain message: format-patch's three dashes, a
+// signature, a diff, the footer of a mailing list.
 func isEnd(line []byte) bool {
 	if len(line) < 2 || bytes.IndexByte([]byte("-_@dIT"), line[0]) < 0 {
-		return false // as most lines are
+		return false // the usual case
 	}
 	switch s := string(line[:min(len(line), 40)]); s[0] {
 	case '-':
@@ -94,9 +94,9 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 	if first != "" {
 		c.add([]byte(first))
 	}
-	empty := first != "" // LLVM's mailer prints lists without paths, too
-	diff := -1           // where the first begins
-	textEnd := 0         // in the mail's text, behind the first line of that
+	empty := first != "" // LLVM's mailer also prints lists without paths
+	diff := -1           // where the first diff begins in c
+	textEnd := 0         // behind the first line of that diff in the mail's text
 	for {
 		line, ok := b.next()
 		if !ok || bytes.HasPrefix(line, []byte(cutMark)) {
@@ -106,7 +106,7 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 			c.add(bytes.TrimRight(line, " \t"))
 			continue
 		}
-		kept := string(line) // the look ahead may overwrite it
+		kept := string(line) // peek may overwrite it
 		ahead, more := b.lines.peek()
 		if endsLog(kept, string(ahead[:min(len(ahead), 200)]), more) {
 			if begin, _ := listsOf(lastLines(c.String()), ruled, empty); begin >= 0 {
@@ -141,8 +141,7 @@ func (b *body) wholeLog(first string, ruled bool) (message string, files Files) 
 	return withoutIndent(messageText(strings.Join(lines[:begin], "\n") + "\n")), files
 }
 
-// lastLines returns enough of the last lines of a text to tell whether they are a
-// list.
+// lastLines returns enough of the last lines of a text to recognise a list.
 func lastLines(text string) []string {
 	text = strings.TrimRight(text, "\n")
 	if far := len(text) - smallText; far > 0 {
@@ -151,8 +150,8 @@ func lastLines(text string) []string {
 	return strings.Split(text, "\n")
 }
 
-// listsOf finds a mailer's lists of paths: svnnotify's, which are ruled, or those
-// at the end of the lines. begin is -1 where there are none.
+// listsOf finds a mailer's lists of paths: svnnotify's, whose names are underlined
+// (ruled), or those at the end of the lines. begin is -1 when there are none.
 func listsOf(lines []string, ruled, empty bool) (begin, end int) {
 	if ruled {
 		return ruledLists(lines)
@@ -160,11 +159,11 @@ func listsOf(lines []string, ruled, empty bool) (begin, end int) {
 	return lists(lines, empty)
 }
 
-// cutMark begins the line that Cut puts behind what it leaves.
+// cutMark begins the line by which Cut replaces what it leaves out.
 const cutMark = "--- vext left out the rest of this message, which had "
 
-// mayEndLog reports whether a line can be the first after a message. It does not look
-// for lists of paths. Most lines can't.
+// mayEndLog reports whether a line can be the first behind a message, other than a list
+// of paths. It is a fast check before endsLog.
 func mayEndLog(line []byte) bool {
 	return len(line) > 5 && bytes.IndexByte([]byte("MADCRIPd#_T-"), line[0]) >= 0
 }
@@ -172,7 +171,7 @@ func mayEndLog(line []byte) bool {
 // endsLog reports whether a diff, or a mailing list's footer, begins with the line and
 // the next one.
 func endsLog(line, ahead string, more bool) bool {
-	cut := strings.HasPrefix(ahead, cutMark) // and the line was known for an end before that
+	cut := strings.HasPrefix(ahead, cutMark) // before the cut, the line was an end
 	word, path, _ := strings.Cut(line, ": ")
 	switch word {
 	case "Modified", "Added", "Deleted", "Copied", "Removed", "Replaced", "Index", "Property changes on":
@@ -190,20 +189,20 @@ func endsLog(line, ahead string, more bool) bool {
 	case strings.HasPrefix(line, "diff "):
 		for _, begin := range []string{"index ", "--- ", "new file ", "deleted file ", "old mode ", "similarity ", "dissimilarity ", "rename ", "copy ", "Binary ", "==="} {
 			if strings.HasPrefix(ahead, begin) {
-				return true // and before cutMark, too
+				return true // cutMark begins with "--- ", too
 			}
 		}
 	}
 	return false
 }
 
-// isRule recognises a long line of one character.
+// isRule recognises a line of at least 40 times one character.
 func isRule(line string, of byte) bool {
 	return len(line) >= 40 && strings.Trim(line, string(of)) == ""
 }
 
-// ruledLists finds svnnotify's lists: of those that follow each other without
-// anything between them, the last.
+// ruledLists finds svnnotify's lists: the last group of lists without other text
+// between them.
 func ruledLists(lines []string) (begin, end int) {
 	begin = -1
 	for i := 0; i < len(lines); {
@@ -221,9 +220,8 @@ func ruledLists(lines []string) (begin, end int) {
 	return begin, end
 }
 
-// ruledList returns how many lines a list of svnnotify has that begins the
-// lines: its name, dashes below that, and something indented by four blanks. 0
-// is none.
+// ruledList returns the length of a list of svnnotify at the beginning of the lines,
+// 0 when there is none: a name, dashes below it, and lines indented by four blanks.
 func ruledList(lines []string) (n int) {
 	if len(lines) < 3 {
 		return 0
@@ -244,8 +242,8 @@ func ruledList(lines []string) (n int) {
 	return n
 }
 
-// lists finds the lists of paths at the end of the lines: a name such as
-// `Modified:`, and below it indented lines, or none where lists may be empty.
+// lists finds the lists of paths at the end of the lines: a name such as `Modified:`
+// with indented lines below it. If empty is set, a list may have no lines.
 func lists(lines []string, empty bool) (begin, end int) {
 	begin = -1
 	for i := len(lines); ; i = begin {
@@ -262,14 +260,14 @@ func lists(lines []string, empty bool) (begin, end int) {
 	}
 }
 
-// isListName recognises the line over a list of paths that FreeBSD's mailer and
-// others print.
+// isListName recognises the line above a list of paths in the mails of FreeBSD and
+// others.
 func isListName(line string) bool {
 	return isFileList([]byte(line)) || line == "Directory Properties:" || line == "Changes in other areas also in this revision:"
 }
 
-// isFileList recognises the line over a list of paths: `Modified:`,
-// `Added Paths:`, `Removed files:`.
+// isFileList recognises the line above a list of paths: `Modified:`, `Added Paths:`,
+// `Removed files:`.
 func isFileList(line []byte) bool {
 	if len(line) < 2 || line[len(line)-1] != ':' || len(line) > 20 {
 		return false
@@ -282,8 +280,8 @@ func isFileList(line []byte) bool {
 	return false
 }
 
-// withoutIndent returns a message without the two blanks before each of its
-// lines, when all of them have these.
+// withoutIndent removes two blanks from the beginning of each line of a message, if
+// all lines begin with them.
 func withoutIndent(message string) string {
 	var b strings.Builder
 	for line := range strings.Lines(message) {
@@ -299,8 +297,8 @@ func withoutIndent(message string) string {
 	return b.String()
 }
 
-// withoutTable returns a message without the table of revisions that CVS's
-// mailer puts behind it, indented as the message is.
+// withoutTable returns a message without the table of revisions that CVS's mailer
+// prints behind it with the same indentation.
 func withoutTable(message string) string {
 	i := strings.LastIndex(message, "\nRevision  Changes ")
 	if i < 0 {
@@ -308,7 +306,7 @@ func withoutTable(message string) string {
 	}
 	_, rows, _ := strings.Cut(message[i+1:], "\n")
 	if rows != "" && !isDigit(rows[0]) {
-		return message // it is the message's own
+		return message // a part of the message
 	}
 	return messageText(message[:i+1])
 }

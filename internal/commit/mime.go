@@ -10,15 +10,14 @@ import (
 	"github.com/emersion/go-message"
 )
 
-// How far parts in parts are followed, and how many of one entity.
 const (
-	maxDepth = 8
-	maxParts = 50
+	maxDepth = 8  // of parts in parts
+	maxParts = 50 // of one entity
 )
 
-// entity reads the texts of an entity (RFC 2045), in order, until one of them
-// has commits in a mailer's shape. It reports whether there was anything in them.
-// Attachments and forwarded mails are not looked into.
+// entity reads the texts of an entity (RFC 2045) in order, until one has commits in a
+// mailer's shape. It reports whether any text was not empty. It skips attachments and
+// forwarded mails.
 func (m *Mail) entity(h *Header, lines *lineReader, depth int) (useful bool) {
 	mime := h.mime()
 	mediaType, params := mediaTypeOf(&mime)
@@ -43,8 +42,8 @@ func (m *Mail) entity(h *Header, lines *lineReader, depth int) (useful bool) {
 	return false
 }
 
-// parts reads the parts of a multipart entity. Of alternatives, which say the
-// same, the first that says anything is enough.
+// parts reads the parts of a multipart entity. Of alternatives, which have the same
+// content, it reads the first that is not empty.
 func (m *Mail) parts(lines *lineReader, mediaType, boundary string, depth int) (useful bool) {
 	parts := &partReader{br: bufio.NewReader(lines.rest()), delimiter: []byte("--" + boundary), isLineStart: true}
 	for n := 0; n < maxParts && parts.next(); n++ {
@@ -59,8 +58,8 @@ func (m *Mail) parts(lines *lineReader, mediaType, boundary string, depth int) (
 	return useful
 }
 
-// html finds out whether the mail asks for a reminder in HTML. The HTML is not read
-// any further: a person must see to it that the mailer writes plain text.
+// html sets OnlyHTML if the HTML asks for a reminder. It reads nothing else from HTML:
+// somebody must configure the mailer to write plain text.
 func (m *Mail) html(lines *lineReader) {
 	m.hasHTML = true
 	for line, ok := lines.next(); ok && m.wanted != nil && !m.OnlyHTML; line, ok = lines.next() {
@@ -68,7 +67,7 @@ func (m *Mail) html(lines *lineReader) {
 	}
 }
 
-// withoutTags returns a line of HTML with an end of line for each tag.
+// withoutTags returns a line of HTML with a line break for each tag.
 func withoutTags(line []byte) []byte {
 	text := make([]byte, 0, len(line))
 	for len(line) > 0 {
@@ -104,8 +103,8 @@ func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	return len(m.Commits)+m.Others > 0
 }
 
-// mediaTypeOf returns the media type of an entity and its parameters. From a malformed
-// field it returns as much as can be read.
+// mediaTypeOf returns the media type of an entity and its parameters, as far as they
+// can be read.
 func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string) {
 	mediaType, params, err := h.ContentType()
 	if err != nil || !strings.Contains(mediaType, "/") {
@@ -117,14 +116,14 @@ func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string)
 		}
 		params = map[string]string{"boundary": looseParam(field, "boundary"), "charset": looseParam(field, "charset")}
 	}
-	if mediaType == "text" { // of the time before MIME was finished
+	if mediaType == "text" { // from before MIME was finished
 		mediaType = "text/plain"
 	}
 	return mediaType, params
 }
 
-// looseParam returns the value of a parameter that need not be quoted as RFC
-// 2045, section 5.1, has it.
+// looseParam returns the value of a parameter, also if it is not quoted as RFC 2045,
+// section 5.1, requires.
 func looseParam(field, name string) string {
 	i := indexFold(field, name+"=")
 	if i < 0 {
@@ -139,10 +138,9 @@ func looseParam(field, name string) string {
 	return strings.TrimSpace(value)
 }
 
-// decoded returns the text of an entity that was decoded with the error err,
-// and its charset when it is not UTF-8. A charset that go-message does not know
-// is decoded here when it is UTF-16, and is else left as it is: in every other
-// charset that mails are written in, a trailer is the same bytes as in ASCII.
+// decoded returns the text of an entity that message.New returned with err, and its
+// charset when it is not UTF-8. Of the charsets that go-message does not know, only
+// UTF-16 is decoded: in all others that mails use, a trailer has the bytes of ASCII.
 func decoded(e *message.Entity, charset string, err error) (io.Reader, string) {
 	if err == nil || !message.IsUnknownCharset(err) {
 		return e.Body, ""
@@ -153,9 +151,9 @@ func decoded(e *message.Entity, charset string, err error) (io.Reader, string) {
 	return e.Body, charset
 }
 
-// charsetReader is go-message's for header fields, and UTF-16 where it has
-// none: the filter goes without its charset package, which would cost a quarter
-// of its time.
+// charsetReader is go-message's for header fields. Where it has none it decodes UTF-16:
+// the filter does not link go-message's charset package, which would take a quarter of
+// its time.
 func charsetReader(charset string, r io.Reader) (io.Reader, error) {
 	charset = strings.ToLower(charset)
 	switch charset {
@@ -171,20 +169,20 @@ func charsetReader(charset string, r io.Reader) (io.Reader, error) {
 	return nil, message.UnknownCharsetError{}
 }
 
-// A partReader reads the parts of a multipart (RFC 2046, section 5.1), one after
-// the other, each up to its delimiter. As mail readers do it, it wants no empty
-// line before the first delimiter, and no last delimiter.
+// A partReader reads the parts of a multipart (RFC 2046, section 5.1), one after the
+// other. As mail readers do, it accepts a first delimiter without an empty line before
+// it, and a missing last delimiter.
 type partReader struct {
 	br          *bufio.Reader
 	delimiter   []byte
-	left        []byte // of a line, to be read
-	isLineStart bool   // at which a delimiter can stand
+	left        []byte // the unread rest of a line
+	isLineStart bool   // a delimiter is possible here
 	atDelimiter bool
 	ended       bool // by the last delimiter, or by the end of the input
 }
 
-// next goes to the next part, which Read then reads. It passes over what is left
-// of the one before, and over what stands before the first.
+// next goes to the next part, which Read then reads. It skips the rest of the current
+// part, and the text before the first.
 func (p *partReader) next() bool {
 	io.Copy(io.Discard, p)
 	p.atDelimiter = false

@@ -7,20 +7,20 @@ import (
 	"vext/internal/calendar"
 )
 
-// A Period is what stands behind `MFC after:`: a number of days or months, or
-// a date. The zero Period is due at once.
+// A Period is the value of a trailer such as `MFC after`: a number of days and months,
+// or a date. The zero Period is due at once.
 type Period struct {
 	Days   int          // from days and weeks
 	Months int          // from months and years
 	Date   calendar.Day // set when a date was given instead
-	words  string       // as people say it: "2 weeks", "1 month and 2 days"
+	words  string       // see String
 }
 
-// String returns the period in words: "1 week", "3 months", "4 Dec 2026".
+// String returns the period in words: "1 week", "1 month and 2 days", "4 Dec 2026".
 func (p Period) String() string { return p.words }
 
-// Wish says it behind "asked to be reminded": "after 2 weeks", "on Thu 24 Dec
-// 2026", "at once". It is empty for what could not be read.
+// Wish returns the period as it continues "asked to be reminded": "after 2 weeks", "on
+// Thu 24 Dec 2026", "at once". It is empty if the value could not be read.
 func (p Period) Wish() string {
 	switch {
 	case p.words == "":
@@ -33,7 +33,7 @@ func (p Period) Wish() string {
 	return "after " + p.words
 }
 
-// ten years is the longest that anybody can be expected to mean.
+// Bounds of a period: ten years.
 const (
 	maxYears  = 10
 	maxMonths = maxYears * 12
@@ -41,10 +41,10 @@ const (
 )
 
 var (
-	// ErrNoPeriod is returned for a value that asks for nothing: an empty one,
+	// ErrNoPeriod is the error for a value that asks for no reminder: an empty one,
 	// `never`, or the commit template's own line.
 	ErrNoPeriod = errors.New("asks for no reminder")
-	// ErrTooLong is returned for a period of more than ten years.
+	// ErrTooLong is the error for a period of more than ten years.
 	ErrTooLong = errors.New("more than ten years")
 
 	errUnreadable = errors.New("not a period such as \"2 weeks\" or \"2026-12-24\"")
@@ -82,23 +82,22 @@ func ParsePeriod(value string) (Period, error) {
 	return p, nil
 }
 
-// equals reports whether both mean the same, in whatever words.
+// equals reports whether both have the same meaning.
 func (p Period) equals(q Period) bool {
 	p.words, q.words = "", ""
 	return p == q
 }
 
-// noPeriod stands for a value that asks for nothing beside one that does.
+// noPeriod is the period of a value with ErrNoPeriod, to compare it with others.
 var noPeriod = Period{Days: -1}
 
-// Due returns the day on which a commit made on the day from is due. Months
-// are counted on the calendar and cut to the month's last day. The error is
-// ErrTooLong for a date more than ten years ahead, and for a day that has no
-// eight digits.
+// Due returns the day on which a commit made on the day from is due. Months are
+// counted on the calendar and cut to the month's last day. The error is ErrTooLong for
+// a date more than ten years ahead, and for a year of five digits.
 func (p Period) Due(from calendar.Day) (calendar.Day, error) {
 	if p.Date.IsZero() {
 		due := from.AddMonths(p.Months).AddDays(p.Days)
-		if due.Year() > 9999 { // a day has eight digits
+		if due.Year() > 9999 { // directories and history have eight digits for a day
 			return calendar.Day{}, ErrTooLong
 		}
 		return due, nil
@@ -109,13 +108,13 @@ func (p Period) Due(from calendar.Day) (calendar.Day, error) {
 	return p.Date, nil
 }
 
-// tidy lowers the value and folds every run of white space to one blank.
+// tidy returns the value in lower case, with one blank for every run of white space.
 func tidy(value string) string {
 	return strings.ToLower(strings.Join(strings.Fields(value), " "))
 }
 
-// templateUnits is how FreeBSD's commit template names its units; what follows
-// it on a line is the template's explanation.
+// templateUnits are the units in FreeBSD's commit template. The template's explanation
+// follows on the line.
 const templateUnits = "[day[s]|week[s]|month[s]]"
 
 func asksNothing(s string) bool {
@@ -127,9 +126,9 @@ func asksNothing(s string) bool {
 	return s == "" || strings.HasPrefix(strings.TrimPrefix(s, "n "), templateUnits)
 }
 
-// isRemark reports whether what stands behind a period can be passed over:
-// nothing, a full stop or the like, a remark in brackets (its end may be
-// missing), or the commit template's text.
+// isRemark reports whether the text behind a period does not matter: none, punctuation,
+// a remark in brackets (of which the closing one may be missing), or the commit
+// template's text.
 func isRemark(rest string) bool {
 	rest = strings.TrimSpace(rest)
 	if i := strings.Index(rest, templateUnits); i >= 0 {

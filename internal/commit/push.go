@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// gitHub reads a mail of GitHub's push notifications, which begins with the line
-// given and tells of all commits of a push:
+// gitHub reads the rest of a mail of GitHub's push notifications, which begins with
+// line and describes all commits of a push:
 //
 //	  Branch: refs/heads/main
 //	  Home:   https://github.com/acme/widget
@@ -24,7 +24,7 @@ import (
 //
 //	The rest of the message is not indented.
 //
-// It reports whether it is one.
+// It reports whether this is such a mail.
 func (b *body) gitHub(line string) bool {
 	home, _ := b.lines.peek()
 	if !bytes.HasPrefix(home, []byte("  Home: ")) {
@@ -45,8 +45,8 @@ func (b *body) gitHub(line string) bool {
 	return true
 }
 
-// nextGitHub reads up to the next commit and returns its revision, "" at the end
-// of the mail. What is before it goes into text.
+// nextGitHub reads up to the next commit and returns its revision, "" at the end of
+// the mail. It adds the lines before that to text, which may be nil.
 func (b *body) nextGitHub(text *collector) (revision string) {
 	for {
 		line, ok := b.next()
@@ -80,7 +80,7 @@ func (b *body) gitHubFields(revision string) Commit {
 		switch strings.TrimSpace(key) {
 		case "Author":
 			c.Author = ParsePerson(value)
-			c.Committer = c.Author // the mail names nobody else
+			c.Committer = c.Author
 		case "Date": // a day; noon is on the same day nearly everywhere
 			day, _, _ := strings.Cut(strings.TrimSpace(value), " ")
 			b.facts.date = day + " 12:00:00"
@@ -94,8 +94,7 @@ func (b *body) gitHubFields(revision string) Commit {
 	return c
 }
 
-// gitHubPath takes in a line without a name: the URL of the commit, or a file
-// that it changed.
+// gitHubPath reads a line without a name: the URL of the commit, or a changed file.
 func (b *body) gitHubPath(c *Commit, line string) {
 	path := strings.TrimSpace(line)
 	switch {
@@ -106,8 +105,7 @@ func (b *body) gitHubPath(c *Commit, line string) {
 	}
 }
 
-// withoutGitHubFooter returns the message of the last commit of a push without
-// what stands behind it.
+// withoutGitHubFooter returns the last message of a mail without the mail's footer.
 func withoutGitHubFooter(message string) string {
 	for _, footer := range []string{"To unsubscribe from these emails", "Compare: http"} {
 		text := strings.TrimRight(message, "\n")
@@ -125,7 +123,7 @@ func isGitLabPush(line []byte) bool {
 	return bytes.Contains(line, []byte(" pushed to branch ")) || bytes.Contains(line, []byte(" pushed new branch "))
 }
 
-// gitLab reads the rest of such a mail, which tells of all commits of a push:
+// gitLab reads the rest of such a mail, which describes all commits of a push:
 //
 //	Ida Koch pushed to branch main at acme / widget
 //
@@ -136,8 +134,8 @@ func isGitLabPush(line []byte) bool {
 //	The rest of the message.
 //	- - - - -
 //
-// It gives nobody's address: the mail is from GitLab, or from the one who pushed.
-// A forced push lists what it has deleted, which is no new commit.
+// It has no addresses: the mail is from GitLab, or from the person who pushed. A forced
+// push also lists the commits that it deleted.
 func (b *body) gitLab(line string) {
 	_, rest, _ := strings.Cut(line, " branch ")
 	branch, project := rest, ""
@@ -185,8 +183,8 @@ func gitLabCommit(line []byte) (c Commit, date string, ok bool) {
 	return Commit{Revision: revision, Author: who, Committer: who}, date, true
 }
 
-// gitLabMessage reads a message and the rule behind it, which is known by what
-// follows: the next commit, or what GitLab prints behind the last.
+// gitLabMessage reads a message and the dashes behind it. Dashes end a message if the
+// next commit or GitLab's footer follows.
 func (b *body) gitLabMessage() string {
 	var text collector
 	for {

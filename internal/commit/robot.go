@@ -5,17 +5,16 @@ import (
 	"strings"
 )
 
-// robots are local parts, without dots, hyphens and underscores, behind which
-// there is a program: forges, version control systems, mail systems.
+// robots are local parts of programs' addresses, without dots, hyphens and
+// underscores: of forges, version control systems, mail systems.
 var robots = []string{
 	"github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "git", "svn", "hg", "cvs",
 	"notification", "notifications", "commit", "commits", "jenkins", "mailerdaemon", "wwwdata", "robot",
 }
 
-// IsRobot reports whether the person's address is a program's, or one that
-// delivers to nobody: noreply@, a forge's own, the address that a forge shows in
-// place of one that is kept private (ID+login@users.noreply.github.com). Nobody
-// reads mail to such an address.
+// IsRobot reports whether nobody reads mail to the person's address, because it is a
+// program's, such as a forge's, or does not accept mail: noreply@, or what a forge
+// shows in place of a private address (ID+login@users.noreply.github.com).
 func (p Person) IsRobot() bool {
 	local, domain, ok := strings.Cut(strings.ToLower(p.Email), "@")
 	if !ok {

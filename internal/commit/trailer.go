@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// A Request is what a commit message asks for.
+// A Request is the request for a reminder in a commit message.
 type Request struct {
-	Key    string // the trailer's name as it was written: "MFC after"
-	Value  string // what stood behind it, on one line: "2 weeks (after r336539)"
+	Key    string // the trailer's name as written: "MFC after"
+	Value  string // its value, on one line: "2 weeks (after r336539)"
 	Period Period
 	Err    error  // why Value can't be read; nil for a period
-	Others string // the trailers that say otherwise and do not count: "MFC after: 4 weeks, MFC in: soon"
+	Others string // other trailers, which differ and do not count: "MFC after: 4 weeks, MFC in: soon"
 }
 
-// Line returns the trailer as it was written, on one line.
+// Line returns the trailer as written, on one line.
 func (r *Request) Line() string { return r.Key + ": " + r.Value }
 
-// Word returns the first word of the trailer for use in a subject: "MFC",
-// "Merge", "Backport", and "" for `Remind after` and names that were added.
+// Word returns the first word of the trailer for use in a subject: "MFC", "Merge",
+// "Backport", and "" for `Remind after` and configured names.
 func (r Request) Word() string {
 	switch w := firstWord(r.Key); w {
 	case "mfc":
@@ -45,27 +45,26 @@ func firstWord(key string) string {
 	return word
 }
 
-// Trailers is a set of trailer names under which a reminder is asked for.
-// Names are compared without case, and with a hyphen for every run of blanks,
-// so `MFC-after` and `Mfc  After` are one.
+// Trailers is a set of names of trailers that ask for a reminder. Names are compared
+// without case, and with a hyphen for every run of blanks, so `MFC-after` and
+// `Mfc  After` are the same.
 type Trailers struct {
 	names   []string
-	initial [256]bool // the letters that names begin with
+	initial [256]bool // the first letters of names
 }
 
-// defaultTrailers are the names that always ask for a reminder, as canonical
-// writes them.
+// defaultTrailers are in every set. They are in canonical form.
 var defaultTrailers = []string{"mfc-after", "mfc-in", "merge-after", "backport-after", "remind-after"}
 
-// bareTrailer is DragonFly's. It needs a unit or a date behind it, because
-// projects use it for merges that have been done as well.
+// bareTrailer is DragonFly's. Its value must have a unit or be a date, because projects
+// also use this trailer for merges that were done.
 const bareTrailer = "mfc"
 
-// NewTrailers returns the default names and those in extra. A name that is
-// empty or holds a colon or a control character is an error.
+// NewTrailers returns the set of the usual names and those in extra. A name that is
+// empty or contains a colon or a control character is an error.
 func NewTrailers(extra ...string) (*Trailers, error) {
 	t := &Trailers{names: make([]string, 0, 8)}
-	t.begins("x-") // the prefix that any name may have
+	t.begins("x-") // a prefix that every name may have
 	t.begins(bareTrailer)
 	for _, name := range defaultTrailers {
 		t.add(name)
@@ -91,16 +90,15 @@ func (t *Trailers) begins(key string) {
 	t.initial[strings.ToUpper(key[:1])[0]] = true
 }
 
-// canonical lowers a trailer's name and puts one hyphen between its words.
+// canonical returns a trailer's name in lower case, with one hyphen between words.
 func canonical(name string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '\t' })
 	return strings.ToLower(strings.Join(words, "-"))
 }
 
-// Request looks through a commit message, line by line, and returns what it
-// asks for. A value may go on in the lines below it, see unfold. Of several
-// trailers the last that holds a period counts; where none does, the last that
-// can't be read, with its Err. The result is false when nothing is asked.
+// Request returns the request in a commit message, and false if there is none. A value
+// may continue in the lines below it, see unfold. Of several trailers, the last with a
+// period counts; if there is none, the last that can't be read, with its Err.
 func (t *Trailers) Request(message string) (Request, bool) {
 	var found Request
 	var asked bool
@@ -121,11 +119,10 @@ func (t *Trailers) Request(message string) (Request, bool) {
 	return found, asked
 }
 
-// maxTrailers is how many trailers of one commit are compared. Nobody writes
-// more.
+// maxTrailers bounds the trailers of one commit that are compared.
 const maxTrailers = 8
 
-// othersThan names the trailers that do not mean what r means.
+// othersThan lists the trailers whose meaning differs from that of r.
 func othersThan(r *Request, all []Request) string {
 	var others []string
 	for i := range all {
@@ -138,10 +135,10 @@ func othersThan(r *Request, all []Request) string {
 	return strings.Join(others, ", ")
 }
 
-// Ask reports whether a commit message asks for anything, as Request would, in a
-// fraction of the time: most messages of a long history ask for nothing.
+// Ask reports whether there is a request in a commit message. It is much faster than
+// Request if there is none.
 func (t *Trailers) Ask(message []byte) bool {
-	if bytes.IndexByte(message, '\r') >= 0 { // an end of a line by itself, too
+	if bytes.IndexByte(message, '\r') >= 0 { // ends a line, also without \n
 		message = bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n"))
 		message = bytes.ReplaceAll(message, []byte("\r"), []byte("\n"))
 	}
@@ -166,10 +163,10 @@ func (t *Trailers) Ask(message []byte) bool {
 	return false
 }
 
-// parse reads a line, and those below it as far as its value goes on there, as
-// a trailer that asks for a reminder. Lines that are no such trailer, and values
-// that ask for nothing, are not ok; of the latter the request has the Value.
-func (t *Trailers) parse(line, below string) (Request, bool) {
+// parse reads a trailer from a line and the lines below on which its value continues.
+// ok is false for other lines, and for a value such as `never`, which the request then
+// has.
+func (t *Trailers) parse(line, below string) (r Request, ok bool) {
 	key, value, known := t.cut(line)
 	if key == "" {
 		return Request{}, false
@@ -185,7 +182,7 @@ func (t *Trailers) parse(line, below string) (Request, bool) {
 		}
 	}
 	value, period, err := readFolded(values)
-	r := Request{Key: key, Value: value, Period: period, Err: err}
+	r = Request{Key: key, Value: value, Period: period, Err: err}
 	if errors.Is(err, ErrNoPeriod) {
 		r.Err = nil
 		r.Period = noPeriod
@@ -194,8 +191,8 @@ func (t *Trailers) parse(line, below string) (Request, bool) {
 	return r, true
 }
 
-// cut splits a line into the name of a trailer that asks and what stands behind
-// it; known is false for the bare one. The name is empty for any other line.
+// cut splits a line into the name of a trailer of the set and its value. known is false
+// for bareTrailer. key is empty for any other line.
 func (t *Trailers) cut(line string) (key, value string, known bool) {
 	line = strings.TrimLeft(line, " \t")
 	if line == "" || !t.initial[line[0]] {
@@ -212,13 +209,12 @@ func (t *Trailers) cut(line string) (key, value string, known bool) {
 	return key, value, known
 }
 
-// isName reports whether name, as canonical writes it, is a trailer's that vext
-// knows.
+// isName reports whether name, in canonical form, is that of a trailer.
 func (t *Trailers) isName(name string) bool {
 	return name == bareTrailer || slices.Contains(t.names, name) || isBeside(name)
 }
 
-// cutAfter takes DragonFly's word off `MFC: After 3 days.`
+// cutAfter removes the first word from DragonFly's `MFC: After 3 days.`
 func cutAfter(value string) string {
 	words := strings.Fields(value)
 	if len(words) == 0 {
@@ -231,11 +227,11 @@ func cutAfter(value string) string {
 	return value
 }
 
-// maxKey bounds the search for a trailer's colon; no name is longer.
+// maxKey bounds the name of a trailer, in bytes.
 const maxKey = 64
 
-// cutTrailer splits a line at its first colon into a trailer's name and its
-// value. Blanks before the name and around the value are dropped.
+// cutTrailer splits a line at its first colon into a trailer's name and value, without
+// the blanks around them.
 func cutTrailer(line string) (key, value string, ok bool) {
 	line = strings.TrimSpace(line)
 	i := strings.IndexByte(line[:min(len(line), maxKey)], ':')

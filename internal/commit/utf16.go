@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// A utf16Decoder turns UTF-16 (RFC 2781) into UTF-8. It is written out here
-// because the well-known package for it adds to the start of every filter.
+// A utf16Decoder converts UTF-16 (RFC 2781) to UTF-8. golang.org/x/text would slow down
+// the start of the filter.
 type utf16Decoder struct {
 	r      *bufio.Reader
 	little bool
 	begun  bool
-	rest   []byte // of a character that did not fit
+	rest   []byte // bytes of a character that did not fit into the caller's buffer
 }
 
-// utf16Reader returns a reader of UTF-8 when the charset is a kind of UTF-16.
-// A byte order mark counts more than the charset's name.
+// utf16Reader returns a reader of UTF-8 if the charset is a kind of UTF-16. A byte order
+// mark has precedence over the charset's name.
 func utf16Reader(charset string, r io.Reader) (io.Reader, bool) {
 	switch strings.ToLower(charset) {
 	case "utf-16", "utf-16be":
@@ -57,7 +57,7 @@ func (d *utf16Decoder) rune() (rune, error) {
 	if !d.begun {
 		d.begun = true
 		switch c {
-		case 0xfffe: // a byte order mark, read the wrong way round
+		case 0xfffe: // a byte order mark in the other order
 			d.little = !d.little
 			return d.rune()
 		case 0xfeff:

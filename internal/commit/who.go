@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// The body of most commit mails names the committer. Where it does not, the committer
-// is the person who wrote the mail. From names that person, unless a program sends the
-// mails, or a mailing list has put its own address there because receivers would
-// reject the mail by DMARC (RFC 7489).
+// The body of most commit mails names the committer. Otherwise the committer is the
+// person who wrote the mail. From names that person, unless a program sends the mails,
+// or a mailing list has put its own address there so that DMARC (RFC 7489) lets the
+// mail pass.
 
-// listFields are those whose addresses are a mailing list's.
+// listFields are fields with the addresses of mailing lists.
 var listFields = []string{"To", "List-Post", "X-BeenThere", "X-Mailing-List", "Mailing-List"}
 
-// originFields are those in which lists keep what From was (RFC 9057, RFC 5703).
+// originFields are fields in which lists keep the original From (RFC 9057, RFC 5703).
 var originFields = []string{"X-Original-From", "Original-From", "Author"}
 
 // author returns the person who wrote the mail, according to its header. When the
@@ -28,7 +28,7 @@ func (h *Header) author() Person {
 	}
 	from := ParsePerson(h.Get("From"))
 	if i := indexFold(from.Email, ".invalid"); i >= 0 && i+len(".invalid") == len(from.Email) {
-		from.Email = from.Email[:i] // put there by a list, so that nobody answers
+		from.Email = from.Email[:i] // a list has added it, to prevent replies
 	}
 	if from.Email == "" || h.isPerson(from) {
 		return from
@@ -40,7 +40,7 @@ func (h *Header) author() Person {
 			replies = append(replies, p)
 		}
 	}
-	for _, p := range people(h.Get("Cc")) { // where Reply-To is the list, the writer is here
+	for _, p := range people(h.Get("Cc")) { // if Reply-To is the list, the author is here
 		if h.isPerson(p) && p.Name != "" && strings.EqualFold(p.Name, from.Name) {
 			replies = append(replies, p)
 		}
@@ -51,8 +51,8 @@ func (h *Header) author() Person {
 	return Person{Name: from.Name}
 }
 
-// isReplyTo reports whether a person of Reply-To is the one that From names, and not a
-// second list to which answers go.
+// isReplyTo reports whether a person in Reply-To is the one that From names, and not
+// another list.
 func isReplyTo(p, from Person) bool {
 	if p.Name != "" && from.Name != "" {
 		return strings.EqualFold(withoutVia(p.Name), from.Name)
@@ -62,16 +62,16 @@ func isReplyTo(p, from Person) bool {
 
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 
-// isPerson reports whether the address can be that of the one who wrote the
-// mail: not a program's, and not a list's, by its fields or by its form
-// (`Jane via commits <...>`, jane=example.org@lists.example.org).
+// isPerson reports whether the address can be a person's: not a program's, and not a
+// mailing list's by the header or by its form (`Jane via commits <...>`,
+// jane=example.org@lists.example.org).
 func (h *Header) isPerson(p Person) bool {
 	return isOneAddress(p.Email) && !p.IsRobot() && !strings.Contains(p.Login(), "=") && withoutVia(p.Name) == p.Name && !h.isLists(p.Email)
 }
 
 func isOneAddress(s string) bool { return strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " ,") }
 
-// withoutVia returns a name without what a list has put behind it.
+// withoutVia returns a name without the suffix that a list has added.
 func withoutVia(name string) string {
 	for _, mark := range []string{" via ", " (via ", " (by way of "} {
 		if i := indexFold(name, mark); i >= 0 {
@@ -98,8 +98,8 @@ func (h *Header) isList() bool {
 	return withoutVia(from.Name) != from.Name || h.isLists(from.Email)
 }
 
-// isLists reports whether the mail was sent to the address, or its header says
-// that it is a mailing list's.
+// isLists reports whether the address is a mailing list's: the mail was sent to it, or
+// another field of the header has it.
 func (h *Header) isLists(address string) bool {
 	if address == "" {
 		return false
@@ -112,8 +112,8 @@ func (h *Header) isLists(address string) bool {
 	return h.lists[address] || h.listID == local+"."+domain || local != "" && strings.HasPrefix(h.listID, local+".")
 }
 
-// readLists finds the addresses that are lists', in lower case, and what List-Id
-// (RFC 2919) has in its brackets, with a dot for an @.
+// readLists reads the addresses of mailing lists, in lower case, and the identifier in
+// List-Id (RFC 2919), with a dot for an @.
 func (h *Header) readLists() {
 	h.lists = map[string]bool{}
 	for _, f := range h.fields {
@@ -133,8 +133,7 @@ func (h *Header) readLists() {
 	h.listID = strings.ReplaceAll(strings.TrimSpace(id), "@", ".")
 }
 
-// people reads a list of addresses (RFC 5322, section 3.4), as ParsePerson does
-// each.
+// people reads a list of addresses (RFC 5322, section 3.4), each as ParsePerson does.
 func people(list string) (all []Person) {
 	quoted, bracket, begin := false, 0, 0
 	for i := range len(list) + 1 {

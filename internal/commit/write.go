@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// Mail writes the commit as a commit mail, in the shape and with the header
-// names that FreeBSD's mailer uses, so that everything behind the filter knows
-// one format. ReadMail returns the same commit from it.
+// Mail returns the commit as a commit mail in the format of FreeBSD's mailer, the only
+// format behind the filter. ReadMail reads the same commit from it.
 func (c *Commit) Mail() []byte {
 	var b bytes.Buffer
 	field := func(name, value string) {
@@ -68,13 +67,12 @@ func headerPerson(p Person) string {
 	return name + " <" + p.Email + ">"
 }
 
-// logPerson writes a person as git log does, with both parts even when one is
-// empty.
+// logPerson returns a person as in git log, which writes empty parts, too.
 func logPerson(p Person) string { return p.Name + " <" + p.Email + ">" }
 
-// Cut returns the mail without what stands behind its commit messages: the
-// header, the decoded text as far as it was read, and one line that says how
-// much of the size bytes was left out.
+// Cut returns the mail without the text behind its commit messages: the header, the
+// decoded text as far as it was read, and one line that says how much of the size bytes
+// was left out.
 func (m *Mail) Cut(size int64) []byte {
 	if m.inner != nil {
 		return m.inner.Cut(size)
@@ -83,7 +81,7 @@ func (m *Mail) Cut(size int64) []byte {
 	if m.textEnd > 0 {
 		text = text[:m.textEnd]
 	}
-	if m.Plain { // without what ends it, which would end it again between two parts
+	if m.Plain { // without the line that ended it, which could end it before a second part
 		text = m.plain
 	}
 	charset := cmp.Or(m.charset, "utf-8")
