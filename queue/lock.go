@@ -40,9 +40,6 @@ func (h Holder) String() string {
 // releases it when the holder exits. Its file has the times of runs, and the holder.
 type Lock struct{ f *os.File }
 
-// lockPoll is the interval between attempts to take the lock.
-const lockPoll = 50 * time.Millisecond
-
 // Acquire takes the lock of a state directory. It waits at most for the time wait, and
 // until ctx ends.
 func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, error) {
@@ -50,32 +47,20 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 	if err != nil {
 		return nil, err
 	}
-	timeout := time.NewTimer(wait)
-	defer timeout.Stop()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			l := &Lock{f}
-			l.writeHolder()
-			return l, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-		select {
-		case <-time.After(lockPoll):
-		case <-timeout.C:
-			defer f.Close()
-			if holder, ok := readHolder(f); ok {
-				return nil, &LockedError{holder}
-			}
-			return nil, ErrLocked
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		}
+	err = disk.Lock(ctx, f, wait)
+	if err == nil {
+		l := &Lock{f}
+		l.writeHolder()
+		return l, nil
 	}
+	defer f.Close()
+	if !errors.Is(err, disk.ErrLocked) {
+		return nil, err
+	}
+	if holder, ok := readHolder(f); ok {
+		return nil, &LockedError{holder}
+	}
+	return nil, ErrLocked
 }
 
 // openLock opens the lock's file, which must be a regular file.
@@ -164,7 +149,7 @@ func HeldBy(state string) (h Holder, held bool) {
 		return h, false
 	}
 	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+	if !disk.IsLocked(f) {
 		return h, false
 	}
 	h, _ = readHolder(f)

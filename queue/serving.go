@@ -1,14 +1,13 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"vext/internal/disk"
 )
@@ -35,8 +34,8 @@ func AcquireServing(state string) (*Serving, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	err = disk.Lock(context.Background(), f, 0)
+	if errors.Is(err, disk.ErrLocked) {
 		defer f.Close()
 		text := make([]byte, 20)
 		n, _ := f.Read(text)

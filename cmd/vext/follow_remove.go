@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/config"
+	"vext/internal/disk"
 	"vext/policy"
 	"vext/source/follow"
 )
@@ -90,7 +91,7 @@ func followRemove(a *app, ctx context.Context, name string) error {
 		return err
 	}
 	err = store.Forget(ctx, name)
-	if errors.Is(err, follow.ErrBusy) {
+	if errors.Is(err, disk.ErrLocked) {
 		return hinted{err, "its copy and its position are still there; once that process has ended, run vext follow remove " + name + " again"}
 	}
 	if err != nil {

@@ -153,7 +153,7 @@ func (a *app) registerHook(cmd *cobra.Command, c *config.Config, place *vcs.Plac
 	}
 	report := f.FollowPush(cmd.Context(), hookedRepository(c, s), nil)
 	if report.Busy {
-		return hinted{follow.ErrBusy, "run vext hook install again"}
+		return hinted{disk.ErrLocked, "run vext hook install again"}
 	}
 	if report.Err != nil {
 		return hinted{report.Err, "the hook is installed; once this is fixed, run vext hook install again"}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/commit"
+	"vext/internal/disk"
 	"vext/source/follow"
 	"vext/source/hook"
 )
@@ -78,7 +79,7 @@ func newHookWork(a *app) *cobra.Command {
 			}
 			report := f.FollowPush(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(updates)))
 			if report.Busy { // for a minute; the next run finds the commits
-				return follow.ErrBusy
+				return disk.ErrLocked
 			}
 			return report.Err
 		},

@@ -18,6 +18,7 @@ import (
 	"vext/filter"
 	"vext/internal/backoff"
 	"vext/internal/calendar"
+	"vext/internal/disk"
 	"vext/internal/text"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
@@ -111,7 +112,7 @@ const maxFetchTime = 3 * time.Hour
 func (f *Follower) one(ctx context.Context, r *Repository, force bool, pushed []Update, wait time.Duration) Report {
 	report := Report{Name: r.Name}
 	unlock, err := f.Store.Lock(ctx, r.Name, wait)
-	if errors.Is(err, ErrBusy) {
+	if errors.Is(err, disk.ErrLocked) {
 		report.Busy = true
 		return report
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vext/internal/commit"
+	"vext/internal/disk"
 	"vext/internal/history"
 	"vext/reminder"
 )
@@ -68,7 +69,7 @@ func (in *Sources) Vanished(ctx context.Context, record func([]history.Event) ([
 func (in *Sources) vanished(ctx context.Context, store Store, found *State, record func([]history.Event) ([]history.Event, error)) error {
 	name := found.Name
 	unlock, err := store.Lock(ctx, name, 0)
-	if errors.Is(err, ErrBusy) {
+	if errors.Is(err, disk.ErrLocked) {
 		return nil // the next run records them
 	}
 	if err != nil {

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"vext/internal/disk"
 	"vext/internal/vcs"
 )
@@ -249,43 +247,22 @@ func (s Store) Has(name string) bool {
 	return err == nil
 }
 
-// ErrBusy says that another process holds the lock of the repository.
-var ErrBusy = errors.New("locked by another process")
-
-// lockPoll is the time between two attempts to lock.
-const lockPoll = 20 * time.Millisecond
-
 // Lock takes the lock of a repository, for which it waits at most that long. The
-// caller releases it by calling unlock.
+// caller releases it by calling unlock. The error is disk.ErrLocked if another
+// process holds it.
 func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(), err error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	path := s.path(name, ".lock")
-	f, err := openLock(path)
+	f, err := openLock(s.path(name, ".lock"))
 	if err != nil {
 		return nil, err
 	}
-	for waited := time.Duration(0); ; waited += lockPoll {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
-		}
-		if waited >= wait {
-			f.Close()
-			return nil, ErrBusy
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		case <-time.After(lockPoll):
-		}
+	if err := disk.Lock(ctx, f, wait); err != nil {
+		f.Close()
+		return nil, err
 	}
+	return func() { f.Close() }, nil
 }
 
 // registerTimeout is how long a command waits for the lock of a repository.
