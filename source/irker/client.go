@@ -37,16 +37,16 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil: // for example, no file descriptor is free
-			v.system.warn("irker: cannot accept clients; retrying", "err", err)
+			v.warn(&v.system, "irker: cannot accept clients; retrying", "err", err)
 			backoff.Sleep(ctx, retries.Min)
 			continue
 		case v.rejects(conn.RemoteAddr()):
-			v.bad.warn("irker: client not allowed from its address", "client", conn.RemoteAddr())
+			v.warn(&v.bad, "irker: client not allowed from its address", "client", conn.RemoteAddr())
 			conn.Close()
 			continue
 		}
 		if v.clients.full() {
-			v.bad.warn("irker: too many clients; one must wait", "client", conn.RemoteAddr())
+			v.warn(&v.bad, "irker: too many clients; one must wait", "client", conn.RemoteAddr())
 		}
 		c := &client{conn: conn, left: maxLeft}
 		if !v.clients.enter(c) {
@@ -90,11 +90,11 @@ func (v *serving) readBatch(in lines, c *client) ([]request, error) {
 		line, err := in.next()
 		switch from := c.conn.RemoteAddr(); {
 		case errors.Is(err, errLong):
-			v.bad.warn("irker: line too long", "client", from, "max", maxLine)
+			v.warn(&v.bad, "irker: line too long", "client", from, "max", maxLine)
 		case err != nil:
 			return requests, err
 		case isHTTP(line):
-			v.bad.warn("irker: client uses HTTP", "client", from)
+			v.warn(&v.bad, "irker: client uses HTTP", "client", from)
 			return requests, errHTTP
 		case len(bytes.TrimSpace(line)) > 0:
 			requests = append(requests, v.take(line, from))

@@ -76,7 +76,7 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 		}
 		switch {
 		case err == nil && v.rejects(from):
-			v.bad.warn("irker: client not allowed from its address", "client", from)
+			v.warn(&v.bad, "irker: client not allowed from its address", "client", from)
 		case err == nil && !queue.add(datagram{append([]byte(nil), buf[:n]...), from}):
 			v.loses("irker: too many datagrams queued; one is lost", "client", from)
 		case err == nil:
@@ -88,7 +88,7 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
-			v.system.warn("irker: cannot read datagrams; retrying", "err", err)
+			v.warn(&v.system, "irker: cannot read datagrams; retrying", "err", err)
 			backoff.Sleep(ctx, retries.Min)
 		}
 	}
@@ -96,7 +96,7 @@ func (v *serving) receive(ctx context.Context, p net.PacketConn, queue *datagram
 
 // loses reports lost datagrams.
 func (v *serving) loses(msg string, args ...any) {
-	if v.lost.warn(msg, args...) && v.OnLoss != nil {
+	if v.warn(&v.lost, msg, args...) && v.OnLoss != nil {
 		v.OnLoss()
 	}
 }
@@ -123,9 +123,9 @@ func (v *serving) take(data []byte, from net.Addr) request {
 	r := v.read(data)
 	switch {
 	case len(r.unread)+len(r.refused) > 0:
-		v.bad.warn("irker: skipping targets", "client", from, "invalid", r.unread, "not_allowed", r.refused)
+		v.warn(&v.bad, "irker: skipping targets", "client", from, "invalid", r.unread, "not_allowed", r.refused)
 	case r.err != nil:
-		v.bad.warn("irker: invalid request", "client", from, "err", r.err)
+		v.warn(&v.bad, "irker: invalid request", "client", from, "err", r.err)
 	}
 	v.Log.Debug("irker: request", "client", from, "lines", len(r.lines), "ack", r.ack)
 	return r

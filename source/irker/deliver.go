@@ -35,7 +35,7 @@ func (v *serving) deliver(ctx context.Context, requests []request, answer func()
 			v.Log.Error("irker: messages are lost, because they could not be stored", "lines", left, "err", err)
 			return
 		}
-		v.system.warn("irker: cannot store messages; retrying", "lines", left, "err", err)
+		v.warn(&v.system, "irker: cannot store messages; retrying", "lines", left, "err", err)
 		backoff.Sleep(ctx, retries.After(failures))
 		err = v.keep(ctx, held)
 	}
@@ -87,7 +87,7 @@ func (v *serving) keepEach(ctx context.Context, r *request) (failed error) {
 		case err == nil:
 			kept = true
 		case notify.IsPermanent(err):
-			v.system.warn("irker: skipping a target", "target", shown(line.Target), "err", err)
+			v.warn(&v.system, "irker: skipping a target", "target", shown(line.Target), "err", err)
 			r.refused = append(r.refused, text.Shorten(shown(line.Target), maxShown))
 			refused = err
 		default:

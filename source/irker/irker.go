@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"vext/internal/lograte"
 	"vext/internal/text"
 	"vext/notify"
 )
@@ -82,9 +83,9 @@ func Listen(address string) (net.Listener, net.PacketConn, error) {
 type serving struct {
 	*Server
 	clients *clients
-	bad     rarely // requests and clients
-	system  rarely // the machine
-	lost    rarely // datagrams
+	bad     lograte.Limiter // requests and clients
+	system  lograte.Limiter // the machine
+	lost    lograte.Limiter // datagrams
 }
 
 // Serve serves the clients of l and p until ctx ends, and closes both. It then stores
@@ -94,10 +95,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 	if places == 0 {
 		places = maxClients
 	}
-	v := &serving{
-		Server: s, clients: newClients(places),
-		bad: rarely{log: s.Log, now: s.Now}, system: rarely{log: s.Log, now: s.Now}, lost: rarely{log: s.Log, now: s.Now},
-	}
+	v := &serving{Server: s, clients: newClients(places)}
 	ended := ctx.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	queue := newDatagrams()
@@ -113,8 +111,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 	all.Go(func() { v.takeDatagrams(ctx, p, queue) })
 	all.Wait()
 	p.Close()
-	for _, r := range []*rarely{&v.bad, &v.system, &v.lost} {
-		r.rest()
+	for _, l := range []*lograte.Limiter{&v.bad, &v.system, &v.lost} {
+		l.Flush(s.Log)
 	}
 	select {
 	case <-ended:
@@ -122,6 +120,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 	default:
 		return fmt.Errorf("irker: %w", context.Cause(ctx))
 	}
+}
+
+// warn logs a warning within a limit, and reports whether it did.
+func (s *Server) warn(limit *lograte.Limiter, msg string, args ...any) bool {
+	return limit.Log(s.Log, s.Now(), slog.LevelWarn, msg, args...)
 }
 
 // rejects reports whether clients from an address are not allowed.

@@ -321,23 +321,3 @@ func TestPlaces(t *testing.T) {
 		}
 	})
 }
-
-// What is malformed is logged once a second, with the number of those that were
-// not.
-func TestRarely(t *testing.T) {
-	h := newHarness(t)
-	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	r := rarely{log: h.server.Log, now: func() time.Time { return now }}
-	for _, pause := range []time.Duration{0, 0, 500 * time.Millisecond, 499 * time.Millisecond, time.Millisecond, time.Second, -time.Hour, 0} {
-		now = now.Add(pause)
-		r.warn("bad", "pause", pause)
-	}
-	r.rest()
-	r.rest()
-	var got []string
-	for line := range strings.Lines(h.log.String()) {
-		_, line, _ := strings.Cut(strings.TrimSpace(line), "msg=")
-		got = append(got, line)
-	}
-	same(t, got, []string{"bad pause=0s", "bad pause=1ms not_logged=3", "bad pause=1s", "bad pause=-1h0m0s", `"bad, and the like" not_logged=1`})
-}

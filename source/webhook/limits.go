@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 )
 
@@ -114,24 +113,4 @@ func unread(err error) answer {
 		return answer{http.StatusRequestTimeout, "too slow"}
 	}
 	return answer{http.StatusBadRequest, "the request ended early"}
-}
-
-// A throttle lets one event through in a second.
-type throttle struct {
-	mu   sync.Mutex
-	last time.Time
-	left int
-}
-
-// next reports whether the event at now goes through, and if so how many did
-// not since the last that did.
-func (t *throttle) next(now time.Time) (left int, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if since := now.Sub(t.last); since >= 0 && since < time.Second {
-		t.left++
-		return 0, false
-	}
-	left, t.left, t.last = t.left, 0, now
-	return left, true
 }

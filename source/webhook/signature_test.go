@@ -115,7 +115,7 @@ func TestRefused(t *testing.T) {
 	}
 	b.Now = func() time.Time { return now.Add(time.Second) }
 	b.post(text)
-	if log := b.log.String(); strings.Count(log, "refused") != 2 || !strings.Contains(log, "others=101") {
+	if log := b.log.String(); strings.Count(log, "refused") != 2 || !strings.Contains(log, "not_logged=101") {
 		t.Errorf("log: %s", log)
 	}
 }

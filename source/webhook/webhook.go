@@ -24,6 +24,7 @@ import (
 	"vext/filter"
 	"vext/internal/conns"
 	"vext/internal/forge"
+	"vext/internal/lograte"
 	"vext/policy"
 )
 
@@ -53,14 +54,14 @@ type Handler struct {
 	slots    chan struct{} // one for each request that is worked on
 	slotWait time.Duration // instead of the constant, for tests
 	held     atomic.Int64  // bytes of their bodies
-	refused  throttle
+	refused  lograte.Limiter
 
 	limitOnce sync.Once
 	conns     *conns.Limit
-	cut       throttle      // clients that are cut off
-	unread    throttle      // bodies that did not come to their end
-	replaced  throttle      // requests while the state directory is another
-	bodyPause time.Duration // replaces the constant in tests
+	cut       lograte.Limiter // clients that are cut off
+	unread    lograte.Limiter // bodies that did not come to their end
+	replaced  lograte.Limiter // requests while the state directory is another
+	bodyPause time.Duration   // replaces the constant in tests
 
 	senders senders
 }
@@ -117,9 +118,7 @@ func (h *Handler) Listener(l net.Listener) net.Listener { return h.limit().Liste
 func (h *Handler) limit() *conns.Limit {
 	h.limitOnce.Do(func() {
 		h.conns = conns.New(maxConns, slowAfter, func(client net.Addr) {
-			if left, ok := h.cut.next(h.Now()); ok {
-				h.Log.Warn("webhook: too many unfinished requests, the slowest is cut off", "client", client, "others", left)
-			}
+			h.cut.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: too many unfinished requests, the slowest is cut off", "client", client)
 		})
 	})
 	return h.conns
@@ -168,9 +167,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 		}
 	}()
 	if err := h.Filter.Spool.Check(); err != nil {
-		if left, ok := h.replaced.next(h.Now()); ok {
-			h.Log.Error("webhook: nothing is taken in", "err", err, "others", left)
-		}
+		h.replaced.Log(h.Log, h.Now(), slog.LevelError, "webhook: nothing is taken in", "err", err)
 		return answer{http.StatusServiceUnavailable, "the state directory is not there; send it again"}
 	}
 	hook := h.hook(r.URL.Path)
@@ -192,9 +189,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 	}
 	if err != nil {
 		a := unread(err)
-		if left, ok := h.unread.next(h.Now()); ok {
-			h.Log.Warn("webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err, "others", left)
-		}
+		h.unread.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: not read", "hook", hook.Name, "client", r.RemoteAddr, "status", a.status, "err", err)
 		return a
 	}
 	if conn := connOf(r); conn != nil {
@@ -236,8 +231,6 @@ func (h *Handler) hook(path string) *Hook {
 func (h *Handler) refuse(hook *Hook, r *http.Request, body []byte, why string) answer {
 	name := h.label(r.Header, body)
 	h.refusedOne(hook, name)
-	if left, ok := h.refused.next(h.Now()); ok {
-		h.Log.Warn("webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "names", name, "others", left)
-	}
+	h.refused.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "names", name)
 	return answer{http.StatusUnauthorized, "not authorized"}
 }
