@@ -29,7 +29,7 @@ func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, e
 	path := filepath.Join(state, seenName)
 	db, err := open(path)
 	if errors.Is(err, store.ErrDamaged) {
-		renamed, renameErr := store.SetAside(path, brokenMark, now)
+		renamed, renameErr := store.Quarantine(path, brokenMark, now)
 		if renameErr != nil {
 			return nil, fmt.Errorf("%s: %w; and it can't be renamed: %w", path, err, renameErr)
 		}
@@ -45,7 +45,7 @@ func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, e
 // BrokenSeenStores returns the paths of the damaged seen stores that were renamed, the
 // oldest first.
 func BrokenSeenStores(state string) []string {
-	return store.Aside(filepath.Join(state, seenName), brokenMark)
+	return store.Quarantined(filepath.Join(state, seenName), brokenMark)
 }
 
 // Close closes the store.

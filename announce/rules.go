@@ -11,7 +11,7 @@ import (
 type Rule struct {
 	Repositories, Branches []string
 	To                     []string // URLs, as target.Parse takes them
-	Template               string   // of a message; "" for notice.txt
+	Template               string   // of a message; "" for announcement.txt
 	Colors                 string   // mirc, ansi or none; "" for none
 	Max                    int      // commits of one push that get a message each
 }

@@ -41,12 +41,12 @@ func (w *Words) try() error {
 		Repository: "acme/src", Refname: "refs/heads/main", Revision: strings.Repeat("0123456789", 4), URL: "https://example.org",
 		Subject: "foo: fix bar", Author: commit.Person{Name: "Jane", Email: "jane@example.org"}, Files: commit.FilesOf([]string{"foo.c"}),
 	}}
-	for _, name := range append([]string{templates.Notice}, slices.Sorted(maps.Values(w.own))...) {
+	for _, name := range append([]string{templates.Announcement}, slices.Sorted(maps.Values(w.own))...) {
 		if _, err := w.set.Text(name, fieldsOf(c)); err != nil {
 			return err
 		}
 	}
-	_, err := w.set.Text(templates.NoticePush, pushOf([]commit.Arrival{*c, *c}, 2))
+	_, err := w.set.Text(templates.AnnouncementPush, pushOf([]commit.Arrival{*c, *c}, 2))
 	return err
 }
 
@@ -58,7 +58,7 @@ func (w *Words) Line(f Fields, colors string) (string, error) {
 	}
 	f.clean()
 	f.Switches = switches(colors)
-	return w.text(templates.Notice, f)
+	return w.text(templates.Announcement, f)
 }
 
 // text executes a template and removes empty lines and blanks at the ends of lines.
@@ -81,7 +81,7 @@ func (w *Words) text(name string, data any) (string, error) {
 func (w *Words) commit(r *Rule, c *commit.Arrival) string {
 	f := fieldsOf(c)
 	f.Switches = switches(r.Colors)
-	line, err := w.text(cmp.Or(w.own[r.Template], templates.Notice), f)
+	line, err := w.text(cmp.Or(w.own[r.Template], templates.Announcement), f)
 	if err != nil {
 		line = fmt.Sprintf("%s: %s %s %s: %s %s", f.Project, f.Author, f.Branch, f.Rev, f.Logmsg, f.URL)
 	}
@@ -93,7 +93,7 @@ func (w *Words) commit(r *Rule, c *commit.Arrival) string {
 func (w *Words) push(r *Rule, commits []commit.Arrival, count int) string {
 	p := pushOf(commits, count)
 	p.Switches = switches(r.Colors)
-	line, err := w.text(templates.NoticePush, p)
+	line, err := w.text(templates.AnnouncementPush, p)
 	if err != nil {
 		line = fmt.Sprintf("%s pushed %d commits to %s %s: %s..%s", p.Authors, count, p.Repository, p.Branch, p.First, p.Last)
 	}

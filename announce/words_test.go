@@ -74,13 +74,13 @@ func TestWords(t *testing.T) {
 // A mistake in a template is reported at the start, with its name.
 func TestTemplateErrors(t *testing.T) {
 	for _, test := range []struct{ file, text, rule, want string }{
-		{"notice.txt", "{{.Nobody}}", "", "notice.txt"},
-		{"notice.txt", "{{if}}", "", "notice.txt"},
-		{"notice.txt", " \n", "", "notice.txt"},
-		{"notice-push.txt", "{{.Nobody}}", "", "notice-push.txt"},
+		{"announcement.txt", "{{.Nobody}}", "", "announcement.txt"},
+		{"announcement.txt", "{{if}}", "", "announcement.txt"},
+		{"announcement.txt", " \n", "", "announcement.txt"},
+		{"announcement-push.txt", "{{.Nobody}}", "", "announcement-push.txt"},
 		{"", "", "{{.Nobody}}", "notice 2"},
 		{"", "", "{{", "notice 2"},
-		{"notice.txt", "{{.Author}} and {{.Name}}", "", ""},
+		{"announcement.txt", "{{.Author}} and {{.Name}}", "", ""},
 		{"", "", "{{.Bold}}{{.Rev}}{{.Reset}}", ""},
 	} {
 		dir := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,22 +20,22 @@ import (
 	"vext/queue"
 )
 
-// A Level says how bad a finding is. It is vext check's exit status.
+// A Level is the severity of a finding, and the exit status of vext check.
 type Level int
 
 // Levels of findings.
 const (
-	Well   Level = iota
-	LookAt       // somebody should look at it
-	Broken       // reminders are not sent, or can't be
+	OK       Level = iota
+	Warning        // somebody should look at it
+	Critical       // reminders are not sent, or can't be
 )
 
-func (l Level) String() string { return [...]string{"ok", "look", "broken"}[l] }
+func (l Level) String() string { return [...]string{"OK", "WARNING", "CRITICAL"}[l] }
 
-// MarshalText returns the level's name.
-func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+// MarshalText returns the level's name in lower case.
+func (l Level) MarshalText() ([]byte, error) { return []byte(strings.ToLower(l.String())), nil }
 
-// A Finding is the answer to one question about the service.
+// A Finding is the result of one check of the service.
 type Finding struct {
 	Level Level  `json:"level"`
 	What  string `json:"what"`
@@ -42,33 +43,33 @@ type Finding struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
-// Limits say after how long silence is worth a look.
+// Limits are the ages from which a finding is a Warning.
 type Limits struct {
 	MaxAge     time.Duration // of the last run
 	MaxSilence time.Duration // since a commit was seen; 0 for no limit
 }
 
-// Check looks whether the service is well. It changes nothing.
+// Check checks the service, and changes nothing.
 func (s *Service) Check(ctx context.Context, limits Limits) []Finding {
 	findings := []Finding{s.checkState()}
-	if findings[0].Level == Broken {
+	if findings[0].Level == Critical {
 		return findings
 	}
 	findings = append(findings, s.checkMail(ctx), s.checkRun(limits.MaxAge))
 	return append(findings, s.checkHistory(limits.MaxSilence)...)
 }
 
-// checkState looks whether the state directory is there, can be written, and
-// lies on one file system, as renames need it.
+// checkState checks that the state directory exists, is writable, and lies on one
+// file system, which renames need.
 func (s *Service) checkState() Finding {
 	const what = "state directory"
 	state := s.Queue.State
 	info, err := os.Stat(state)
 	switch {
 	case err != nil:
-		return Finding{Broken, what, err.Error(), "make it: mkdir -p -m 750 " + state}
+		return Finding{Critical, what, err.Error(), "make it: mkdir -p -m 750 " + state}
 	case !info.IsDir():
-		return Finding{Broken, what, state + " is not a directory", ""}
+		return Finding{Critical, what, state + " is not a directory", ""}
 	}
 	for _, dir := range []string{"", "tmp", "spool", "queue", "failed", "history", "history/done"} {
 		path := filepath.Join(state, dir)
@@ -77,58 +78,58 @@ func (s *Service) checkState() Finding {
 			continue // it will be made
 		}
 		if err != nil {
-			return Finding{Broken, what, err.Error(), ""}
+			return Finding{Critical, what, err.Error(), ""}
 		}
 		if unix.Access(path, unix.W_OK|unix.X_OK) != nil {
-			return Finding{Broken, what, path + " can't be written to", "run vext as the user that owns it"}
+			return Finding{Critical, what, path + " can't be written to", "run vext as the user that owns it"}
 		}
 		if !disk.SameFileSystem(state, path) {
-			return Finding{Broken, what, path + " is on another file system than " + state, "a rename can't cross from one to the other; keep all of it on one"}
+			return Finding{Critical, what, path + " is on another file system than " + state, "a rename can't cross from one to the other; keep all of it on one"}
 		}
 	}
 	if err := s.Queue.Spool.CanWrite(); err != nil {
-		return Finding{Broken, what, err.Error(), "nothing can be taken in or recorded until there is room on the disk"}
+		return Finding{Critical, what, err.Error(), "nothing can be received or recorded until there is space on the disk"}
 	}
-	return Finding{Well, what, state, ""}
+	return Finding{OK, what, state, ""}
 }
 
 func (s *Service) checkMail(ctx context.Context) Finding {
 	const what = "mail"
 	if s.Mail == nil {
-		return Finding{Broken, what, "no way is configured", ""}
+		return Finding{Critical, what, "no transport is configured", ""}
 	}
 	if s.WithoutMail {
-		return Finding{Well, what, "not wanted: nobody may be written to, and vext speaks on IRC", ""}
+		return Finding{OK, what, "off: nobody may be written to, and IRC is configured", ""}
 	}
 	if err := s.Mail.Check(ctx); err != nil {
-		return Finding{Broken, what, err.Error(), "see the key via in vext.toml(5)"}
+		return Finding{Critical, what, err.Error(), "see the key via in vext.toml(5)"}
 	}
 	if len(s.Queue.Policy.Allow) == 0 {
-		return Finding{LookAt, what, s.Mail.String() + " can be reached, but nobody may be written to", `list who may: allow = ["*@example.org"] under [reminders]`}
+		return Finding{Warning, what, s.Mail.String() + " can be reached, but nobody may be written to", `list who may: allow = ["*@example.org"] under [reminders]`}
 	}
-	return Finding{Well, what, s.Mail.String() + " can be reached", ""}
+	return Finding{OK, what, s.Mail.String() + " can be reached", ""}
 }
 
 func (s *Service) checkRun(maxAge time.Duration) Finding {
 	const what = "last run"
 	if holder, held := queue.HeldBy(s.Queue.State); held && s.Queue.Now.Sub(holder.Since) > 2*MaxRun {
-		return Finding{Broken, what, "it does not end: " + holder.String(), "see what that process waits for; if it hangs, end it"}
+		return Finding{Critical, what, "still running: " + holder.String(), "see what that process waits for; if it hangs, end it"}
 	}
 	last, _ := queue.Runs(s.Queue.State)
 	if last.IsZero() {
-		return Finding{LookAt, what, "never", "run \"vext run\" from cron, or \"vext serve\""}
+		return Finding{Warning, what, "never", "run \"vext run\" from cron, or \"vext serve\""}
 	}
 	text := s.ago(last)
 	if last.Sub(s.Queue.Now) > time.Hour {
-		return Finding{LookAt, what, text, "was the clock wrong, or vext run with --now?"}
+		return Finding{Warning, what, text, "was the clock wrong, or vext run with --now?"}
 	}
 	if s.Queue.Now.Sub(last) > maxAge {
-		return Finding{LookAt, what, text, "is cron, or vext serve, still running?"}
+		return Finding{Warning, what, text, "is cron, or vext serve, still running?"}
 	}
-	return Finding{Well, what, text, ""}
+	return Finding{OK, what, text, ""}
 }
 
-// checkHistory reads the history once for all questions that it answers.
+// checkHistory makes all findings that need the history, in one scan.
 func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 	var queued, sent time.Time
 	lines := history.NewLines(s.Queue.Now)
@@ -157,21 +158,21 @@ func (s *Service) checkHistory(maxSilence time.Duration) []Finding {
 		}
 	})
 	if err != nil {
-		return []Finding{{Broken, "history", err.Error(), ""}}
+		return []Finding{{Critical, "history", err.Error(), ""}}
 	}
-	findings := []Finding{s.checkSeen(queued, maxSilence), {Well, "last reminder", s.ago(sent), ""}}
+	findings := []Finding{s.checkSeen(queued, maxSilence), {OK, "last reminder", s.ago(sent), ""}}
 	findings = append(findings, s.checkWaiting(lines, held)...)
 	findings = append(findings, checkFailed(unclear, failErr))
 	if err := s.Queue.History.Verify(); err != nil {
-		findings = append(findings, Finding{Broken, "history", err.Error(), lostHint(s.Queue.State)})
+		findings = append(findings, Finding{Critical, "history", err.Error(), lostHint(s.Queue.State)})
 	}
 	if damaged > 0 {
-		findings = append(findings, Finding{LookAt, "history", fmt.Sprintf("%s can't be read", calendar.Plural(damaged, "line")), "see " + s.Queue.History.Dir()})
+		findings = append(findings, Finding{Warning, "history", fmt.Sprintf("%s can't be read", calendar.Plural(damaged, "line")), "see " + s.Queue.History.Dir()})
 	}
 	return append(findings, clock.findings(s.Queue.Zone)...)
 }
 
-// lostHint says what to do about a history that has lost records.
+// lostHint returns the hint for a history that has lost records.
 func lostHint(state string) string {
 	return "nothing is sent, because a reminder could be sent twice: restore the history from a backup, or remove " +
 		filepath.Join(state, "history.sum") + " to continue without the lost records"
@@ -206,10 +207,10 @@ func (c *clockCheck) findings(zone *time.Location) []Finding {
 	switch {
 	case err == nil && c.now.Sub(c.step.Time) <= clockMemory:
 		text := fmt.Sprintf("it was set back from %s to %s", from.In(zone).Format(format), c.step.Time.In(zone).Format(format))
-		return []Finding{{LookAt, "clock", text, hint}}
+		return []Finding{{Warning, "clock", text, hint}}
 	case c.ahead > 0 && err != nil:
 		text := fmt.Sprintf("the history has %s of the future, the latest of %s", calendar.Plural(c.ahead, "event"), c.latest.In(zone).Format(format))
-		return []Finding{{LookAt, "clock", text, hint}}
+		return []Finding{{Warning, "clock", text, hint}}
 	}
 	return nil
 }
@@ -226,12 +227,12 @@ func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding 
 		since = first
 	}
 	if isFuture(seen, s.Queue.Now) {
-		return Finding{LookAt, what, s.ago(seen), "the clock was ahead then; the next commit corrects this"}
+		return Finding{Warning, what, s.ago(seen), "the clock was ahead then; the next commit corrects this"}
 	}
 	if maxSilence > 0 && !since.IsZero() && s.Queue.Now.Sub(since) > maxSilence {
-		return Finding{LookAt, what, s.ago(seen), "do commit mails, or hooks, still reach vext-filter?"}
+		return Finding{Warning, what, s.ago(seen), "do commit mails, or hooks, still reach vext-filter?"}
 	}
-	return Finding{Well, what, s.ago(seen), ""}
+	return Finding{OK, what, s.ago(seen), ""}
 }
 
 // checkWaiting checks the pending reminders, and those of them that are held until
@@ -239,7 +240,7 @@ func (s *Service) checkSeen(queued time.Time, maxSilence time.Duration) Finding 
 func (s *Service) checkWaiting(lines *history.Lines, held map[string]*history.Event) []Finding {
 	entries, err := s.Queue.Entries(calendar.Day{})
 	if err != nil {
-		return []Finding{{Broken, "waiting", err.Error(), ""}}
+		return []Finding{{Critical, "waiting", err.Error(), ""}}
 	}
 	counts := map[string]int{} // by recipient
 	entries = slices.DeleteFunc(entries, func(e queue.Entry) bool {
@@ -255,7 +256,7 @@ func (s *Service) checkWaiting(lines *history.Lines, held map[string]*history.Ev
 	}
 	for _, address := range slices.Sorted(maps.Keys(counts)) {
 		findings = append(findings, Finding{
-			LookAt, "held", fmt.Sprintf("%s for %s until tomorrow", calendar.Plural(counts[address], "reminder"), address),
+			Warning, "held", fmt.Sprintf("%s for %s until tomorrow", calendar.Plural(counts[address], "reminder"), address),
 			"commit mails, which anybody can forge, asked for more than max_per_day; see senders and max_per_day in vext.toml(5)",
 		})
 	}
@@ -270,23 +271,23 @@ func (s *Service) checkEntries(entries []queue.Entry, lines *history.Lines) Find
 		text += fmt.Sprintf(", %d of them for IRC", all-len(entries))
 	}
 	if len(entries) == 0 {
-		return Finding{Well, what, text, ""}
+		return Finding{OK, what, text, ""}
 	}
 	first := entries[0].Day
 	when := first.Short(s.Queue.Today()) + ", " + first.Distance(s.Queue.Today())
 	overdue := s.overdue(entries)
 	switch late := s.Queue.Today().Sub(first); {
 	case overdue == 0:
-		return Finding{Well, what, text + ", the next " + when, ""}
-	case late >= brokenAfter:
-		return Finding{Broken, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run says what keeps them"}
+		return Finding{OK, what, text + ", the next " + when, ""}
+	case late >= criticalAfter:
+		return Finding{Critical, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run prints why"}
 	default:
-		return Finding{LookAt, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run says what keeps them; they are tried again"}
+		return Finding{Warning, what, fmt.Sprintf("%s, %d overdue since %s", text, overdue, when), "vext run prints why; they are retried"}
 	}
 }
 
-// notForIRC leaves out the entries that wait to be told on IRC, and not for
-// longer than they may.
+// notForIRC leaves out the entries that are pending in the outbox for IRC, and not
+// overdue there.
 func (s *Service) notForIRC(entries []queue.Entry, lines *history.Lines) []queue.Entry {
 	return slices.DeleteFunc(entries, func(e queue.Entry) bool {
 		standing := lines.Names[e.Name]
@@ -299,12 +300,11 @@ func (s *Service) notForIRC(entries []queue.Entry, lines *history.Lines) []queue
 // ircOverdue is how old a line is that a daily run should have sent as a mail.
 const ircOverdue = 24 * time.Hour
 
-// brokenAfter is after how many days of sending nothing the service is broken
-// and not only in trouble.
-const brokenAfter = 3
+// criticalAfter is the number of days without sending after which overdue reminders
+// are Critical.
+const criticalAfter = 3
 
-// overdue counts the entries whose day is past: a run has left them behind, or
-// there was none.
+// overdue counts the entries whose day is past.
 func (s *Service) overdue(entries []queue.Entry) int {
 	n := 0
 	for n < len(entries) && entries[n].Day.Before(s.Queue.Today()) {
@@ -313,10 +313,10 @@ func (s *Service) overdue(entries []queue.Entry) int {
 	return n
 }
 
-// checkFailed is about what is set aside, by name, and whether it is not
-// understood.
+// checkFailed checks the quarantined messages; unclear has for each name whether the
+// trailer is not understood.
 func checkFailed(unclear map[string]bool, err error) Finding {
-	const what = "set aside"
+	const what = "quarantined"
 	n := 0
 	for _, is := range unclear {
 		if is {
@@ -325,35 +325,34 @@ func checkFailed(unclear map[string]bool, err error) Finding {
 	}
 	switch {
 	case err != nil:
-		return Finding{Broken, what, err.Error(), ""}
+		return Finding{Critical, what, err.Error(), ""}
 	case len(unclear) > 0:
-		f := Finding{LookAt, what, calendar.Plural(len(unclear), "message"), "see vext list --failed; " + FailedAdvice(n, len(unclear))}
+		f := Finding{Warning, what, calendar.Plural(len(unclear), "message"), "see vext list --failed; " + FailedAdvice(n, len(unclear))}
 		if n > 0 {
 			f.Text += fmt.Sprintf(", %d not understood", n)
 		}
 		return f
 	}
-	return Finding{Well, what, "nothing", ""}
+	return Finding{OK, what, "nothing", ""}
 }
 
-// FailedAdvice says what to do about messages that are set aside, of which so
-// many are not understood. To try these again changes nothing.
+// FailedAdvice returns what to do about quarantined messages, of which so many are
+// not understood. Retrying these changes nothing.
 func FailedAdvice(unclear, all int) string {
-	const give, mend = "give what is not understood a day (vext snooze ID 2 weeks), or drop it (vext cancel ID)", "vext retry --all"
+	const give, retry = "give what is not understood a day (vext snooze ID 2 weeks), or drop it (vext cancel ID)", "vext retry --all"
 	switch unclear {
 	case 0:
-		return "once the cause is mended, " + mend
+		return "once the cause is fixed, " + retry
 	case all:
 		return give
 	}
-	return give + "; the rest, once its cause is mended: " + mend
+	return give + "; the rest, once its cause is fixed: " + retry
 }
 
-// ago says when t was: the day, the time, and how long ago.
+// ago is Ago at the time of the run.
 func (s *Service) ago(t time.Time) string { return Ago(t, s.Queue.Now, s.Queue.Zone) }
 
-// Ago says in words when t was, as seen from now: the day, the time, and how
-// long ago.
+// Ago returns the day and time of t, and how long ago that is.
 func Ago(t, now time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "none yet"
@@ -365,7 +364,7 @@ func Ago(t, now time.Time, zone *time.Location) string {
 	return t.In(zone).Format("Mon 2 Jan 2006 15:04") + ", " + distance
 }
 
-// Elapsed says how long ago something was, in the fewest words.
+// Elapsed returns a duration in its largest unit: "3 hours ago".
 func Elapsed(d time.Duration) string {
 	switch {
 	case d < time.Minute:

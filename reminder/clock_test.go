@@ -45,7 +45,7 @@ func TestClockAheadOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Queue.Now = now.Add(time.Hour)
-	if got := s.Check(context.Background(), Limits{MaxAge: time.Hour, MaxSilence: time.Hour}); !hasFinding(got, LookAt, "clock", "of the future") {
+	if got := s.Check(context.Background(), Limits{MaxAge: time.Hour, MaxSilence: time.Hour}); !hasFinding(got, Warning, "clock", "of the future") {
 		t.Errorf("check: %+v", got)
 	}
 	snooze(t, s, "a", "3 weeks")
@@ -57,7 +57,7 @@ func TestClockAheadOnce(t *testing.T) {
 	if len(out.mails) != 1 || !strings.Contains(string(out.mails[0].Data), "whenever") {
 		t.Errorf("the operator got %d mails about what was quarantined", len(out.mails))
 	}
-	if got := s.Check(context.Background(), Limits{}); !hasFinding(got, LookAt, "clock", "set back from") {
+	if got := s.Check(context.Background(), Limits{}); !hasFinding(got, Warning, "clock", "set back from") {
 		t.Errorf("check: %+v", got)
 	}
 	out.mails = nil
@@ -65,7 +65,7 @@ func TestClockAheadOnce(t *testing.T) {
 	if got := out.recipients(); got != "ops@example.org" {
 		t.Errorf("the sign of life: %q", got)
 	}
-	if got := s.Check(context.Background(), Limits{}); hasFinding(got, LookAt, "clock", "") {
+	if got := s.Check(context.Background(), Limits{}); hasFinding(got, Warning, "clock", "") {
 		t.Errorf("check does not forget: %+v", got)
 	}
 	out.mails = nil
@@ -88,7 +88,7 @@ func TestClockAheadBefore(t *testing.T) {
 	mustRun(t, s, 14, "1 sent")
 	snooze(t, s, "a", "2 weeks")
 	put(t, s, "soon", "ida@example.org", "MFC after: soon")
-	mustRun(t, s, 15, "1 set aside")
+	mustRun(t, s, 15, "1 quarantined")
 	s.Operator = "ops@example.org"
 	// The first run sent, and told, a year ahead, as the earlier version put it.
 	path := filepath.Join(s.Queue.History.Dir(), "2026.jsonl")
@@ -152,7 +152,7 @@ func TestLostHistory(t *testing.T) {
 			t.Errorf("preview: %v", err)
 		}
 	}
-	if !hasFinding(s.Check(context.Background(), Limits{}), Broken, "history", "missing") {
+	if !hasFinding(s.Check(context.Background(), Limits{}), Critical, "history", "missing") {
 		t.Error("check says nothing")
 	}
 	if err := os.WriteFile(path, data, 0o640); err != nil { // from a backup

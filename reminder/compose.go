@@ -18,7 +18,7 @@ import (
 	"vext/templates"
 )
 
-// Kinds of mails, as OwnHeader says them.
+// Kinds of mails, the values of OwnHeader.
 const (
 	kindReminder = "reminder"
 	kindOperator = "operator"
@@ -31,9 +31,9 @@ type draft struct {
 	to      commit.Person
 	subject string
 	text    string
-	key     string   // the Message-ID's local part is made from it
+	key     string   // of which the Message-ID's local part is a digest
 	replyTo []string // Message-IDs without angle brackets
-	answers string   // to whom an answer goes, "" for whom it is from
+	answers string   // the address for Reply-To, or empty
 }
 
 // single composes the reminder of one commit.
@@ -60,7 +60,7 @@ func subject(word, text string) string {
 	return "[" + word + " reminder] " + text
 }
 
-// digestData is what digest.txt has.
+// digestData is the data of digest.txt.
 type digestData struct {
 	Reminders      []Words
 	Host, Operator string
@@ -92,9 +92,8 @@ func (s *Service) digest(items []*dueItem, words []Words) (*notify.Mail, error) 
 	})
 }
 
-// write writes a draft as a mail. Nothing in it can add a field or a
-// recipient: values have lost their line ends, and go-message encodes what is
-// not ASCII (RFC 2047).
+// write writes a draft as a mail. No value can add a header field or a recipient:
+// line ends are removed, and go-message encodes what is not ASCII (RFC 2047).
 func (s *Service) write(d *draft) (*notify.Mail, error) {
 	sum := sha256.Sum256([]byte(d.key))
 	key := hex.EncodeToString(sum[:16])
@@ -114,11 +113,11 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 		h.AddRaw(folded("In-Reply-To", references))
 	}
 	h.SetMessageID("vext." + key + "@" + domain(s.From.Address))
-	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", text.Shorten(text.OneLine(d.subject), longestText))))
+	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", text.Shorten(text.OneLine(d.subject), maxText))))
 	if answers, err := netmail.ParseAddress(d.answers); err == nil {
 		h.AddRaw(folded("Reply-To", answers.String()))
 	}
-	to := netmail.Address{Name: text.Shorten(text.OneLine(d.to.Name), longestText), Address: d.to.Email}
+	to := netmail.Address{Name: text.Shorten(text.OneLine(d.to.Name), maxText), Address: d.to.Email}
 	h.AddRaw(folded("To", to.String()))
 	h.AddRaw(folded("From", (*netmail.Address)(s.From).String()))
 	h.SetDate(s.Queue.Now.In(s.Queue.Zone))
@@ -136,12 +135,12 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 	return &notify.Mail{Sender: s.Envelope, Recipient: d.to.Email, Key: key, Data: b.Bytes()}, nil
 }
 
-// longestText is how much of a subject or a name is shown, in bytes.
-const longestText = 200
+// maxText bounds a subject or a name, in bytes.
+const maxText = 200
 
-// longestHeaderLine is the length of a header's lines where there is a blank to
-// fold them at (RFC 2047, section 2).
-const longestHeaderLine = 76
+// maxHeaderLine bounds a header line that has a blank to fold at, in bytes (RFC 2047,
+// section 2).
+const maxHeaderLine = 76
 
 // folded writes a header field, folded at blanks. go-message folds, but not
 // between encoded words.
@@ -149,7 +148,7 @@ func folded(name, value string) []byte {
 	b := []byte(name + ":")
 	line := len(b)
 	for _, word := range strings.Fields(value) {
-		if line+1+len(word) > longestHeaderLine && line > 0 {
+		if line+1+len(word) > maxHeaderLine && line > 0 {
 			b, line = append(b, "\r\n"...), 0
 		}
 		b = append(append(b, ' '), word...)
@@ -174,18 +173,18 @@ func isPlain(text string) bool {
 	return true
 }
 
-// mostIDs bounds References, which mail readers follow only so far.
-const mostIDs = 20
+// maxIDs bounds the Message-IDs in References.
+const maxIDs = 20
 
-// validIDs returns those that can stand in a header: printable ASCII, with an
-// @, and not so long that the line could not be folded.
+// validIDs returns the Message-IDs that fit in a header: printable ASCII, with an @,
+// and short enough for a folded line.
 func validIDs(ids []string) []string {
 	var valid []string
 	for _, id := range ids {
 		ok := strings.Count(id, "@") == 1 && len(id) <= 250 && !strings.ContainsFunc(id, func(r rune) bool {
 			return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>()[],;:\\\"", r)
 		})
-		if ok && len(valid) < mostIDs {
+		if ok && len(valid) < maxIDs {
 			valid = append(valid, id)
 		}
 	}

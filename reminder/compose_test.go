@@ -100,7 +100,7 @@ func TestReminderOfLate(t *testing.T) {
 				t.Fatal(err)
 			}
 		} else {
-			s.Inflow = &inflow{vanished: []history.Event{{
+			s.Sources = &inflow{vanished: []history.Event{{
 				Time: s.Queue.Now, Kind: history.Vanished, Key: find(t, s, "a").Key, Branch: "main", Reason: "a forced update took it off main",
 			}}}
 			mustRun(t, s, 1, "nothing to do")
@@ -257,7 +257,7 @@ func TestFolded(t *testing.T) {
 	for _, m := range out.mails {
 		header, _, _ := bytes.Cut(m.Data, []byte("\r\n\r\n"))
 		for line := range bytes.Lines(header) {
-			if len(line) > longestHeaderLine+2 {
+			if len(line) > maxHeaderLine+2 {
 				t.Errorf("a line of %d bytes: %s", len(line), line)
 			}
 		}

@@ -35,7 +35,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	for _, e := range entries {
 		failed[e.Name] = nil
 	}
-	var told []history.Event
+	var explained []history.Event
 	s.today = s.newDayCount() // as due does, which has not read the history when nothing is due
 	_, scanErr := s.Queue.History.Scan(func(e *history.Event) {
 		s.today.take(e)
@@ -44,7 +44,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 			failed[e.Name] = &event
 		}
 		if e.Kind == history.Explained {
-			told = append(told, *e)
+			explained = append(explained, *e)
 		}
 	})
 	if scanErr != nil {
@@ -54,10 +54,10 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	var names, keys []string
 	for _, entry := range entries {
 		e := failed[entry.Name]
-		if e == nil || !s.explains(e) || s.isExplained(e, told) {
+		if e == nil || !s.explains(e) || s.isExplained(e, explained) {
 			continue
 		}
-		told = append(told, *e) // the same commit may have come twice
+		explained = append(explained, *e) // the same commit may have come twice
 		items = append(items, &dueItem{entry: entry, event: *e, why: errUnclear})
 		names, keys = append(names, entry.Name), append(keys, e.Key)
 	}
@@ -74,8 +74,8 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	return items, err
 }
 
-// explains reports whether the person may get a mail about a message that is not
-// understood. Commits that are imported are of the past.
+// explains reports whether the recipient may get a mail about a message that is not
+// understood. Imported commits are too old for one.
 func (s *Service) explains(e *history.Event) bool {
 	return e.Cause == history.CausePeriod && e.Source != commit.FromImport && s.Queue.Policy.DeniesRecipient(commit.Person{Email: e.Address}, e.Source) == ""
 }
@@ -84,9 +84,9 @@ func (s *Service) explains(e *history.Event) bool {
 // same line of the same commit from another source. A mail about another line, or
 // to another person, does not count, so that a forged message does not suppress
 // the mail about the true commit.
-func (s *Service) isExplained(e *history.Event, told []history.Event) bool {
-	for i := range told {
-		t := &told[i]
+func (s *Service) isExplained(e *history.Event, explained []history.Event) bool {
+	for i := range explained {
+		t := &explained[i]
 		if t.Name == e.Name {
 			return true
 		}
@@ -98,9 +98,9 @@ func (s *Service) isExplained(e *history.Event, told []history.Event) bool {
 	return false
 }
 
-// prepareExplanation reads the message of an item and decides whether it is to be
-// explained. It is left to the operator when this version understands it, or when
-// allow no longer lists the recipient.
+// prepareExplanation reads the message of an item and decides whether to explain it.
+// The operator decides when this version understands it, or when allow no longer
+// lists the recipient.
 func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
 	m, err := s.Queue.Read(item.entry.Path)
 	if queue.IsNotUnderstood(err) {
@@ -117,16 +117,16 @@ func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
 	return s.words(m, item.entry.Name, item.byKey, s.Queue.Today()), true, nil
 }
 
-// notUnderstoodData is what not-understood.txt has.
+// notUnderstoodData is the data of not-understood.txt.
 type notUnderstoodData struct {
 	Words
-	Why string // what the line is: not a period such as "2 weeks"
+	Why string // what is wrong with the line: not a period such as "2 weeks"
 }
 
-// explanation composes the mail to a committer whose trailer is not understood. An
-// answer to it goes to the operator.
+// explanation composes the mail to a committer whose trailer is not understood, with
+// the operator in Reply-To.
 func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
-	w.Asked = text.Shorten(w.Asked, longestText)
+	w.Asked = text.Shorten(w.Asked, maxText)
 	words, err := s.Templates.Text(templates.NotUnderstood, notUnderstoodData{w, item.why.Error()})
 	if err != nil {
 		return nil, err
@@ -142,8 +142,8 @@ func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
 	})
 }
 
-// notExplained records that the mail to a committer can't be sent, so that it is
-// not retried without end. The message is in failed/ all the same.
+// notExplained records that the mail to a committer can't be sent, so that it is not
+// retried for ever. The message stays in failed/.
 func (s *Service) notExplained(item *dueItem, reason string) error {
 	e := item.event
 	e.Time, e.Kind, e.Cause, e.Reason = history.Stamp(s.Queue.Now), history.Explained, "", "not sent: "+reason

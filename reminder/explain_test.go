@@ -34,7 +34,7 @@ func (s *sender) to(address string) (mails []*notify.Mail) {
 func TestExplain(t *testing.T) {
 	s, out := explaining(t)
 	put(t, s, "a", "Ida Koch <ida@example.org>", "MFC after: when it\n      is tested")
-	mustRun(t, s, 0, "1 set aside, 1 explained")
+	mustRun(t, s, 0, "1 quarantined, 1 explained")
 	mails := out.to("ida@example.org")
 	if len(mails) != 1 {
 		t.Fatalf("%d mails", len(mails))
@@ -65,7 +65,7 @@ func TestExplainTooLong(t *testing.T) {
 	s.Operator = ""
 	s.Vext = "vext --config '/home/ida koch/vext.toml'"
 	put(t, s, "a", "<ida@example.org>", "Remind after: 11 years")
-	mustRun(t, s, 0, "1 set aside, 1 explained")
+	mustRun(t, s, 0, "1 quarantined, 1 explained")
 	golden(t, "not-understood-too-long", out.mails[0].Data)
 }
 
@@ -74,7 +74,7 @@ func TestExplainOnHost(t *testing.T) {
 	s, out := explaining(t)
 	s.OnHost = func(address string) bool { return address == "ida@example.org" }
 	put(t, s, "a", "<ida@example.org>", "Remind after: 11 years")
-	mustRun(t, s, 0, "1 set aside, 1 explained")
+	mustRun(t, s, 0, "1 quarantined, 1 explained")
 	const want = "all the same, run the line below on host.example.org, with the period that you want.\r\n\r\n    vext snooze"
 	if text := string(out.mails[0].Data); !strings.Contains(text, want) {
 		t.Errorf("got\n%s\nwant %s", text, want)
@@ -122,17 +122,17 @@ func TestExplainOnce(t *testing.T) {
 	}
 	spool("a", "Ida <ida@example.org>", "MFC after: soon")
 	spool("b", "Ida <Ida@Example.org>", "MFC after:  soon")
-	mustRun(t, s, 0, "2 set aside, 1 explained")
+	mustRun(t, s, 0, "2 quarantined, 1 explained")
 	spool("c", "Ida <ida@example.org>", "MFC after:\n      soon")
-	mustRun(t, s, 1, "1 set aside")
+	mustRun(t, s, 1, "1 quarantined")
 	spool("d", "Jane <jane@example.org>", "MFC after: soon")
 	spool("e", "Ida <ida@example.org>", "MFC after: later")
-	mustRun(t, s, 2, "2 set aside, 2 explained")
+	mustRun(t, s, 2, "2 quarantined, 2 explained")
 	// What is put back and fails again is not told again.
 	if err := s.Queue.Retry(find(t, s, "a"), "ops"); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, s, 3, "1 set aside")
+	mustRun(t, s, 3, "1 quarantined")
 	if n := len(out.to("ida@example.org")) + len(out.to("Ida@Example.org")); n != 2 {
 		t.Errorf("Ida got %d mails", n)
 	}
@@ -146,7 +146,7 @@ func TestExplainLater(t *testing.T) {
 	put(t, s, "a", "Ida <ida@example.org>", "MFC after: soon")
 	down := errors.New("no connection")
 	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: down} }
-	if sum, err := at(t, s, 0); !errors.Is(err, down) || sum.SetAside != 1 || sum.Explained != 0 {
+	if sum, err := at(t, s, 0); !errors.Is(err, down) || sum.Quarantined != 1 || sum.Explained != 0 {
 		t.Fatalf("%s, %v", sum, err)
 	}
 	out.fail = func(*notify.Mail) error { return errors.New("greylisted") }
@@ -155,7 +155,7 @@ func TestExplainLater(t *testing.T) {
 	}
 	out.fail = nil
 	s.Queue.Now = now.AddDate(0, 0, 1).Add(time.Minute)
-	if sum, err := s.Run(t.Context()); err != nil || sum.Paused != 1 {
+	if sum, err := s.Run(t.Context()); err != nil || sum.InBackoff != 1 {
 		t.Errorf("%s, %v: it is not paused", sum, err)
 	}
 	mustRun(t, s, 2, "1 explained")
@@ -172,7 +172,7 @@ func TestExplainRefused(t *testing.T) {
 	put(t, s, "a", "Ida <ida@example.org>", "MFC after: soon")
 	tries := 0
 	out.fail = func(*notify.Mail) error { tries++; return &notify.PermanentError{Err: errors.New("no such user")} }
-	mustRun(t, s, 0, "1 set aside")
+	mustRun(t, s, 0, "1 quarantined")
 	mustRun(t, s, 1, "nothing to do")
 	if tries != 1 {
 		t.Errorf("tried %d times", tries)
@@ -212,7 +212,7 @@ func TestExplainBesideReminders(t *testing.T) {
 	if n != 2 {
 		t.Errorf("a preview says %v", steps)
 	}
-	mustRun(t, s, 0, "2 queued, 2 sent, 2 set aside, 2 explained")
+	mustRun(t, s, 0, "2 queued, 2 sent, 2 quarantined, 2 explained")
 	if len(out.mails) != 3 {
 		t.Errorf("%d mails", len(out.mails))
 	}

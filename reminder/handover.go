@@ -142,7 +142,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way policy.Route, lines
 		}
 	}
 	if isNew {
-		h.sum.Handed++
+		h.sum.Enqueued++
 	}
 	if key := item.event.Key; key != "" {
 		h.handed[key] = h.handed[key] || isNew || isAgain || waits

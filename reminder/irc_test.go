@@ -169,7 +169,7 @@ func TestIRCAndAllow(t *testing.T) {
 	put(t, s, "a", "x@elsewhere.example", "MFC after: 0 days")
 	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
 	irc.refuse("", "banned")
-	mustRun(t, s, 0, "1 set aside")
+	mustRun(t, s, 0, "1 quarantined")
 	failures, _ := s.Queue.QuarantinedFiles()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "IRC could not be had: "+channel+": banned\nx@elsewhere.example may not be written to") {
 		t.Errorf("%+v", failures)
@@ -400,9 +400,9 @@ func TestCheckWaitingForIRC(t *testing.T) {
 		hours int
 		want  string
 	}{
-		{0, "ok 2 reminders, 1 of them for IRC, the next Sun 20 Dec, in 4 weeks"},
-		{23, "ok 2 reminders, 1 of them for IRC, the next Sun 20 Dec, in 4 weeks"},
-		{24, "look 2 reminders, 1 overdue since Fri 20 Nov, yesterday"},
+		{0, "OK 2 reminders, 1 of them for IRC, the next Sun 20 Dec, in 4 weeks"},
+		{23, "OK 2 reminders, 1 of them for IRC, the next Sun 20 Dec, in 4 weeks"},
+		{24, "WARNING 2 reminders, 1 overdue since Fri 20 Nov, yesterday"},
 	} {
 		s.Queue.Now = now.Add(time.Duration(test.hours) * time.Hour)
 		got := ""

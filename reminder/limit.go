@@ -21,7 +21,7 @@ import (
 type dayCount struct {
 	now     time.Time
 	zone    *time.Location
-	digests bool                 // what has one time went out as one mail
+	digests bool                 // events of one time stand for one mail
 	mails   map[string]int       // by address, in lower case
 	last    map[string]time.Time // of the mail that was counted last
 }
@@ -54,7 +54,7 @@ func (c *dayCount) counts(e *history.Event) bool {
 
 const day = 24 * time.Hour
 
-// count counts a mail for items that has just gone out.
+// count counts a mail for items that was just sent.
 func (s *Service) count(items []*dueItem) {
 	if slices.ContainsFunc(items, (*dueItem).isForgeable) {
 		s.today.mails[s.recipient(items[0])]++
@@ -71,7 +71,7 @@ func (s *Service) isOverLimit(item *dueItem) bool {
 	return s.MaxPerDay > 0 && item.isForgeable() && s.today.mails[s.recipient(item)] >= s.MaxPerDay
 }
 
-// hold keeps an item in the queue until tomorrow. recordHeld writes it down.
+// hold keeps an item in the queue until tomorrow; recordHeld records that.
 func (s *Service) hold(item *dueItem, sum *Summary) {
 	e := item.event
 	s.held = append(s.held, history.Event{
@@ -107,24 +107,25 @@ func isHeld(limited *history.Event, now time.Time) bool {
 	return err == nil && until.After(now) && until.Sub(now) <= 2*day
 }
 
-// A flood is a recipient for whom more is due than may be sent.
+// A flood is a recipient with more reminders due than the daily limit.
 type flood struct {
 	Address     string
-	Count       int // of reminders that are held, or were
+	Count       int // of the reminders held since then
 	since, last time.Time
 }
 
 // quiet is the time without held reminders after which a new flood begins.
 const quiet = 2 * day
 
-// floods collects the floods in the history, and which of them the operator knows.
+// floods collects the floods in the history, and those of which the operator was
+// notified.
 type floods struct {
 	byAddress map[string]*flood
-	told      map[string]bool // by address and since
+	notified  map[string]bool // by address and since
 }
 
-// toldLimit is how the history records that the operator knows of a flood.
-const toldLimit = "limit"
+// notifiedLimit is the Reason of the OperatorNotified event about a flood.
+const notifiedLimit = "limit"
 
 func (f *floods) take(e *history.Event) {
 	switch {
@@ -136,16 +137,16 @@ func (f *floods) take(e *history.Event) {
 		}
 		one.last = e.Time
 		one.Count++
-	case e.Kind == history.OperatorNotified && e.Reason == toldLimit:
-		f.told[e.Via+" "+e.Until] = true
+	case e.Kind == history.OperatorNotified && e.Reason == notifiedLimit:
+		f.notified[e.Via+" "+e.Until] = true
 	}
 }
 
-// news returns what the operator does not know yet.
-func (f *floods) news(now time.Time) (news []flood) {
+// unreported returns the floods of which the operator was not notified.
+func (f *floods) unreported(now time.Time) (news []flood) {
 	for _, address := range slices.Sorted(maps.Keys(f.byAddress)) {
 		one := f.byAddress[address]
-		if now.Sub(one.last).Abs() <= quiet && !f.told[address+" "+one.since.UTC().Format(time.RFC3339)] {
+		if now.Sub(one.last).Abs() <= quiet && !f.notified[address+" "+one.since.UTC().Format(time.RFC3339)] {
 			news = append(news, *one)
 		}
 	}
@@ -158,20 +159,20 @@ type limitData struct {
 	Recipients []flood
 }
 
-// tellFloods writes to the operator, once, about recipients with more reminders than
+// sendFloods notifies the operator, once, of recipients with more reminders due than
 // the daily limit.
-func (s *Service) tellFloods(ctx context.Context, news []flood) error {
+func (s *Service) sendFloods(ctx context.Context, news []flood) error {
 	if len(news) == 0 {
 		return nil
 	}
 	data := limitData{Host: s.Host, MaxPerDay: s.MaxPerDay, Recipients: news}
-	var told []history.Event
+	var events []history.Event
 	for _, f := range news {
-		told = append(told, history.Event{Via: f.Address, Until: f.since.UTC().Format(time.RFC3339)})
+		events = append(events, history.Event{Via: f.Address, Until: f.since.UTC().Format(time.RFC3339)})
 	}
 	what := cmp.Or(news[0].Address, "?")
 	if len(news) > 1 {
 		what = fmt.Sprintf("%s and %d more", what, len(news)-1)
 	}
-	return s.tell(ctx, toldLimit, "[vext] held: reminders for "+what, templates.Limit, data, told...)
+	return s.mailOperator(ctx, notifiedLimit, "[vext] held: reminders for "+what, templates.Limit, data, events...)
 }

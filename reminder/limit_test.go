@@ -76,8 +76,8 @@ func TestMaxPerDay(t *testing.T) {
 			}
 			held := false
 			for _, f := range s.Check(context.Background(), Limits{}) {
-				held = held || f.What == "held" && f.Level == LookAt && strings.Contains(f.Text, "9 reminders for jane@example.org")
-				if f.What == "waiting" && f.Level != Well {
+				held = held || f.What == "held" && f.Level == Warning && strings.Contains(f.Text, "9 reminders for jane@example.org")
+				if f.What == "waiting" && f.Level != OK {
 					t.Errorf("%+v", f)
 				}
 			}

@@ -25,24 +25,24 @@ func (s *Service) line(handed *history.Event, to *target.Target, m *queue.Messag
 	return notify.Message{Target: to.URL(), Text: text, Project: m.Repository, Key: lineKey(handed), Reminder: true}, err
 }
 
-// longestLine is how long a line may be without the URL at its end, in bytes. A
+// maxLine is how long a line may be without the URL at its end, in bytes. A
 // server takes 512 with all that stands around it (RFC 2812, section 2.3).
-const longestLine = 400
+const maxLine = 400
 
 // lineText returns the words of a line. Of a subject that is too long the
 // beginning is said; a URL that no line has room for is left out.
 func (s *Service) lineText(w Words) (string, error) {
-	if len(w.URL) > longestLine {
+	if len(w.URL) > maxLine {
 		w.URL = ""
 	}
 	line, err := s.oneLine(w)
-	if over := len(line) - len(w.URL) - longestLine; over > 0 {
+	if over := len(line) - len(w.URL) - maxLine; over > 0 {
 		w.Subject = text.Shorten(w.Subject, max(0, len(w.Subject)-over-len("…")))
 		line, err = s.oneLine(w)
 	}
-	if len(line)-len(w.URL) > longestLine && err == nil { // the rest of it is too long as well
+	if len(line)-len(w.URL) > maxLine && err == nil { // the rest of it is too long as well
 		before, atEnd := strings.CutSuffix(line, w.URL)
-		line = text.Shorten(before, longestLine-len(" …"))
+		line = text.Shorten(before, maxLine-len(" …"))
 		if atEnd && w.URL != "" {
 			line += " " + w.URL
 		}

@@ -34,7 +34,7 @@ func TestLineText(t *testing.T) {
 		w := w
 		test.change(&w)
 		got, err := s.lineText(w)
-		if err != nil || !strings.Contains(got, test.want) || len(got)-len(w.URL) > longestLine && len(w.URL) < longestLine {
+		if err != nil || !strings.Contains(got, test.want) || len(got)-len(w.URL) > maxLine && len(w.URL) < maxLine {
 			t.Errorf("%s: %d bytes, %q, %v; want %q", test.name, len(got), got, err, test.want)
 		}
 		if strings.ContainsAny(got, "\r\n\x00") {

@@ -19,13 +19,13 @@ import (
 // viaMFCns is how the history records what MFCns sent.
 const viaMFCns = "MFCns"
 
-// An Import counts what became of the lines of a log.
+// An Import counts the lines of an imported log.
 type Import struct {
 	New, Known int // reminders
 	Other      int // lines that are about something else
 }
 
-// ErrNoLog is the answer to a file that is something else.
+// ErrNoLog is returned for a file without a line of MFCns.
 var ErrNoLog = errors.New("not a log of MFCns: no reminder in it")
 
 // batch is how many events are written at once.

@@ -16,36 +16,36 @@ import (
 	"vext/templates"
 )
 
-// What the operator is told, as the history records it in Event.Reason.
+// What the operator is notified of, as Event.Reason has it in the history.
 const (
-	toldSetAside = "set aside"
-	toldMonth    = "month"
+	notifiedQuarantined = "set aside"
+	notifiedMonth       = "month"
 )
 
-// ToldWords says for a person what the operator was told, by Event.Reason.
-func ToldWords(reason string) string {
+// NotifiedWords describes an OperatorNotified event by its Reason.
+func NotifiedWords(reason string) string {
 	switch reason {
-	case toldSetAside:
-		return "what was set aside"
-	case toldMonth:
-		return "vext is alive"
-	case toldLimit:
-		return "limit reached"
-	case toldTrouble:
-		return "what fails"
+	case notifiedQuarantined:
+		return "quarantined messages"
+	case notifiedMonth:
+		return "monthly numbers"
+	case notifiedLimit:
+		return "daily limit reached"
+	case notifiedAlert:
+		return "failures"
 	}
 	return reason
 }
 
-// mostItems bounds the list in a mail to the operator.
-const mostItems = 50
+// maxItems bounds the list in a mail to the operator.
+const maxItems = 50
 
-// news is what the operator is to be told.
-type news struct {
-	setAside []history.Event // since the operator was last told
-	month    *Numbers        // of the last month, nil when it was told
-	lines    *history.Lines  // that wait for IRC
-	floods   []flood         // for whom more is due than may be sent
+// report is what the operator is to be notified of.
+type report struct {
+	quarantined []history.Event // since the last notification
+	month       *Numbers        // of the last month, nil when these were sent
+	lines       *history.Lines  // pending in the outbox for IRC
+	floods      []flood         // recipients over the daily limit
 }
 
 // Numbers are what happened in a month, and what is.
@@ -54,45 +54,45 @@ type Numbers struct {
 	Month                                    string // October 2026
 	Queued, Sent, Snoozed, Cancelled, Failed int
 	Waiting, Overdue, Aside                  int
-	LastCommit, LastSent                     string // for a person
+	LastCommit, LastSent                     string // in words
 	day                                      calendar.Day
 	lastSent, now                            time.Time
 }
 
-// tellOperator writes to the operator once about everything that was set
-// aside, and once a month that the service is alive.
-func (s *Service) tellOperator(ctx context.Context) error {
+// notifyOperator mails the operator: once about each quarantined message, flood and
+// alert, and once a month that the service is alive.
+func (s *Service) notifyOperator(ctx context.Context) error {
 	if s.Operator == "" || s.Mail == nil || ctx.Err() != nil {
 		return nil
 	}
-	n, err := s.news()
+	n, err := s.newReport()
 	if err != nil {
 		return err
 	}
-	if len(n.setAside) > 0 {
-		err = s.tell(ctx, toldSetAside, fmt.Sprintf("[vext] set aside: %s", calendar.Plural(len(n.setAside), "message")),
-			templates.SetAside, s.setAsideData(n.setAside))
+	if len(n.quarantined) > 0 {
+		err = s.mailOperator(ctx, notifiedQuarantined, fmt.Sprintf("[vext] quarantined: %s", calendar.Plural(len(n.quarantined), "message")),
+			templates.Quarantined, s.quarantinedData(n.quarantined))
 	}
 	if n.month != nil && err == nil {
 		if err = s.complete(n); err == nil {
-			err = s.tell(ctx, toldMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
+			err = s.mailOperator(ctx, notifiedMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
 		}
 	}
 	if err == nil {
-		err = s.tellFloods(ctx, n.floods)
+		err = s.sendFloods(ctx, n.floods)
 	}
 	if err == nil {
-		err = s.tellTroubles(ctx)
+		err = s.sendAlerts(ctx)
 	}
 	return err
 }
 
-// news reads the history for what the operator does not know yet.
-func (s *Service) news() (*news, error) {
+// newReport reads the history for what the operator does not know yet.
+func (s *Service) newReport() (*report, error) {
 	today := s.Queue.Today()
 	month := calendar.Date(today.Year(), today.Month()-1, 1)
-	n := &news{lines: history.NewLines(s.Queue.Now), month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month, now: s.Queue.Now}}
-	told := false
+	n := &report{lines: history.NewLines(s.Queue.Now), month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month, now: s.Queue.Now}}
+	sent := false  // the numbers of the month
 	begun := false // before this month
 	all := &floods{map[string]*flood{}, map[string]bool{}}
 	_, err := s.Queue.History.Scan(func(e *history.Event) {
@@ -102,23 +102,22 @@ func (s *Service) news() (*news, error) {
 		begun = begun || day.Before(calendar.Date(today.Year(), today.Month(), 1))
 		switch {
 		case e.Kind == history.Failed:
-			n.setAside = append(n.setAside, *e)
-		case e.Kind == history.OperatorNotified && e.Reason == toldSetAside && !isFuture(e.Time, s.Queue.Now):
-			n.setAside = nil
-		case e.Kind == history.OperatorNotified && e.Reason == toldMonth:
-			told = told || e.Due == month.String() // not of a month to come, by a clock that was ahead
+			n.quarantined = append(n.quarantined, *e)
+		case e.Kind == history.OperatorNotified && e.Reason == notifiedQuarantined && !isFuture(e.Time, s.Queue.Now):
+			n.quarantined = nil
+		case e.Kind == history.OperatorNotified && e.Reason == notifiedMonth:
+			sent = sent || e.Due == month.String() // a later month is of a clock that was ahead
 		}
 		n.month.count(e, day)
 	})
-	if told || !begun {
+	if sent || !begun {
 		n.month = nil
 	}
-	n.floods = all.news(s.Queue.Now)
+	n.floods = all.unreported(s.Queue.Now)
 	return n, err
 }
 
-// isFuture reports whether an event was recorded with a clock that was ahead. In the
-// history of an earlier version such events stand behind later ones.
+// isFuture reports whether an event was recorded with a clock that was ahead.
 func isFuture(t, now time.Time) bool { return t.Sub(now) > time.Hour }
 
 func (n *Numbers) count(e *history.Event, day calendar.Day) {
@@ -142,8 +141,8 @@ func (n *Numbers) count(e *history.Event, day calendar.Day) {
 	}
 }
 
-// complete fills in what is not in the history.
-func (s *Service) complete(all *news) error {
+// complete adds to the month's numbers what the history does not have.
+func (s *Service) complete(all *report) error {
 	n := all.month
 	entries, err := s.Queue.Entries(calendar.Day{})
 	failures, failErr := s.Queue.QuarantinedFiles()
@@ -160,37 +159,37 @@ func (s *Service) when(t time.Time) string {
 	return day.Long() + ", " + day.Distance(s.Queue.Today())
 }
 
-type setAsideData struct {
+type quarantinedData struct {
 	Vext, Host, State string
-	Items             []setAsideItem
+	Items             []quarantinedItem
 	Total, More       int
-	Unclear           int // of Total, what the commit asks for is not understood
+	Unclear           int // of Total, those whose trailer is not understood
 }
 
-// A setAsideItem is a message in setaside.txt.
-type setAsideItem struct {
+// A quarantinedItem is a message in quarantined.txt.
+type quarantinedItem struct {
 	history.Event
 	ID    string // for vext snooze and vext cancel
 	Short string // the revision, a hash cut to twelve digits
-	// Reason in two parts: Why, and what to do, which the last item says for all
-	// those before it that have the same.
+	// Why and Advice are the parts of Reason. Items with the same advice are
+	// adjacent, and only the last has it.
 	Why, Advice string
 	IsLast      bool
 }
 
-func (s *Service) setAsideData(events []history.Event) setAsideData {
-	d := setAsideData{Vext: s.command(), Host: s.Host, State: s.Queue.State, Total: len(events)}
+func (s *Service) quarantinedData(events []history.Event) quarantinedData {
+	d := quarantinedData{Vext: s.command(), Host: s.Host, State: s.Queue.State, Total: len(events)}
 	for i := range events {
 		if events[i].Cause == history.CausePeriod {
 			d.Unclear++
 		}
 	}
-	if len(events) > mostItems {
-		events, d.More = events[:mostItems], len(events)-mostItems
+	if len(events) > maxItems {
+		events, d.More = events[:maxItems], len(events)-maxItems
 	}
 	for _, group := range queue.ByAdvice(events, func(e *history.Event) string { return e.Reason }) {
 		for i, e := range group {
-			item := setAsideItem{Event: *e, ID: text.OneLine(queue.ID(e)), Short: text.OneLine(commit.ShortRevision(e.Revision))}
+			item := quarantinedItem{Event: *e, ID: text.OneLine(queue.ID(e)), Short: text.OneLine(commit.ShortRevision(e.Revision))}
 			why, advice := queue.SplitReason(e.Reason)
 			item.Why = text.OneLine(why)
 			if item.IsLast = i == len(group)-1; item.IsLast {
@@ -208,9 +207,9 @@ func (s *Service) setAsideData(events []history.Event) setAsideData {
 	return d
 }
 
-// tell sends one mail to the operator and records that it was sent, with what
-// is in events, each for one thing that the operator knows now.
-func (s *Service) tell(ctx context.Context, what, subject, template string, data any, events ...history.Event) error {
+// mailOperator sends one mail to the operator and records that it was sent, with what
+// is in events, one for each thing reported.
+func (s *Service) mailOperator(ctx context.Context, what, subject, template string, data any, events ...history.Event) error {
 	if len(events) == 0 {
 		events = []history.Event{{}}
 	}
@@ -236,13 +235,13 @@ func (s *Service) tell(ctx context.Context, what, subject, template string, data
 	sending, cancel := finishing(ctx)
 	defer cancel()
 	err = s.Mail.Send(sending, m)
-	if notify.IsUnconfirmed(err) { // to say it at every run would be worse
-		s.Log.Warn("the operator may not have got a mail", "about", what, "err", err)
+	if notify.IsUnconfirmed(err) { // a mail at every run would be worse
+		s.Log.Warn("no confirmation of a mail to the operator", "about", what, "err", err)
 		err = nil
 	}
 	if err != nil {
 		if notify.IsPermanent(err) {
-			return fmt.Errorf("the operator can't be written to: %w", err)
+			return fmt.Errorf("mail to the operator was rejected: %w", err)
 		}
 		return err
 	}

@@ -120,7 +120,7 @@ func (st *settlement) close(l *history.Line, reason string, lost bool) {
 	case !o.Delivered.IsZero():
 		st.note(history.Delivered, &l.Enqueued, l.Enqueued.Via, "")
 		if l.IsAlongsideMail() {
-			st.sum.Told++
+			st.sum.DeliveredToo++
 		}
 	case o.Rejected != "":
 		st.note(history.Undelivered, &l.Enqueued, l.Enqueued.Via, o.Rejected)

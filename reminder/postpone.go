@@ -12,16 +12,16 @@ import (
 	"vext/notify"
 )
 
-// notSent decides what becomes of items whose mail was not taken.
+// notSent quarantines or defers items whose mail was not accepted.
 func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
 	if notify.IsPermanent(cause) {
 		var errs []error
 		for _, item := range items {
-			errs = append(errs, s.setAside(item, cause.Error(), sum))
+			errs = append(errs, s.quarantine(item, cause.Error(), sum))
 		}
 		return errors.Join(errs...)
 	}
-	err := s.postpone(items, cause, sum)
+	err := s.deferItems(items, cause, sum)
 	if notify.IsUnavailable(cause) {
 		return errors.Join(stopError{cause}, err)
 	}
@@ -42,19 +42,19 @@ func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error
 			}
 		}
 	}
-	return s.postpone(rest, cause, sum)
+	return s.deferItems(rest, cause, sum)
 }
 
-// For how long, and at least how often, sending is tried. The count protects against
-// a wrong clock.
+// How long, and at least how often, sending is retried. The count protects against a
+// wrong clock.
 const (
 	giveUp      = 20 * 24 * time.Hour
 	giveUpCount = 10
 )
 
-// postpone records that items wait for another attempt, or sets them aside
-// when it has been tried for too long.
-func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
+// deferItems records that items wait for a retry, or quarantines those that have
+// failed for too long.
+func (s *Service) deferItems(items []*dueItem, cause error, sum *Summary) error {
 	now := history.Stamp(s.Queue.Now)
 	var events []history.Event
 	var errs []error
@@ -62,7 +62,7 @@ func (s *Service) postpone(items []*dueItem, cause error, sum *Summary) error {
 		d := item.byName.Deferrals()
 		if d.Count >= giveUpCount && now.Sub(d.First) >= giveUp {
 			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
-			errs = append(errs, s.setAside(item, reason, sum))
+			errs = append(errs, s.quarantine(item, reason, sum))
 			continue
 		}
 		sum.Deferred++

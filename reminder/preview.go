@@ -15,13 +15,13 @@ import (
 
 // A Step is something that a run would do.
 type Step struct {
-	Action string // queue, send, wait, ignore, set aside, explain, ...
+	Action string // queue, send, wait, ignore, quarantine, explain, ...
 	What   string
 	Detail string
 }
 
-// Preview returns what Run would do now, and changes nothing. Whether a mail
-// server would take the mails is not asked.
+// Preview returns what Run would do now, and changes nothing. It does not connect to
+// a mail server.
 func (s *Service) Preview() ([]Step, error) {
 	if err := s.Queue.History.Verify(); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (s *Service) Preview() ([]Step, error) {
 	}
 	found, foundErr := s.Queue.StrayFiles()
 	for _, f := range found {
-		steps = append(steps, Step{"set aside", f.Path, f.Reason})
+		steps = append(steps, Step{"quarantine", f.Path, f.Reason})
 	}
 	items, errs := s.due()
 	for _, item := range items {
@@ -52,34 +52,34 @@ func (s *Service) Preview() ([]Step, error) {
 		later = append(later, previewExplanation(&item.event))
 	}
 	steps = append(steps, later...)
-	told, newsErr := s.previewNews(steps)
-	return append(steps, told...), errors.Join(append(errs, err, foundErr, unclearErr, newsErr)...)
+	mails, reportErr := s.previewReport(steps)
+	return append(steps, mails...), errors.Join(append(errs, err, foundErr, unclearErr, reportErr)...)
 }
 
-// previewNews says what the operator would be told.
-func (s *Service) previewNews(steps []Step) ([]Step, error) {
+// previewReport returns the mails that the operator would get.
+func (s *Service) previewReport(steps []Step) ([]Step, error) {
 	if s.Operator == "" {
 		return nil, nil
 	}
-	n, err := s.news()
+	n, err := s.newReport()
 	if err != nil {
 		return nil, err
 	}
-	var told []Step
-	if len(n.setAside) > 0 || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == "set aside" }) {
-		told = append(told, Step{"tell", s.Operator, "what was set aside"})
+	var mails []Step
+	if len(n.quarantined) > 0 || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == "quarantine" }) {
+		mails = append(mails, Step{"notify", s.Operator, "quarantined messages"})
 	}
 	if n.month != nil {
-		told = append(told, Step{"tell", s.Operator, "the numbers of " + n.month.Month})
+		mails = append(mails, Step{"notify", s.Operator, "the numbers of " + n.month.Month})
 	}
 	if len(n.floods) > 0 {
-		told = append(told, Step{"tell", s.Operator, "recipients with more reminders than max_per_day"})
+		mails = append(mails, Step{"notify", s.Operator, "recipients with more reminders than max_per_day"})
 	}
-	troubles, err := s.newTroubles()
-	if len(troubles) > 0 {
-		told = append(told, Step{"tell", s.Operator, "what fails"})
+	alerts, err := s.newAlerts()
+	if len(alerts) > 0 {
+		mails = append(mails, Step{"notify", s.Operator, "failures"})
 	}
-	return told, err
+	return mails, err
 }
 
 func previewDecision(d *queue.Decision, today calendar.Day) Step {
@@ -88,7 +88,7 @@ func previewDecision(d *queue.Decision, today calendar.Day) Step {
 	case history.Queued:
 		return Step{"queue", fmt.Sprintf("%s, %s: %s", d.Day.Short(today), d.Day.Distance(today), to(e)), e.Subject}
 	case history.Failed:
-		return Step{"set aside", d.Name, e.Reason}
+		return Step{"quarantine", d.Name, e.Reason}
 	case history.Ignored:
 		return Step{"ignore", d.Name, e.Reason}
 	case queue.Held:
@@ -110,8 +110,8 @@ func (s *Service) previewItem(item *dueItem) Step {
 		return Step{"wait", to(e), "it was snoozed"}
 	case isHeld(item.byName.Limited, s.Queue.Now):
 		return Step{"wait", to(e), item.byName.Limited.Reason}
-	case s.isPaused(item):
-		return Step{"wait", to(e), "it could not be sent; not tried again before " + s.ago(item.byName.Deferrals().Until)}
+	case s.isInBackoff(item):
+		return Step{"wait", to(e), "it could not be sent; no retry before " + s.ago(item.byName.Deferrals().Until)}
 	}
 	m, reason, err := s.readDue(item)
 	if err != nil {
@@ -121,11 +121,11 @@ func (s *Service) previewItem(item *dueItem) Step {
 	waits, failed := waiting(wanted(item.byName.LinesOf(item.entry.Day.String()), &way))
 	switch {
 	case waits:
-		return Step{"wait", to(e), "for IRC to be told of it"}
+		return Step{"wait", to(e), "pending in the outbox for IRC"}
 	case failed == "" && !way.Mail && s.IRC != nil:
 		return Step{"send", to(e) + " to " + targetNames(way.Targets), e.Subject}
 	case reason != "":
-		return Step{"set aside", item.entry.Name, reason}
+		return Step{"quarantine", item.entry.Name, reason}
 	}
 	if way.Mail && len(way.Targets) > 0 && s.IRC != nil {
 		return Step{"send", to(e) + " by mail and to " + targetNames(way.Targets), e.Subject}

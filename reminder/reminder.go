@@ -1,6 +1,5 @@
-// Package reminder does what is to be done on the due date: compose the
-// reminder, send it, record it. A run begins with the spool and ends with
-// nothing due left behind.
+// Package reminder processes the due date: it composes reminders, sends and records
+// them. A run schedules the spool, and then sends what is due.
 package reminder
 
 import (
@@ -23,18 +22,18 @@ import (
 type Service struct {
 	Queue       *queue.Queue
 	Mail        notify.Sender
-	WithoutMail bool // nobody is to be written to, and that is as it should be
+	WithoutMail bool // no mail is configured, on purpose
 	Templates   *templates.Set
 	From        *mail.Address
 	Envelope    string                    // the envelope sender
 	Operator    string                    // address, may be empty
-	Vext        string                    // how a command begins that the reader of a mail is to type, for sh(1); "" for vext
+	Vext        string                    // the beginning of the commands in mails, for sh(1); "" for vext
 	Host        string                    // the name of this machine
 	OnHost      func(address string) bool // whether the commands work there for a recipient; nil for nobody
 	Digest      bool
-	Explain     bool   // committers are told that a trailer can't be understood
-	MaxPerDay   int    // mails to one recipient a day that anybody can have caused; 0 for no limit
-	Inflow      Inflow // may be nil
+	Explain     bool    // mail committers whose trailer is not understood
+	MaxPerDay   int     // mails to one recipient a day for commits that can be forged; 0 for no limit
+	Sources     Sources // may be nil
 	Log         *slog.Logger
 	Progress    func(what string) queue.Progress // may return nil
 
@@ -57,38 +56,36 @@ type Service struct {
 // A Summary counts what a run did.
 type Summary struct {
 	Queued, Ignored, Duplicates int
-	Sent, Deferred, SetAside    int
-	Unclear                     int // of those set aside: what the commit asks for is not understood
-	Paused                      int // due, but tried lately
-	Held                        int // their recipient has had the day's maximum
-	HeldBefore                  int // the same, as an earlier run found
+	Sent, Deferred, Quarantined int
+	Unclear                     int // of the quarantined: the trailer is not understood
+	InBackoff                   int // due, but failed before
+	Held                        int // the recipient's daily maximum is reached
+	HeldBefore                  int // the same, by an earlier run
 	Waiting                     int // due, and in the outbox for IRC alone
-	Handed                      int // reminders of which lines were put there
-	Told                        int // lines told that go beside a mail
-	Explained                   int // trailers that can't be understood of which the committers were told
+	Enqueued                    int // reminders of which lines were put there
+	DeliveredToo                int // lines told that go beside a mail
+	Explained                   int // mails to committers whose trailer is not understood
 	ByMail                      int // not told on IRC, and to go by mail with the next run; of Settle alone
 }
 
 // Empty reports whether the run had nothing to do.
 func (s Summary) Empty() bool {
-	return s == Summary{Paused: s.Paused, HeldBefore: s.HeldBefore, Waiting: s.Waiting, ByMail: s.ByMail}
+	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore, Waiting: s.Waiting, ByMail: s.ByMail}
 }
 
-// lockWait is how long a run waits for another to end. After that it leaves
-// the work to that one, and what comes later to the next.
+// lockWait is how long a run waits for another to end, before it gives up.
 const lockWait = 30 * time.Second
 
-// MaxRun is how long a run may hold the lock. What it leaves is for the next,
-// and whoever waits for the lock has a turn before.
+// MaxRun is how long a run may hold the lock. The next run continues, after other
+// processes that wait for the lock.
 const MaxRun = time.Hour
 
 // errMaxRun is the reason for ending a run that took too long.
-var errMaxRun = fmt.Errorf("the run took %s and leaves the rest to the next, so that others have a turn", MaxRun)
+var errMaxRun = fmt.Errorf("the run took %s; the next run continues", MaxRun)
 
-// Run schedules the spool and sends all that is due. Everything that can be
-// done is done: an error is about the machine, or a mail server, and says what
-// is left for the next run. The error is queue.ErrLocked when another run did
-// not come to its end in time.
+// Run schedules the spool and sends all that is due. After an error it goes on with
+// whatever the error does not prevent; the rest is left for the next run. The error
+// is queue.ErrLocked when another run did not end in time.
 func (s *Service) Run(ctx context.Context) (Summary, error) {
 	var sum Summary
 	err := s.locked(ctx, func(ctx context.Context) error { return s.runAll(ctx, &sum) })
@@ -103,8 +100,8 @@ func (s *Service) Run(ctx context.Context) (Summary, error) {
 	return sum, errors.Join(err, again)
 }
 
-// locked does a part of a run with the lock, cleans up, and notes when that
-// was.
+// locked does a part of a run under the lock, cleans up, and records the time of the
+// run.
 func (s *Service) locked(ctx context.Context, work func(context.Context) error) error {
 	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
 	if err != nil {
@@ -120,7 +117,7 @@ func (s *Service) locked(ctx context.Context, work func(context.Context) error) 
 	err = errors.Join(work(ctx), s.Queue.History.Release(), s.Queue.Spool.Sweep(s.Queue.Now), s.Queue.SweepDone())
 	if s.Mail != nil {
 		if err := s.Mail.Close(); err != nil {
-			s.Log.Debug("the mail server did not say goodbye", "err", err)
+			s.Log.Debug("closing the connection to the mail server failed", "err", err)
 		}
 	}
 	if isHistoryError(err) {
@@ -131,10 +128,10 @@ func (s *Service) locked(ctx context.Context, work func(context.Context) error) 
 
 // runAll does all that is to be done, but for waiting for IRC.
 func (s *Service) runAll(ctx context.Context, sum *Summary) error {
-	caught := errors.Join(s.setStraysAside(sum), s.catchUp(ctx))
+	caught := errors.Join(s.quarantineStrays(sum), s.catchUp(ctx))
 	err := s.schedule(sum)
 	if isHistoryError(err) {
-		// Without a history that can be written, nothing may be sent.
+		// What can't be recorded must not be sent.
 		return errors.Join(caught, err)
 	}
 	err = errors.Join(caught, err, s.markVanished(ctx))
@@ -143,7 +140,7 @@ func (s *Service) runAll(ctx context.Context, sum *Summary) error {
 		sendErr = errors.Join(sendErr, s.sendDue(ctx, sum, nil))
 	}
 	if !isHistoryError(sendErr) {
-		sendErr = errors.Join(sendErr, s.tellOperator(ctx))
+		sendErr = errors.Join(sendErr, s.notifyOperator(ctx))
 	}
 	return errors.Join(err, sendErr)
 }
@@ -155,7 +152,7 @@ func (s *Service) runAgain(ctx context.Context, sum *Summary) error {
 		err = errors.Join(err, s.sendDue(ctx, sum, failed))
 	}
 	if !isHistoryError(err) {
-		err = errors.Join(err, s.tellOperator(ctx))
+		err = errors.Join(err, s.notifyOperator(ctx))
 	}
 	return err
 }
@@ -176,11 +173,11 @@ func (s *Service) schedule(sum *Summary) error {
 			sum.Queued++
 			s.Log.Info("queued", "name", e.Name, "due", e.Due, "for", e.Address)
 		case history.Failed:
-			sum.SetAside++
+			sum.Quarantined++
 			if e.Cause == history.CausePeriod {
 				sum.Unclear++
 			}
-			s.Log.Warn("set aside", "name", e.Name, "reason", text.JoinLines(e.Reason))
+			s.Log.Warn("quarantined", "name", e.Name, "reason", text.JoinLines(e.Reason))
 		case history.Ignored:
 			sum.Ignored++
 			s.Log.Info("ignored", "name", e.Name, "reason", text.JoinLines(e.Reason))
@@ -192,15 +189,14 @@ func (s *Service) schedule(sum *Summary) error {
 	return planErr
 }
 
-// setStraysAside quarantines stray files. It comes first, because a stray file in
-// the place of a day, or of a year's file, would prevent messages from being moved
-// and recorded.
-func (s *Service) setStraysAside(sum *Summary) error {
+// quarantineStrays quarantines stray files. It is the first step, because a stray
+// file in the place of a day, or of a year's file, would prevent moves and records.
+func (s *Service) quarantineStrays(sum *Summary) error {
 	found, err := s.Queue.StrayFiles()
 	moved, moveErr := s.Queue.QuarantineStrays(found)
-	sum.SetAside += len(moved)
+	sum.Quarantined += len(moved)
 	for _, f := range moved {
-		s.Log.Warn("set aside", "name", f.Name, "reason", text.JoinLines(f.Reason))
+		s.Log.Warn("quarantined", "name", f.Name, "reason", text.JoinLines(f.Reason))
 	}
 	return errors.Join(err, moveErr)
 }
@@ -220,8 +216,8 @@ func (s Summary) String() string {
 		what string
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
-		{s.Sent, "sent"}, {s.Deferred, "to be tried again"}, {s.SetAside, "set aside"}, {s.Paused, "tried lately and not yet again"},
-		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Waiting, "waiting for IRC"}, {s.Told, "told on IRC as well"},
+		{s.Sent, "sent"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
+		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Waiting, "waiting for IRC"}, {s.DeliveredToo, "told on IRC as well"},
 	} {
 		if part.n > 0 {
 			said += fmt.Sprintf(", %d %s", part.n, part.what)

@@ -146,7 +146,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A refused recipient is set aside; the others are written to.
+// A refused recipient is quarantined; the others are written to.
 func TestRefused(t *testing.T) {
 	s, out := newService(t)
 	out.fail = func(m *notify.Mail) error {
@@ -158,7 +158,7 @@ func TestRefused(t *testing.T) {
 	for _, who := range []string{"a", "gone", "z"} {
 		put(t, s, who, who+"@example.org", "MFC after: 0 days")
 	}
-	mustRun(t, s, 0, "3 queued, 2 sent, 1 set aside")
+	mustRun(t, s, 0, "3 queued, 2 sent, 1 quarantined")
 	failures, _ := s.Queue.QuarantinedFiles()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "550 no such user") {
 		t.Errorf("%+v", failures)
@@ -192,7 +192,7 @@ func TestDeferred(t *testing.T) {
 	put(t, s, "a", "a@example.org", "MFC after: 0 days")
 	put(t, s, "busy", "busy@example.org", "MFC after: 0 days")
 	sum, err := at(t, s, 0)
-	if err == nil || sum.String() != "2 queued, 1 sent, 1 to be tried again" {
+	if err == nil || sum.String() != "2 queued, 1 sent, 1 to be retried" {
 		t.Fatalf("%s, %v", sum, err)
 	}
 	// Every minute for an hour, then every hour.
@@ -202,7 +202,7 @@ func TestDeferred(t *testing.T) {
 		s.Queue.Now = step
 		sum, _ := s.Run(context.Background())
 		tries += sum.Deferred
-		if sum.SetAside > 0 {
+		if sum.Quarantined > 0 {
 			if age := step.Sub(start); age < giveUp || age > giveUp+24*time.Hour {
 				t.Errorf("given up after %s", age)
 			}
@@ -289,7 +289,7 @@ func TestSnoozeAfterSent(t *testing.T) {
 func TestSnoozeUnreadable(t *testing.T) {
 	s, out := newService(t)
 	put(t, s, "a", "a@example.org", "MFC after: soon")
-	mustRun(t, s, 0, "1 set aside")
+	mustRun(t, s, 0, "1 quarantined")
 	if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "2020-01-01"), "ida"); err == nil {
 		t.Error("snoozed into the past")
 	}
@@ -315,7 +315,7 @@ func TestRecipient(t *testing.T) {
 	put(t, s, "b", "ida@example.org", "MFC after: 1 day")
 	mustRun(t, s, 0, "1 queued")
 	s.Queue.Policy.Allow = nil
-	mustRun(t, s, 1, "1 set aside")
+	mustRun(t, s, 1, "1 quarantined")
 }
 
 // Several for one person go out as one mail, those of others by themselves.
@@ -354,7 +354,7 @@ func TestSetAsideGroups(t *testing.T) {
 	s, _ := newService(t)
 	s.Vext = "vext --state /srv/vext"
 	advice := "\nto drop this one: vext cancel ID"
-	d := s.setAsideData([]history.Event{
+	d := s.quarantinedData([]history.Event{
 		{Name: "a", Reason: "a may not" + advice}, {Name: "b", Reason: "it is a directory"}, {Name: "c", Key: "k", Revision: strings.Repeat("ab", 20), Reason: "c may not" + advice},
 		{Name: "d", Key: "k", Revision: "r7", Cause: history.CausePeriod, Reason: "soon\nto give it a day: vext snooze ID 2 weeks"},
 	})
@@ -368,21 +368,21 @@ func TestSetAsideGroups(t *testing.T) {
 	}
 }
 
-// The operator is told once of what was set aside, and once a month that the
+// The operator is told once of each quarantined message, and once a month that the
 // service is alive.
 func TestOperator(t *testing.T) {
 	s, out := newService(t)
 	s.Operator = "ops@example.org"
 	put(t, s, "a", "x@elsewhere.example", "MFC after: 1 day")
 	put(t, s, "b", "ida@example.org", "MFC after: soon")
-	mustRun(t, s, 0, "2 set aside")
+	mustRun(t, s, 0, "2 quarantined")
 	mustRun(t, s, 0, "nothing to do")
 	mustRun(t, s, 1, "nothing to do")
 	if got := out.recipients(); got != "ops@example.org" {
 		t.Fatalf("written to: %q", got)
 	}
 	mail := bytes.ReplaceAll(out.mails[0].Data, []byte(s.Queue.State), []byte("/var/spool/vext"))
-	golden(t, "setaside", messageIDs.ReplaceAll(mail, []byte("Message-Id: <...>"))) // made from the text
+	golden(t, "quarantined", messageIDs.ReplaceAll(mail, []byte("Message-Id: <...>"))) // made from the text
 	put(t, s, "c", "ida@example.org", "MFC after: 1 day")
 	mustRun(t, s, 1, "1 queued, 1 sent")
 	mustRun(t, s, 11, "nothing to do") // 1 December
@@ -455,7 +455,7 @@ func TestPreview(t *testing.T) {
 	for _, step := range steps {
 		got = append(got, step.Action)
 	}
-	if strings.Join(got, " ") != "queue queue set aside send" {
+	if strings.Join(got, " ") != "queue queue quarantine send" {
 		t.Errorf("steps: %+v", steps)
 	}
 	after, _ := filepath.Glob(filepath.Join(s.Queue.State, "*", "*"))
@@ -487,24 +487,24 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %s, want %s\n%s", when, got, want, text)
 		}
 	}
-	expect(LookAt, "before the first run")
+	expect(Warning, "before the first run")
 	mustRun(t, s, 0, "nothing to do")
-	expect(Well, "after a run")
+	expect(OK, "after a run")
 	s.Queue.Now = now.Add(37 * time.Hour)
-	expect(LookAt, "when runs have ended")
+	expect(Warning, "when runs have ended")
 	put(t, s, "b", "ida@example.org", "MFC after: soon")
-	mustRun(t, s, 2, "1 set aside")
-	expect(LookAt, "with something set aside")
+	mustRun(t, s, 2, "1 quarantined")
+	expect(Warning, "with something quarantined")
 	if err := s.Queue.Cancel(find(t, s, "b"), "ops"); err != nil {
 		t.Fatal(err)
 	}
-	expect(Well, "after that was cancelled")
+	expect(OK, "after that was cancelled")
 	mustRun(t, s, 40, "nothing to do")
-	expect(LookAt, "when no commit was seen for a month")
+	expect(Warning, "when no commit was seen for a month")
 	s.Queue.Policy.Allow = nil
-	expect(LookAt, "when nobody may be written to")
+	expect(Warning, "when nobody may be written to")
 	s.Queue.State = filepath.Join(s.Queue.State, "none")
-	expect(Broken, "without a state directory")
+	expect(Critical, "without a state directory")
 }
 
 func mustDay(t testing.TB, s string) calendar.Day {
@@ -521,7 +521,7 @@ func TestCheckOverdue(t *testing.T) {
 	s, out := newService(t)
 	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
 	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
-	for day, want := range map[int]Level{1: Well, 2: LookAt, 3: LookAt, 4: Broken} {
+	for day, want := range map[int]Level{1: OK, 2: Warning, 3: Warning, 4: Critical} {
 		at(t, s, day)
 		if got := s.checkWaiting(history.NewLines(now), nil)[0]; got.Level != want {
 			t.Errorf("day %d: %s (%s), want %s", day, got.Level, got.Text, want)
@@ -594,7 +594,7 @@ func TestCancelledForgery(t *testing.T) {
 	if _, err := s.Queue.Spool.Put("m1", []byte(strings.ReplaceAll(text, "ida@example.org", "x@evil.example"))); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, s, 0, "1 set aside")
+	mustRun(t, s, 0, "1 quarantined")
 	if err := s.Queue.Cancel(find(t, s, "m1"), "ops"); err != nil {
 		t.Fatal(err)
 	}
@@ -616,7 +616,7 @@ func TestClockJumps(t *testing.T) {
 		at(t, s, day)
 	}
 	sum, _ := at(t, s, 5)
-	if sum.SetAside > 0 || sum.Deferred != 1 {
+	if sum.Quarantined > 0 || sum.Deferred != 1 {
 		t.Errorf("given up or asleep: %s", sum)
 	}
 	out.fail = nil
@@ -634,7 +634,7 @@ func TestFIFO(t *testing.T) {
 	if err := os.Symlink("/dev/zero", s.Queue.Spool.Path("zero")); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, s, 0, "1 queued, 2 set aside")
+	mustRun(t, s, 0, "1 queued, 2 quarantined")
 	items, err := s.Queue.Quarantined()
 	if err != nil || len(items) != 2 {
 		t.Errorf("%+v, %v", items, err)

@@ -16,12 +16,12 @@ import (
 	"vext/queue"
 )
 
-// A dueItem is an entry on its way out.
+// A dueItem is a due entry.
 type dueItem struct {
 	entry   queue.Entry
 	message *queue.Message
 	event   history.Event  // as it was queued
-	byName  *history.State // what the history says of the message
+	byName  *history.State // of the message
 	byKey   *history.State // and of the commit
 	trusted *history.State // and of the commit by what nobody can have forged
 	instead string         // why the mail goes in the place of IRC, "" when it does not
@@ -72,7 +72,7 @@ func (s *Service) sendDue(ctx context.Context, sum *Summary, names []string) err
 	groups := s.groups(items, sum)
 	for i, group := range groups {
 		if ctx.Err() != nil {
-			stop = toldToEnd(ctx)
+			stop = interrupted(ctx)
 			break
 		}
 		if progress != nil && i%100 == 0 {
@@ -165,8 +165,8 @@ func (s *Service) groups(items []*dueItem, sum *Summary) [][]*dueItem {
 			sum.HeldBefore++
 			continue
 		}
-		if s.isPaused(item) {
-			sum.Paused++
+		if s.isInBackoff(item) {
+			sum.InBackoff++
 			continue
 		}
 		to := s.address(item)
@@ -192,9 +192,9 @@ func (s *Service) address(item *dueItem) string {
 	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
 }
 
-// isPaused reports whether an item is in backoff. A pause longer than any that vext
+// isInBackoff reports whether an item is in backoff. A pause longer than any that vext
 // makes was written with a wrong clock, and is ignored.
-func (s *Service) isPaused(item *dueItem) bool {
+func (s *Service) isInBackoff(item *dueItem) bool {
 	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
 	return left > 0 && left <= retries.Max
 }
@@ -251,7 +251,7 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 		if notify.IsUnconfirmed(err) {
 			err = s.notConfirmed(ready, err, sum)
 			if ctx.Err() != nil {
-				err = errors.Join(stopError{toldToEnd(ctx)}, err)
+				err = errors.Join(stopError{interrupted(ctx)}, err)
 			}
 			return errors.Join(append(errs, err)...)
 		}
@@ -259,7 +259,7 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 			delete(s.sentKeys, item.event.Key)
 		}
 		if ctx.Err() != nil {
-			return errors.Join(append(errs, stopError{toldToEnd(ctx)})...)
+			return errors.Join(append(errs, stopError{interrupted(ctx)})...)
 		}
 		return errors.Join(append(errs, s.notSent(ready, err, sum))...)
 	}
@@ -272,12 +272,12 @@ func (s *Service) sendGroup(ctx context.Context, group []*dueItem, sum *Summary)
 // break it off could mean to send it twice.
 const grace = 20 * time.Second
 
-// toldToEnd is the error of a run that did not come to its end.
-func toldToEnd(ctx context.Context) error {
+// interrupted returns the error of a run that was ended early.
+func interrupted(ctx context.Context) error {
 	if cause := context.Cause(ctx); errors.Is(cause, errMaxRun) {
 		return cause
 	}
-	return fmt.Errorf("told to end before all was sent: %w", ctx.Err())
+	return fmt.Errorf("interrupted before all was sent: %w", ctx.Err())
 }
 
 // finishing returns a context that ends a while after ctx does.
@@ -317,7 +317,7 @@ func (s *Service) prepare(item *dueItem, sum *Summary) (Words, bool, error) {
 		if item.instead != "" {
 			reason = item.instead + "\n" + reason
 		}
-		return Words{}, false, s.setAside(item, reason, sum)
+		return Words{}, false, s.quarantine(item, reason, sum)
 	}
 	item.message = m
 	if key != "" {
@@ -342,15 +342,15 @@ func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err e
 	return m, s.Queue.Policy.DeniesRecipient(s.Queue.Policy.Recipient(&m.Commit), m.Source), nil
 }
 
-func (s *Service) setAside(item *dueItem, reason string, sum *Summary) error {
+func (s *Service) quarantine(item *dueItem, reason string, sum *Summary) error {
 	if item.why != nil {
 		return s.notExplained(item, reason)
 	}
 	if err := s.Queue.Quarantine(item.entry, item.event, reason); err != nil {
 		return err
 	}
-	sum.SetAside++
-	s.Log.Warn("set aside", "name", item.entry.Name, "reason", text.JoinLines(reason))
+	sum.Quarantined++
+	s.Log.Warn("quarantined", "name", item.entry.Name, "reason", text.JoinLines(reason))
 	return nil
 }
 

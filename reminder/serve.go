@@ -14,7 +14,7 @@ import (
 	"vext/queue"
 )
 
-// A Schedule says when vext serve runs the processor.
+// A Schedule has the times at which vext serve runs the processor.
 type Schedule struct {
 	spec cron.Schedule
 	zone *time.Location
@@ -57,7 +57,7 @@ func (s Schedule) Next(t time.Time) time.Time {
 	return t.Add(24 * time.Hour)
 }
 
-// A Clock tells the time and waits; tests have their own.
+// A Clock returns the time and waits; tests have their own.
 type Clock interface {
 	Now() time.Time
 	// Sleep returns at the time t, or with an error when ctx ends before.

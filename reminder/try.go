@@ -5,8 +5,8 @@ import (
 	"vext/templates"
 )
 
-// TryTemplates executes every template with sample data, so that a mistake in
-// one is known before a reminder waits for it.
+// TryTemplates executes every template with sample data, and returns the first
+// error.
 func TryTemplates(set *templates.Set) error {
 	w := Words{
 		Number: 1, Name: "Jane Miller", First: "Jane", Login: "jane", You: "you committed this", Subject: "foo: fix bar",
@@ -20,10 +20,10 @@ func TryTemplates(set *templates.Set) error {
 		templates.Reminder:      w,
 		templates.ReminderIRC:   w,
 		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost},
-		templates.SetAside:      setAsideData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []setAsideItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
+		templates.Quarantined:   quarantinedData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []quarantinedItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &Numbers{Host: w.Host},
-		templates.Trouble:       troubleData{w.Host, []troubleItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
+		templates.Alerts:        alertData{w.Host, []alertItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
 		templates.Limit:         limitData{w.Host, 20, []flood{{Address: "jane@example.org", Count: 1}}},
 	} {
 		if _, err := set.Text(name, data); err != nil {

@@ -16,7 +16,7 @@ func TestTryTemplates(t *testing.T) {
 		"{{.Nmae}}":                   "reminder.txt:1:2",
 		"{{join .Name \",\"}}":        "reminder.txt:1",
 		"{{if .To}}":                  "reminder.txt:1",
-		" \n":                         "reminder.txt: it gives an empty text",
+		" \n":                         "reminder.txt: the text is empty",
 		"{{with .Name}}{{.}}{{end}}x": "",
 	} {
 		dir := t.TempDir()

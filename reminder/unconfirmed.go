@@ -11,32 +11,31 @@ import (
 	"vext/notify"
 )
 
-// unconfirmedPauses are how long to wait, after a mail server received a mail and did
-// not answer, before the mail is sent again. After the last it counts as sent.
-var unconfirmedPauses = [...]time.Duration{time.Hour, retries.Max}
+// unconfirmedBackoffs are the times after which a mail is sent again that a server
+// received without answering. After the last it counts as sent.
+var unconfirmedBackoffs = [...]time.Duration{time.Hour, retries.Max}
 
-// reason returns what the history says about a sent reminder when something about
-// it was unusual.
+// reason returns the Reason of the Sent event, "" for an ordinary one.
 func (d *dueItem) reason() string {
 	var reasons []string
 	if d.instead != "" {
 		reasons = append(reasons, d.instead)
 	}
 	if d.assumed {
-		reasons = append(reasons, fmt.Sprintf("counts as sent: sent %d times, and no answer came", len(unconfirmedPauses)+1))
+		reasons = append(reasons, fmt.Sprintf("counts as sent: sent %d times without an answer", len(unconfirmedBackoffs)+1))
 	}
 	return strings.Join(reasons, "; ")
 }
 
-// notConfirmed decides about items whose mail was sent without getting an answer:
-// they are sent again a few times, and then count as sent.
+// notConfirmed handles items whose mail got no answer: they are sent again a few
+// times, and then count as sent.
 func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) error {
 	now := history.Stamp(s.Queue.Now)
 	var events []history.Event
 	var assumed []*dueItem
 	for _, item := range items {
 		taken := item.byName.Deferrals().Taken
-		if taken >= len(unconfirmedPauses) {
+		if taken >= len(unconfirmedBackoffs) {
 			item.assumed = true
 			assumed = append(assumed, item)
 			continue
@@ -45,7 +44,7 @@ func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) erro
 		events = append(events, history.Event{
 			Time: now, Kind: history.Unconfirmed, Name: item.entry.Name, Key: item.event.Key, Source: item.event.Source, Cause: item.cause(),
 			Address: s.Queue.Policy.Recipient(&item.message.Commit).Email, Via: s.Mail.String(),
-			Reason: cleanCause(cause), Until: now.Add(unconfirmedPauses[taken]).Format(time.RFC3339),
+			Reason: cleanCause(cause), Until: now.Add(unconfirmedBackoffs[taken]).Format(time.RFC3339),
 		})
 	}
 	s.count(items)

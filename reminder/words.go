@@ -12,12 +12,12 @@ import (
 	"vext/queue"
 )
 
-// Words is what the templates reminder.txt and digest.txt can say about one
-// commit. All of it is plain text on one line, but for Message.
+// Words is what the templates can use of one commit. All fields are plain text on one
+// line, except Message.
 type Words struct {
 	Number     int    // in a digest, from 1
 	Name       string // the recipient's, may be empty
-	First      string // what the recipient is called: the first name, else the login; may be empty
+	First      string // for the salutation: the first name, else the login; may be empty
 	Login      string // the recipient's: the address up to the @, else the name
 	You        string // what the recipient did: "you committed this"
 	Subject    string // of the commit
@@ -43,24 +43,24 @@ type Words struct {
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
 	Vext       string   // how a command begins, for sh(1): vext, or vext --config FILE
-	Host       string   // where vext runs
+	Host       string   // the machine on which vext runs
 	OnHost     bool     // whether vext snooze and vext cancel work on Host for the recipient
-	Operator   string   // who looks after it, may be empty
+	Operator   string   // the operator's address, may be empty
 	Message    string   // the commit message
 }
 
 // A Fact is a line of the table in a reminder.
 type Fact struct{ Label, Value string }
 
-// words returns what can be said about a message on the day today; standing is
-// what the history says of its commit.
-func (s *Service) words(m *queue.Message, name string, standing *history.State, today calendar.Day) Words {
+// words returns the words about a message on the day today; state is that of its
+// commit.
+func (s *Service) words(m *queue.Message, name string, state *history.State, today calendar.Day) Words {
 	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
 	to := s.Queue.Policy.Recipient(&m.Commit)
 	w := Words{
 		Name: text.OneLine(to.Name), Login: text.OneLine(cmp.Or(commit.Login(to.Email), to.Name)), Subject: text.OneLine(m.Subject),
 		You: "you committed this", IsMerge: m.Request.IsMerge(), Wish: m.Request.Period.Wish(),
-		Asked: text.OneLine(m.Request.Line()), Others: text.Shorten(text.OneLine(m.Request.Others), longestText),
+		Asked: text.OneLine(m.Request.Line()), Others: text.Shorten(text.OneLine(m.Request.Others), maxText),
 		Word: m.Request.Word(), Period: m.Request.Period.String(),
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
 		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
@@ -74,10 +74,10 @@ func (s *Service) words(m *queue.Message, name string, standing *history.State, 
 	if m.Branch() != "" {
 		w.Branches = append(w.Branches, text.OneLine(m.Branch()))
 	}
-	for _, branch := range standing.Branches {
+	for _, branch := range state.Branches {
 		w.Branches = append(w.Branches, text.OneLine(branch))
 	}
-	if gone := standing.Vanished; gone != nil {
+	if gone := state.Vanished; gone != nil {
 		w.Gone = "no longer on " + text.OneLine(gone.Branch) + ", since a forced update of " + calendar.Of(gone.Time, s.Queue.Zone).Long()
 	}
 	w.First = firstName(w.Name, w.Login)
@@ -94,9 +94,9 @@ func (s *Service) words(m *queue.Message, name string, standing *history.State, 
 	return w
 }
 
-// snoozed says who has put a reminder off, and when; nothing where nobody has.
-func (s *Service) snoozed(standing *history.State, login string) string {
-	e := standing.PutOff
+// snoozed returns who snoozed a reminder, and when; "" when it was not snoozed.
+func (s *Service) snoozed(state *history.State, login string) string {
+	e := state.PutOff
 	if e == nil {
 		return ""
 	}
@@ -110,11 +110,11 @@ func (s *Service) snoozed(standing *history.State, login string) string {
 	return who + " on " + calendar.Of(e.Time, s.Queue.Zone).Short(s.Queue.Today())
 }
 
-// command returns how a command begins that the reader of a mail is to type.
+// command returns the beginning of the commands in mails.
 func (s *Service) command() string { return cmp.Or(s.Vext, "vext") }
 
-// firstName returns what to call a person in a salutation: the first word of the
-// name, or of the part after the comma in "Miller, Jane", or else the login.
+// firstName returns the name for a salutation: the first word of the name, or of the
+// part after the comma in "Miller, Jane", else the login.
 func firstName(name, login string) string {
 	first, rest, _ := strings.Cut(name, " ")
 	switch {
@@ -126,7 +126,7 @@ func firstName(name, login string) string {
 	return cmp.Or(first, login)
 }
 
-// trailerValues returns what `MFC to` or `MFC with` names.
+// trailerValues returns the values of `MFC to` or `MFC with`.
 func trailerValues(m *queue.Message, name string) []string {
 	values := commit.Values(m.Message, "MFC "+name)
 	for i, v := range values {
@@ -135,7 +135,7 @@ func trailerValues(m *queue.Message, name string) []string {
 	return values
 }
 
-// facts returns the table; committed says when that was.
+// facts returns the table; committed is the text for the commit's day.
 func (w *Words) facts(committed string) []Fact {
 	where := strings.Join(w.Branches, " and ")
 	if w.Repository != "" {
@@ -166,9 +166,9 @@ func (w *Words) facts(committed string) []Fact {
 	return facts
 }
 
-// mergeCommand returns the command that merges a revision, to be typed in the
-// branch that it goes to. A revision that is none of git's, Subversion's or
-// Mercurial's gives no command: what a stranger wrote there is not for a shell.
+// mergeCommand returns the command that merges a revision into the current branch.
+// It returns "" for a revision in any form but those of git, Subversion and
+// Mercurial, which could be text that is unsafe in a shell.
 func mergeCommand(revision string, mercurial bool) string {
 	switch n, err := strconv.ParseUint(strings.TrimPrefix(revision, "r"), 10, 32); {
 	case err == nil && strings.HasPrefix(revision, "r"):

@@ -61,7 +61,7 @@ func unreadable(what string, err error) []reminder.Finding {
 	if err == nil {
 		return nil
 	}
-	return []reminder.Finding{{Level: reminder.Broken, What: what, Text: err.Error()}}
+	return []reminder.Finding{{Level: reminder.Critical, What: what, Text: err.Error()}}
 }
 
 // lastCommit says when a source last brought a commit, whether or not the commit
@@ -101,7 +101,7 @@ func (k *checker) listeners() []reminder.Finding {
 		findings = append(findings, answers("http", "tcp", address, "answers"))
 	case len(k.c.Hooks) > 0:
 		findings = append(findings, reminder.Finding{
-			Level: reminder.LookAt, What: "http", Text: "[[hook]] is configured, but [http] has no listen address",
+			Level: reminder.Warning, What: "http", Text: "[[hook]] is configured, but [http] has no listen address",
 			Hint: `listen = "127.0.0.1:8645" under [http]`,
 		})
 	}
@@ -109,7 +109,7 @@ func (k *checker) listeners() []reminder.Finding {
 		findings = append(findings, answers("irker", "tcp", address, "answers"))
 		if lost := k.q.Spool.LastLost(Irker); k.q.Now.Sub(lost) < lostLooks {
 			findings = append(findings, reminder.Finding{
-				Level: reminder.LookAt, What: Irker, Text: "requests by UDP were lost " + reminder.Ago(lost, k.q.Now, k.q.Zone),
+				Level: reminder.Warning, What: Irker, Text: "requests by UDP were lost " + reminder.Ago(lost, k.q.Now, k.q.Zone),
 				Hint: "they arrived faster than they could be stored; vext serve logs how many; let the clients use TCP",
 			})
 		}
@@ -134,7 +134,7 @@ func answers(what, network, address, text string) reminder.Finding {
 		send, want = `{"to": [], "privmsg": "", "ack": true}`+"\n", `{"ok":true`
 	}
 	answer, err := request(network, address, send, what == "irker")
-	f := reminder.Finding{Level: reminder.LookAt, What: what, Hint: "is vext serve stuck, or does another program have the address?"}
+	f := reminder.Finding{Level: reminder.Warning, What: what, Hint: "is vext serve stuck, or does another program have the address?"}
 	switch {
 	case isDial(err):
 		f.Text, f.Hint = err.Error(), "is vext serve running?"
@@ -147,7 +147,7 @@ func answers(what, network, address, text string) reminder.Finding {
 			f.Hint = "does allow under [irker] exclude this machine? otherwise vext serve is stuck, or another program has the address"
 		}
 	case what == "http" && strings.Contains(answer, " 503 "), what == "lmtp" && strings.Contains(answer, "\n451 "):
-		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%s: everything is rejected: the state directory is not the one with which vext serve started", address)
+		f.Level, f.Text = reminder.Critical, fmt.Sprintf("%s: everything is rejected: the state directory is not the one with which vext serve started", address)
 		f.Hint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve"
 	default:
 		return reminder.Finding{What: what, Text: address + ": " + text}
@@ -185,11 +185,11 @@ func (k *checker) repository(r *follow.Repository) reminder.Finding {
 	what := "follow " + r.Name
 	s := k.followed[r.Name]
 	if s == nil || s.LastTry.IsZero() {
-		return reminder.Finding{Level: reminder.LookAt, What: what, Text: "not looked at yet", Hint: "let cron run vext follow --once, or start vext serve"}
+		return reminder.Finding{Level: reminder.Warning, What: what, Text: "not looked at yet", Hint: "let cron run vext follow --once, or start vext serve"}
 	}
 	f := k.state(what, s)
-	if f.Level == reminder.Well && k.q.Now.Sub(s.LastTry) > k.followPatience() {
-		f.Level, f.Hint = reminder.LookAt, "is cron, or vext serve, still running?"
+	if f.Level == reminder.OK && k.q.Now.Sub(s.LastTry) > k.followPatience() {
+		f.Level, f.Hint = reminder.Warning, "is cron, or vext serve, still running?"
 	}
 	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")
 	return f
@@ -205,16 +205,16 @@ func (k *checker) hook(s *follow.State, parts func(*follow.State) ([]hook.Part, 
 	}
 	found, err := parts(s)
 	if err != nil {
-		f.Level, f.Text = reminder.LookAt, err.Error()
+		f.Level, f.Text = reminder.Warning, err.Error()
 	}
 	for _, part := range found {
 		if part.State != hook.Installed {
-			f.Level, f.Text = reminder.LookAt, part.Path+": "+part.State
+			f.Level, f.Text = reminder.Warning, part.Path+": "+part.State
 			f.Hint = "install it again: vext hook install " + s.Where + "; or remove it: vext hook remove " + s.Where
 		}
 	}
-	if f.Level == reminder.Well && s.IsUnreliable(k.q.Now) {
-		f.Level, f.Hint = reminder.LookAt, follow.UnreliableHint
+	if f.Level == reminder.OK && s.IsUnreliable(k.q.Now) {
+		f.Level, f.Hint = reminder.Warning, follow.UnreliableHint
 	}
 	k.addSilence(&f, k.arrivals(s), k.silenceOf(s), "[[repository]]")
 	return f
@@ -228,18 +228,18 @@ func (k *checker) state(what string, s *follow.State) reminder.Finding {
 	f := reminder.Finding{What: what, Text: "last looked at " + ago(s.LastOK)}
 	switch {
 	case s.Failures > 0:
-		f.Level = reminder.LookAt
+		f.Level = reminder.Warning
 		if k.q.Now.Sub(s.Failing) >= brokenAfter {
-			f.Level = reminder.Broken
+			f.Level = reminder.Critical
 		}
 		f.Text = fmt.Sprintf("%s (failing since %s)", s.Error, ago(s.Failing))
 		f.Hint = "retried with backoff; to retry now: vext follow --once " + s.Name
 	case len(s.Warnings) > 0:
-		f.Level, f.Text = reminder.LookAt, strings.Join(s.Warnings, "; ")
+		f.Level, f.Text = reminder.Warning, strings.Join(s.Warnings, "; ")
 	case s.Gap != nil:
 		f.Text += fmt.Sprintf("; waiting for r%d, missing since %s", s.Gap.Revision, ago(s.Gap.Since))
 	}
-	if n := len(s.Notes); n > 0 && f.Level == reminder.Well {
+	if n := len(s.Notes); n > 0 && f.Level == reminder.OK {
 		f.Text += "; " + s.Notes[n-1].Text + " (" + ago(s.Notes[n-1].Time) + ")"
 	}
 	return f
@@ -264,7 +264,7 @@ func (k *checker) incomplete(repositories []follow.Repository) []reminder.Findin
 		seen[name] = true
 		followed := slices.ContainsFunc(repositories, func(r follow.Repository) bool { return r.Name == name })
 		f := reminder.Finding{
-			Level: reminder.LookAt, What: "push to " + name,
+			Level: reminder.Warning, What: "push to " + name,
 			Text: fmt.Sprintf("%s: not all of its commits were listed, and no repository of that name was followed", reminder.Ago(push.Time, k.q.Now, k.q.Zone)),
 			Hint: "import the missing commits: vext import --repository " + name + " --since " + calendar.Of(push.Time, k.q.Zone).ISO(),
 		}

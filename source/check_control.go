@@ -16,8 +16,8 @@ func (k *checker) control() []reminder.Finding {
 		return nil
 	}
 	f := answers("control", "unix", path, "answers")
-	if dir := closedDir(filepath.Dir(path)); f.Level == reminder.Well && dir != "" {
-		f.Level, f.Text = reminder.LookAt, path+" answers, but users can't reach it: "+dir+" is closed to them"
+	if dir := closedDir(filepath.Dir(path)); f.Level == reminder.OK && dir != "" {
+		f.Level, f.Text = reminder.Warning, path+" answers, but users can't reach it: "+dir+" is closed to them"
 		f.Hint = "chmod o+x " + dir + ", or set another socket under [control]"
 	}
 	return []reminder.Finding{f}

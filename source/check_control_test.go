@@ -31,7 +31,7 @@ func TestCheckControl(t *testing.T) {
 		t.Errorf("not configured: %+v", found)
 	}
 	k.c.Control.Socket = path
-	want(reminder.LookAt, "no such file", "is vext serve running?")
+	want(reminder.Warning, "no such file", "is vext serve running?")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -48,9 +48,9 @@ func TestCheckControl(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	want(reminder.LookAt, "users can't reach it: "+dir, "chmod o+x "+dir)
+	want(reminder.Warning, "users can't reach it: "+dir, "chmod o+x "+dir)
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	want(reminder.Well, path+": answers", "")
+	want(reminder.OK, path+": answers", "")
 }

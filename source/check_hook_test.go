@@ -22,10 +22,10 @@ func TestCheckHook(t *testing.T) {
 		missed []time.Time
 		want   reminder.Level
 	}{
-		{"none", nil, reminder.Well},
-		{"the last push", []time.Time{now.Add(-time.Hour)}, reminder.LookAt},
-		{"one before the last", []time.Time{now.Add(-3 * time.Hour)}, reminder.Well},
-		{"long ago", []time.Time{now.AddDate(0, 0, -9), now.AddDate(0, 0, -8)}, reminder.Well},
+		{"none", nil, reminder.OK},
+		{"the last push", []time.Time{now.Add(-time.Hour)}, reminder.Warning},
+		{"one before the last", []time.Time{now.Add(-3 * time.Hour)}, reminder.OK},
+		{"long ago", []time.Time{now.AddDate(0, 0, -9), now.AddDate(0, 0, -8)}, reminder.OK},
 	} {
 		q := queue.New(testkit.State(t), policy.Policy{}, time.UTC, now)
 		store := follow.Hooked(q.State)
@@ -38,7 +38,7 @@ func TestCheckHook(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range Check(q, config.Default(nil), nil, func(*follow.State) ([]hook.Part, error) { return nil, nil }) {
-			if f.What == "hook w" && (f.Level != test.want || (f.Hint == follow.UnreliableHint) != (test.want != reminder.Well)) {
+			if f.What == "hook w" && (f.Level != test.want || (f.Hint == follow.UnreliableHint) != (test.want != reminder.OK)) {
 				t.Errorf("%s: %+v", test.name, f)
 			}
 		}

@@ -29,7 +29,7 @@ func TestCheckLost(t *testing.T) {
 		t.Errorf("none was: %+v", got)
 	}
 	queue.New(state, policy.Policy{}, time.UTC, time.Now()).Spool.Lost(Irker)
-	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.LookAt || got[0].What != "irker" || got[0].Hint == "" {
+	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.Warning || got[0].What != "irker" || got[0].Hint == "" {
 		t.Errorf("one was: %+v", got)
 	}
 	if got := at(time.Now().Add(25 * time.Hour)); len(got) != 0 {

@@ -32,7 +32,7 @@ func (k *checker) pending(paths []string) reminder.Finding {
 	}
 	f.Text = calendar.Plural(len(paths), "announcement") + " pending"
 	if t := spool.AnnouncementTime(paths[0]); !t.IsZero() && k.q.Now.Sub(t) > maxDelay {
-		f.Level = reminder.LookAt
+		f.Level = reminder.Warning
 		f.Text += ", the oldest of " + reminder.Ago(t, k.q.Now, k.q.Zone)
 		f.Hint = "is vext serve running? see its log"
 	}
@@ -44,13 +44,13 @@ func (k *checker) pending(paths []string) reminder.Finding {
 func (k *checker) announceState() (findings []reminder.Finding) {
 	if fix := k.q.Spool.PermissionFix(); fix != "" {
 		findings = append(findings, reminder.Finding{
-			Level: reminder.LookAt, What: "announcements", Hint: fix,
+			Level: reminder.Warning, What: "announcements", Hint: fix,
 			Text: "the directory has another group or mode than spool: a user who can spool a reminder may not be able to announce a commit",
 		})
 	}
 	for _, path := range announce.BrokenSeenStores(k.q.State) {
 		findings = append(findings, reminder.Finding{
-			Level: reminder.LookAt, What: "announcements", Hint: "check the disk for errors; then: rm " + path,
+			Level: reminder.Warning, What: "announcements", Hint: "check the disk for errors; then: rm " + path,
 			Text: "the store of announced commits was unreadable, and a new one was made; the old file is " + path,
 		})
 	}

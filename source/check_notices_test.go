@@ -34,22 +34,22 @@ func TestCheckNotices(t *testing.T) {
 	if _, err := s.StartAnnouncements(); err != nil {
 		t.Fatal(err)
 	}
-	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.Well {
+	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.OK {
 		t.Errorf("none: %+v", got)
 	}
 	if err := s.PutAnnouncement([]byte("{}\n")); err != nil {
 		t.Fatal(err)
 	}
-	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.Well {
+	if got := at(time.Now()); len(got) != 1 || got[0].Level != reminder.OK {
 		t.Errorf("a new one: %+v", got)
 	}
-	if got := at(time.Now().Add(time.Hour)); len(got) != 1 || got[0].Level != reminder.LookAt || !strings.Contains(got[0].Text, "1 announcement pending") {
+	if got := at(time.Now().Add(time.Hour)); len(got) != 1 || got[0].Level != reminder.Warning || !strings.Contains(got[0].Text, "1 announcement pending") {
 		t.Errorf("an old one: %+v", got)
 	}
 	if err := os.Chmod(filepath.Join(state, "notices"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got := at(time.Now()); len(got) != 2 || got[1].Level != reminder.LookAt || !strings.Contains(got[1].Hint, "chmod 750 "+state) {
+	if got := at(time.Now()); len(got) != 2 || got[1].Level != reminder.Warning || !strings.Contains(got[1].Hint, "chmod 750 "+state) {
 		t.Errorf("another mode than spool: %+v", got)
 	}
 	if err := os.Chmod(filepath.Join(state, "notices"), 0o750); err != nil {
@@ -58,7 +58,7 @@ func TestCheckNotices(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(state, "notices.db.broken-20261120T120000Z"), nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if got := at(time.Now()); len(got) != 2 || got[1].Level != reminder.LookAt || !strings.Contains(got[1].Hint, "rm "+state) {
+	if got := at(time.Now()); len(got) != 2 || got[1].Level != reminder.Warning || !strings.Contains(got[1].Hint, "rm "+state) {
 		t.Errorf("a memory that was set aside: %+v", got)
 	}
 }

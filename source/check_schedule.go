@@ -20,7 +20,7 @@ func (k *checker) schedules() []reminder.Finding {
 		}
 		if next := schedule.Next(k.q.Now); next.Sub(k.q.Now) > maxPeriod {
 			findings = append(findings, reminder.Finding{
-				Level: reminder.LookAt, What: s.what,
+				Level: reminder.Warning, What: s.what,
 				Text: s.spec + ": the next time is only on " + next.Format("Mon 2 Jan 2006"), Hint: "see schedule in vext.toml(5)",
 			})
 		}

@@ -8,7 +8,7 @@ func untrusted(errs []error) []reminder.Finding {
 	var findings []reminder.Finding
 	for _, err := range errs {
 		findings = append(findings, reminder.Finding{
-			Level: reminder.Broken, What: "hooks", Text: err.Error(),
+			Level: reminder.Critical, What: "hooks", Text: err.Error(),
 			Hint: "if the hook is yours, run vext hook install REPO as root, which rewrites the file; otherwise remove the file, and check who is in the group",
 		})
 	}

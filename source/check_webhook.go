@@ -42,13 +42,13 @@ func (k *checker) webhook(h *config.Hook) reminder.Finding {
 	rejected := k.rejected(source)
 	switch {
 	case err != nil:
-		f.Level, f.Text, f.Hint = reminder.Broken, err.Error(), "the hook is disabled without its secret"
+		f.Level, f.Text, f.Hint = reminder.Critical, err.Error(), "the hook is disabled without its secret"
 	case key == "":
-		f.Level, f.Text, f.Hint = reminder.LookAt, "disabled: no secret configured, or an empty one", "set secret_file under [[hook]]"
+		f.Level, f.Text, f.Hint = reminder.Warning, "disabled: no secret configured, or an empty one", "set secret_file under [[hook]]"
 	case k.isUnknown(h):
-		f.Level, f.Text, f.Hint = reminder.LookAt, "not served: it was added after the start of vext serve", "restart vext serve; it reads the configuration when it starts"
+		f.Level, f.Text, f.Hint = reminder.Warning, "not served: it was added after the start of vext serve", "restart vext serve; it reads the configuration when it starts"
 	case rejected != "":
-		f.Level, f.Text = reminder.LookAt, f.Text+"; "+rejected
+		f.Level, f.Text = reminder.Warning, f.Text+"; "+rejected
 		f.Hint = "does the forge have the same secret? vext serve logs the clients"
 	default:
 		k.addSilence(&f, k.seenBy(source), h.MaxSilence, "[[hook]]")
@@ -95,7 +95,7 @@ func (k *checker) rejectedRepositories(h *config.Hook) []reminder.Finding {
 			text = "the last with the right one came " + reminder.Ago(r.Good, k.q.Now, k.q.Zone)
 		}
 		findings = append(findings, reminder.Finding{
-			Level: reminder.LookAt, What: "webhook " + h.Name,
+			Level: reminder.Warning, What: "webhook " + h.Name,
 			Text: fmt.Sprintf("%s that named the repository %q had a wrong signature or none, the last %s; %s",
 				calendar.Plural(r.Count, "request"), name, reminder.Ago(r.Refused, k.q.Now, k.q.Zone), text),
 			Hint: "does the forge use the secret of this hook for that repository? if the repository is not yours, a stranger invented the name",

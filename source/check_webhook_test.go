@@ -27,64 +27,64 @@ func TestCheckSignatures(t *testing.T) {
 		text  string // of one of the findings
 		n     int
 	}{
-		{"nothing", func(*spool.Signatures) {}, reminder.Well, "", 1},
-		{"never a good one", func(g *spool.Signatures) { g.Refuse("", ago(time.Hour)) }, reminder.LookAt, "none with the right one has come yet", 1},
-		{"never a good one, of a repository", func(g *spool.Signatures) { g.Refuse("src", ago(time.Hour)) }, reminder.LookAt, "none with the right one has come yet", 1},
-		{"never a good one, long ago", func(g *spool.Signatures) { g.Refuse("", ago(8*24*time.Hour)) }, reminder.Well, "", 1},
+		{"nothing", func(*spool.Signatures) {}, reminder.OK, "", 1},
+		{"never a good one", func(g *spool.Signatures) { g.Refuse("", ago(time.Hour)) }, reminder.Warning, "none with the right one has come yet", 1},
+		{"never a good one, of a repository", func(g *spool.Signatures) { g.Refuse("src", ago(time.Hour)) }, reminder.Warning, "none with the right one has come yet", 1},
+		{"never a good one, long ago", func(g *spool.Signatures) { g.Refuse("", ago(8*24*time.Hour)) }, reminder.OK, "", 1},
 		{"a stray one", func(g *spool.Signatures) {
 			g.Accept("src", ago(2*time.Hour))
 			g.Refuse("src", ago(time.Hour))
-		}, reminder.Well, "", 1},
+		}, reminder.OK, "", 1},
 		{"a stray one of nobody", func(g *spool.Signatures) {
 			g.Accept("src", ago(2*time.Hour))
 			g.Refuse("", ago(time.Hour))
-		}, reminder.Well, "", 1},
+		}, reminder.OK, "", 1},
 		{"five in an hour", func(g *spool.Signatures) {
 			for range 5 {
 				g.Refuse("", ago(time.Hour))
 			}
 			g.Accept("src", ago(time.Minute))
-		}, reminder.LookAt, "many requests", 1},
+		}, reminder.Warning, "many requests", 1},
 		{"five in an hour, two days ago", func(g *spool.Signatures) {
 			for range 5 {
 				g.Refuse("", ago(48*time.Hour))
 			}
 			g.Accept("src", ago(time.Minute))
-		}, reminder.Well, "", 1},
+		}, reminder.OK, "", 1},
 		{"five in an hour, two days ago, and no good one since", func(g *spool.Signatures) {
 			g.Accept("src", ago(72*time.Hour))
 			for range 5 {
 				g.Refuse("", ago(48*time.Hour))
 			}
-		}, reminder.LookAt, "many requests", 1},
+		}, reminder.Warning, "many requests", 1},
 		{"one of two repositories has the wrong secret", func(g *spool.Signatures) {
 			g.Accept("src", ago(3*time.Hour))
 			g.Refuse("doc", ago(2*time.Hour))
 			g.Accept("src", ago(time.Hour))
-		}, reminder.LookAt, `1 request that named the repository "doc" had a wrong signature or none`, 2},
+		}, reminder.Warning, `1 request that named the repository "doc" had a wrong signature or none`, 2},
 		{"one of two repositories lost the right secret", func(g *spool.Signatures) {
 			g.Accept("doc", ago(100*time.Hour))
 			for i := range 3 {
 				g.Refuse("doc", ago(time.Duration(80-10*i)*time.Hour))
 				g.Accept("src", ago(time.Hour))
 			}
-		}, reminder.LookAt, `3 requests that named the repository "doc"`, 2},
+		}, reminder.Warning, `3 requests that named the repository "doc"`, 2},
 		{"and has it again", func(g *spool.Signatures) {
 			g.Refuse("doc", ago(4*time.Hour))
 			g.Accept("doc", ago(time.Hour))
-		}, reminder.Well, "", 1},
+		}, reminder.OK, "", 1},
 		{"strangers name many", func(g *spool.Signatures) {
 			g.Accept("src", ago(3*time.Hour))
 			for _, name := range strings.Split("a b c d e f g h i j k l m", " ") {
 				g.Refuse(name, ago(48*time.Hour))
 			}
 			g.Accept("src", ago(time.Hour))
-		}, reminder.LookAt, `the repository "j"`, 1 + maxNotes},
+		}, reminder.Warning, `the repository "j"`, 1 + maxNotes},
 	} {
 		g := new(spool.Signatures)
 		test.past(g)
 		c.queue().Spool.NoteSignatures("webhook-a", g)
-		worst, said, n := reminder.Well, "", 0
+		worst, said, n := reminder.OK, "", 0
 		for _, f := range Check(c.queue(), c.c, nil, nil) {
 			if f.What == "webhook a" {
 				worst, said, n = max(worst, f.Level), said+f.Text+"\n", n+1
@@ -111,14 +111,14 @@ func TestCheckServe(t *testing.T) {
 	defer server.Close()
 	c.c.HTTP.Listen = server.Listener.Addr().String()
 	c.c.Hooks = []config.Hook{{Name: "old", Secret: "x"}, {Name: "new", Secret: "x"}}
-	c.want("http", reminder.Well, "answers")
-	c.want("webhook old", reminder.Well, "")
-	c.want("webhook new", reminder.LookAt, "added after the start of vext serve")
+	c.want("http", reminder.OK, "answers")
+	c.want("webhook old", reminder.OK, "")
+	c.want("webhook new", reminder.Warning, "added after the start of vext serve")
 	status = 503
-	c.want("http", reminder.Broken, "everything is rejected")
+	c.want("http", reminder.Critical, "everything is rejected")
 	server.Close()
-	c.want("http", reminder.LookAt, "refused")
-	c.want("webhook new", reminder.Well, "")
+	c.want("http", reminder.Warning, "refused")
+	c.want("webhook new", reminder.OK, "")
 }
 
 // LMTP says it in answer to MAIL.
@@ -144,7 +144,7 @@ func TestCheckLMTPReplaced(t *testing.T) {
 	}()
 	c.c.LMTP.Listen = l.Addr().String()
 	replies <- "220 x\r\n250 x\r\n250 2.0.0 ok\r\n221 bye\r\n"
-	c.want("lmtp", reminder.Well, "no commit yet")
+	c.want("lmtp", reminder.OK, "no commit yet")
 	replies <- "220 x\r\n250 x\r\n451 4.3.0 error\r\n221 bye\r\n"
-	c.want("lmtp", reminder.Broken, "everything is rejected")
+	c.want("lmtp", reminder.Critical, "everything is rejected")
 }

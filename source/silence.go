@@ -100,7 +100,7 @@ func (k *checker) silenceOf(s *follow.State) *config.Silence {
 // addSilence turns a finding that is OK into a warning when its source has been
 // silent for too long. table is the table of max_silence in the configuration.
 func (k *checker) addSilence(f *reminder.Finding, h arrivals, set *config.Silence, table string) {
-	if f.Level != reminder.Well || len(h.days) == 0 {
+	if f.Level != reminder.OK || len(h.days) == 0 {
 		return
 	}
 	today := calendar.Of(k.q.Now, time.UTC)
@@ -112,12 +112,12 @@ func (k *checker) addSilence(f *reminder.Finding, h arrivals, set *config.Silenc
 			return
 		}
 		if set.Duration > 0 && k.q.Now.Sub(since) > set.Duration {
-			f.Level = reminder.LookAt
+			f.Level = reminder.Warning
 			f.Text += fmt.Sprintf("; silent for %s, and max_silence is %s", calendar.Plural(silent, "day"), set)
 			f.Hint = "do its commits still arrive? see max_silence under " + table
 		}
 	case limit > 0 && silent > limit:
-		f.Level = reminder.LookAt
+		f.Level = reminder.Warning
 		f.Text += fmt.Sprintf("; silent for %s, and never before for more than %s", calendar.Plural(silent, "day"), calendar.Plural(maxGap(h.days), "day"))
 		f.Hint = `do its commits still arrive? if the project is quiet, set a longer limit: max_silence = "365d" under ` + table + `, or "0" for none`
 	}

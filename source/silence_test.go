@@ -151,9 +151,9 @@ func TestCheckSilence(t *testing.T) {
 	c.seen("webhook-a", 300)
 	c.seen("webhook-b", 2)
 	c.seen("", 300)
-	c.want("webhook a", reminder.LookAt, "silent for 300 days, and never before for more than 1 day")
-	c.want("webhook b", reminder.Well, "last commit")
-	c.want("vext-filter", reminder.LookAt, "silent for 300 days")
+	c.want("webhook a", reminder.Warning, "silent for 300 days, and never before for more than 1 day")
+	c.want("webhook b", reminder.OK, "last commit")
+	c.want("vext-filter", reminder.Warning, "silent for 300 days")
 	silence := func(text string) *config.Silence {
 		s := new(config.Silence)
 		if err := s.UnmarshalText([]byte(text)); err != nil {
@@ -162,9 +162,9 @@ func TestCheckSilence(t *testing.T) {
 		return s
 	}
 	c.c.Hooks[0].MaxSilence, c.c.Hooks[1].MaxSilence, c.c.MailIn.MaxSilence = silence("301d"), silence("24h"), silence("0")
-	c.want("webhook a", reminder.Well, "")
-	c.want("webhook b", reminder.LookAt, "silent for 2 days, and max_silence is")
-	c.want("vext-filter", reminder.Well, "")
+	c.want("webhook a", reminder.OK, "")
+	c.want("webhook b", reminder.Warning, "silent for 2 days, and max_silence is")
+	c.want("vext-filter", reminder.OK, "")
 }
 
 // The same for each repository that is followed.
@@ -180,15 +180,15 @@ func TestCheckSilenceOfRepository(t *testing.T) {
 	if err := store.Save(s); err != nil {
 		t.Fatal(err)
 	}
-	c.want("follow widget", reminder.LookAt, "silent for 30 days", followed)
+	c.want("follow widget", reminder.Warning, "silent for 30 days", followed)
 	c.c.Repositories[0].MaxSilence = &config.Silence{Duration: 31 * 24 * time.Hour}
-	c.want("follow widget", reminder.Well, "", followed)
+	c.want("follow widget", reminder.OK, "", followed)
 	c.c.Repositories[0].MaxSilence = nil
 	s.Arrivals = s.Arrivals[:1]
 	if err := store.Save(s); err != nil {
 		t.Fatal(err)
 	}
-	c.want("follow widget", reminder.Well, "", followed)
+	c.want("follow widget", reminder.OK, "", followed)
 }
 
 // A schedule that hardly ever comes is said, and one that is slow is no reason to
@@ -196,13 +196,13 @@ func TestCheckSilenceOfRepository(t *testing.T) {
 func TestCheckSchedules(t *testing.T) {
 	c := newChecked(t)
 	c.c.Schedule, c.c.Follow.Schedule = "0 0 29 2 *", "0 0 * * 0"
-	c.want("schedule", reminder.LookAt, "the next time is only on Tue 29 Feb 2028")
+	c.want("schedule", reminder.Warning, "the next time is only on Tue 29 Feb 2028")
 	s := &follow.State{Name: "widget", LastTry: c.now.AddDate(0, 0, -6), LastOK: c.now, Positions: map[string]string{}}
 	store := follow.Followed(c.state)
 	for _, test := range []struct {
 		days  int
 		level reminder.Level
-	}{{6, reminder.Well}, {15, reminder.LookAt}} {
+	}{{6, reminder.OK}, {15, reminder.Warning}} {
 		s.LastTry = c.now.AddDate(0, 0, -test.days)
 		if err := store.Save(s); err != nil {
 			t.Fatal(err)

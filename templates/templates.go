@@ -1,5 +1,5 @@
-// Package templates holds the words that vext sends. Each file can be replaced
-// by one of the same name in the directory that the configuration names.
+// Package templates holds the text of mails and IRC messages. A file of the same name
+// in the directory that the configuration names replaces an embedded one.
 package templates
 
 import (
@@ -18,31 +18,35 @@ var embedded embed.FS
 
 // Names of the templates.
 const (
-	Reminder    = "reminder.txt"     // one commit; reminder.Words
-	ReminderIRC = "reminder-irc.txt" // the same on IRC, on one line; reminder.Words
-	Notice      = "notice.txt"       // a commit that arrived, on IRC; announce.Fields
-	NoticePush  = "notice-push.txt"  // many of one push, before the first three; announce.Push
-	Digest      = "digest.txt"       // several commits; a list of reminder.Words in .Reminders
-	SetAside    = "setaside.txt"     // to the operator: what was set aside
-	Month       = "month.txt"        // to the operator: the month's numbers
-	Trouble     = "trouble.txt"      // to the operator: what fails
-	Limit       = "limit.txt"        // to the operator: recipients with more reminders than the daily limit
-
-	NotUnderstood = "not-understood.txt" // to a committer whose trailer is not understood; has reminder.Words and .Why
+	Reminder         = "reminder.txt"          // one commit; reminder.Words
+	ReminderIRC      = "reminder-irc.txt"      // the same on IRC, on one line; reminder.Words
+	Digest           = "digest.txt"            // several commits; a list of reminder.Words in .Reminders
+	NotUnderstood    = "not-understood.txt"    // to a committer whose trailer is not understood; reminder.Words and .Why
+	Announcement     = "announcement.txt"      // a commit that arrived, on IRC; announce.Fields
+	AnnouncementPush = "announcement-push.txt" // many of one push, before the first three; announce.Push
+	Quarantined      = "quarantined.txt"       // to the operator: quarantined messages
+	Month            = "month.txt"             // to the operator: the month's numbers
+	Alerts           = "alerts.txt"            // to the operator: sources and targets that fail
+	Limit            = "limit.txt"             // to the operator: recipients over the daily limit
 )
+
+// oldNames are names of earlier versions, which are still read.
+var oldNames = map[string]string{
+	Announcement: "notice.txt", AnnouncementPush: "notice-push.txt", Quarantined: "setaside.txt", Alerts: "trouble.txt",
+}
 
 // A Set is the templates as one installation has them.
 type Set struct{ t *template.Template }
 
-// Load returns the templates, those in dir instead of the embedded ones. An
-// empty dir means none of one's own; one that can't be read is an error, as is
+// Load returns the templates, those in dir instead of the embedded ones; an empty dir
+// means only the embedded ones. The error is about a directory that can't be read, or
 // a template that can't be parsed.
 func Load(dir string) (*Set, error) {
 	root := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
 		"join":   strings.Join,
 		"indent": indent,
 	})
-	for _, name := range []string{Reminder, ReminderIRC, Notice, NoticePush, Digest, SetAside, Month, Trouble, Limit, NotUnderstood} {
+	for _, name := range []string{Reminder, ReminderIRC, Digest, NotUnderstood, Announcement, AnnouncementPush, Quarantined, Month, Alerts, Limit} {
 		text, err := read(dir, name)
 		if err != nil {
 			return nil, err
@@ -54,8 +58,7 @@ func Load(dir string) (*Set, error) {
 	return &Set{root}, nil
 }
 
-// With returns the set with one more template. One that can't be parsed is an
-// error.
+// With returns the set with one more template. The error is that of parsing it.
 func (s *Set) With(name, text string) (*Set, error) {
 	t, err := s.t.Clone()
 	if err != nil {
@@ -74,22 +77,23 @@ func read(dir, name string) ([]byte, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return embedded.ReadFile(name)
+	for _, own := range []string{name, oldNames[name]} {
+		if text, err := os.ReadFile(filepath.Join(dir, own)); own != "" && !errors.Is(err, fs.ErrNotExist) {
+			return text, err
+		}
 	}
-	return text, err
+	return embedded.ReadFile(name)
 }
 
-// Text executes a template. Data is only ever a value to it: braces in a
-// commit message are braces.
+// Text executes a template. Data is never parsed as one: braces in a commit message
+// stay as they are.
 func (s *Set) Text(name string, data any) (string, error) {
 	var b strings.Builder
 	if err := s.t.ExecuteTemplate(&b, name, data); err != nil {
 		return "", err // it begins with "template:" and the file's name
 	}
 	if strings.TrimSpace(b.String()) == "" {
-		return "", fmt.Errorf("template: %s: it gives an empty text", name)
+		return "", fmt.Errorf("template: %s: the text is empty", name)
 	}
 	return b.String(), nil
 }

@@ -314,7 +314,7 @@ func TestPostfixRefusesOneRecipient(t *testing.T) {
 	s.pipe(gone).ok(t)
 	s.pipe(commitMail("MFC after:\t2 weeks")).ok(t)
 
-	if got, want := s.run(due), "2 queued, 1 sent, 1 set aside\n"; got != want {
+	if got, want := s.run(due), "2 queued, 1 sent, 1 quarantined\n"; got != want {
 		t.Errorf("vext run said %q, want %q", got, want)
 	}
 	p.settle()

@@ -63,7 +63,7 @@ func say(t *testing.T, address, text string) string {
 }
 
 // While another directory is in the place of the state directory, vext serve
-// takes nothing in, however it comes, and vext check says that it is broken. Once
+// takes nothing in, however it comes, and vext check is CRITICAL. Once
 // the directory is back, all goes on.
 func TestStateReplaced(t *testing.T) {
 	s := newService(t, account{uint32(os.Getuid()), uint32(os.Getgid())})
@@ -88,7 +88,7 @@ func TestStateReplaced(t *testing.T) {
 	takes("an empty directory", false)
 	check := program{}.run(t, s.vext, "--config", s.config, "--state", s.state, "check")
 	check.want(t, 2)
-	contains(t, check.stdout, "broken  http", "broken  lmtp", "everything is rejected")
+	contains(t, check.stdout, "CRITICAL  http", "CRITICAL  lmtp", "everything is rejected")
 	if got := names(t, s.state); len(got) > 0 {
 		t.Errorf("in the empty directory: %q", got)
 	}
@@ -137,7 +137,7 @@ func TestWrongSecret(t *testing.T) {
 	check("a stray one", "ok      webhook forge")
 	push(t, hooks, "forge", gadget, "wrong")
 	push(t, hooks, "forge", widget, hookSecret)
-	check("the other repository", `look    webhook forge    1 request that named the repository "acme/gadget" had a wrong signature`)
+	check("the other repository", `WARNING   webhook forge    1 request that named the repository "acme/gadget" had a wrong signature`)
 	push(t, hooks, "forge", gadget, hookSecret)
 	check("it has the right one now", "ok      webhook forge")
 }
@@ -151,7 +151,7 @@ func TestSecretForOthers(t *testing.T) {
 	check := func() string {
 		return program{}.run(t, s.vext, "--config", s.config, "--state", s.state, "check").stdout
 	}
-	contains(t, check(), "look    secrets", "can read or change "+secret+" (hook forge: secret_file)", "chmod o-rwx "+secret)
+	contains(t, check(), "WARNING   secrets", "can read or change "+secret+" (hook forge: secret_file)", "chmod o-rwx "+secret)
 	ok(t, os.Chmod(secret, 0o640))
 	if out := check(); strings.Contains(out, "secrets") {
 		t.Error(out)

@@ -309,7 +309,7 @@ func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger)
 		return nil, err
 	}
 	return &reminder.Service{
-		Queue: q, Inflow: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
+		Queue: q, Sources: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
 		Operator:    c.Operator, Host: host, Vext: a.begins(q.State, c), OnHost: worksFor(c), Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Log: log, Progress: a.progress,

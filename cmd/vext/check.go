@@ -29,10 +29,10 @@ func newCheck(a *app) *cobra.Command {
 	limits := reminder.Limits{}
 	c := &cobra.Command{
 		Use:   "check",
-		Short: "Say whether everything is well",
-		Long: `Looks whether the configuration is right, the state directory sound, the mail
-server to be reached; when the last run was, the last commit, the last reminder.
-Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
+		Short: "Check the service",
+		Long: `Checks the configuration, the state directory, the connection to the mail server,
+and when the last run, commit and reminder were. The exit status is what monitors
+expect: 0 OK, 1 WARNING, 2 CRITICAL.`,
 		Example: `  vext check
   vext check --max-age 2h --max-silence 168h`,
 		Args: noArgs,
@@ -45,9 +45,9 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			err = a.forCommitter(err)
 			switch {
 			case spool.IsReplaced(err), errors.As(err, new(noStateError)):
-				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "state directory", Text: err.Error(), Hint: hintFor(err)})
+				findings = append(findings, reminder.Finding{Level: reminder.Critical, What: "state directory", Text: err.Error(), Hint: hintFor(err)})
 			case err != nil:
-				findings = append(findings, reminder.Finding{Level: reminder.Broken, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
+				findings = append(findings, reminder.Finding{Level: reminder.Critical, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
 			default:
 				findings = append(findings, checkConfig(c))
 				findings = append(findings, checkSecrets(c)...)
@@ -57,7 +57,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 				})...)
 				findings = append(findings, a.checkIRC(cmd.Context(), c, s.Queue.State, s.Queue.Now)...)
 			}
-			worst := reminder.Well
+			worst := reminder.OK
 			for _, f := range findings {
 				worst = max(worst, f.Level)
 			}
@@ -66,7 +66,7 @@ Exit status: 0 well, 1 look at it, 2 broken; so any monitor can watch it.`,
 			} else {
 				err = printFindings(a.stdout, styleFor(a.stdout), findings)
 			}
-			if worst != reminder.Well && err == nil {
+			if worst != reminder.OK && err == nil {
 				return exitCode(worst)
 			}
 			return err
@@ -89,7 +89,7 @@ func checkConfig(c *config.Config) reminder.Finding {
 	}
 	file, err := os.Open(c.Path)
 	if err != nil {
-		f.Level, f.Text = reminder.Broken, fmt.Sprintf("%v for user %s, which owns the state directory and runs the service", err, currentUser())
+		f.Level, f.Text = reminder.Critical, fmt.Sprintf("%v for user %s, which owns the state directory and runs the service", err, currentUser())
 		f.Hint = fmt.Sprintf("give it to the group of that user: chgrp %s %s && chmod 640 %[2]s", currentGroup(), c.Path)
 		return f
 	}
@@ -128,10 +128,10 @@ func printFindings(w io.Writer, s style, findings []reminder.Finding) error {
 		wide = max(wide, runewidth.StringWidth(f.What))
 	}
 	for _, f := range findings {
-		mark := map[reminder.Level]string{reminder.Well: s.green("ok    "), reminder.LookAt: s.yellow("look  "), reminder.Broken: s.red("broken")}[f.Level]
+		mark := map[reminder.Level]string{reminder.OK: s.green("OK      "), reminder.Warning: s.yellow("WARNING "), reminder.Critical: s.red("CRITICAL")}[f.Level]
 		fmt.Fprintf(&b, "%s  %s  %s\n", mark, column(f.What, wide), printable(text.JoinLines(f.Text)))
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "%*s %s\n", wide+9, "", s.dim(printable(f.Hint)))
+			fmt.Fprintf(&b, "%*s %s\n", wide+11, "", s.dim(printable(f.Hint)))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

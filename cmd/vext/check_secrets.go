@@ -17,7 +17,7 @@ func checkSecrets(c *config.Config) []reminder.Finding {
 			continue
 		}
 		findings = append(findings, reminder.Finding{
-			Level: reminder.LookAt, What: "secrets",
+			Level: reminder.Warning, What: "secrets",
 			Text: fmt.Sprintf("every user of this machine can read or change %s (%s)", path, f.String()),
 			Hint: "chmod o-rwx " + path + "; the user that vext runs as must be able to read it: chgrp",
 		})

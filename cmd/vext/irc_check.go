@@ -28,7 +28,7 @@ const (
 // is nothing to say.
 func (a *app) checkIRC(ctx context.Context, c *config.Config, state string, now time.Time) []reminder.Finding {
 	if _, err := ircSettings(c); err != nil {
-		return []reminder.Finding{{Level: reminder.Broken, What: "irc", Text: err.Error(), Hint: "see [irc] and [[network]] in vext.toml(5)"}}
+		return []reminder.Finding{{Level: reminder.Critical, What: "irc", Text: err.Error(), Hint: "see [irc] and [[network]] in vext.toml(5)"}}
 	}
 	if !irc.IsThere(state) {
 		return nil
@@ -38,12 +38,12 @@ func (a *app) checkIRC(ctx context.Context, c *config.Config, state string, now 
 		return []reminder.Finding{{What: "irc", Text: "another vext is just telling something"}}
 	}
 	if err != nil {
-		return []reminder.Finding{{Level: reminder.Broken, What: "irc", Text: err.Error()}}
+		return []reminder.Finding{{Level: reminder.Critical, What: "irc", Text: err.Error()}}
 	}
 	var all []reminder.Finding
 	for _, path := range irc.Damaged(state) {
 		all = append(all, reminder.Finding{
-			Level: reminder.Broken, What: "irc", Text: "the outbox was damaged and set aside, with what waited in it: " + path,
+			Level: reminder.Critical, What: "irc", Text: "the outbox was damaged and set aside, with what waited in it: " + path,
 			Hint: "look after the disk; remove the file when nobody needs it any more",
 		})
 	}
@@ -68,31 +68,31 @@ func checkNetwork(status *ircStatus, n *irc.NetworkStatus, now time.Time) remind
 	}
 	switch age := now.Sub(oldest); {
 	case waiting > 0 && age > backlogBreaks:
-		f.Level = reminder.Broken
+		f.Level = reminder.Critical
 	case waiting > 0 && age > backlogLooks:
-		f.Level = reminder.LookAt
+		f.Level = reminder.Warning
 	}
 	switch {
 	case !status.Running:
 		if waiting > 0 {
-			f.Level = max(f.Level, reminder.LookAt)
+			f.Level = max(f.Level, reminder.Warning)
 			f.Hint = "no vext serve keeps connections; start it, or say something with vext notify, which takes along what waits"
 		}
 	case len(n.Links) > 0 && !n.IsConnected():
-		f.Level = max(f.Level, reminder.LookAt)
+		f.Level = max(f.Level, reminder.Warning)
 		text += "; not connected: " + cmp.Or(n.Links[0].Error, "it is being tried")
 	}
 	for _, c := range n.Channels {
 		if c.Problem != "" {
-			f.Level = max(f.Level, reminder.LookAt)
+			f.Level = max(f.Level, reminder.Warning)
 			text += fmt.Sprintf("; %s: %s", c.Name, c.Problem)
 		}
 		if c.Rejected > 0 && now.Sub(c.RejectedTime) < rejectedLooks {
-			f.Level = max(f.Level, reminder.LookAt)
+			f.Level = max(f.Level, reminder.Warning)
 			text += fmt.Sprintf("; %s: a line was rejected %s: %s", c.Name, agoWords(c.RejectedTime, now), c.Rejection)
 		}
 	}
-	if f.Text = text; f.Level == reminder.Well {
+	if f.Text = text; f.Level == reminder.OK {
 		f.Hint = ""
 	}
 	return f
@@ -104,9 +104,9 @@ type inflowAndIRC struct {
 	status func() (*ircStatus, error)
 }
 
-// Troubles implements reminder.Inflow.
-func (i *inflowAndIRC) Troubles(now time.Time) []reminder.Trouble {
-	all := i.Sources.Troubles(now)
+// Alerts implements reminder.Inflow.
+func (i *inflowAndIRC) Alerts(now time.Time) []reminder.Alert {
+	all := i.Sources.Alerts(now)
 	status, err := i.status()
 	if err != nil {
 		return all // vext check says it
@@ -114,7 +114,7 @@ func (i *inflowAndIRC) Troubles(now time.Time) []reminder.Trouble {
 	for _, n := range status.Networks {
 		for _, l := range n.Links {
 			if l.State != "connected" && l.Error != "" && now.Sub(l.Since) >= networkFails {
-				all = append(all, reminder.Trouble{What: n.Network, Where: "IRC", Since: l.Since, Text: l.Error})
+				all = append(all, reminder.Alert{Subject: n.Network, Location: "IRC", Since: l.Since, Message: l.Error})
 				break
 			}
 		}
@@ -124,7 +124,7 @@ func (i *inflowAndIRC) Troubles(now time.Time) []reminder.Trouble {
 				patience = networkFails
 			}
 			if c.Problem != "" && now.Sub(c.Failing) >= patience {
-				all = append(all, reminder.Trouble{What: c.Target, Where: "IRC", Since: c.Failing, Text: c.Problem})
+				all = append(all, reminder.Alert{Subject: c.Target, Location: "IRC", Since: c.Failing, Message: c.Problem})
 			}
 		}
 	}

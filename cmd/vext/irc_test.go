@@ -77,36 +77,36 @@ func TestCheckNetwork(t *testing.T) {
 		level  reminder.Level
 		words  string
 	}{
-		{"all is well", one(func(*ircStatus, *irc.NetworkStatus) {}), reminder.Well, "irc://a: 1 target"},
+		{"all is well", one(func(*ircStatus, *irc.NetworkStatus) {}), reminder.OK, "irc://a: 1 target"},
 		{"rejected", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Channels[0].Rejected, n.Channels[0].RejectedTime, n.Channels[0].Rejection = 1, ago(time.Hour), "too long (417)"
-		}), reminder.LookAt, "#b: a line was rejected 1 hour ago: too long (417)"},
+		}), reminder.Warning, "#b: a line was rejected 1 hour ago: too long (417)"},
 		{"rejected long ago", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Channels[0].Rejected, n.Channels[0].RejectedTime = 1, ago(25*time.Hour)
-		}), reminder.Well, "irc://a: 1 target"},
+		}), reminder.OK, "irc://a: 1 target"},
 		{"some lines are on their way", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(time.Minute)
-		}), reminder.Well, "2 lines waiting, the oldest came 1 minute ago"},
+		}), reminder.OK, "2 lines waiting, the oldest came 1 minute ago"},
 		{"lines wait for long", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(2*time.Hour)
-		}), reminder.LookAt, "2 hours ago"},
+		}), reminder.Warning, "2 hours ago"},
 		{"lines wait for more than a day", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Channels[0].Backlog, n.Channels[0].Oldest = 1, ago(25*time.Hour)
-		}), reminder.Broken, "1 day ago"},
-		{"a channel refuses", one(func(_ *ircStatus, n *irc.NetworkStatus) { n.Channels[0].Problem = "banned" }), reminder.LookAt, "#b: banned"},
+		}), reminder.Critical, "1 day ago"},
+		{"a channel refuses", one(func(_ *ircStatus, n *irc.NetworkStatus) { n.Channels[0].Problem = "banned" }), reminder.Warning, "#b: banned"},
 		{"the network is away", one(func(_ *ircStatus, n *irc.NetworkStatus) {
 			n.Links[0] = irc.LinkStatus{State: "away", Error: "refused"}
-		}), reminder.LookAt, "not connected: refused"},
+		}), reminder.Warning, "not connected: refused"},
 		{"nobody serves, nothing waits", one(func(s *ircStatus, n *irc.NetworkStatus) {
 			s.Running, n.Links = false, nil
-		}), reminder.Well, "irc://a: 1 target"},
+		}), reminder.OK, "irc://a: 1 target"},
 		{"nobody serves, and something waits", one(func(s *ircStatus, n *irc.NetworkStatus) {
 			s.Running, n.Links = false, nil
 			n.Channels[0].Backlog, n.Channels[0].Oldest = 1, ago(time.Minute)
-		}), reminder.LookAt, "1 line waiting"},
+		}), reminder.Warning, "1 line waiting"},
 	} {
 		f := checkNetwork(test.status, &test.status.Networks[0], ircNow)
-		if f.Level != test.level || !strings.Contains(f.Text, test.words) || (f.Hint == "") != (f.Level == reminder.Well) {
+		if f.Level != test.level || !strings.Contains(f.Text, test.words) || (f.Hint == "") != (f.Level == reminder.OK) {
 			t.Errorf("%s: %+v", test.name, f)
 		}
 	}
@@ -120,15 +120,15 @@ func TestIRCTroubles(t *testing.T) {
 		Sources: &follow.Sources{Hooked: &follow.Follower{Store: follow.Hooked(state)}, Followed: &follow.Follower{Store: follow.Followed(state)}},
 		status:  func() (*ircStatus, error) { return fullStatus, nil },
 	}
-	got := i.Troubles(ircNow)
-	if len(got) != 2 || got[0].What != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].What != "irc://127.0.0.1:6668" || got[1].Text != "connection refused" {
+	got := i.Alerts(ircNow)
+	if len(got) != 2 || got[0].Subject != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].Subject != "irc://127.0.0.1:6668" || got[1].Message != "connection refused" {
 		t.Errorf("%+v", got)
 	}
-	if got := i.Troubles(ircNow.Add(-3 * time.Hour)); len(got) != 0 {
+	if got := i.Alerts(ircNow.Add(-3 * time.Hour)); len(got) != 0 {
 		t.Errorf("before it was away for a day: %+v", got)
 	}
 	i.status = func() (*ircStatus, error) { return nil, errors.New("no") }
-	if got := i.Troubles(ircNow); len(got) != 0 {
+	if got := i.Alerts(ircNow); len(got) != 0 {
 		t.Errorf("without a status: %+v", got)
 	}
 }

@@ -209,7 +209,7 @@ func (p *logPrinter) remark(e *history.Event) string {
 	reason := e.Reason
 	switch e.Kind {
 	case history.OperatorNotified:
-		reason = "operator notified: " + reminder.ToldWords(reason)
+		reason = "operator notified: " + reminder.NotifiedWords(reason)
 	case history.Failed: // its other lines say what to do, as vext list --failed does
 		reason, _, _ = strings.Cut(reason, "\n")
 	}

@@ -102,12 +102,12 @@ func TestRootChecksAsOwner(t *testing.T) {
 			t.Errorf("status %d and\n%s\nwant %d and %s", got, out, status, want)
 		}
 	}
-	check("ok      configuration    "+h.conf+"\n", 1) // there was no run yet
+	check("OK        configuration    "+h.conf+"\n", 1) // there was no run yet
 	if err := os.Chown(h.conf, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	check("broken  configuration    open "+h.conf+": permission denied for user bin, which owns the state directory and runs the service\n"+
-		"                         give it to the group of that user: chgrp bin "+h.conf+" && chmod 640 "+h.conf+"\n", 2)
+	check("CRITICAL  configuration    open "+h.conf+": permission denied for user bin, which owns the state directory and runs the service\n"+
+		"                           give it to the group of that user: chgrp bin "+h.conf+" && chmod 640 "+h.conf+"\n", 2)
 	for what, line := range map[string]string{
 		"templates": "templates = %q", "maildir:": "[mail]\nfrom = \"a@example.org\"\nvia = \"maildir:%[1]s/dir\"",
 		"password": "[mail]\nuser = \"a\"\npassword_file = \"%[1]s/reminder.txt\"",

@@ -65,8 +65,8 @@ day or every minute; two runs at the same time do no harm.`,
 			if !watched && sum.Empty() {
 				a.hints = nil // cron would mail them
 			}
-			if sum.SetAside > 0 {
-				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed shows the reasons; "+reminder.FailedAdvice(sum.Unclear, sum.SetAside))
+			if sum.Quarantined > 0 {
+				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed shows the reasons; "+reminder.FailedAdvice(sum.Unclear, sum.Quarantined))
 			}
 			return err
 		},

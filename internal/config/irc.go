@@ -63,7 +63,7 @@ type Announce struct {
 	Repositories []string `toml:"repositories"`
 	Branches     []string `toml:"branches"`
 	To           []string `toml:"to"`
-	Template     string   `toml:"template"`    // of a line; "" for notice.txt
+	Template     string   `toml:"template"`    // of a line; "" for announcement.txt
 	Colors       string   `toml:"colors"`      // mirc, ansi or none
 	MaxCommits   *int     `toml:"max_commits"` // of one push that get a line each
 }

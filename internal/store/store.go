@@ -1,5 +1,5 @@
-// Package store opens bbolt databases, and bears what can happen to their files:
-// another process that has one, a page that is wrong, an end that is missing.
+// Package store opens bbolt databases and handles files that are in use, corrupt or
+// truncated.
 package store
 
 import (
@@ -20,20 +20,19 @@ import (
 )
 
 var (
-	// ErrInUse says that another process has the database.
+	// ErrInUse says that another process has opened the database.
 	ErrInUse = errors.New("in use by another process")
-	// ErrDamaged says that what is in a file can't be what was written. It is
-	// wrong itself, not the machine.
+	// ErrDamaged says that the content of a file is corrupt.
 	ErrDamaged = errors.New("damaged")
 )
 
-// openWait is how long another process may take to let a database go.
-const openWait = 200 * time.Millisecond
+// maxOpenWait is how long Open waits for another process to close the database.
+const maxOpenWait = 200 * time.Millisecond
 
-// Guard runs f and turns what a damaged file makes of it into ErrDamaged. bbolt
-// maps the file into memory and believes it: at pages that are wrong it panics,
-// and where there are none the memory faults, which would end the process. A
-// database that has panicked may hold its own locks, and is to be left.
+// Guard runs f and returns ErrDamaged for a panic or a memory fault in it. bbolt maps
+// the file into memory: it panics at a corrupt page, and the memory faults behind the
+// end of a truncated file. A database that has panicked may hold its own locks, and
+// must not be used any more.
 func Guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -44,11 +43,11 @@ func Guard(f func() error) (err error) {
 	return f()
 }
 
-// Open opens a database, and makes it where there is none. The error is ErrInUse
-// or ErrDamaged, or the machine's.
+// Open opens a database, and creates a missing one. The error is ErrInUse, ErrDamaged,
+// or that of the operating system.
 func Open(path string, mode fs.FileMode) (db *bbolt.DB, err error) {
 	err = Guard(func() error {
-		db, err = bbolt.Open(path, mode, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
+		db, err = bbolt.Open(path, mode, &bbolt.Options{Timeout: maxOpenWait, FreelistType: bbolt.FreelistMapType})
 		var machine syscall.Errno
 		switch {
 		case errors.Is(err, berrors.ErrTimeout):
@@ -63,7 +62,7 @@ func Open(path string, mode fs.FileMode) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// checkSize looks whether all of the file is there.
+// checkSize returns ErrDamaged for a truncated file.
 func checkSize(db *bbolt.DB) error {
 	var want int64
 	if err := db.View(func(tx *bbolt.Tx) error { want = tx.Size(); return nil }); err != nil {
@@ -71,23 +70,23 @@ func checkSize(db *bbolt.DB) error {
 	}
 	info, err := os.Stat(db.Path())
 	if err == nil && info.Size() < want {
-		err = fmt.Errorf("%w: it has %d bytes of %d", ErrDamaged, info.Size(), want)
+		err = fmt.Errorf("%w: %d bytes of %d", ErrDamaged, info.Size(), want)
 	}
 	return err
 }
 
-// stamp is the time behind the name of a file that was set aside, in UTC.
+// stamp is the layout of the time in the name of a quarantined file, in UTC.
 const stamp = "20060102T150405Z"
 
-// SetAside moves the file of a damaged database away, and returns its new path:
-// the old one with mark, such as ".damaged-", and the time behind it.
-func SetAside(path, mark string, now time.Time) (aside string, err error) {
-	aside = path + mark + now.UTC().Format(stamp)
-	return aside, disk.Rename(path, aside)
+// Quarantine renames the file of a damaged database, and returns its new path: the
+// old one followed by mark, such as ".damaged-", and the time.
+func Quarantine(path, mark string, now time.Time) (moved string, err error) {
+	moved = path + mark + now.UTC().Format(stamp)
+	return moved, disk.Rename(path, moved)
 }
 
-// Aside returns the paths of databases that were set aside, the oldest first.
-func Aside(path, mark string) []string {
+// Quarantined returns the paths of quarantined databases, the oldest first.
+func Quarantined(path, mark string) []string {
 	found, _ := filepath.Glob(path + mark + "*")
 	slices.Sort(found)
 	return found

@@ -32,9 +32,9 @@ func TestOpen(t *testing.T) {
 	if _, err := Open(path, 0o600); !errors.Is(err, ErrDamaged) {
 		t.Errorf("cut short: %v", err)
 	}
-	aside, err := SetAside(path, ".bad-", noon)
-	if want := path + ".bad-20261120T120000Z"; err != nil || aside != want || !slices.Equal(Aside(path, ".bad-"), []string{want}) {
-		t.Errorf("set aside %q of %q, %v", aside, Aside(path, ".bad-"), err)
+	aside, err := Quarantine(path, ".bad-", noon)
+	if want := path + ".bad-20261120T120000Z"; err != nil || aside != want || !slices.Equal(Quarantined(path, ".bad-"), []string{want}) {
+		t.Errorf("set aside %q of %q, %v", aside, Quarantined(path, ".bad-"), err)
 	}
 	if db, err = Open(path, 0o600); err != nil {
 		t.Fatalf("anew: %v", err)

@@ -140,7 +140,7 @@ func Open(state string, now time.Time) (*Outbox, error) {
 	o, err := openAt(path, now)
 	if errors.Is(err, store.ErrDamaged) {
 		var aside string
-		if aside, err = store.SetAside(path, damagedMark, now); err == nil {
+		if aside, err = store.Quarantine(path, damagedMark, now); err == nil {
 			o, err = openAt(path, now)
 		}
 		if err == nil {

@@ -18,7 +18,7 @@ const damagedMark = ".damaged-"
 // Damaged returns the paths of outboxes that were set aside in a state
 // directory.
 func Damaged(state string) []string {
-	return store.Aside(filepath.Join(state, dirName, outboxName), damagedMark)
+	return store.Quarantined(filepath.Join(state, dirName, outboxName), damagedMark)
 }
 
 func (o *Outbox) view(f func(*bbolt.Tx) error) error {

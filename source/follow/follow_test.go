@@ -330,15 +330,15 @@ func TestFailure(t *testing.T) {
 	}
 	w.now = now.Add(25 * time.Hour)
 	in := &Sources{Followed: w.follower(), Hooked: &Follower{Store: Hooked(w.state)}, Names: []string{"broken"}}
-	if troubles := in.Troubles(w.now); len(troubles) != 1 || troubles[0].What != "broken" || !troubles[0].Since.Equal(now) {
-		t.Errorf("%+v", troubles)
+	if alerts := in.Alerts(w.now); len(alerts) != 1 || alerts[0].Subject != "broken" || !alerts[0].Since.Equal(now) {
+		t.Errorf("%+v", alerts)
 	}
 	broken.URL = weburl.Parse(w.git) // mended
 	if r := look(); r[0].Err != nil {
 		t.Error(r[0].Err)
 	}
-	if troubles := in.Troubles(w.now); len(troubles) != 0 {
-		t.Errorf("%+v", troubles)
+	if alerts := in.Alerts(w.now); len(alerts) != 0 {
+		t.Errorf("%+v", alerts)
 	}
 }
 

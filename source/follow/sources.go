@@ -105,17 +105,17 @@ func (in *Sources) vanished(ctx context.Context, store Store, found *State, reco
 // alertAfter is how long a failure lasts before the operator is alerted.
 const alertAfter = 24 * time.Hour
 
-// Troubles returns what the operator is to be told.
-func (in *Sources) Troubles(now time.Time) []reminder.Trouble {
-	var troubles []reminder.Trouble
+// Alerts returns what the operator is to be told.
+func (in *Sources) Alerts(now time.Time) []reminder.Alert {
+	var alerts []reminder.Alert
 	for _, store := range in.stores() {
 		states, _ := store.All()
 		for _, s := range states {
 			wanted := store == in.Hooked.Store || slices.Contains(in.Names, s.Name)
 			if wanted && s.Failures > 0 && now.Sub(s.Failing) >= alertAfter {
-				troubles = append(troubles, reminder.Trouble{What: s.Name, Where: s.Where, Since: s.Failing, Text: s.Error})
+				alerts = append(alerts, reminder.Alert{Subject: s.Name, Location: s.Where, Since: s.Failing, Message: s.Error})
 			}
 		}
 	}
-	return troubles
+	return alerts
 }

@@ -195,7 +195,7 @@ func TestCatchUpSaysWhatIsUntrusted(t *testing.T) {
 	if err := in.CatchUp(t.Context()); err != nil || !strings.Contains(log.String(), path) {
 		t.Errorf("%v, said %s", err, log.String())
 	}
-	if troubles := in.Troubles(time.Now()); len(troubles) > 0 {
-		t.Errorf("%+v", troubles)
+	if alerts := in.Alerts(time.Now()); len(alerts) > 0 {
+		t.Errorf("%+v", alerts)
 	}
 }

@@ -16,7 +16,7 @@ import (
 type inflow struct {
 	catchUp  error
 	vanished []history.Event
-	troubles []Trouble
+	alerts   []Alert
 }
 
 func (in *inflow) CatchUp(context.Context) error { return in.catchUp }
@@ -28,14 +28,14 @@ func (in *inflow) Vanished(_ context.Context, record func([]history.Event) ([]hi
 	return err
 }
 
-func (in *inflow) Troubles(time.Time) []Trouble { return in.troubles }
+func (in *inflow) Alerts(time.Time) []Alert { return in.alerts }
 
 // The reminder of a commit that a forced update took away says so, and so does
 // the list; others do not.
 func TestVanished(t *testing.T) {
 	s, out := newService(t)
 	in := &inflow{}
-	s.Inflow = in
+	s.Sources = in
 	put(t, s, "gone@x", "ida@example.org", "MFC after: 1 week")
 	put(t, s, "here@x", "ida@example.org", "MFC after: 1 week")
 	gone := fmt.Sprintf("%040x", []byte("gone@x"))[:40]
@@ -76,7 +76,7 @@ func TestVanished(t *testing.T) {
 func TestCameBack(t *testing.T) {
 	s, _ := newService(t)
 	in := &inflow{}
-	s.Inflow = in
+	s.Sources = in
 	put(t, s, "a@x", "ida@example.org", "MFC after: 1 week")
 	hash := fmt.Sprintf("%040x", []byte("a@x"))[:40]
 	in.vanished = []history.Event{{Kind: history.Vanished, Key: commit.MakeKey("src", hash), Branch: "main", Reason: "gone"}}
@@ -97,21 +97,21 @@ func TestCameBack(t *testing.T) {
 
 // The operator is told once of what has failed for a day, and again when it
 // begins to fail anew.
-func TestTroubles(t *testing.T) {
+func TestAlerts(t *testing.T) {
 	s, out := newService(t)
 	s.Operator = "op@example.org"
-	in := &inflow{troubles: []Trouble{{What: "src", Where: "https://git.example.org/src.git", Since: now.AddDate(0, 0, -1), Text: "git ls-remote: timed out"}}}
-	s.Inflow = in
+	in := &inflow{alerts: []Alert{{Subject: "src", Location: "https://git.example.org/src.git", Since: now.AddDate(0, 0, -1), Message: "git ls-remote: timed out"}}}
+	s.Sources = in
 	for range 3 {
 		mustRun(t, s, 0, "nothing to do")
 	}
 	if len(out.mails) != 1 || out.recipients() != "op@example.org" {
 		t.Fatalf("told %q", out.recipients())
 	}
-	golden(t, "trouble", out.mails[0].Data)
-	in.troubles[0].Since = now.AddDate(0, 0, 1)
+	golden(t, "alerts", out.mails[0].Data)
+	in.alerts[0].Since = now.AddDate(0, 0, 1)
 	mustRun(t, s, 3, "nothing to do")
-	in.troubles = append(in.troubles, Trouble{What: "ports", Since: now})
+	in.alerts = append(in.alerts, Alert{Subject: "ports", Since: now})
 	mustRun(t, s, 3, "nothing to do")
 	if len(out.mails) != 3 {
 		t.Errorf("told %d times", len(out.mails))
@@ -121,7 +121,7 @@ func TestTroubles(t *testing.T) {
 // What fails as the ways in catch up keeps nothing else from being done.
 func TestCatchUpFails(t *testing.T) {
 	s, out := newService(t)
-	s.Inflow = &inflow{catchUp: errors.New("no")}
+	s.Sources = &inflow{catchUp: errors.New("no")}
 	put(t, s, "a@x", "ida@example.org", "MFC after: 0 days")
 	if _, err := at(t, s, 0); err == nil || len(out.mails) != 1 {
 		t.Errorf("%v, %d mails", err, len(out.mails))

@@ -1,0 +1,138 @@
+package reminder
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"vext/internal/history"
+	"vext/templates"
+)
+
+// Sources are the sources that look for commits themselves, as a run uses them.
+type Sources interface {
+	// CatchUp spools the commits that a source has missed. Its failures are in
+	// Alerts.
+	CatchUp(ctx context.Context) error
+	// Vanished calls record with the commits that are no longer where they
+	// were. Those that record returns are passed to it again by the next run.
+	Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error
+	// Alerts returns the sources, and the targets on IRC, that have failed for so
+	// long that the operator is to be notified.
+	Alerts(now time.Time) []Alert
+}
+
+// An Alert is a source, or a target on IRC, that fails.
+type Alert struct {
+	Subject  string    // the repository, the channel
+	Location string    // its URL or path; IRC
+	Since    time.Time // when it first failed
+	Message  string    // how it fails
+}
+
+// catchUp spools what the sources have missed, before the spool is read.
+func (s *Service) catchUp(ctx context.Context) error {
+	if s.Sources == nil {
+		return nil
+	}
+	return s.Sources.CatchUp(ctx)
+}
+
+// markVanished records which commits of pending reminders a forced update removed.
+// The reminder of a commit that was amended or rebased becomes that of its successor.
+func (s *Service) markVanished(ctx context.Context) error {
+	if s.Sources == nil {
+		return nil
+	}
+	return s.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
+		for i := range events {
+			events[i].Key = s.Queue.History.CanonicalKey(events[i].Key)
+		}
+		left, err := s.Queue.Supersede(events)
+		if err != nil {
+			return events, err
+		}
+		keys := make([]string, len(events))
+		for i := range events {
+			keys[i] = events[i].Key
+		}
+		known, err := s.Queue.History.LookupSources(nil, keys)
+		if err != nil {
+			return events, err
+		}
+		var waiting []history.Event
+		for _, e := range events {
+			standing := known.Key(e.Key)
+			if trusted := known.Trusted(e.Key); trusted.Queued != nil {
+				standing = trusted
+			}
+			if standing.Queued == nil || standing.Done || standing.Vanished != nil {
+				continue
+			}
+			queued := standing.Queued
+			e.Time, e.Name = history.Stamp(s.Queue.Now), queued.Name
+			e.Address, e.Committer, e.Subject, e.Asked = queued.Address, queued.Committer, queued.Subject, queued.Asked
+			waiting = append(waiting, e)
+			s.Log.Warn("commit vanished", "name", e.Name, "branch", e.Branch)
+		}
+		return left, s.Queue.History.Append(waiting...)
+	})
+}
+
+// notifiedAlert is the Reason of the OperatorNotified event about an alert.
+const notifiedAlert = "trouble"
+
+// alertData is the data of alerts.txt.
+type alertData struct {
+	Host   string
+	Alerts []alertItem
+}
+
+type alertItem struct{ Subject, Location, Since, Message string }
+
+// Names that templates of earlier versions use.
+
+func (d alertData) Troubles() []alertItem { return d.Alerts }
+func (i alertItem) What() string          { return i.Subject }
+func (i alertItem) Where() string         { return i.Location }
+func (i alertItem) Text() string          { return i.Message }
+
+// sendAlerts notifies the operator once of each failure.
+func (s *Service) sendAlerts(ctx context.Context) error {
+	alerts, err := s.newAlerts()
+	if err != nil || len(alerts) == 0 {
+		return err
+	}
+	data := alertData{Host: s.Host}
+	var events []history.Event
+	for _, t := range alerts {
+		data.Alerts = append(data.Alerts, alertItem{t.Subject, t.Location, s.ago(t.Since), t.Message})
+		events = append(events, history.Event{Repository: t.Subject, Until: t.Since.UTC().Format(time.RFC3339)})
+	}
+	what := alerts[0].Subject
+	if len(alerts) > 1 {
+		what = fmt.Sprintf("%s and %d more", what, len(alerts)-1)
+	}
+	return s.mailOperator(ctx, notifiedAlert, "[vext] alert: "+what, templates.Alerts, data, events...)
+}
+
+// newAlerts returns the alerts of which the operator was not notified.
+func (s *Service) newAlerts() ([]Alert, error) {
+	if s.Sources == nil {
+		return nil, nil
+	}
+	alerts := slices.Clone(s.Sources.Alerts(s.Queue.Now))
+	if len(alerts) == 0 {
+		return nil, nil
+	}
+	_, err := s.Queue.History.Scan(func(e *history.Event) {
+		if e.Kind != history.OperatorNotified || e.Reason != notifiedAlert {
+			return
+		}
+		alerts = slices.DeleteFunc(alerts, func(t Alert) bool {
+			return t.Subject == e.Repository && t.Since.UTC().Format(time.RFC3339) == e.Until
+		})
+	})
+	return alerts, err
+}
