@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"vext/internal/config"
 	"vext/notify"
@@ -118,24 +119,14 @@ func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outbo
 // that only with an error.
 type task func(context.Context) error
 
-// together runs tasks until the first fails or ctx ends, and returns when all
+// together runs tasks until the first fails or ctx ends, and returns its error when all
 // have ended.
 func together(ctx context.Context, tasks ...task) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error)
+	group, ctx := errgroup.WithContext(ctx)
 	for _, t := range tasks {
-		go func() { ended <- guarded(ctx, t) }()
+		group.Go(func() error { return guarded(ctx, t) })
 	}
-	var errs []error
-	for range tasks {
-		err := <-ended
-		errs = append(errs, err)
-		if err != nil {
-			cancel()
-		}
-	}
-	return errors.Join(errs...)
+	return group.Wait()
 }
 
 // guarded runs a task and turns a panic into an error: no part of the service

@@ -12,8 +12,9 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"vext/filter"
 	"vext/internal/backoff"
@@ -81,13 +82,12 @@ const maxWorkers = 8
 // force is set. The reports are in the order of the repositories.
 func (f *Follower) Follow(ctx context.Context, repositories []Repository, force bool) []Report {
 	reports := make([]Report, len(repositories))
-	slots := make(chan struct{}, maxWorkers)
-	var workers sync.WaitGroup
+	var workers errgroup.Group
+	workers.SetLimit(maxWorkers)
 	for i := range repositories {
-		workers.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+		workers.Go(func() error {
 			reports[i] = f.guarded(ctx, &repositories[i], force)
+			return nil
 		})
 	}
 	workers.Wait()
