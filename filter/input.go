@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// maxWhole is the size up to which a message is kept as it came. Of a
-	// larger one the header and the commit message are kept.
+	// maxWhole bounds a mail that is kept as it came, in bytes. Of a larger one only the
+	// header and the commit message are kept.
 	maxWhole = 1 << 20
-	// maxJSON bounds the object of a hook or a forge, whose commit messages
-	// can't be found without reading the whole of it. GitHub sends no more.
+	// maxJSON bounds JSON, in bytes, all of which must be read to find the commit
+	// messages. GitHub sends no more.
 	maxJSON = 25 << 20
 )
 
-// An input is what the sender writes. It keeps the bytes as they came, up to a
-// limit, and remembers an error of reading, which is not the sender's end.
+// An input is a notification as it is read. It keeps the bytes up to a limit, and the
+// error of a failed read.
 type input struct {
-	buffered  *bufio.Reader // read from this
+	buffered  *bufio.Reader // to read from
 	r         io.Reader
 	captured  []byte
 	capturing bool
@@ -37,7 +37,7 @@ func newInput(r io.Reader) *input {
 	return in
 }
 
-// Read implements io.Reader for the buffer in front of it.
+// Read implements io.Reader for the field buffered.
 func (in *input) Read(p []byte) (int, error) {
 	n, err := in.r.Read(p)
 	in.size += int64(n)
@@ -54,14 +54,14 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// capture keeps p. Beyond the first buffer of a mail it makes room for all
-// there can be, which costs nothing until it is used, and growing step by step
-// would. JSON, whose bound is beyond the memory limit, has the room doubled.
+// capture keeps p. Once a mail is larger than the first read, it allocates the limit at
+// once: unused memory costs nothing, growing step by step does. The limit of JSON is beyond
+// the memory limit, so there the memory is doubled as needed.
 func (in *input) capture(p []byte) {
 	if in.limit == maxJSON && cap(in.captured) < len(in.captured)+len(p) {
 		in.captured = slices.Grow(in.captured, max(len(in.captured), len(p)))
 	} else if in.captured != nil && cap(in.captured) < in.limit && in.limit != maxJSON {
-		if in.memory > 0 { // for large inputs only: to set it costs time
+		if in.memory > 0 { // only for large inputs, as it takes time
 			debug.SetMemoryLimit(in.memory)
 		}
 		in.captured = append(make([]byte, 0, in.limit), in.captured...)
@@ -69,11 +69,11 @@ func (in *input) capture(p []byte) {
 	in.captured = append(in.captured, p...)
 }
 
-// byteOrderMark is what some programs put before UTF-8.
+// byteOrderMark is what some programs write before UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// isJSON reports whether the first byte that is no white space opens an
-// object. No header begins with one.
+// isJSON reports whether the input is a JSON object: its first byte other than white space
+// is a brace, which can't begin a header.
 func (in *input) isJSON() bool {
 	if mark, _ := in.buffered.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
 		in.buffered.Discard(len(mark))
@@ -86,7 +86,7 @@ func (in *input) isJSON() bool {
 		}
 		switch start[n-1] {
 		case '\r', '\n', ' ', '\t':
-			if n++; n > in.buffered.Size() { // blanks before a header say nothing
+			if n++; n > in.buffered.Size() { // white space before a header does not matter
 				in.buffered.Discard(n - 1)
 				n = 1
 			}
@@ -99,8 +99,7 @@ func (in *input) isJSON() bool {
 	}
 }
 
-// drain reads what is left, so that the sender never writes into a closed
-// pipe.
+// drain reads the rest of the input, so that the sender never writes to a closed pipe.
 func (in *input) drain() error {
 	for in.err == nil {
 		if _, err := in.buffered.Discard(1 << 20); err != nil {

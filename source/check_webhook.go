@@ -60,7 +60,7 @@ func (k *checker) webhook(h *config.Hook) reminder.Finding {
 // nothing.
 func (k *checker) rejected(source string) string {
 	g := k.q.Spool.Signatures(source)
-	last, good := g.LastRefused(), g.Good
+	last, good := g.LastRejected(), g.Good
 	if seen := k.q.Spool.LastSeenBy(source); seen.After(good) {
 		good = seen
 	}
@@ -87,7 +87,7 @@ func (k *checker) rejectedRepositories(h *config.Hook) []reminder.Finding {
 	for _, name := range slices.Sorted(maps.Keys(g.Repositories)) {
 		r := g.Repositories[name]
 		isStray := !r.Good.IsZero() && r.Count < fewRejected
-		if r.Count == 0 || isStray || k.q.Now.Sub(r.Refused) >= recently || len(findings) == maxNotes {
+		if r.Count == 0 || isStray || k.q.Now.Sub(r.Rejected) >= recently || len(findings) == maxNotes {
 			continue
 		}
 		text := "none with the right one has come yet"
@@ -97,7 +97,7 @@ func (k *checker) rejectedRepositories(h *config.Hook) []reminder.Finding {
 		findings = append(findings, reminder.Finding{
 			Level: reminder.Warning, What: "webhook " + h.Name,
 			Text: fmt.Sprintf("%s that named the repository %q had a wrong signature or none, the last %s; %s",
-				calendar.Plural(r.Count, "request"), name, reminder.Ago(r.Refused, k.q.Now, k.q.Zone), text),
+				calendar.Plural(r.Count, "request"), name, reminder.Ago(r.Rejected, k.q.Now, k.q.Zone), text),
 			Hint: "does the forge use the secret of this hook for that repository? if the repository is not yours, a stranger invented the name",
 		})
 	}

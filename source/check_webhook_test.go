@@ -28,55 +28,55 @@ func TestCheckSignatures(t *testing.T) {
 		n     int
 	}{
 		{"nothing", func(*spool.Signatures) {}, reminder.OK, "", 1},
-		{"never a good one", func(g *spool.Signatures) { g.Refuse("", ago(time.Hour)) }, reminder.Warning, "none with the right one has come yet", 1},
-		{"never a good one, of a repository", func(g *spool.Signatures) { g.Refuse("src", ago(time.Hour)) }, reminder.Warning, "none with the right one has come yet", 1},
-		{"never a good one, long ago", func(g *spool.Signatures) { g.Refuse("", ago(8*24*time.Hour)) }, reminder.OK, "", 1},
+		{"never a good one", func(g *spool.Signatures) { g.Reject("", ago(time.Hour)) }, reminder.Warning, "none with the right one has come yet", 1},
+		{"never a good one, of a repository", func(g *spool.Signatures) { g.Reject("src", ago(time.Hour)) }, reminder.Warning, "none with the right one has come yet", 1},
+		{"never a good one, long ago", func(g *spool.Signatures) { g.Reject("", ago(8*24*time.Hour)) }, reminder.OK, "", 1},
 		{"a stray one", func(g *spool.Signatures) {
 			g.Accept("src", ago(2*time.Hour))
-			g.Refuse("src", ago(time.Hour))
+			g.Reject("src", ago(time.Hour))
 		}, reminder.OK, "", 1},
 		{"a stray one of nobody", func(g *spool.Signatures) {
 			g.Accept("src", ago(2*time.Hour))
-			g.Refuse("", ago(time.Hour))
+			g.Reject("", ago(time.Hour))
 		}, reminder.OK, "", 1},
 		{"five in an hour", func(g *spool.Signatures) {
 			for range 5 {
-				g.Refuse("", ago(time.Hour))
+				g.Reject("", ago(time.Hour))
 			}
 			g.Accept("src", ago(time.Minute))
 		}, reminder.Warning, "many requests", 1},
 		{"five in an hour, two days ago", func(g *spool.Signatures) {
 			for range 5 {
-				g.Refuse("", ago(48*time.Hour))
+				g.Reject("", ago(48*time.Hour))
 			}
 			g.Accept("src", ago(time.Minute))
 		}, reminder.OK, "", 1},
 		{"five in an hour, two days ago, and no good one since", func(g *spool.Signatures) {
 			g.Accept("src", ago(72*time.Hour))
 			for range 5 {
-				g.Refuse("", ago(48*time.Hour))
+				g.Reject("", ago(48*time.Hour))
 			}
 		}, reminder.Warning, "many requests", 1},
 		{"one of two repositories has the wrong secret", func(g *spool.Signatures) {
 			g.Accept("src", ago(3*time.Hour))
-			g.Refuse("doc", ago(2*time.Hour))
+			g.Reject("doc", ago(2*time.Hour))
 			g.Accept("src", ago(time.Hour))
 		}, reminder.Warning, `1 request that named the repository "doc" had a wrong signature or none`, 2},
 		{"one of two repositories lost the right secret", func(g *spool.Signatures) {
 			g.Accept("doc", ago(100*time.Hour))
 			for i := range 3 {
-				g.Refuse("doc", ago(time.Duration(80-10*i)*time.Hour))
+				g.Reject("doc", ago(time.Duration(80-10*i)*time.Hour))
 				g.Accept("src", ago(time.Hour))
 			}
 		}, reminder.Warning, `3 requests that named the repository "doc"`, 2},
 		{"and has it again", func(g *spool.Signatures) {
-			g.Refuse("doc", ago(4*time.Hour))
+			g.Reject("doc", ago(4*time.Hour))
 			g.Accept("doc", ago(time.Hour))
 		}, reminder.OK, "", 1},
 		{"strangers name many", func(g *spool.Signatures) {
 			g.Accept("src", ago(3*time.Hour))
 			for _, name := range strings.Split("a b c d e f g h i j k l m", " ") {
-				g.Refuse(name, ago(48*time.Hour))
+				g.Reject(name, ago(48*time.Hour))
 			}
 			g.Accept("src", ago(time.Hour))
 		}, reminder.Warning, `the repository "j"`, 1 + maxNotes},

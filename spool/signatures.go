@@ -17,23 +17,23 @@ import (
 // signature, and which were rejected. Anybody can have written a rejected request,
 // so the repository that it names is no more than a label.
 type Signatures struct {
-	Good    time.Time   `json:"good,omitzero"`     // when the last had the right one
-	Refused []time.Time `json:"refused,omitempty"` // the last few, oldest first
-	Burst   time.Time   `json:"burst,omitzero"`    // when burstSize had been refused within burstTime
+	Good     time.Time   `json:"good,omitzero"`     // when the last had the right one
+	Rejected []time.Time `json:"refused,omitempty"` // the last few, oldest first
+	Burst    time.Time   `json:"burst,omitzero"`    // when burstSize had been rejected within burstTime
 	// Repositories are those that requests named.
 	Repositories map[string]*RepositorySignatures `json:"repositories,omitempty"`
 }
 
 // RepositorySignatures are those of the requests that name one repository.
 type RepositorySignatures struct {
-	Good    time.Time `json:"good,omitzero"`
-	Since   time.Time `json:"since,omitzero"`   // when the first was refused after Good
-	Refused time.Time `json:"refused,omitzero"` // when the last was
-	Count   int       `json:"count,omitempty"`  // of those refused after Good
+	Good     time.Time `json:"good,omitzero"`
+	Since    time.Time `json:"since,omitzero"`   // when the first was rejected after Good
+	Rejected time.Time `json:"refused,omitzero"` // when the last was
+	Count    int       `json:"count,omitempty"`  // of those rejected after Good
 }
 
 const (
-	// burstSize refusals within burstTime are more than a stray request.
+	// burstSize rejections within burstTime are more than a stray request.
 	burstSize = 5
 	burstTime = time.Hour
 	// maxProven bounds the repositories that had the right signature once,
@@ -51,28 +51,28 @@ func (g *Signatures) Accept(repository string, now time.Time) {
 	}
 }
 
-// Refuse notes a request without the right signature.
-func (g *Signatures) Refuse(repository string, now time.Time) {
-	g.Refused = append(g.Refused, now)
-	g.Refused = g.Refused[max(0, len(g.Refused)-burstSize):]
-	if since := now.Sub(g.Refused[0]); len(g.Refused) == burstSize && since >= 0 && since <= burstTime {
+// Reject notes a request without the right signature.
+func (g *Signatures) Reject(repository string, now time.Time) {
+	g.Rejected = append(g.Rejected, now)
+	g.Rejected = g.Rejected[max(0, len(g.Rejected)-burstSize):]
+	if since := now.Sub(g.Rejected[0]); len(g.Rejected) == burstSize && since >= 0 && since <= burstTime {
 		g.Burst = now
 	}
 	if r := g.repository(repository, false); r != nil {
 		if r.Count++; r.Count == 1 {
 			r.Since = now
 		}
-		r.Refused = now
+		r.Rejected = now
 	}
 }
 
-// LastRefused returns when the last request was refused, the zero time if none
+// LastRejected returns when the last request was rejected, the zero time if none
 // was.
-func (g *Signatures) LastRefused() time.Time {
-	if len(g.Refused) == 0 {
+func (g *Signatures) LastRejected() time.Time {
+	if len(g.Rejected) == 0 {
 		return time.Time{}
 	}
-	return g.Refused[len(g.Refused)-1]
+	return g.Rejected[len(g.Rejected)-1]
 }
 
 // repository returns what is known of a repository, and makes room for one that
@@ -88,7 +88,7 @@ func (g *Signatures) repository(name string, proven bool) *RepositorySignatures 
 	if proven {
 		limit = maxProven
 	}
-	g.makeRoom(limit, func(r *RepositorySignatures) bool { return r.Good.IsZero() != proven })
+	g.evict(limit, func(r *RepositorySignatures) bool { return r.Good.IsZero() != proven })
 	if g.Repositories == nil {
 		g.Repositories = map[string]*RepositorySignatures{}
 	}
@@ -97,10 +97,10 @@ func (g *Signatures) repository(name string, proven bool) *RepositorySignatures 
 	return r
 }
 
-// makeRoom removes one of the repositories that counts selects when there are as many
+// evict removes one of the repositories that counts selects when there are as many
 // as the limit: the one that was rejected least often or, among several, longest ago.
 // Made-up names usually come only once.
-func (g *Signatures) makeRoom(limit int, counts func(*RepositorySignatures) bool) {
+func (g *Signatures) evict(limit int, counts func(*RepositorySignatures) bool) {
 	n, least := 0, ""
 	for name, r := range g.Repositories {
 		if !counts(r) {
@@ -117,10 +117,10 @@ func (g *Signatures) makeRoom(limit int, counts func(*RepositorySignatures) bool
 }
 
 func (r *RepositorySignatures) last() time.Time {
-	if r.Good.After(r.Refused) {
+	if r.Good.After(r.Rejected) {
 		return r.Good
 	}
-	return r.Refused
+	return r.Rejected
 }
 
 func (s Spool) signatures(way string) string {

@@ -20,20 +20,20 @@ func TestSignatures(t *testing.T) {
 	g.Accept("src", noon)
 	g.Accept("", noon)
 	for i := range 4 {
-		g.Refuse("src", noon.Add(time.Duration(i)*time.Minute))
+		g.Reject("src", noon.Add(time.Duration(i)*time.Minute))
 	}
 	if !g.Burst.IsZero() {
 		t.Error("four are many")
 	}
-	g.Refuse("doc", noon.Add(time.Hour))
-	if g.Burst != noon.Add(time.Hour) || g.LastRefused() != g.Burst {
+	g.Reject("doc", noon.Add(time.Hour))
+	if g.Burst != noon.Add(time.Hour) || g.LastRejected() != g.Burst {
 		t.Errorf("five within an hour: %v", g.Burst)
 	}
-	g.Refuse("", noon.Add(3*time.Hour))
+	g.Reject("", noon.Add(3*time.Hour))
 	if g.Burst != noon.Add(time.Hour) {
 		t.Errorf("a later one: %v", g.Burst)
 	}
-	if r := g.Repositories["src"]; r.Count != 4 || r.Since != noon || r.Refused != noon.Add(3*time.Minute) || r.Good != noon {
+	if r := g.Repositories["src"]; r.Count != 4 || r.Since != noon || r.Rejected != noon.Add(3*time.Minute) || r.Good != noon {
 		t.Errorf("%+v", r)
 	}
 	if err := os.Mkdir(filepath.Join(s.state, "tmp"), 0o750); err != nil { // and no history yet
@@ -44,7 +44,7 @@ func TestSignatures(t *testing.T) {
 		t.Errorf("stored %+v\n read  %+v", g, got)
 	}
 	g.Accept("src", noon.Add(4*time.Hour))
-	if r := g.Repositories["src"]; r.Count != 0 || !r.Refused.IsZero() {
+	if r := g.Repositories["src"]; r.Count != 0 || !r.Rejected.IsZero() {
 		t.Errorf("after a good one: %+v", r)
 	}
 	path := filepath.Join(s.state, "history", "signatures-webhook-a")
@@ -52,7 +52,7 @@ func TestSignatures(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Signatures("webhook-a"); len(got.Repositories) > 0 || len(got.Refused) > 0 {
+		if got := s.Signatures("webhook-a"); len(got.Repositories) > 0 || len(got.Rejected) > 0 {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
@@ -64,10 +64,10 @@ func TestSignaturesBounded(t *testing.T) {
 	for i := range maxProven + 5 {
 		g.Accept(fmt.Sprintf("good%04d", i), noon.Add(time.Duration(i)*time.Second))
 	}
-	g.Refuse("mine", noon)
-	g.Refuse("mine", noon)
+	g.Reject("mine", noon)
+	g.Reject("mine", noon)
 	for i := range 1000 {
-		g.Refuse(fmt.Sprintf("evil%d", i), noon.Add(time.Duration(i)*time.Second))
+		g.Reject(fmt.Sprintf("evil%d", i), noon.Add(time.Duration(i)*time.Second))
 	}
 	if n := len(g.Repositories); n != maxProven+maxClaimed {
 		t.Errorf("%d repositories", n)

@@ -1,10 +1,9 @@
 // Command vext-filter reads one commit notification on standard input, a mail
 // or a hook's JSON, and spools it when it asks for a reminder.
 //
-// Exit status: 0 when the notification is spooled or ignored,
-// 75 (EX_TEMPFAIL of sysexits.h) when it could not be decided or stored. There
-// is no other on any input: a mail server takes most of them for a reason to
-// bounce the committer's mail.
+// Exit status: 0 when the notification is spooled or ignored, 75 (EX_TEMPFAIL of
+// sysexits.h) when it could not be read or stored. No input causes another status: most of
+// them make a mail server bounce the committer's mail.
 package main
 
 import (
@@ -21,7 +20,7 @@ import (
 	"vext/spool"
 )
 
-// Exit statuses of sysexits.h, and 1, which only -e gives.
+// Exit statuses of sysexits.h. 1 and 65 are only for -e.
 const (
 	exitOK       = 0
 	exitIgnored  = 1
@@ -34,8 +33,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, stderr{}))
 }
 
-// stderr is standard error, under another number: a Go program whose standard
-// error was closed by its reader dies of SIGPIPE when it writes to file 2.
+// stderr is standard error by another file descriptor. A Go program that writes to file
+// descriptor 2 dies of SIGPIPE when its reader has closed it.
 type stderr struct{}
 
 func (stderr) Write(p []byte) (int, error) {
@@ -71,8 +70,7 @@ a mail may have come with it).
 See vext-filter(1).
 `
 
-// run does everything but leave. Whatever goes wrong in it, the sender is
-// asked to try again.
+// run returns the exit status. Any error, even a panic, is exitTempFail.
 func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -154,7 +152,7 @@ func parse(args []string) (options, error) {
 	return opts, nil
 }
 
-// drain reads what the sender still has to say, unless a person is typing.
+// drain reads the rest of the input, unless it is a terminal.
 func drain(stdin io.Reader) {
 	if f, ok := stdin.(*os.File); ok {
 		if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice != 0 {

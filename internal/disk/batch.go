@@ -6,17 +6,16 @@ import (
 	"os"
 )
 
-// A File is what is to be written, and where.
+// A File is the content for a path.
 type File struct {
 	Path string
 	Data []byte
 }
 
-// WriteAllNew is WriteNew for many files, which are synced together, and
-// without the sync of their directories, which is the caller's. Files that are
-// there already are left as they are. It returns how many are new.
+// WriteAllNew is WriteNew for many files, which it syncs together. It leaves files that
+// exist as they are, and returns how many are new. The caller syncs the directories.
 func WriteAllNew(tmp string, files []File) (isNew int, err error) {
-	names := make([]string, 0, len(files)) // in tmp; "" for one that was moved
+	names := make([]string, 0, len(files)) // in tmp; "" once moved
 	defer func() {
 		for _, name := range names {
 			if name != "" {

@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// SameFileSystem reports whether two files or directories lie on one file
-// system, so that a rename can move one beside the other. One that can't be
-// looked at counts as being there: whoever moves it will find out.
+// SameFileSystem reports whether two files or directories are on one file system, so that
+// a rename between them is possible. It returns true for one that can't be examined: a
+// rename will show the error.
 func SameFileSystem(a, b string) bool {
 	x, okX := device(a)
 	y, okY := device(b)
@@ -23,5 +23,5 @@ func device(path string) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
-	return uint64(stat.Dev), true // its type differs between systems
+	return uint64(stat.Dev), true // the type differs between systems
 }

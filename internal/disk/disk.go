@@ -1,9 +1,8 @@
-// Package disk makes files safe: whole when they have their name, there after
-// a power failure when the call has returned.
+// Package disk writes files safely: a file is complete when it has its name, and it
+// survives a power failure once the call has returned.
 //
-// It relies on POSIX rename(2) and fsync(2), and on the file system keeping a
-// name in a directory that was synced. Nothing here replaces a file that
-// exists.
+// It relies on POSIX rename(2) and fsync(2), and on the file system keeping a name in a
+// directory that was synced. Only Replace replaces a file that exists.
 package disk
 
 import (
@@ -22,15 +21,14 @@ const (
 	DirMode  = 0o750
 )
 
-// SetUmask gives the process the umask with which everything that it makes has
-// these modes from the start: mail systems run their programs with umasks of
-// their own, and the filter often runs as another user than the processor, in
-// the same group. A chmod afterwards could come too late, after a crash.
+// SetUmask sets the umask of the process so that its files and directories have these
+// modes from the start: mail systems have umasks of their own, and the filter often runs
+// as another user of the same group. A crash could prevent a later chmod.
 func SetUmask() { syscall.Umask(0o777 &^ DirMode) }
 
-// WriteNew writes data to a file of a random name in tmp, syncs it, moves it
-// to path and syncs path's directory. It returns an error that is fs.ErrExist
-// when there is such a file already, which is then left as it was.
+// WriteNew writes data to a file of a random name in tmp, syncs it, moves it to path and
+// syncs path's directory. If path exists, WriteNew leaves it as it is, and the error is
+// fs.ErrExist.
 func WriteNew(tmp, path string, data []byte) error {
 	name, err := writeTmp(tmp, data)
 	if err != nil {
@@ -57,9 +55,9 @@ func writeTmp(tmp string, data []byte) (string, error) {
 	return f.Name(), nil
 }
 
-// WriteBeside writes data to a file of a random name beside path, with a mode
-// whatever the umask is, synced, and returns its path. It is for files of
-// others, whose directory is not vext's: to rename it is the caller's.
+// WriteBeside writes data to a file of a random name beside path, synced and with the
+// mode whatever the umask is, and returns its path. It is for directories that are not
+// vext's. The caller renames the file.
 func WriteBeside(path string, data []byte, mode fs.FileMode) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".vext-*")
 	if err != nil {
@@ -94,8 +92,7 @@ func writeAll(f *os.File, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// Replace is WriteNew for a file that may exist and is then replaced, in one
-// step.
+// Replace is WriteNew, but replaces an existing file atomically.
 func Replace(tmp, path string, data []byte) (err error) {
 	name, err := writeTmp(tmp, data)
 	if err != nil {
@@ -117,7 +114,7 @@ func SyncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// MakeDir makes a directory unless it is there. Its parent must exist.
+// MakeDir makes a directory unless it exists. Its parent must exist.
 func MakeDir(path string) error {
 	err := os.Mkdir(path, DirMode)
 	if errors.Is(err, fs.ErrExist) {
@@ -129,7 +126,7 @@ func MakeDir(path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// Remove removes a file; one that is gone already is no error.
+// Remove removes a file. A missing file is not an error.
 func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

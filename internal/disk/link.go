@@ -6,12 +6,12 @@ import (
 	"os"
 )
 
-// linkAndUnlink is Rename where the system has no rename that keeps what is
-// there. A crash between the two steps leaves the file under both names; who
-// moves it next finds that, and the one in tmp is swept away later.
+// linkAndUnlink is Rename for systems whose rename can only replace. A crash between its
+// two steps leaves the file under both names; the next move finds that, and a name in
+// tmp/ is swept later.
 func linkAndUnlink(from, to string) error {
-	// Directories have no second name. Only the holder of the lock moves one,
-	// so that nobody comes between the question and the move.
+	// Directories can't be linked. Only the holder of the lock moves one, so nothing
+	// can happen between the check and the rename.
 	if info, err := os.Lstat(from); err == nil && !info.Mode().IsRegular() {
 		if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}

@@ -47,14 +47,14 @@ func ReadRegular(path string) ([]byte, error) {
 func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) || errors.Is(err, syscall.ENXIO) { // a link; a socket
-		return nil, nil, fmt.Errorf("%s: %w: it is no regular file", path, ErrUntrusted)
+		return nil, nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUntrusted)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w: it is no regular file", path, ErrUntrusted)
+		err = fmt.Errorf("%s: %w: it is not a regular file", path, ErrUntrusted)
 	}
 	if err != nil {
 		f.Close()
@@ -76,7 +76,7 @@ func TrustedDir(path, home string, files ...string) error {
 			return err
 		}
 		if info.Mode()&fs.ModeSymlink != 0 || name == "" && !info.IsDir() {
-			return fmt.Errorf("%s: %w: it is a link, or no directory", at, ErrUntrusted)
+			return fmt.Errorf("%s: %w: it is a link, or not a directory", at, ErrUntrusted)
 		}
 		if err := trusted(at, info, home); err != nil {
 			return err
@@ -93,7 +93,7 @@ func trusted(path string, info fs.FileInfo, home string) error {
 	owner, known := ownerOf(info, nil)
 	switch {
 	case known && !slices.Contains(users, owner):
-		return fmt.Errorf("%s: %w: it belongs to user %d, and not to the owner of %s", path, ErrUntrusted, owner, strings.TrimSuffix(home, "/"))
+		return fmt.Errorf("%s: %w: it belongs to user %d, not to the owner of %s", path, ErrUntrusted, owner, strings.TrimSuffix(home, "/"))
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s: %w: others may write to it (mode %04o)", path, ErrUntrusted, info.Mode().Perm())
 	}

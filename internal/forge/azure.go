@@ -80,16 +80,16 @@ func (p *Push) azure(event string, data []byte) error {
 	}
 	for i := range p.Updates {
 		u := &p.Updates[i]
-		d := described{newestFirst: true, passedOver: w.Resource.Commits.passedOver}
+		d := described{newestFirst: true, skipped: w.Resource.Commits.skipped}
 		for _, c := range w.Resource.Commits.items {
-			// Of several branches each has for certain only the commit that it
-			// now ends with.
+			// The payload does not say which commit is on which of several branches,
+			// except for the newest of each.
 			if alive > 1 && hash(c.CommitID) != u.After {
 				continue
 			}
 			d.commits = append(d.commits, c.commit(repository.RemoteURL))
 			if c.CommentTruncated {
-				d.passedOver++ // a trailer stands at the end
+				d.skipped++ // the trailer is at the end of a message
 			}
 		}
 		u.take(p, d)
@@ -98,8 +98,8 @@ func (p *Push) azure(event string, data []byte) error {
 	return nil
 }
 
-// commit returns the commit of a repository. The URL in the payload may be
-// that of the API, which shows people nothing.
+// commit returns the commit of a repository. The URL in the payload may be that of the
+// API, which is of no use to people.
 func (c *azureCommit) commit(remote string) commit.Commit {
 	described := commit.Commit{Revision: hash(c.CommitID), Message: c.Comment, URL: c.URL}
 	if strings.HasPrefix(remote, "https://") {

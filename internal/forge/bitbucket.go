@@ -60,7 +60,7 @@ type cloudCommit struct {
 	Message   string     `json:"message"`
 	Date      string     `json:"date"`
 	Author    cloudActor `json:"author"`
-	Committer cloudActor `json:"committer"` // not there so far
+	Committer cloudActor `json:"committer"` // Bitbucket does not send it yet
 	Links     struct {
 		HTML link `json:"html"`
 	} `json:"links"`
@@ -102,7 +102,7 @@ func (p *Push) bitbucketCloud(event string, data []byte) error {
 		if err != nil {
 			return err
 		}
-		d := described{passedOver: c.Commits.passedOver, newestFirst: true, allOfThem: c.Forced}
+		d := described{skipped: c.Commits.skipped, newestFirst: true, mayBeNone: c.Forced}
 		for _, c := range c.Commits.items {
 			d.commits = append(d.commits, commit.Commit{
 				Revision: hash(c.Hash), URL: c.Links.HTML.Href, Message: c.Message,
@@ -112,15 +112,15 @@ func (p *Push) bitbucketCloud(event string, data []byte) error {
 		}
 		u.Page = page(c.Links.HTML.Href)
 		u.take(p, d)
-		u.Incomplete = u.Incomplete || u.After != "" && (c.Truncated || w.Push.Changes.passedOver > 0)
+		u.Incomplete = u.Incomplete || u.After != "" && (c.Truncated || w.Push.Changes.skipped > 0)
 		p.Updates = append(p.Updates, u)
 	}
 	return nil
 }
 
-// A serverPush is the event repo:refs_changed of Bitbucket Server and Data
-// Center. It has hashes alone; newer versions describe up to 5 commits, or
-// however many are configured, of all branches together.
+// A serverPush is the event repo:refs_changed of Bitbucket Server and Data Center. It
+// only has hashes; newer versions also list up to 5 commits, or as many as configured, of
+// all branches together.
 // https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html
 type serverPush struct {
 	EventKey   string `json:"eventKey"`
@@ -159,7 +159,7 @@ func (c serverCommit) usable() bool { return hash(c.ID) != "" }
 
 type serverActor struct {
 	Name        string `json:"name"`
-	DisplayName string `json:"displayName"` // of those who have an account
+	DisplayName string `json:"displayName"` // only with an account
 	Email       string `json:"emailAddress"`
 }
 

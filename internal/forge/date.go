@@ -2,8 +2,8 @@ package forge
 
 import "time"
 
-// date reads a date of RFC 3339, which all forges write, and returns the zero
-// time for anything else.
+// date reads a date in RFC 3339, as all forges write it. It returns the zero time for
+// anything else.
 func date(s string) time.Time {
 	t, err := time.ParseInLocation(time.RFC3339, s, time.UTC) // not in the machine's zone
 	if err != nil {
@@ -12,7 +12,7 @@ func date(s string) time.Time {
 	return t
 }
 
-// milliseconds reads a date that is counted from 1970.
+// milliseconds reads a date that is a number of milliseconds since 1970.
 func milliseconds(n int64) time.Time {
 	t := time.UnixMilli(n).UTC()
 	if n <= 0 || t.Year() > 9999 {

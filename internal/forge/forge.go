@@ -1,5 +1,5 @@
-// Package forge reads the JSON with which forges tell of a push. It takes it
-// from their webhooks, and from standard input.
+// Package forge reads the JSON by which forges describe a push, in a webhook or on
+// standard input.
 package forge
 
 import (
@@ -13,10 +13,10 @@ import (
 	"vext/internal/text"
 )
 
-// A Kind is a forge, or rather the form of its JSON.
+// A Kind is the form of a forge's JSON.
 type Kind string
 
-// The forges that are known.
+// The known forges.
 const (
 	GitHub          Kind = "GitHub"
 	GitLab          Kind = "GitLab"
@@ -28,31 +28,29 @@ const (
 	Azure           Kind = "Azure DevOps"
 )
 
-// ErrOther is the error for what is no push of commits: another event, or a
-// push of tags. It is nobody's fault.
+// ErrOther is the error for an event that is not a push of commits, such as a push of
+// tags. Nothing is wrong with such an event.
 var ErrOther = errors.New("not a push of commits")
 
 func other(what string) error { return fmt.Errorf("%w: %.80q", ErrOther, what) }
 
-// A Push is what became of the branches of one repository.
+// A Push describes the changes of branches in one repository.
 type Push struct {
 	Kind       Kind
 	Repository string // such as owner/name
-	// Names has everything under which the payload names the repository, its
-	// URLs too. A name without its owner is not among them: on a forge where
-	// everybody may make repositories, anybody's could have it.
+	// Names has all names of the repository in the payload, with its URLs. A name
+	// without its owner is not among them, because everybody's repository can have it.
 	Names   []string
 	Updates []Update
 }
 
-// An Update is what became of one branch.
+// An Update describes the change of one branch.
 type Update struct {
 	Refname string          // refs/heads/main
 	Before  string          // the hash that the branch had, "" when it is new
 	After   string          // the hash that it has, "" when it was deleted
 	Commits []commit.Commit // those that the payload describes, oldest first
-	// Incomplete is set when the push has, or may have, commits that the
-	// payload does not describe.
+	// Incomplete is set when the payload does not, or may not, describe all commits.
 	Incomplete bool
 	Listed     int // how many commits it describes
 	Total      int // how many there are, 0 where the payload does not say
@@ -61,9 +59,8 @@ type Update struct {
 	Page string
 }
 
-// Parse reads the payload of an event, which is named by the header of the
-// request, and by "" where there was none. Members that are not needed may be
-// anything.
+// Parse reads the payload of an event. The header of a webhook's request names the
+// event; "" stands for no header. Members that are not needed may have any type.
 func Parse(kind Kind, event string, data []byte) (*Push, error) {
 	parse := map[Kind]func(*Push, string, []byte) error{
 		GitHub: (*Push).github, Gitea: (*Push).github, Forgejo: (*Push).github, Gogs: (*Push).github,
@@ -86,8 +83,7 @@ func Parse(kind Kind, event string, data []byte) (*Push, error) {
 	return p, nil
 }
 
-// decode reads JSON into v. A member of an unexpected type is as good as
-// missing.
+// decode reads JSON into v. A member of an unexpected type counts as missing.
 func decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	if errors.As(err, new(*json.UnmarshalTypeError)) {
@@ -99,8 +95,8 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// maxFact bounds each fact about a commit but its message. Git itself
-// takes no longer names of branches.
+// maxFact bounds each fact about a commit but its message, in bytes. Longer names of
+// branches are impossible in git.
 const maxFact = 1000
 
 // name sets the names of the repository, the best of them first.
@@ -117,8 +113,8 @@ func (p *Push) name(names ...string) {
 	}
 }
 
-// add adds the update of a branch, and reports whether there is a branch after
-// it. A tag is passed over.
+// add adds the update of a branch, and reports whether the branch still exists after
+// it. It ignores a tag.
 func (p *Push) add(refname, before, after string) (isAlive bool, err error) {
 	if isTag(refname) {
 		return false, nil
@@ -131,8 +127,8 @@ func (p *Push) add(refname, before, after string) (isAlive bool, err error) {
 	return u.After != "", nil
 }
 
-// newUpdate returns the update of one ref, which goes from one hash to
-// another. Bitbucket and Mercurial name the branch alone.
+// newUpdate returns the update of one ref from one hash to another. ref may be the name
+// of a branch without refs/heads/, as Bitbucket's and Mercurial's.
 func newUpdate(ref, before, after string) (Update, error) {
 	ref = text.OneLine(ref)
 	if ref == "" || len(ref) > maxFact {
@@ -143,7 +139,7 @@ func newUpdate(ref, before, after string) (Update, error) {
 	}
 	u := Update{Refname: ref}
 	var err error
-	if before != "" { // which some leave out
+	if before != "" { // some payloads have none
 		if u.Before, err = endOf(before); err != nil {
 			return Update{}, err
 		}
@@ -152,7 +148,7 @@ func newUpdate(ref, before, after string) (Update, error) {
 	return u, err
 }
 
-// page returns the URL of a page as the payload names it.
+// page returns the URL of a page, "" for anything else.
 func page(url string) string {
 	if url = text.OneLine(url); len(url) > maxFact || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
 		return ""
@@ -162,8 +158,7 @@ func page(url string) string {
 
 func isTag(ref string) bool { return strings.HasPrefix(ref, "refs/tags/") }
 
-// endOf returns one end of an update: a hash, and "" for the zeros that stand
-// for no commit.
+// endOf returns one end of an update: a hash, or "" for the zeros that mean no commit.
 func endOf(s string) (string, error) {
 	if h := hash(s); h != "" {
 		if strings.Trim(h, "0") == "" {

@@ -7,8 +7,7 @@ import (
 	"vext/internal/commit"
 )
 
-// A githubPush is the push event of GitHub, whose form Gogs, Gitea and Forgejo
-// have taken over.
+// A githubPush is the push event of GitHub, whose form Gogs, Gitea and Forgejo use, too.
 // https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 type githubPush struct {
 	Ref          string             `json:"ref"`
@@ -27,7 +26,7 @@ type githubPush struct {
 		CloneURL string `json:"clone_url"`
 		SSHURL   string `json:"ssh_url"`
 		GitURL   string `json:"git_url"`
-	} `json:"repository"` // its homepage is whatever its owner writes there
+	} `json:"repository"` // its owner can set homepage to anything
 }
 
 type githubCommit struct {
@@ -97,9 +96,9 @@ func (p *Push) github(event string, data []byte) error {
 		u.Total = max(*total, 0)
 	}
 	d := described{
-		passedOver:  w.Commits.passedOver,
+		skipped:     w.Commits.skipped,
 		newestFirst: p.Kind != GitHub,
-		allOfThem:   w.Forced || total != nil,
+		mayBeNone:   w.Forced || total != nil,
 	}
 	for i := range w.Commits.items {
 		d.commits = append(d.commits, w.Commits.items[i].commit())
@@ -111,13 +110,12 @@ func (p *Push) github(event string, data []byte) error {
 	return nil
 }
 
-// isFull reports whether the update lists as many commits as the forge ever
-// does, so that there may be more.
+// isFull reports whether the update lists as many commits as the forge lists at most, so
+// that there may be more.
 //
-// GitHub lists 2048 to a webhook, and 20 elsewhere, as in GitHub Actions. Gogs
-// and Gitea list FEED_MAX_COMMIT_NUM, which is 5 unless somebody changed it.
-// Gitea counts all in total_commits since version 1.18, but of a new branch
-// only 10, old or new.
+// GitHub lists 2048 in a webhook, and 20 elsewhere, such as in GitHub Actions. Gogs and
+// Gitea list FEED_MAX_COMMIT_NUM, by default 5. Gitea counts all in total_commits since
+// version 1.18, but at most 10 of a new branch, old or new.
 func (u *Update) isFull(kind Kind, counted bool) bool {
 	switch {
 	case kind == GitHub:

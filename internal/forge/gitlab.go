@@ -6,8 +6,8 @@ import (
 	"vext/internal/commit"
 )
 
-// A gitlabPush is GitLab's push event, of a project's hook, a group's or the
-// system's. It lists the 20 newest commits, and counts all.
+// A gitlabPush is GitLab's push event, from the hook of a project, a group or the
+// system. It lists the 20 newest commits, and counts all.
 // https://docs.gitlab.com/user/project/integrations/webhook_events/#push-events
 type gitlabPush struct {
 	ObjectKind string             `json:"object_kind"`
@@ -30,7 +30,7 @@ type gitlabPush struct {
 	} `json:"repository"`
 }
 
-// A gitlabCommit has no committer: the author stands for him.
+// A gitlabCommit has no committer; the author takes its place.
 type gitlabCommit struct {
 	ID        string  `json:"id"`
 	Message   string  `json:"message"`
@@ -71,7 +71,7 @@ func (p *Push) gitlab(event string, data []byte) error {
 	if w.Total != nil {
 		u.Total = max(*w.Total, 0)
 	}
-	d := described{passedOver: w.Commits.passedOver, allOfThem: w.Total != nil}
+	d := described{skipped: w.Commits.skipped, mayBeNone: w.Total != nil}
 	for _, c := range w.Commits.items {
 		d.commits = append(d.commits, commit.Commit{
 			Revision: hash(c.ID), URL: c.URL, Message: c.Message, Author: c.Author.person(),

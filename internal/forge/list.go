@@ -9,20 +9,19 @@ import (
 	"vext/internal/commit"
 )
 
-// maxList is how many items of an array are kept. GitHub, which lists the
-// most commits, stops at 2048.
+// maxList bounds how many items of an array are kept. GitHub lists the most commits, up
+// to 2048.
 const maxList = 4096
 
-// A list is an array in a payload, and empty for what is no array. It keeps
-// only items that are of use: an array of empty objects would take a hundred
-// times the memory of its text.
+// A list is an array in a payload; anything else counts as an empty array. It keeps only
+// usable items, because an array of empty objects would need a hundred times the memory
+// of its text.
 type list[T interface{ usable() bool }] struct {
-	items      []T
-	passedOver int
+	items   []T
+	skipped int
 }
 
-// UnmarshalJSON implements json.Unmarshaler. What it is given is JSON, so
-// that nothing in it is an error.
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (l *list[T]) UnmarshalJSON(data []byte) error {
 	*l = list[T]{}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -35,7 +34,7 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 			return nil
 		}
 		if len(l.items) == maxList || !item.usable() {
-			l.passedOver++
+			l.skipped++
 			continue
 		}
 		l.items = append(l.items, item)
@@ -43,14 +42,13 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// files is an array of paths, and empty for what is none.
+// files is an array of paths; anything else counts as an empty array.
 type files []string
 
 // maxFiles bounds the paths of one commit. GitHub lists up to 3,000 of a push.
 const maxFiles = 3000
 
-// UnmarshalJSON implements json.Unmarshaler. What it is given is JSON, so
-// that nothing in it is an error.
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (f *files) UnmarshalJSON(data []byte) error {
 	*f = nil
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -67,30 +65,29 @@ func (f *files) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// described are the commits of an update as its payload has them.
+// described are the commits of an update as its payload lists them.
 type described struct {
-	commits    []commit.Commit
-	passedOver int // how many had no full hash, or were too many
-	// newestFirst is the order that the forge documents.
-	newestFirst bool
-	// allOfThem is set when the payload itself tells that none are missing
-	// when it lists none: it counts them, or says that the branch was set back.
-	allOfThem bool
+	commits     []commit.Commit
+	skipped     int  // how many had no full hash, or were too many
+	newestFirst bool // the order that the forge documents
+	// mayBeNone is set when an empty list can be complete: the payload counts the
+	// commits, or the branch was set back.
+	mayBeNone bool
 }
 
-// take puts the commits that the payload describes into the update, oldest
-// first, and works out whether they are all that were pushed.
+// take adds the commits that the payload lists to the update, oldest first, and
+// determines whether the list is complete.
 //
-// The commit that the branch now has must be the newest of them. Which end of
-// the list is the newest is seen from that, because forges have changed their
-// minds about it. An update of a branch that was there must have commits. A
-// branch that is new needs none: it may begin where another one is.
+// The newest commit must be the one that the branch now has. This also shows which end
+// of the list is the newest, whatever the forge documents: forges have changed the order.
+// An update of an existing branch must have commits; a new branch can point to a known
+// commit.
 func (u *Update) take(p *Push, d described) {
 	if u.After == "" {
 		return
 	}
 	if n := len(d.commits); n == 0 {
-		u.Incomplete = u.Before != "" && u.Before != u.After && !d.allOfThem
+		u.Incomplete = u.Before != "" && u.Before != u.After && !d.mayBeNone
 	} else if d.commits[n-1].Revision == u.After {
 		d.newestFirst = false
 	} else if d.commits[0].Revision == u.After {
@@ -109,17 +106,16 @@ func (u *Update) take(p *Push, d described) {
 		if c.Author == (commit.Person{}) {
 			c.Author = c.Committer
 		}
-		shorten(&c)
+		dropLong(&c)
 		c.Clean()
 		u.Commits = append(u.Commits, c)
 	}
 	u.Listed = len(u.Commits)
-	u.Incomplete = u.Incomplete || d.passedOver > 0 || u.Total > u.Listed
+	u.Incomplete = u.Incomplete || d.skipped > 0 || u.Total > u.Listed
 }
 
-// shorten leaves out facts of an absurd length. Half an address would be
-// another one.
-func shorten(c *commit.Commit) {
+// dropLong removes facts that are too long. A shortened address would be another one.
+func dropLong(c *commit.Commit) {
 	for _, fact := range []*string{&c.URL, &c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
 		if len(*fact) > maxFact {
 			*fact = ""

@@ -2,12 +2,12 @@ package forge
 
 import "encoding/json"
 
-// Recognise tells by the members of a JSON object which forge wrote it, and
-// false for one that no forge did, such as the object of our own hooks.
-// Forgejo is taken for Gitea, whose form it has.
+// Recognise returns the forge that wrote a JSON object, by its members. It returns false
+// for other objects, such as that of vext's own hooks. For Forgejo it returns Gitea,
+// whose form it has.
 func Recognise(data []byte) (Kind, bool) {
 	var has struct {
-		Revision     first `json:"revision"` // of our own hooks
+		Revision     first `json:"revision"` // of vext's own hooks
 		EventType    first `json:"eventType"`
 		PublisherID  first `json:"publisherId"`
 		Resource     first `json:"resource"`
@@ -50,8 +50,8 @@ func Recognise(data []byte) (Kind, bool) {
 	return "", false
 }
 
-// first is the first byte of a member, 0 for one that is missing or null. It
-// tells an object, a string and an array from each other.
+// first is the first byte of a member, 0 for one that is missing or null. It shows
+// whether the member is an object, a string or an array.
 type first byte
 
 // UnmarshalJSON implements json.Unmarshaler.

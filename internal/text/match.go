@@ -5,9 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Match reports whether s matches a pattern that is literal but for *, which
-// stands for anything, and ?, which stands for one character. It goes back only
-// to the last *, so that no pattern is slow.
+// Match reports whether s matches a pattern in which * stands for any text and ? for one
+// character. It backtracks only to the last *, so no pattern is slow.
 func Match(pattern, s string) bool {
 	star, mark := -1, 0
 	p, i := 0, 0

@@ -1,5 +1,5 @@
-// Package text makes what strangers write fit to be shown: on one line, without
-// what could end a header field or steer a terminal, and not too long.
+// Package text prepares text from strangers to be shown: on one line, without characters
+// that could end a header field or control a terminal, and not too long.
 package text
 
 import (
@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// IsControl reports whether r is a control character (C0, DEL, C1), one of
-// Unicode's own line ends, or one that turns the direction of a text, with which
-// its end can be made to look like its beginning (UAX #9, section 2).
+// IsControl reports whether r is a control character (C0, DEL, C1), a line end of
+// Unicode, or changes the direction of text (UAX #9, section 2), which can make its end
+// look like its beginning.
 func IsControl(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
-// OneLine returns s with blanks for control characters, and none around it.
+// OneLine returns s with blanks for control characters, and without blanks around it.
 func OneLine(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if IsControl(r) {
@@ -24,7 +24,7 @@ func OneLine(s string) string {
 	}, s))
 }
 
-// JoinLines returns the lines of s as one, with semicolons between them.
+// JoinLines returns the lines of s as one line, with semicolons between them.
 func JoinLines(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {
@@ -35,7 +35,7 @@ func JoinLines(s string) string {
 	return strings.Join(lines, "; ")
 }
 
-// Clean returns s without control characters but \n and tabs.
+// Clean returns s without control characters other than \n and tab.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && IsControl(r) {
@@ -45,7 +45,7 @@ func Clean(s string) string {
 	}, s)
 }
 
-// Shorten cuts s to n bytes, at a character, and shows that it did.
+// Shorten returns s, or at most its first n bytes and an ellipsis, cut between characters.
 func Shorten(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -13,32 +13,32 @@ import (
 	"vext/internal/conns"
 )
 
-// A conn stands between a client and go-smtp's server, which is made for the
-// open net and is too strict for mails that must not bounce:
+// A conn is between a client and go-smtp's server, which is made for the Internet and too
+// strict for mails that must not bounce:
 //
-//   - It answers 5yz to what it does not understand. That becomes 4yz.
-//   - It refuses addresses and parameters that may be sent, see plain.
-//   - After a mail that broke off or stood still, it goes on with its rest as
-//     with commands. Here an error of reading is the connection's end.
-//   - It takes CR CR LF for no line's end, and would wait for ever for that of
-//     a mail whose last line ends so. That becomes CR LF.
-//   - It allows commands of any length, or none of a mail's lines to be long.
-//   - It takes a mail sent with BDAT (RFC 3030) for whole when the client
-//     breaks off in its last chunk. BDAT is not offered.
-//   - It writes each reply by itself. Here those to commands that came together
-//     leave together (RFC 2920, 3.2).
+//   - go-smtp replies 5yz to what it does not understand. A conn changes that to 4yz.
+//   - go-smtp rejects valid addresses and parameters. A conn removes them, see plain.
+//   - After a read error within a mail, go-smtp reads the rest of the mail as commands. A
+//     conn returns an error for good.
+//   - go-smtp does not accept CR CR LF as a line end, and would wait forever for the end of
+//     a mail whose last line ends so. A conn changes it to CR LF.
+//   - go-smtp either allows commands of any length, or no long lines in mails. A conn
+//     limits commands only.
+//   - go-smtp takes a mail sent with BDAT (RFC 3030) as complete when the client disconnects
+//     in its last chunk. A conn removes BDAT from the offered extensions.
+//   - go-smtp writes each reply by itself. A conn writes the replies to pipelined commands
+//     together (RFC 2920, section 3.2).
 //
-// Nothing is hidden from go-smtp but what is said here; the bytes of a mail
-// pass as they are.
+// Otherwise it passes commands and mails unchanged.
 type conn struct {
 	net.Conn
-	in   *bufio.Reader // what the client sends, see fill
-	next []byte        // a line of it that go-smtp has not read yet
-	out  []byte        // replies that the client has not got yet
-	err  error         // of reading, for good
+	in   *bufio.Reader // reads from the client, see fill
+	next []byte        // a line that go-smtp has not read yet
+	out  []byte        // replies that are not sent yet
+	err  error         // of reading; ends the connection
 
-	mail  bool // a mail is being sent, not commands
-	begun bool // what comes next of it begins a line
+	mail  bool // the client sends a mail, not commands
+	begun bool // the next bytes of the mail begin a line
 
 	mu     sync.Mutex
 	idle   bool // waiting for a command
@@ -49,13 +49,13 @@ type conn struct {
 }
 
 const (
-	// maxCommand bounds a command, of which RFC 5321, 4.5.3.1.4 wants 512
-	// bytes at least, and its extensions up to 1,000 more.
+	// maxCommand bounds a command, in bytes. RFC 5321, section 4.5.3.1.4, requires 512,
+	// and its extensions up to 1,000 more.
 	maxCommand = 2000
-	// maxEcho bounds what a reply repeats of a command: Exim's lmtp transport
-	// has room for 256 bytes, and takes a longer reply for an error.
+	// maxEcho bounds what a reply repeats of a command, in bytes: to Exim's lmtp
+	// transport a reply of more than 256 bytes is an error.
 	maxEcho = 100
-	// maxPiece bounds what passes at once of a mail's line.
+	// maxPiece bounds how much of a mail's line is passed on at once, in bytes.
 	maxPiece = 8 << 10
 )
 
@@ -75,12 +75,12 @@ func newConn(ctx context.Context, c net.Conn) *conn {
 // Close implements net.Conn; go-smtp calls it more than once.
 func (c *conn) Close() error { return c.close() }
 
-// A reader is a function that is an io.Reader.
+// A reader is an io.Reader made of a function.
 type reader func([]byte) (int, error)
 
 func (r reader) Read(p []byte) (int, error) { return r(p) }
 
-// end makes the connection end: at once when no mail is being sent.
+// end ends the connection: at once unless the client is sending a mail.
 func (c *conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +88,7 @@ func (c *conn) end() {
 	c.SetReadDeadline(c.deadline())
 }
 
-// await sets the deadline for what the client sends next.
+// await sets the deadline for the next bytes from the client.
 func (c *conn) await() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,8 +106,7 @@ func (c *conn) deadline() time.Time {
 	return c.ending.Add(grace)
 }
 
-// fill reads from the client, which gets all replies first: it may be waiting
-// for them.
+// fill reads from the client. It sends all replies first, as the client may wait for them.
 func (c *conn) fill(p []byte) (int, error) {
 	if err := c.flush(); err != nil {
 		return 0, err
@@ -115,7 +114,7 @@ func (c *conn) fill(p []byte) (int, error) {
 	if err := c.await(); err != nil {
 		return 0, err
 	}
-	if limited, ok := c.Conn.(*conns.Conn); ok { // one that is read from may make room
+	if limited, ok := c.Conn.(*conns.Conn); ok { // may be disconnected to make room
 		limited.SetBusy(false)
 		defer limited.SetBusy(true)
 	}
@@ -131,8 +130,8 @@ func (c *conn) flush() error {
 	return err
 }
 
-// Read implements io.Reader. It passes one line at a time, so that it knows
-// which are commands, and none that came behind QUIT.
+// Read implements io.Reader. It returns one line at a time, because the reply to a line
+// decides whether the next one is a command.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
@@ -164,7 +163,7 @@ func (c *conn) command() ([]byte, error) {
 	case len(line) > maxCommand:
 		return nil, errLong
 	case err != nil:
-		return nil, err // half a command is none
+		return nil, err // half a command does not count
 	case isVerb(line, "BDAT"):
 		return nil, errBDAT
 	case isVerb(line, "MAIL"), isVerb(line, "RCPT"):
@@ -179,12 +178,10 @@ func isVerb(line []byte, verb string) bool {
 	return len(line) > len(verb) && bytes.EqualFold(line[:len(verb)], []byte(verb))
 }
 
-// plain returns the command MAIL or RCPT without what go-smtp could refuse
-// about it, and which makes no difference here: its parameters, as with DSN
-// (RFC 3461), whose ORCPT may have types that go-smtp does not know, and a path
-// that is long, of other than usual characters or without a domain, which is
-// how OpenSMTPD writes a local user, and anybody may write Postmaster (RFC 5321,
-// 4.1.1.3).
+// plain returns the command MAIL or RCPT without what go-smtp could reject and vext does
+// not need: the parameters, such as ORCPT (RFC 3461), whose address types go-smtp does not
+// know, and a path that is long, contains unusual characters or has no domain. A path may
+// be Postmaster (RFC 5321, section 4.1.1.3) or, from OpenSMTPD, the name of a local user.
 func plain(line []byte) []byte {
 	open := bytes.IndexByte(line, '<')
 	if open < 0 {
@@ -209,7 +206,7 @@ func (c *conn) mailLine() ([]byte, error) {
 		c.begun = false
 		if cut := bytes.TrimRight(line, "\r"); len(cut) < len(line) {
 			line = cut
-			c.in.UnreadByte() // may belong to the line's end
+			c.in.UnreadByte() // may be part of the line end
 		}
 		return line, nil
 	case err != nil:
@@ -222,14 +219,14 @@ func (c *conn) mailLine() ([]byte, error) {
 		c.mail = false
 	case bytes.HasSuffix(line, []byte("\r\r\n")):
 		line = append(bytes.TrimRight(line, "\r\n"), "\r\n"...)
-		if begins && string(line) == ".\r\n" { // must not become the end
+		if begins && string(line) == ".\r\n" { // is not the end of the mail
 			line = append(line[:1], ".\r\n"...)
 		}
 	}
 	return line, nil
 }
 
-// Write implements io.Writer. go-smtp calls it once for every line of a reply.
+// Write implements io.Writer. go-smtp calls it for every line of a reply.
 func (c *conn) Write(p []byte) (int, error) {
 	reply := len(c.out)
 	switch {
@@ -241,13 +238,13 @@ func (c *conn) Write(p []byte) (int, error) {
 	c.out = append(c.out, p...)
 	temporary(c.out[reply:])
 	if bytes.HasPrefix(p, []byte("250")) && c.in.Buffered() > 0 {
-		return len(p), nil // more commands are there, and fill will write it
+		return len(p), nil // pipelined commands follow; fill writes it
 	}
 	return len(p), c.flush()
 }
 
-// temporary makes a permanent error of a reply one that asks to try again:
-// "501 5.5.2 what" becomes "451 4.5.2 what".
+// temporary turns the permanent error of a reply into a temporary one: "501 5.5.2 what"
+// becomes "451 4.5.2 what".
 func temporary(reply []byte) {
 	if len(reply) < 5 || reply[0] != '5' {
 		return

@@ -9,7 +9,7 @@ import (
 	"vext/internal/socket"
 )
 
-// socketMode lets the owner's group in: the mail system's user is to be in it.
+// socketMode allows the owner's group, of which the mail system's user is a member.
 const socketMode = 0o660
 
 // Listen is net.Listen for "tcp", and socket.Listen for "unix", where the group
@@ -30,7 +30,7 @@ type listener struct {
 }
 
 func newListener(ctx context.Context, l net.Listener, log *slog.Logger) *listener {
-	limit := conns.New(maxConns, slowAfter, func(net.Addr) { log.Debug("lmtp: too many clients at once, the slowest is cut off") })
+	limit := conns.New(maxConns, slowAfter, func(net.Addr) { log.Debug("lmtp: too many clients; the slowest is disconnected") })
 	return &listener{limit.Listener(l), ctx}
 }
 

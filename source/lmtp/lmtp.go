@@ -1,9 +1,9 @@
-// Package lmtp takes commit mails from a mail system by LMTP (RFC 2033), for
-// the filter, without a process for each.
+// Package lmtp accepts commit mails from a mail system by LMTP (RFC 2033). It saves the
+// process of vext-filter for each mail.
 //
-// What vext-filter says by its exit status is said by the reply here: 250 for a
-// mail that is in the spool or ignored, 4yz, which asks to try again, when
-// anything went wrong, and never 5yz, which would bounce a committer's mail.
+// A reply has the meaning of vext-filter's exit status: 250 for a mail that is spooled or
+// ignored, 4yz (try again) for any error. 5yz, which would bounce a committer's mail, is
+// never sent.
 package lmtp
 
 import (
@@ -17,31 +17,33 @@ import (
 	"vext/filter"
 )
 
-// A Server hands every mail to Filter, whoever it is for. It logs mails that
-// are ignored at the level Debug, those that are spooled at Info.
+// A Server passes every mail to Filter, whoever its recipients are. It logs ignored mails
+// at level Debug, spooled ones at level Info.
 type Server struct {
 	Filter *filter.Filter
 	Log    *slog.Logger
 }
 
 const (
-	// patience is how long a client may say nothing: RFC 5321, 4.5.3.2.7 for
-	// commands; 4.5.3.2.5 has a client wait for 3 minutes within a mail.
+	// patience bounds the time for which a client may be silent: RFC 5321, section
+	// 4.5.3.2.7, for commands; within a mail, a client may pause for 3 minutes (section
+	// 4.5.3.2.5).
 	patience = 5 * time.Minute
-	// grace is how long the mails in flight have to end when the server ends.
+	// grace bounds the time to finish the mails in progress when the server ends.
 	grace = 20 * time.Second
 	// maxConns bounds the connections at once, see listener.
 	maxConns = 100
-	// slowAfter is for how long a client keeps its place whatever it sends.
+	// slowAfter is the time for which a client keeps its connection even if it sends
+	// nothing.
 	slowAfter = 500 * time.Millisecond
-	// maxRecipients bounds those of one mail, of which RFC 5321, 4.5.3.1.8
-	// wants 100 at least. A client sends the mail once more for the others.
+	// maxRecipients bounds the recipients of one mail. RFC 5321, section 4.5.3.1.8,
+	// requires 100. A client sends the mail again for the others.
 	maxRecipients = 1000
 )
 
-// Serve answers the clients of l until ctx ends, and then returns nil as soon
-// as the mails in flight are done, at the latest after 20 seconds. What is not
-// done by then was not answered, so that it will come again. Serve closes l.
+// Serve serves the clients of l until ctx ends. It then returns nil when the mails in
+// progress are done, at the latest after 20 seconds. A client sends a mail without a reply
+// again. Serve closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &session{server: s}, nil
@@ -67,7 +69,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace+time.Second)
 	defer cancel()
 	if err := server.Shutdown(within); err != nil {
-		s.Log.Warn("lmtp: ended with mails in flight", "err", err)
+		s.Log.Warn("lmtp: ended with mails in progress", "err", err)
 	}
 	return nil
 }

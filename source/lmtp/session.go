@@ -15,7 +15,7 @@ import (
 	"vext/filter"
 )
 
-// A session is what go-smtp asks about the mails of one connection.
+// A session handles the mails of one connection for go-smtp.
 type session struct {
 	server *Server
 	null   bool // the sender of the mail is <>
@@ -34,11 +34,11 @@ func (*session) Rcpt(string, *smtp.RcptOptions) error { return nil }
 func (*session) Reset()                               {}
 func (*session) Logout() error                        { return nil }
 
-// Data takes a mail, and answers for all of its recipients.
+// Data accepts a mail, and replies for all of its recipients.
 func (s *session) Data(r io.Reader) error {
 	if s.null {
-		// Whoever delivers a mail puts its sender there (RFC 5321, 4.4); by an
-		// empty one the filter knows bounces.
+		// A delivering system adds the sender (RFC 5321, section 4.4). The filter
+		// recognises a bounce by the empty one.
 		r = io.MultiReader(strings.NewReader("Return-Path: <>\r\n"), r)
 	}
 	result, err := s.server.run(r)
@@ -46,8 +46,7 @@ func (s *session) Data(r io.Reader) error {
 	return reply(result, err)
 }
 
-// run is Filter.Run, for which a mail that makes it panic is one that can't be
-// decided about.
+// run is Filter.Run. It turns a panic into an error.
 func (s *Server) run(r io.Reader) (result filter.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -61,7 +60,7 @@ func (s *Server) run(r io.Reader) (result filter.Result, err error) {
 func (s *Server) log(result filter.Result, err error) {
 	switch {
 	case err != nil:
-		s.Log.Error("lmtp: not taken", "err", err)
+		s.Log.Error("lmtp: not accepted", "err", err)
 	case result.Verdict == filter.Spooled:
 		s.Log.Info("lmtp: spooled", "name", result.Reason)
 	default:
@@ -69,9 +68,9 @@ func (s *Server) log(result filter.Result, err error) {
 	}
 }
 
-// reply returns the answer to a mail, with enhanced status codes of RFC 3463.
-// What it says ends up in the log of the mail system. That of a success is an
-// error too, to go-smtp, which would say only "OK: queued" otherwise.
+// reply returns the reply to a mail, with enhanced status codes (RFC 3463). Mail systems
+// log its text. For success it is an error as well, because go-smtp would reply only "OK:
+// queued".
 func reply(result filter.Result, err error) error {
 	switch {
 	case err == nil:
@@ -82,11 +81,12 @@ func reply(result filter.Result, err error) error {
 	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: line("error: " + err.Error())}
 }
 
-// maxReply leaves room for a recipient in a reply, see maxEcho.
+// maxReply bounds the text of a reply, in bytes. Exim's limit, see maxEcho, includes a
+// recipient.
 const maxReply = 120
 
-// line makes s fit for a reply, which is one line of ASCII. Of a longer one it
-// keeps the end, where an error says what is wrong.
+// line returns s as one line of ASCII. It shortens a long text in the middle: the end of an
+// error has the reason.
 func line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -95,8 +95,8 @@ func TestStalledClients(t *testing.T) {
 			t.Errorf("%s: pushes took %v", test.name, times)
 		}
 	}
-	if n := strings.Count(b.log.String(), "the slowest is cut off"); n == 0 || n > 20 {
-		t.Errorf("%d lines in the log say that clients are cut off", n)
+	if n := strings.Count(b.log.String(), "the slowest client is disconnected"); n == 0 || n > 20 {
+		t.Errorf("%d lines in the log say that clients are disconnected", n)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"vext/spool"
 )
 
-// take takes a push whose sender is known.
+// take accepts the push of an authenticated request.
 func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	repository := h.repository(p)
 	if !h.Policy.HasRepository(hook.Repositories, repository) {
@@ -25,7 +25,7 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 		return answer{http.StatusForbidden, "not for this repository"}
 	}
 	f := *h.Filter
-	f.Source = "webhook-" + hook.Name
+	f.Source = sourceOf(hook)
 	log := h.Log.With("hook", hook.Name, "repository", repository)
 	if !slices.ContainsFunc(p.Updates, func(u forge.Update) bool { return u.After != "" }) {
 		f.Spool.Seen(f.Source)
@@ -71,8 +71,8 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	return answer{http.StatusOK, fmt.Sprintf("%d of %d commits ask for a reminder", asking, total)}
 }
 
-// repository returns the name that the repository of a push has here: of one
-// that is configured the configured name, whichever of its names that knows.
+// repository returns the name of a push's repository: the configured name if any of its
+// names is configured, otherwise the policy's.
 func (h *Handler) repository(p *forge.Push) string {
 	for _, name := range p.Names {
 		if one, ok := h.Policy.Names[strings.ToLower(commit.RepositoryName(name))]; ok {

@@ -11,8 +11,8 @@ import (
 	"vext/internal/forge"
 )
 
-// read reads what the body of a request tells of a push, once its signature has
-// been found to be right. When it returns none, the answer says why.
+// read checks the signature of a request and reads the push from its body. If there is
+// none, the answer says why.
 func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, answer) {
 	payload, isForm := body, isForm(r.Header, body)
 	if isForm {
@@ -22,9 +22,9 @@ func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, a
 		defer h.release(r, 2*len(body))
 		payload = inForm(body)
 	}
-	// GitHub signs the body; Gitea and Gogs the JSON, also when it is in a form.
-	if !hook.isKnown(r) && !hook.isSignatureOf(body, r.Header, h.Now()) && !(isForm && hook.isSignatureOf(payload, r.Header, h.Now())) {
-		return nil, h.refuse(hook, r, body, "wrong or old signature")
+	// GitHub signs the body; Gitea and Gogs sign the JSON, also if it is in a form.
+	if !hook.hasSecret(r) && !hook.isSignatureOf(body, r.Header, h.Now()) && !(isForm && hook.isSignatureOf(payload, r.Header, h.Now())) {
+		return nil, h.reject(hook, r, body, "wrong or old signature")
 	}
 	p, err := parse(r.Header, payload)
 	name := ""
@@ -43,21 +43,21 @@ func (h *Handler) read(hook *Hook, r *http.Request, body []byte) (*forge.Push, a
 	return p, answer{}
 }
 
-// inForm returns the JSON in the form that is a body.
+// inForm returns the JSON from the form in a body.
 func inForm(body []byte) []byte {
 	form, _ := url.ParseQuery(string(body)) // as much as can be parsed
 	return []byte(form.Get("payload"))
 }
 
-// isForm reports whether the body is a form, with the JSON in its field
-// payload. Programs such as curl say so of everything that they post.
+// isForm reports whether the body is a form with the JSON in its field payload. Programs
+// such as curl give everything that they post the type of a form.
 func isForm(header http.Header, body []byte) bool {
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	return mediaType == "application/x-www-form-urlencoded" && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 }
 
-// parse reads a payload: a forge's, or the object of a hook of our own, which
-// is a push of one commit.
+// parse reads a payload: a forge's, or the object of vext's own hooks, which is a push of
+// one commit.
 func parse(header http.Header, payload []byte) (*forge.Push, error) {
 	kind, event := kindOf(header)
 	known := kind != ""
@@ -77,9 +77,9 @@ func parse(header http.Header, payload []byte) (*forge.Push, error) {
 	}, nil
 }
 
-// kindOf returns the forge that sends such a header, and its event; "" when
-// the payload has to tell. Gitea and Forgejo send the headers of those that
-// they descend from as well, so the youngest comes first.
+// kindOf returns the forge that sends such a header, and its event; "" when the header
+// does not show it. Gitea and Forgejo also send the headers of their ancestors, so the
+// youngest comes first.
 func kindOf(header http.Header) (kind forge.Kind, event string) {
 	for _, h := range []struct {
 		name string

@@ -22,7 +22,7 @@ func TestSignaturesNoted(t *testing.T) {
 	wrong := []string{"X-GitHub-Event", "push", "X-Hub-Signature-256", "sha256=00"}
 	want(t, "a good one", b.push(github), 200, "")
 	good := b.known()
-	if len(good.Repositories) != 1 || good.Good != now || !good.LastRefused().IsZero() {
+	if len(good.Repositories) != 1 || good.Good != now || !good.LastRejected().IsZero() {
 		t.Fatalf("%+v", good)
 	}
 	for _, headers := range [][]string{
@@ -67,7 +67,7 @@ func TestLabelIsClean(t *testing.T) {
 	}
 }
 
-// Where the state directory is another one nothing is taken in.
+// While the state directory is another one, nothing is accepted.
 func TestReplaced(t *testing.T) {
 	b := newBench(t)
 	id, _, err := b.Filter.Spool.Adopt()

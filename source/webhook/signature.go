@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The forms of proof, of which one must be right:
+// A request proves itself by one of these:
 //
 //	X-Hub-Signature-256: sha256=HEX    GitHub, Gitea, Forgejo
 //	X-Hub-Signature: sha256=HEX        Bitbucket; others have sha1= there
@@ -20,13 +20,11 @@ import (
 //	X-Gitlab-Token: SECRET             GitLab's secret token
 //	Authorization: Basic ...           Azure DevOps: any user, the secret as password
 //
-// HEX is the HMAC-SHA256 of the body. webhook-signature is that of Standard
-// Webhooks (https://www.standardwebhooks.com): over webhook-id, a dot,
-// webhook-timestamp, a dot and the body. Who sends it has set up signatures, so
-// that it decides alone.
+// HEX is the HMAC-SHA256 of the body. webhook-signature is that of Standard Webhooks
+// (https://www.standardwebhooks.com), over webhook-id, a dot, webhook-timestamp, a dot and
+// the body. If it is there, the others do not count.
 
-// hexHeaders are those that hold an HMAC in hexadecimal, with what stands
-// before it.
+// hexHeaders are the headers with an HMAC in hexadecimal, and the prefix of its value.
 var hexHeaders = []struct{ name, prefix string }{
 	{"X-Hub-Signature-256", "sha256="},
 	{"X-Hub-Signature", "sha256="},
@@ -37,11 +35,11 @@ var hexHeaders = []struct{ name, prefix string }{
 
 const standardHeader = "Webhook-Signature"
 
-// tolerance is how far the clock of a sender may be off, and how old a
-// delivery may be that somebody recorded.
+// tolerance bounds the difference to the clock of a sender, and the age of a replayed
+// delivery.
 const tolerance = 5 * time.Minute
 
-// isSigned reports whether there is a signature of the body, right or wrong.
+// isSigned reports whether the request has a signature of the body, right or wrong.
 func isSigned(header http.Header) bool {
 	return header.Get(standardHeader) != "" || len(signatures(header)) > 0
 }
@@ -57,8 +55,8 @@ func signatures(header http.Header) []string {
 	return all
 }
 
-// isKnown reports whether the request has the secret itself.
-func (hook *Hook) isKnown(r *http.Request) bool {
+// hasSecret reports whether the request contains the secret itself.
+func (hook *Hook) hasSecret(r *http.Request) bool {
 	if r.Header.Get(standardHeader) != "" {
 		return false
 	}
@@ -66,13 +64,13 @@ func (hook *Hook) isKnown(r *http.Request) bool {
 	return hook.isSecret(r.Header.Get("X-Gitlab-Token")) || hook.isSecret(password)
 }
 
-// isSecret compares in a time that tells neither the secret nor its length.
+// isSecret compares in a time that depends neither on the secret nor on its length.
 func (hook *Hook) isSecret(s string) bool {
 	a, b := sha256.Sum256([]byte(s)), sha256.Sum256([]byte(hook.Secret))
 	return hmac.Equal(a[:], b[:])
 }
 
-// isSignatureOf reports whether one of the signatures is that of the body.
+// isSignatureOf reports whether one of the signatures matches the body.
 func (hook *Hook) isSignatureOf(body []byte, header http.Header, now time.Time) bool {
 	if header.Get(standardHeader) != "" {
 		return hook.isStandard(body, header, now)
@@ -98,16 +96,16 @@ func (hook *Hook) isStandard(body []byte, header http.Header, now time.Time) boo
 	for _, key := range hook.keys() {
 		want := sum(key, prefix, body)
 		for s := range strings.FieldsSeq(header.Get(standardHeader)) {
-			s, isFirst := strings.CutPrefix(s, "v1,") // the version with a shared key
+			s, isShared := strings.CutPrefix(s, "v1,") // the version with a shared key
 			got, err := base64.StdEncoding.DecodeString(s)
-			found = isFirst && err == nil && hmac.Equal(got, want) || found
+			found = isShared && err == nil && hmac.Equal(got, want) || found
 		}
 	}
 	return found
 }
 
-// keys returns the secret, and the key that it stands for when it is written
-// as Standard Webhooks write keys.
+// keys returns the secret, and the key that it encodes if it has the form of a key of
+// Standard Webhooks.
 func (hook *Hook) keys() [][]byte {
 	keys := [][]byte{[]byte(hook.Secret)}
 	if encoded, ok := strings.CutPrefix(hook.Secret, "whsec_"); ok {

@@ -81,7 +81,7 @@ func TestProof(t *testing.T) {
 		if n := len(b.spooled()); (n > 0) != test.ok {
 			t.Errorf("%s: %d in the spool", test.name, n)
 		}
-		if log := b.log.String(); !test.ok && !strings.Contains(log, "level=WARN msg=\"webhook: refused\" hook=forge") || strings.Contains(log, secret) {
+		if log := b.log.String(); !test.ok && !strings.Contains(log, "level=WARN msg=\"webhook: rejected\" hook=forge") || strings.Contains(log, secret) {
 			t.Errorf("%s: log: %s", test.name, log)
 		}
 	}
@@ -95,8 +95,8 @@ func TestProof(t *testing.T) {
 	want(t, "a key that can't be decoded", b.post(gitlab, standard("whsec_%", gitlab, now)...), 200, "1 of 2")
 }
 
-// Whoever is refused is told nothing, not even that more would be read.
-func TestRefused(t *testing.T) {
+// The answer to a rejected request explains nothing.
+func TestRejected(t *testing.T) {
 	b := newBench(t)
 	text := payload(t, "github-push.json")
 	none := b.post(text)
@@ -110,12 +110,12 @@ func TestRefused(t *testing.T) {
 	for range 100 {
 		b.post(text)
 	}
-	if n := strings.Count(b.log.String(), "refused"); n != 1 {
+	if n := strings.Count(b.log.String(), "rejected"); n != 1 {
 		t.Errorf("%d lines in the log within a second", n)
 	}
 	b.Now = func() time.Time { return now.Add(time.Second) }
 	b.post(text)
-	if log := b.log.String(); strings.Count(log, "refused") != 2 || !strings.Contains(log, "not_logged=101") {
+	if log := b.log.String(); strings.Count(log, "rejected") != 2 || !strings.Contains(log, "not_logged=101") {
 		t.Errorf("log: %s", log)
 	}
 }

@@ -1,9 +1,8 @@
-// Package webhook takes the pushes that forges tell of by HTTP: POST
-// /hook/NAME, signed with the secret of the hook of that name.
+// Package webhook accepts pushes that forges send by HTTP: POST /hook/NAME, signed with
+// the secret of the hook of that name.
 //
-// An answer with 2xx means that every commit of the push that asks for a
-// reminder is on disk. A push that comes again changes nothing, so that a forge
-// may send it as often as it likes.
+// An answer with 2xx means that filter.Filter.Accept has stored the push. To accept a push
+// again changes nothing, so a forge may repeat it.
 package webhook
 
 import (
@@ -26,72 +25,71 @@ import (
 	"vext/internal/forge"
 	"vext/internal/lograte"
 	"vext/policy"
+	"vext/spool"
 )
 
-// A Hook is what one forge, or one repository on it, may speak to.
+// A Hook accepts the pushes of one forge, or of one repository on it.
 type Hook struct {
 	Name   string
-	Secret string // without one the hook is closed
-	// Repositories are those that it may speak for, Allow the addresses that
-	// may be reminded by it, Senders the committers whose commits it may bring:
-	// patterns as in a policy.Policy, all of them when there are none.
+	Secret string // without a secret the hook is disabled
+	// Repositories restricts the repositories of pushes, Allow the addresses that may be
+	// reminded because of them, Senders the committers of their commits: patterns as in
+	// a policy.Policy. Empty means no restriction.
 	Repositories, Allow, Senders []string
 }
 
-// A Handler answers the hooks. Its fields are not to be changed once it
-// answers.
+// A Handler serves the hooks. Its exported fields must not change while it does.
 type Handler struct {
 	Hooks  []Hook
-	Filter *filter.Filter // the Way of each hook is webhook-NAME
+	Filter *filter.Filter // its Source is replaced by webhook-NAME for each hook
 	Policy *policy.Policy // for the names of repositories, and who is reminded
-	// LookUp finds the commits of an update that the forge did not describe, in
-	// the followed repository of that name. It may be nil.
+	// LookUp accepts all commits of an update, which the forge did not describe
+	// completely, from the followed repository of that name. It may be nil.
 	LookUp func(ctx context.Context, repository string, u forge.Update) error
 	Log    *slog.Logger
 	Now    func() time.Time
 
 	once     sync.Once
-	slots    chan struct{} // one for each request that is worked on
-	slotWait time.Duration // instead of the constant, for tests
-	held     atomic.Int64  // bytes of their bodies
-	refused  lograte.Limiter
+	slots    chan struct{} // one for each request in progress
+	slotWait time.Duration // replaces the constant in tests
+	held     atomic.Int64  // bytes of bodies in memory
+	rejected lograte.Limiter
 
 	limitOnce sync.Once
 	conns     *conns.Limit
-	cut       lograte.Limiter // clients that are cut off
-	unread    lograte.Limiter // bodies that did not come to their end
-	replaced  lograte.Limiter // requests while the state directory is another
+	cut       lograte.Limiter // disconnected clients
+	unread    lograte.Limiter // bodies that could not be read
+	replaced  lograte.Limiter // requests while the state directory is another one
 	bodyPause time.Duration   // replaces the constant in tests
 
 	senders senders
 }
 
-// ErrNotFollowed is returned by LookUp when no repository of the name is
-// followed.
+// ErrNotFollowed is the error of LookUp when no repository of the name is followed.
 var ErrNotFollowed = errors.New("no repository of that name is followed")
 
 const (
-	// maxAtOnce bounds the requests that are worked on at once, and slotWait how
-	// long others wait for them.
+	// maxAtOnce bounds the requests in progress, and slotWait the time that others wait
+	// for them.
 	maxAtOnce = 64
 	slotWait  = 5 * time.Second
-	// lookUpTime is how long LookUp may take. Forges wait for an answer for 10
-	// seconds: GitHub, GitLab.
+	// lookUpTime bounds the calls of LookUp for one push. GitHub and GitLab wait 10
+	// seconds for an answer.
 	lookUpTime = 9 * time.Second
-	// retryAfter is what a forge is told when there is too much at once.
+	// retryAfter is the Retry-After of an answer with 503.
 	retryAfter = 10 * time.Second
 )
 
 const (
 	// maxConns bounds the connections at once.
 	maxConns = 500
-	// slowAfter is for how long a client keeps its place whatever it sends. It is
-	// short: a forge sends all of a request at once.
+	// slowAfter is the time for which a client keeps its connection even if it sends
+	// nothing. It is short, because forges send a request at once.
 	slowAfter = 20 * time.Millisecond
 )
 
-// NewServer returns a server for h with time limits for its clients. It must serve the
-// listener that Listener returns.
+// NewServer returns a server for h with time limits for its clients. It must serve a
+// listener from Listener.
 func NewServer(h *Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -110,15 +108,14 @@ func NewServer(h *Handler) *http.Server {
 	}
 }
 
-// Listener returns a listener with as many connections of l as the handler
-// serves at once. Those that do not finish sending a request make room for
-// others.
+// Listener returns l with a bound on its connections. When there are too many, a client
+// that has not finished sending its request is disconnected.
 func (h *Handler) Listener(l net.Listener) net.Listener { return h.limit().Listener(l) }
 
 func (h *Handler) limit() *conns.Limit {
 	h.limitOnce.Do(func() {
 		h.conns = conns.New(maxConns, slowAfter, func(client net.Addr) {
-			h.cut.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: too many unfinished requests, the slowest is cut off", "client", client)
+			h.cut.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: too many unfinished requests; the slowest client is disconnected", "client", client)
 		})
 	})
 	return h.conns
@@ -126,15 +123,13 @@ func (h *Handler) limit() *conns.Limit {
 
 type connKey struct{}
 
-// connOf returns the connection that a request came by, nil when it did not come
-// by Listener.
+// connOf returns the connection of a request, nil when it is not from Listener.
 func connOf(r *http.Request) *conns.Conn {
 	conn, _ := r.Context().Value(connKey{}).(*conns.Conn)
 	return conn
 }
 
-// An answer is a status and one line of text, in which nothing is of the
-// request.
+// An answer is a status and one line of text, which contains nothing from the request.
 type answer struct {
 	status int
 	text   string
@@ -149,7 +144,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch a.status {
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", http.MethodPost)
-	case http.StatusUnauthorized: // which has to name a way, RFC 9110, 15.5.2
+	case http.StatusUnauthorized: // RFC 9110, section 15.5.2, requires the field
 		header.Set("WWW-Authenticate", `Basic realm="vext"`)
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
@@ -158,7 +153,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, a.text+"\n")
 }
 
-// answer does everything but write the answer.
+// answer handles a request and returns the answer.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -167,7 +162,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 		}
 	}()
 	if err := h.Filter.Spool.Check(); err != nil {
-		h.replaced.Log(h.Log, h.Now(), slog.LevelError, "webhook: nothing is taken in", "err", err)
+		h.replaced.Log(h.Log, h.Now(), slog.LevelError, "webhook: not accepting pushes", "err", err)
 		return answer{http.StatusServiceUnavailable, "the state directory is not there; send it again"}
 	}
 	hook := h.hook(r.URL.Path)
@@ -177,15 +172,15 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 	case r.Method != http.MethodPost:
 		return answer{http.StatusMethodNotAllowed, "a hook takes POST"}
 	}
-	proven := hook.isKnown(r) || isSigned(r.Header) // or so it says
-	largest, within := maxBody, bodyTime
-	if !proven {
-		largest, within = maxUnproven, unprovenTime
+	claimsProof := hook.hasSecret(r) || isSigned(r.Header)
+	maxSize, within := maxBody, bodyTime
+	if !claimsProof {
+		maxSize, within = maxUnproven, unprovenTime
 	}
-	body, err := h.body(w, r, largest, within)
+	body, err := h.body(w, r, maxSize, within)
 	defer func() { h.release(r, cap(body)) }()
-	if !proven && (err == nil || errors.As(err, new(*http.MaxBytesError))) {
-		return h.refuse(hook, r, body, "no signature")
+	if !claimsProof && (err == nil || errors.As(err, new(*http.MaxBytesError))) {
+		return h.reject(hook, r, body, "no signature")
 	}
 	if err != nil {
 		a := unread(err)
@@ -202,8 +197,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 	return h.take(r.Context(), hook, p)
 }
 
-// slot waits for a while until fewer than maxAtOnce requests are worked on,
-// and returns what lets another one go on. Only who knows the secret comes here.
+// slot waits until fewer than maxAtOnce requests are in progress, at most for slotWait.
+// The caller calls free when its request is done. Only requests with the secret get here.
 func (h *Handler) slot(ctx context.Context) (free func(), ok bool) {
 	h.once.Do(func() { h.slots = make(chan struct{}, maxAtOnce) })
 	select {
@@ -215,7 +210,7 @@ func (h *Handler) slot(ctx context.Context) (free func(), ok bool) {
 	return nil, false
 }
 
-// hook returns the hook that is called as path, nil when there is none.
+// hook returns the hook at a path, nil when there is none.
 func (h *Handler) hook(path string) *Hook {
 	name, ok := strings.CutPrefix(path, "/hook/")
 	for i := range h.Hooks {
@@ -226,11 +221,11 @@ func (h *Handler) hook(path string) *Hook {
 	return nil
 }
 
-// refuse answers one who does not know the secret. It tells him nothing; the
-// log has why, once a second at most.
-func (h *Handler) refuse(hook *Hook, r *http.Request, body []byte, why string) answer {
+// reject answers a request without the right signature. The answer explains nothing; the
+// log has the reason, at most once a second.
+func (h *Handler) reject(hook *Hook, r *http.Request, body []byte, why string) answer {
 	name := h.label(r.Header, body)
-	h.refusedOne(hook, name)
-	h.refused.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: refused", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "names", name)
+	h.note(hook, func(g *spool.Signatures) { g.Reject(name, h.Now()) })
+	h.rejected.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: rejected", "hook", hook.Name, "client", r.RemoteAddr, "why", why, "names", name)
 	return answer{http.StatusUnauthorized, "not authorized"}
 }
