@@ -14,7 +14,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/testkit"
 	"vext/notify"
-	"vext/notify/outboxtest"
+	"vext/outbox/outboxtest"
 	"vext/policy"
 	"vext/spool"
 	"vext/templates"

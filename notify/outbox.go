@@ -15,35 +15,46 @@ type Message struct {
 
 	Since    time.Time // when it arrived, if before it is put; zero for now
 	Reminder bool      // never summed up, however long it has been pending
+	Deadline time.Time // from which on Bounces bounces it; zero for never
 }
 
 // An Outcome is what became of a message that has a key.
 type Outcome struct {
 	Accepted  time.Time // when the outbox took it
 	Delivered time.Time // when the server confirmed it; zero when it has not
-	Rejected  string    // why it will never be delivered; "" when it may
+	Rejected  string    // why it has bounced; "" when it has not
 	LastError string    // why it has not been delivered yet; "" when nothing is known
 }
 
-// An Outbox delivers messages to IRC. What Put has taken survives a crash and is
-// retried until it is delivered or rejected, in order for each target. It is safe for
-// use by many goroutines.
+// A Bounce is a message that will not be delivered.
+type Bounce struct {
+	Key    string
+	Target string // the URL of the recipient, without a secret
+	Reason string
+}
+
+// An Outbox delivers messages. What Put has taken survives a crash and is retried until
+// it is delivered or bounces, in order for each recipient. It is safe for use by many
+// goroutines.
 type Outbox interface {
 	// Put returns nil when all messages are on disk. A message whose key is known is
-	// ignored: it was put before. After an error, which is about the machine or an
-	// invalid target, none was taken.
+	// ignored: it was put before. After an error none was taken; a *PermanentError
+	// says that none ever will.
 	Put(ctx context.Context, messages ...Message) error
 	// Outcomes returns what became of the messages with these keys, without those
 	// that are not known.
 	Outcomes(ctx context.Context, keys ...string) (map[string]Outcome, error)
-	// Pending returns the keys of all messages that have been neither delivered nor
-	// rejected.
+	// Pending returns the keys of all messages that are neither delivered nor bounced.
 	Pending(ctx context.Context) ([]string, error)
-	// Withdraw removes messages, with their keys, that are not delivered, rejected or
+	// Bounces returns the messages with keys that have bounced and whose keys have not
+	// been forgotten. Before that it bounces those that are not in flight and whose
+	// deadline is over at that time, or so far ahead that the clock was wrong.
+	Bounces(ctx context.Context, now time.Time) ([]Bounce, error)
+	// Withdraw removes messages, with their keys, that are not delivered, bounced or
 	// in flight, and returns the keys of those that it removed.
 	Withdraw(ctx context.Context, keys ...string) ([]string, error)
-	// Forget removes keys, so that Outcomes does not return them any more. A pending
-	// message is delivered all the same.
+	// Forget removes keys, so that a message with one of them can be put again. A
+	// pending message is delivered all the same.
 	Forget(ctx context.Context, keys ...string) error
 }
 
@@ -60,6 +71,9 @@ func (u FailingOutbox) Outcomes(context.Context, ...string) (map[string]Outcome,
 
 // Pending implements Outbox.
 func (u FailingOutbox) Pending(context.Context) ([]string, error) { return nil, u.Err }
+
+// Bounces implements Outbox.
+func (u FailingOutbox) Bounces(context.Context, time.Time) ([]Bounce, error) { return nil, u.Err }
 
 // Withdraw implements Outbox.
 func (u FailingOutbox) Withdraw(context.Context, ...string) ([]string, error) { return nil, u.Err }

@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vext/internal/target"
 	"vext/notify"
-	"vext/notify/outboxtest"
+	"vext/outbox/outboxtest"
 	"vext/policy"
 )
 
@@ -31,10 +32,10 @@ func TestOutlet(t *testing.T) {
 	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
 		o := &outlet{t: t, isPlain: true}
 		return outboxtest.Case{
-			Outbox: o,
-			Claim:  func(key string) { o.find(key).onWire = true },
-			Tell:   func(key string) { o.find(key).Delivered = now },
-			Reject: func(key, reason string) { o.find(key).Rejected = reason },
+			Outbox:  o,
+			Claim:   func(key string) { o.find(key).onWire = true },
+			Deliver: func(key string) { o.find(key).Delivered = now },
+			Bounce:  func(key, reason string) { o.find(key).Rejected = reason },
 		}
 	})
 }
@@ -191,4 +192,17 @@ func way(t testing.TB, to ...string) policy.Route {
 		w.Targets = append(w.Targets, to)
 	}
 	return w
+}
+
+func (o *outlet) Bounces(_ context.Context, at time.Time) (all []notify.Bounce, err error) {
+	defer o.call()()
+	for _, l := range o.lines {
+		if left := l.Deadline.Sub(at); l.isWaiting() && !l.onWire && !l.Deadline.IsZero() && (left <= 0 || left > 7*24*time.Hour) {
+			l.Rejected = "it could not be delivered in time"
+		}
+		if l.Rejected != "" && l.Key != "" {
+			all = append(all, notify.Bounce{Key: l.Key, Target: l.Target, Reason: l.Rejected})
+		}
+	}
+	return all, o.err
 }

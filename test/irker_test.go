@@ -17,7 +17,7 @@ import (
 
 	"vext/internal/testkit"
 	"vext/notify"
-	"vext/notify/outboxtest"
+	"vext/outbox/outboxtest"
 	"vext/source/irker"
 )
 

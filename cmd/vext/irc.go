@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,43 +17,44 @@ import (
 	"vext/internal/target"
 	"vext/notify"
 	"vext/notify/irc"
+	"vext/outbox"
 )
 
 // An ircOutlet is a notify.Outbox that can say how things stand.
 type ircOutlet interface {
 	notify.Outbox
-	Status(context.Context) ([]irc.NetworkStatus, error)
+	Status(context.Context) (json.RawMessage, error)
 	Drop(ctx context.Context, to string) (int, error)
 }
 
 // newIRC returns the client of this process, with the outbox that it has to
-// itself. The error is irc.ErrInUse while another process has it.
-func newIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
+// itself. The error is outbox.ErrInUse while another process has it.
+func newIRC(c *config.Config, state string, log *slog.Logger) (*irc.Client, *outbox.Outbox, error) {
 	settings, err := ircSettings(c)
 	if err != nil {
 		return nil, nil, hinted{err, "see [irc] and [[network]] in vext.toml(5)"}
 	}
-	client, outbox, err := openOutbox(state, log)
+	client, o, err := openOutbox(state, log)
 	if err != nil {
 		return nil, nil, err
 	}
 	client.Settings, client.Dial = settings, (&net.Dialer{}).DialContext
-	return client, outbox, nil
+	return client, o, nil
 }
 
 // openOutbox returns a client that takes lines in and takes them back, and must
 // not be run: it has no settings.
-func openOutbox(state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
-	outbox, err := irc.Open(state, time.Now())
+func openOutbox(state string, log *slog.Logger) (*irc.Client, *outbox.Outbox, error) {
+	client := irc.NewClient()
+	client.Log, client.Now = log, time.Now
+	o, err := outbox.Open(state, client, time.Now)
 	if err != nil {
 		return nil, nil, err
 	}
-	if outbox.SetAside != "" {
-		log.Error("the outbox of IRC was damaged; another was begun", "kept", outbox.SetAside)
+	if o.Quarantined != "" {
+		log.Error("the outbox was damaged; a new one was made", "quarantined", o.Quarantined)
 	}
-	client := irc.NewClient(outbox)
-	client.Log, client.Now = log, time.Now
-	return client, outbox, nil
+	return client, o, nil
 }
 
 // ircSettings returns how to speak on each network, for its targets.
@@ -139,20 +141,20 @@ func setTo[T any](to *T, value *T) {
 
 // openIRC returns the client of the service, and its outbox, which is to be
 // closed when nobody takes lines in any more.
-func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *slog.Logger) (*irc.Client, *irc.Outbox, error) {
-	client, outbox, err := newIRC(c, state, log)
-	if errors.Is(err, irc.ErrInUse) {
+func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *slog.Logger) (*irc.Client, *outbox.Outbox, error) {
+	client, o, err := newIRC(c, state, log)
+	if errors.Is(err, outbox.ErrInUse) {
 		log.Info("waiting for another vext, which is telling something on IRC")
 	}
 	bounded, cancel := context.WithTimeout(ctx, serveWait)
 	defer cancel()
-	for errors.Is(err, irc.ErrInUse) && backoff.Sleep(bounded, outboxStep) == nil {
-		client, outbox, err = newIRC(c, state, log)
+	for errors.Is(err, outbox.ErrInUse) && backoff.Sleep(bounded, outboxStep) == nil {
+		client, o, err = newIRC(c, state, log)
 	}
 	if ctx.Err() != nil && err != nil {
 		return nil, nil, ctx.Err()
 	}
-	if errors.Is(err, irc.ErrInUse) {
+	if errors.Is(err, outbox.ErrInUse) {
 		return nil, nil, hinted{err, "another vext follow, run or notify speaks on IRC and does not end"}
 	}
 	if err != nil {
@@ -164,7 +166,7 @@ func (a *app) openIRC(ctx context.Context, c *config.Config, state string, log *
 	for _, r := range c.Routes {
 		client.Keep = append(client.Keep, slices.DeleteFunc(slices.Clone(r.To), func(to string) bool { return to == config.ByMail })...)
 	}
-	return client, outbox, nil
+	return client, o, nil
 }
 
 // How long to wait for another process that is about to let the outbox go, how
@@ -182,20 +184,20 @@ func (a *app) outlet(ctx context.Context, c *config.Config, state string, log *s
 	bounded, cancel := context.WithTimeout(ctx, outboxWait)
 	defer cancel()
 	for {
-		remote, err := irc.Knock(state)
+		remote, err := outbox.Dial(state)
 		if err == nil {
-			return remote, remote.Close, nil
+			return remote, func() error { return nil }, nil
 		}
-		if !errors.Is(err, irc.ErrNobody) {
+		if !errors.Is(err, outbox.ErrNotServed) {
 			return nil, nil, err
 		}
-		client, outbox, err := newIRC(c, state, log)
+		client, o, err := newIRC(c, state, log)
 		if err == nil {
-			return client, background(ctx, func(ctx context.Context) error {
-				return errors.Join(a.speak(ctx, c, client, state, log), outbox.Close())
+			return o, background(ctx, func(ctx context.Context) error {
+				return errors.Join(a.speak(ctx, c, client, o, log), o.Close())
 			}), nil
 		}
-		if !errors.Is(err, irc.ErrInUse) {
+		if !errors.Is(err, outbox.ErrInUse) {
 			return nil, nil, err
 		}
 		if backoff.Sleep(bounded, outboxStep) != nil {

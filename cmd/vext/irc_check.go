@@ -10,6 +10,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/config"
 	"vext/notify/irc"
+	"vext/outbox"
 	"vext/reminder"
 	"vext/source/follow"
 )
@@ -30,18 +31,18 @@ func (a *app) checkIRC(ctx context.Context, c *config.Config, state string, now 
 	if _, err := ircSettings(c); err != nil {
 		return []reminder.Finding{{Level: reminder.Critical, What: "irc", Text: err.Error(), Hint: "see [irc] and [[network]] in vext.toml(5)"}}
 	}
-	if !irc.IsThere(state) {
+	if !outbox.Exists(state) {
 		return nil
 	}
 	status, err := a.ircStatus(ctx, state)
-	if errors.Is(err, irc.ErrInUse) {
+	if errors.Is(err, outbox.ErrInUse) {
 		return []reminder.Finding{{What: "irc", Text: "another vext is just telling something"}}
 	}
 	if err != nil {
 		return []reminder.Finding{{Level: reminder.Critical, What: "irc", Text: err.Error()}}
 	}
 	var all []reminder.Finding
-	for _, path := range irc.Damaged(state) {
+	for _, path := range outbox.Damaged(state) {
 		all = append(all, reminder.Finding{
 			Level: reminder.Critical, What: "irc", Text: "the outbox was damaged and set aside, with what waited in it: " + path,
 			Hint: "look after the disk; remove the file when nobody needs it any more",

@@ -9,6 +9,7 @@ import (
 	"vext/internal/config"
 	"vext/notify"
 	"vext/notify/irc"
+	"vext/outbox"
 	"vext/queue"
 	"vext/reminder"
 )
@@ -18,18 +19,18 @@ const settleFirst = 3 * time.Second
 
 // speak runs a client, and the door to it, until ctx ends. What is not to be
 // told any more is taken back before it connects.
-func (a *app) speak(ctx context.Context, c *config.Config, client *irc.Client, state string, log *slog.Logger) error {
+func (a *app) speak(ctx context.Context, c *config.Config, client *irc.Client, o *outbox.Outbox, log *slog.Logger) error {
 	run := func(ctx context.Context) error {
 		within, cancel := context.WithTimeout(ctx, settleFirst)
 		defer cancel()
-		if waiting, err := client.Pending(within); err != nil || len(waiting) > 0 {
-			if _, err := a.settle(within, c, client, log); err != nil && ctx.Err() == nil {
+		if waiting, err := o.Pending(within); err != nil || len(waiting) > 0 {
+			if _, err := a.settle(within, c, o, log); err != nil && ctx.Err() == nil {
 				log.Info("not known what is to be taken back from IRC; the next run takes it back", "err", err)
 			}
 		}
-		return client.Run(ctx)
+		return client.Run(ctx, o)
 	}
-	return together(ctx, run, func(ctx context.Context) error { return client.ServeDoor(ctx, state) })
+	return together(ctx, run, o.Serve)
 }
 
 // settleAgain is how long to wait when a run had the lock for too long.
@@ -38,9 +39,9 @@ const settleAgain = 10 * time.Second
 // settleAlways records in the history which reminders were told, soon after
 // they were. runSoon is called when some were rejected, so that a run lets their
 // mails go.
-func (a *app) settleAlways(ctx context.Context, c *config.Config, client *irc.Client, log *slog.Logger, runSoon func()) error {
-	settleWhen(ctx, client.Settled(), settleAgain, log, func(ctx context.Context) (reminder.Summary, error) {
-		sum, err := a.settle(ctx, c, client, log)
+func (a *app) settleAlways(ctx context.Context, c *config.Config, o *outbox.Outbox, log *slog.Logger, runSoon func()) error {
+	settleWhen(ctx, o.Ended(), settleAgain, log, func(ctx context.Context) (reminder.Summary, error) {
+		sum, err := a.settle(ctx, c, o, log)
 		if sum.ByMail > 0 {
 			runSoon()
 		}
@@ -92,7 +93,7 @@ const takeBackTime = 3 * time.Second
 func (a *app) takeBack(ctx context.Context) {
 	log := a.log(slog.LevelError)
 	q, c, err := a.openQueue()
-	if err != nil || !irc.IsThere(q.State) {
+	if err != nil || !outbox.Exists(q.State) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, takeBackTime)
@@ -110,18 +111,18 @@ func (a *app) takeBack(ctx context.Context) {
 // outboxOf returns the outbox of a state directory, by the door or from the
 // disk. It connects nowhere. done must be called.
 func outboxOf(state string, log *slog.Logger) (o ircOutlet, done func() error, err error) {
-	remote, err := irc.Knock(state)
+	remote, err := outbox.Dial(state)
 	if err == nil {
-		return remote, remote.Close, nil
+		return remote, func() error { return nil }, nil
 	}
-	if !errors.Is(err, irc.ErrNobody) {
+	if !errors.Is(err, outbox.ErrNotServed) {
 		return nil, nil, err
 	}
-	client, outbox, err := openOutbox(state, log)
+	_, own, err := openOutbox(state, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	return client, outbox.Close, nil
+	return own, own.Close, nil
 }
 
 // remindsOnIRC reports whether a reminder may go to IRC, or one may wait there
@@ -132,7 +133,7 @@ func remindsOnIRC(c *config.Config, state string) bool {
 			return true
 		}
 	}
-	return irc.IsThere(state)
+	return outbox.Exists(state)
 }
 
 // awaitTime is how long a run without vext serve waits for IRC.
@@ -151,7 +152,7 @@ func (a *app) withIRC(ctx context.Context, s *reminder.Service, c *config.Config
 		return a.withOutbox(s, err)
 	}
 	s.IRC = outlet
-	if _, alone := outlet.(*irc.Client); alone {
+	if _, alone := outlet.(*outbox.Outbox); alone {
 		s.Await = func(ctx context.Context, keys []string) {
 			if _, err := await(ctx, outlet, awaitTime, keys); err != nil {
 				s.Log.Error("waiting for IRC", "err", err)

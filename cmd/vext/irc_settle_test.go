@@ -14,6 +14,7 @@ import (
 
 	"vext/notify"
 	"vext/notify/irc"
+	"vext/outbox"
 	"vext/queue"
 	"vext/reminder"
 )
@@ -81,16 +82,16 @@ func waitingForIRC(t *testing.T, settings string) (a *app, state string) {
 }
 
 // withLine opens the outbox and puts the line of the reminder into it.
-func withLine(t *testing.T, state string) (*irc.Client, *irc.Outbox) {
+func withLine(t *testing.T, state string) (*irc.Client, *outbox.Outbox) {
 	t.Helper()
-	client, outbox, err := openOutbox(state, slog.New(slog.DiscardHandler))
+	client, o, err := openOutbox(state, slog.New(slog.DiscardHandler))
 	if err == nil {
-		err = client.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: waitingKey, Reminder: true})
+		err = o.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: waitingKey, Reminder: true})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client, outbox
+	return client, o
 }
 
 func historyOf(t *testing.T, state string) string {
@@ -118,19 +119,15 @@ func TestTakenBackAtOnce(t *testing.T) {
 		{args: []string{"cancel", "0123"}, stuck: true},
 	} {
 		a, state := waitingForIRC(t, "")
-		client, outbox := withLine(t, state)
+		_, o := withLine(t, state)
 		leave := func() error { return nil }
 		switch {
 		case test.asked:
-			leave = background(t.Context(), func(ctx context.Context) error { return client.ServeDoor(ctx, state) })
-			for door, err := irc.Knock(state); ; door, err = irc.Knock(state) {
-				if err == nil {
-					door.Close()
-					break
-				}
+			leave = background(t.Context(), func(ctx context.Context) error { return o.Serve(ctx) })
+			for _, err := outbox.Dial(state); err != nil; _, err = outbox.Dial(state) {
 			}
 		case !test.stuck:
-			outbox.Close()
+			o.Close()
 		}
 		var complaints strings.Builder
 		a.stderr = &complaints
@@ -141,13 +138,13 @@ func TestTakenBackAtOnce(t *testing.T) {
 			t.Errorf("%v: history:\n%s", test.args, got)
 		}
 		if !test.asked && !test.stuck {
-			client, outbox, _ = openOutbox(state, slog.New(slog.DiscardHandler))
+			_, o, _ = openOutbox(state, slog.New(slog.DiscardHandler))
 		}
-		if waiting, err := client.Pending(t.Context()); len(waiting) > 0 != test.stuck || err != nil {
+		if waiting, err := o.Pending(t.Context()); len(waiting) > 0 != test.stuck || err != nil {
 			t.Errorf("%v: in the outbox: %q, %v", test.args, waiting, err)
 		}
 		leave()
-		outbox.Close()
+		o.Close()
 	}
 }
 
@@ -164,10 +161,10 @@ func TestMailWithoutOutlet(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a, state := waitingForIRC(t, test.settings)
-			_, outbox := withLine(t, state)
-			outbox.Close()
+			_, o := withLine(t, state)
+			o.Close()
 			if test.noOutbox {
-				if err := errors.Join(os.RemoveAll(filepath.Join(state, "irc")), os.WriteFile(filepath.Join(state, "irc"), nil, 0o600)); err != nil {
+				if err := errors.Join(os.Remove(filepath.Join(state, "outbox.db")), os.Mkdir(filepath.Join(state, "outbox.db"), 0o700)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -189,12 +186,12 @@ func TestMailWithoutOutlet(t *testing.T) {
 			if test.noOutbox {
 				return
 			}
-			client, outbox, err := openOutbox(state, slog.New(slog.DiscardHandler))
+			_, o, err := openOutbox(state, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer outbox.Close()
-			if waiting, err := client.Pending(t.Context()); len(waiting) > 0 || err != nil {
+			defer o.Close()
+			if waiting, err := o.Pending(t.Context()); len(waiting) > 0 || err != nil {
 				t.Errorf("in the outbox: %q, %v", waiting, err)
 			}
 		})
@@ -204,8 +201,8 @@ func TestMailWithoutOutlet(t *testing.T) {
 // What was sent by mail meanwhile is not told when a client begins to speak.
 func TestTakenBackBeforeSpeaking(t *testing.T) {
 	a, state := waitingForIRC(t, "")
-	client, outbox := withLine(t, state)
-	defer outbox.Close()
+	client, o := withLine(t, state)
+	defer o.Close()
 	line := `{"time":"2026-11-20T12:30:00Z","event":"unsaid","name":"a@example.org","due":"20261120","via":"irc://127.0.0.1:1/#src"}` + "\n"
 	f, err := os.OpenFile(filepath.Join(state, "history", "2026.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
@@ -226,10 +223,10 @@ func TestTakenBackBeforeSpeaking(t *testing.T) {
 		dialed <- struct{}{}
 		return nil, io.EOF
 	}
-	leave := background(t.Context(), func(ctx context.Context) error { return a.speak(ctx, c, client, state, client.Log) })
+	leave := background(t.Context(), func(ctx context.Context) error { return a.speak(ctx, c, client, o, client.Log) })
 	defer leave()
 	for {
-		waiting, err := client.Pending(t.Context())
+		waiting, err := o.Pending(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

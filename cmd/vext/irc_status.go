@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/notify/irc"
+	"vext/outbox"
 	"vext/reminder"
 )
 
@@ -68,17 +71,20 @@ type ircStatus struct {
 
 // ircStatus asks the vext that keeps the connections, or looks into the outbox.
 func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
-	remote, err := irc.Knock(state)
-	if errors.Is(err, irc.ErrNobody) {
-		networks, err := irc.Peek(state, time.Now())
-		return &ircStatus{Networks: networks}, err
+	if !outbox.Exists(state) {
+		return &ircStatus{Networks: []irc.NetworkStatus{}}, nil
 	}
+	o, done, err := outboxOf(state, a.log(slog.LevelError))
 	if err != nil {
 		return nil, err
 	}
-	defer remote.Close()
-	networks, err := remote.Status(ctx)
-	return &ircStatus{Running: true, Networks: networks}, err
+	_, isOwn := o.(*outbox.Outbox)
+	s := &ircStatus{Running: !isOwn}
+	data, err := o.Status(ctx)
+	if err == nil {
+		err = json.Unmarshal(data, &s.Networks)
+	}
+	return s, errors.Join(err, done())
 }
 
 func printIRC(w io.Writer, s style, status *ircStatus, now time.Time, zone *time.Location) error {

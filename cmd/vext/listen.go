@@ -24,21 +24,21 @@ import (
 // done is to be called when all of them have ended: until then they may put
 // something into the outbox of IRC.
 func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *slog.Logger) (tasks []task, done func() error, err error) {
-	client, outbox, err := a.openIRC(ctx, c, q.State, log)
+	client, o, err := a.openIRC(ctx, c, q.State, log)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			outbox.Close()
+			o.Close()
 		}
 	}()
 	clock := newWallClock()
-	client.Check = q.Spool.Check
+	o.Check = q.Spool.Check
 	tasks = []task{
-		func(ctx context.Context) error { return a.speak(ctx, c, client, q.State, log) },
-		func(ctx context.Context) error { return a.settleAlways(ctx, c, client, log, clock.wake) },
-		func(ctx context.Context) error { return a.process(ctx, c, client, clock, log) },
+		func(ctx context.Context) error { return a.speak(ctx, c, client, o, log) },
+		func(ctx context.Context) error { return a.settleAlways(ctx, c, o, log, clock.wake) },
+		func(ctx context.Context) error { return a.process(ctx, c, o, clock, log) },
 		func(ctx context.Context) error { return a.runUrgent(ctx, c, clock.wake, log) },
 	}
 	if all := repositories(c); len(all) > 0 {
@@ -49,10 +49,10 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 		return nil, nil, err
 	}
 	notices := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
-		return a.openAnnounce(c, q, words, client, log)
+		return a.openAnnounce(c, q, words, o, log)
 	}
 	irkerToo := func(c *config.Config, q *queue.Queue, log *slog.Logger) (task, error) {
-		return a.openIrker(c, q, client, log, irkerLine(words))
+		return a.openIrker(c, q, o, log, irkerLine(words))
 	}
 	for _, open := range []func(*config.Config, *queue.Queue, *slog.Logger) (task, error){notices, a.openLMTP, a.openHTTP, irkerToo, a.openControl} {
 		t, err := open(c, q, log)
@@ -63,7 +63,7 @@ func (a *app) tasks(ctx context.Context, c *config.Config, q *queue.Queue, log *
 			tasks = append(tasks, t)
 		}
 	}
-	return tasks, outbox.Close, nil
+	return tasks, o.Close, nil
 }
 
 // openLMTP returns what takes mails by LMTP, nil when that is not configured.

@@ -16,7 +16,7 @@ import (
 	"vext/internal/backoff"
 	"vext/internal/target"
 	"vext/notify"
-	"vext/notify/irc"
+	"vext/outbox"
 )
 
 func newNotify(a *app) *cobra.Command {
@@ -137,11 +137,11 @@ func (a *app) notify(ctx context.Context, to string, texts []string, wait time.D
 
 // isLost reports whether another vext had the outbox and went away, or is about
 // to: it is worth another try.
-func isLost(err error) bool { return errors.Is(err, irc.ErrGone) || errors.Is(err, irc.ErrInUse) }
+func isLost(err error) bool { return errors.Is(err, outbox.ErrGone) || errors.Is(err, outbox.ErrInUse) }
 
 // isLate reports whether somebody has not answered in time.
 func isLate(err error) bool {
-	return errors.Is(err, irc.ErrSilent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, outbox.ErrSilent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // An opener opens an outlet, which lives as long as the context.

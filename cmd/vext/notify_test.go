@@ -60,10 +60,7 @@ func TestNotifyTogether(t *testing.T) {
 // not said that the line is lost.
 func TestNotifyFrozen(t *testing.T) {
 	state := testkit.State(t)
-	if err := os.Mkdir(filepath.Join(state, "irc"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", filepath.Join(state, "irc", "door"))
+	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", filepath.Join(state, "outbox.socket"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,6 @@
-// Package socket listens at Unix sockets, and finds out which user of this machine has
-// connected.
+// Package socket is how processes of this machine reach each other: it listens at Unix
+// sockets, returns which user is at the other end of a connection, and carries requests
+// and answers, each one line of JSON.
 package socket
 
 import (
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -19,18 +21,39 @@ const MaxPath = 100
 // replaces a stale socket, which a crash left behind; anything else at path is an
 // error. The listener removes the socket when it is closed.
 func Listen(path string, mode fs.FileMode) (*net.UnixListener, error) {
-	if err := removeStale(path); err != nil {
-		return nil, err
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	short, done, err := shorten(path)
 	if err != nil {
 		return nil, err
+	}
+	defer done()
+	if err := removeStale(short); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if short != path {
+		l.SetUnlinkOnClose(false) // by then short names nothing, or something else
 	}
 	if err := os.Chmod(path, mode); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// shorten returns a path by which the system takes the socket at path. One that is too
+// long goes through its open directory, where the system has /proc; done closes that.
+func shorten(path string) (short string, done func(), err error) {
+	if len(path) <= MaxPath {
+		return path, func() {}, nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)), func() { dir.Close() }, nil
 }
 
 // removeStale removes a socket at which nobody listens, and nothing else.

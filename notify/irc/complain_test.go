@@ -39,7 +39,7 @@ const (
 )
 
 // outcome returns what has become of the line with the key k.
-func (c *Client) outcome(t *testing.T) (became, why string) {
+func (c *bot) outcome(t *testing.T) (became, why string) {
 	t.Helper()
 	all, err := c.Outcomes(t.Context(), "k")
 	if err != nil || len(all) != 1 {
@@ -148,7 +148,7 @@ func TestAnswers(t *testing.T) {
 		":irc FAIL PRIVMSG INVALID_UTF8 %t :Message rejected":           isRejected,
 	} {
 		for _, to := range []string{src, jane} {
-			inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+			inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 				s.answerAll(strings.Split(answer, "\n")...)
 				if err := c.Put(t.Context(), notify.Message{Target: to, Text: "hello", Key: "k", Reminder: true}); err != nil {
 					t.Fatal(err)
@@ -180,7 +180,7 @@ func TestUnclear(t *testing.T) {
 		":irc 404 vext %t :No":                                isWaiting,
 		":irc 263 vext PRIVMSG :No":                           isWaiting,
 	} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			s.answerAll(answer)
 			if err := c.Put(t.Context(), notify.Message{Target: src, Text: "hello", Key: "k", Reminder: true}); err != nil {
 				t.Fatal(err)
@@ -201,7 +201,7 @@ func TestUnclear(t *testing.T) {
 // are told again, one by one, and only the one that is at fault is rejected.
 func TestRejectedOfSeveral(t *testing.T) {
 	for _, answer := range []string{":irc 417 vext :Input line was too long", ":irc 936 vext %t bad :No", "FAIL PRIVMSG INVALID_UTF8 :No"} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			c.put(t, src, "zero")
 			c.put(t, "irc://irc.example.org/#other", "zero")
 			time.Sleep(time.Minute)
@@ -275,7 +275,7 @@ func TestOtherCommands(t *testing.T) {
 		"JOIN that FAILs":      {"vext", map[string]string{"JOIN #shut": "FAIL JOIN CHANNEL_RENAMED #shut #open :No"}, 1, isTold},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+			inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 				n := 0
 				s.set(func(s *server) {
 					s.hook = func(line string) ([]string, bool) {
@@ -325,7 +325,7 @@ func TestRejectedByLabel(t *testing.T) {
 		"@label=%s :vext!~vext@localhost NOTICE #src :hello":            isTold,
 		":irc 417 vext :No":                                             isWaiting,
 	} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			s.withLabels(func(label, _, _ string) []string { return []string{strings.ReplaceAll(answer, "%s", label)} })
 			if err := c.Put(t.Context(), notify.Message{Target: src, Text: "hello", Key: "k"}); err != nil {
 				t.Fatal(err)

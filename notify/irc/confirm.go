@@ -1,11 +1,14 @@
 package irc
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/lrstanley/girc"
+
+	"vext/notify"
 )
 
 // confirmed handles an answer with a label. It reports whether e was one. Only
@@ -143,7 +146,7 @@ func (l *link) settle(w *wire, no rejection) {
 			f.room.tries = 0
 			f.room.fails(now, "")
 		}
-		l.client.outbox.tell(place{f.room.url, f.number}, now)
+		l.queue().Done(f.Claim, nil)
 		l.publish(func(s *LinkStatus) { s.Confirmed = now })
 	}
 }
@@ -153,8 +156,8 @@ func (l *link) settle(w *wire, no rejection) {
 func (l *link) notDelivered(f *flight, now time.Time) {
 	r := f.room
 	if f.rejection.verdict == unclear {
-		if r.unclearOf != f.number {
-			r.unclear, r.unclearOf = 0, f.number
+		if r.unclearOf != f.Number {
+			r.unclear, r.unclearOf = 0, f.Number
 		}
 		if r.unclear++; r.unclear >= maxUnclear {
 			f.rejection = rejection{fmt.Sprintf("%s, %d times", f.rejection.text, maxUnclear), permanent}
@@ -166,7 +169,7 @@ func (l *link) notDelivered(f *flight, now time.Time) {
 		if r.state == inside || r.target.IsNick {
 			r.fails(now, "")
 		}
-		l.client.outbox.reject(place{r.url, f.number}, f.rejection.text, now)
+		l.queue().Done(f.Claim, &notify.PermanentError{Err: errors.New(f.rejection.text)})
 		l.log.Warn("a line is rejected", "target", r.target.String(), "reason", f.rejection.text)
 	case f.rejection.verdict == alone, now.Before(r.retry): // in the latter case it is known why, and when to try again
 		l.giveBack(f)

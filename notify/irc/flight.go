@@ -1,12 +1,15 @@
 package irc
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lrstanley/girc"
+
+	"vext/notify"
 )
 
 // flights are the messages that were sent, and not confirmed yet.
@@ -22,10 +25,10 @@ type flights struct {
 
 // A flight is a line of the outbox on its way: several wires when it is long.
 type flight struct {
-	room   *room
-	number uint64
-	left   []string // not sent yet
-	open   int      // sent, and neither confirmed nor refused
+	*notify.Claim
+	room *room
+	left []string // not sent yet
+	open int      // sent, and neither confirmed nor refused
 
 	rejection rejection // of one of them
 }
@@ -112,67 +115,72 @@ func (l *link) load(r *room, now time.Time) bool {
 	if r.open > 0 && (r.target.IsNick || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.isOut)) {
 		return false
 	}
-	rec, ok, err := l.takeNext(r, now)
+	claim, err := l.claim(r, now)
 	if err != nil {
 		r.block(now, err.Error())
 		l.log.Error("the outbox can't be read", "err", err)
 		return false
 	}
-	if !ok {
+	if claim == nil {
 		r.isIdle = true
 		return false
 	}
-	f := &flight{room: r, number: rec.number}
-	text := rec.Text
-	if l.settings.NoColors {
+	f := &flight{Claim: claim, room: r}
+	text := claim.Text
+	if l.settings.NoColors || claim.Summary {
 		text = plain(text)
 	}
-	if rec.Sum != nil {
+	if claim.Summary {
 		text = shorten(text, l.capacity(r))
 	}
 	for line := range strings.SplitSeq(text, "\n") {
 		f.left = append(f.left, split(line, l.capacity(r))...)
 	}
 	if len(f.left) == 0 {
-		l.client.outbox.tell(place{r.url, rec.number}, now)
+		l.queue().Done(claim, nil)
 		return l.load(r, now)
 	}
-	r.current, r.after = f, rec.number
+	r.current, r.after = f, claim.Number
 	return true
 }
 
-// takeNext takes a line, after it has summed up those that have become stale.
-func (l *link) takeNext(r *room, now time.Time) (rec record, ok bool, err error) {
-	o, s := l.client.outbox, &l.settings
+// claim claims the next message for a room, after it has summarized those that are too
+// old.
+func (l *link) claim(r *room, now time.Time) (*notify.Claim, error) {
+	q, s := l.queue(), &l.settings
 	if r.isAway {
 		r.isAway = false
-		if b, _, err := o.backlog(r.url); err != nil || s.BacklogLines > 0 && b.Count > s.BacklogLines {
-			if err == nil {
-				err = l.sumUp(r)
-			}
-			if err != nil {
-				return rec, false, err
-			}
+		b, err := q.Backlog(r.url)
+		if err == nil && s.BacklogLines > 0 && b.Count > s.BacklogLines {
+			err = l.summarize(r)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	rec, ok, err = o.take(r.url, r.after)
-	if err != nil || !ok || rec.Reminder || s.BacklogAge == 0 || now.Sub(rec.Time) <= s.BacklogAge {
-		return rec, ok, err
+	c, err := q.Next(r.url, r.after)
+	if err != nil || c == nil || c.Reminder || s.BacklogAge == 0 || now.Sub(c.Accepted) <= s.BacklogAge {
+		return c, err
 	}
-	b, _, err := o.backlog(r.url)
+	b, err := q.Backlog(r.url)
 	if err != nil || b.Count < 2 || r.open > 0 {
-		return rec, ok, err
+		return c, err
 	}
-	o.letGo(r.url, rec.number)
-	if err := l.sumUp(r); err != nil {
-		return rec, false, err
+	q.Done(c, errNotSent)
+	if err := l.summarize(r); err != nil {
+		return nil, err
 	}
-	return o.take(r.url, r.after)
+	return q.Next(r.url, r.after)
 }
 
-func (l *link) sumUp(r *room) error {
-	l.log.Info("a backlog is told in one line", "target", r.target.String())
-	return l.client.outbox.sumUp(l.client.context(), r.url, (*summary).String)
+func (l *link) queue() notify.Queue { return l.client.queue }
+
+// errNotSent is the error of messages that have not been sent, or may not have arrived.
+var errNotSent = errors.New("not confirmed")
+
+func (l *link) summarize(r *room) error {
+	l.log.Info("a backlog is summarized", "target", r.target.String())
+	return l.queue().Summarize(l.client.context(), r.url)
 }
 
 // capacity returns how many bytes of text one message to r can have, so that it
@@ -252,7 +260,7 @@ func (l *link) begun() []*flight {
 
 // giveBack lets a room's line be sent again, and those that come after it.
 func (l *link) giveBack(f *flight) {
-	l.client.outbox.letGo(f.room.url, f.number)
+	l.queue().Done(f.Claim, errNotSent)
 	f.room.after, f.room.isIdle = 0, false
 	if f.room.current == f {
 		f.room.current = nil

@@ -10,7 +10,7 @@ import (
 	"vext/notify"
 )
 
-func (c *Client) put(t *testing.T, target, text string) {
+func (c *bot) put(t *testing.T, target, text string) {
 	t.Helper()
 	if err := c.Put(t.Context(), notify.Message{Target: target, Text: text}); err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestOddLines(t *testing.T) {
 		":irc 005 vext CHANLIMIT=#:0 :x", ":irc 005 vext CHANLIMIT= MAXCHANNELS=-4 NICKLEN=0 NICKLEN=99999999999999999999 LINELEN=-1 CASEMAPPING= :x",
 		":irc 005 vext LINELEN=1 NICKLEN=1 :x", "PING :hello", ":" + strings.Repeat("h", 2000) + " NOTICE vext :x",
 	} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			c.say(t, "one")
 			time.Sleep(40 * time.Second)
 			s.say(line)
@@ -53,7 +53,7 @@ func TestOddLines(t *testing.T) {
 // thrown out it is the last lines that were refused, and none is told twice.
 func TestClosedInTheMidst(t *testing.T) {
 	for _, change := range []string{"MODE #src +m", "KICK #src vext"} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			n := 0
 			s.hook = func(line string) ([]string, bool) {
 				text, ok := strings.CutPrefix(line, "PRIVMSG #src :")
@@ -86,7 +86,7 @@ func TestClosedInTheMidst(t *testing.T) {
 
 // A server that refuses some lines for what they say loses none.
 func TestRefusedForTheirWords(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		refusals := 0
 		s.hook = func(line string) ([]string, bool) {
 			text, ok := strings.CutPrefix(line, "PRIVMSG #src :")
@@ -116,7 +116,7 @@ func TestRefusedForTheirWords(t *testing.T) {
 
 // A refusal of many lines at once is one refusal.
 func TestFirstPause(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "zero")
 		time.Sleep(time.Minute)
 		s.set(func(s *server) { s.refuse["PRIVMSG #src"] = "404" })
@@ -132,7 +132,7 @@ func TestFirstPause(t *testing.T) {
 // storm of JOINs.
 func TestNoStorm(t *testing.T) {
 	for _, refuse := range []string{"PRIVMSG #src 403", "PRIVMSG #src 442", "JOIN #src 405", "JOIN #src 475"} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			command, numeric := refuse[:strings.LastIndexByte(refuse, ' ')], refuse[len(refuse)-3:]
 			s.set(func(s *server) { s.refuse[command] = numeric })
 			c.put(t, src+"?key=one", "hello")
@@ -150,7 +150,7 @@ func TestNoStorm(t *testing.T) {
 
 // A wrong key that somebody names does not shut us out.
 func TestWrongKey(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.hook = func(line string) ([]string, bool) {
 			if strings.HasPrefix(line, "JOIN") && line != "JOIN #src right" {
 				return []string{":irc 475 vext #src :No"}, true
@@ -174,7 +174,7 @@ func TestWrongKey(t *testing.T) {
 
 // Two names that are one to the server are one channel.
 func TestOneChannelOfTwoNames(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		in := false
 		s.hook = func(line string) ([]string, bool) {
 			if !strings.HasPrefix(line, "JOIN") {
@@ -240,7 +240,7 @@ func TestLabels(t *testing.T) {
 		"nothing":             {"", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+			inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 				s.withLabels(func(label, to, text string) []string {
 					return strings.Split(fmt.Sprintf(test.answer, label, to, text), "\n")
 				})
@@ -264,7 +264,7 @@ func TestLabels(t *testing.T) {
 // A long line of which pieces are confirmed and one is not comes again: none of
 // them is taken for another's confirmation.
 func TestLostPiece(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		n := 0
 		s.withLabels(func(label, to, text string) []string {
 			if n++; n == 3 {
@@ -286,7 +286,7 @@ func TestLostPiece(t *testing.T) {
 
 // A server can't make us keep what it says without end, nor be busy with it.
 func TestEndless(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.withLabels(func(label, to, text string) []string { return []string{"@label=" + label + " :irc ACK"} })
 		c.say(t, "one")
 		time.Sleep(10 * time.Second)

@@ -42,7 +42,7 @@ func (s *server) toldIn() []string {
 // What was done to a channel long ago says nothing of what is refused now.
 func TestRefusedLongAfter(t *testing.T) {
 	for _, before := range []string{"NOTICE #src :nothing", "MODE #src +b evil!*@*", "KICK #src vext :oops"} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			c.say(t, "zero")
 			time.Sleep(5 * time.Second)
 			s.say(":op!o@h " + before)
@@ -74,7 +74,7 @@ func TestBackBeforeThePing(t *testing.T) {
 			{":op!o@h KICK #src vext :bye", ":op!o@h INVITE vext #src", ":irc 404 vext #src :No"},
 			{":op!o@h MODE #src +b *!*@*", ":op!o@h KICK #src vext :bye", ":irc 404 vext #src :No"},
 		} {
-			inTime(t, func(s *Settings) { s.Rate = rate }, func(t *testing.T, s *server, c *Client) {
+			inTime(t, func(s *Settings) { s.Rate = rate }, func(t *testing.T, s *server, c *bot) {
 				c.say(t, "zero")
 				c.put(t, "irc://irc.example.org/#busy", "hello")
 				time.Sleep(time.Minute)
@@ -114,7 +114,7 @@ func TestBackBeforeThePing(t *testing.T) {
 // A channel for which there was no place is asked for again, also on the same
 // connection.
 func TestNoPlaceOnce(t *testing.T) {
-	inTime(t, func(s *Settings) { s.Connections = 1 }, func(t *testing.T, s *server, c *Client) {
+	inTime(t, func(s *Settings) { s.Connections = 1 }, func(t *testing.T, s *server, c *bot) {
 		c.put(t, "irc://irc.example.org/#a", "a")
 		time.Sleep(time.Minute)
 		s.set(func(s *server) { s.refuse["JOIN #src"] = "405" })
@@ -132,11 +132,11 @@ func TestNoPlaceOnce(t *testing.T) {
 }
 
 // network returns how the only network stands.
-func (c *Client) network(t *testing.T) NetworkStatus {
+func (c *bot) network(t *testing.T) NetworkStatus {
 	t.Helper()
-	all, err := c.Status(t.Context())
-	if err != nil || len(all) != 1 {
-		t.Fatalf("status %+v, %v", all, err)
+	all := c.status()
+	if len(all) != 1 {
+		t.Fatalf("status %+v", all)
 	}
 	return all[0]
 }

@@ -320,7 +320,10 @@ func (l *link) wake(url string) {
 	}
 	l.poked[url] = true
 	l.mu.Unlock()
-	wake(l.poke)
+	select {
+	case l.poke <- struct{}{}:
+	default: // it will be
+	}
 }
 
 // hearPokes looks again at the rooms for which there is something new.

@@ -21,7 +21,7 @@ func numbered(n int) []string {
 
 // Lines go at the pace, PINGs among them; all are confirmed and gone in the end.
 func TestTell(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		texts := numbered(100)
 		c.say(t, texts...)
 		time.Sleep(time.Minute)
@@ -45,7 +45,7 @@ func TestTell(t *testing.T) {
 
 // A busy channel does not hold up a quiet one.
 func TestTurns(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		c.say(t, numbered(60)...)
 		time.Sleep(10 * time.Second)
 		if err := c.Put(t.Context(), notify.Message{Target: "irc://irc.example.org/#quiet", Text: "quiet"}); err != nil {
@@ -63,7 +63,7 @@ func TestTurns(t *testing.T) {
 // A server that is away is tried with growing pauses, for ever; then all is
 // told, or summed up.
 func TestAway(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.isDown = true })
 		c.say(t, numbered(50)...)
 		time.Sleep(30 * time.Minute)
@@ -93,7 +93,7 @@ func TestAway(t *testing.T) {
 // A server that starts again is found before the backlog is one: half a minute
 // away, with a line a second, costs nothing.
 func TestAwayForAMoment(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		var texts []string
 		for i := range 120 {
 			s.set(func(s *server) { s.isDown = i >= 30 && i < 60 })
@@ -111,7 +111,7 @@ func TestAwayForAMoment(t *testing.T) {
 // What has waited for more than an hour is summed up however little it is, but
 // for reminders.
 func TestStale(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.isDown = true })
 		c.say(t, "one", "two", "three")
 		if err := c.Put(t.Context(), notify.Message{Target: src, Text: "merge it", Key: "k", Reminder: true}); err != nil {
@@ -137,7 +137,7 @@ func TestJoinRefused(t *testing.T) {
 		"403": "no such channel", "437": "for now", "471": "full", "473": "invited", "474": "banned", "475": "key", "477": "registered", "489": "TLS",
 	} {
 		t.Run(command, func(t *testing.T) {
-			inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+			inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 				s.set(func(s *server) { s.refuse["JOIN #src"] = command })
 				c.say(t, "text")
 				time.Sleep(50 * time.Minute)
@@ -167,7 +167,7 @@ func TestJoinRefused(t *testing.T) {
 
 // Who is kicked comes back once after a pause, and after that waits.
 func TestKicked(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "one")
 		time.Sleep(5 * time.Second)
 		s.say(":op!o@h KICK #src vext :enough")
@@ -195,7 +195,7 @@ func TestKicked(t *testing.T) {
 // Who is kicked while lines are on the wire, for the second time, waits all the
 // same, and tells those lines then.
 func TestKickedWhileSpeaking(t *testing.T) {
-	inTime(t, func(s *Settings) { s.Rate = 0 }, func(t *testing.T, s *server, c *Client) {
+	inTime(t, func(s *Settings) { s.Rate = 0 }, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "one")
 		time.Sleep(time.Second)
 		s.say(":op!o@h KICK #src vext :no")
@@ -218,7 +218,7 @@ func TestKickedWhileSpeaking(t *testing.T) {
 // A channel that does not let us speak keeps its lines; a change of its modes
 // is an occasion to try.
 func TestMayNotSpeak(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.refuse["PRIVMSG #src"] = "404" })
 		c.say(t, "one", "two")
 		time.Sleep(time.Hour)
@@ -237,7 +237,7 @@ func TestMayNotSpeak(t *testing.T) {
 
 // A server that says nothing any more is left, and the lines told again.
 func TestDeaf(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.isDeaf = true })
 		c.say(t, "one")
 		time.Sleep(20 * time.Second)
@@ -258,7 +258,7 @@ func TestDeaf(t *testing.T) {
 
 // More channels than a connection may have are on several.
 func TestManyChannels(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.welcome = []string{":irc 005 vext CHANLIMIT=#:10 NICKLEN=9 :are supported"} })
 		for i := range 25 {
 			if err := c.Put(t.Context(), notify.Message{Target: fmt.Sprintf("irc://irc.example.org/#c%d", i), Text: "x"}); err != nil {
@@ -266,9 +266,9 @@ func TestManyChannels(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		status, err := c.Status(t.Context())
-		if err != nil || len(status) != 1 || len(status[0].Links) != 3 || len(s.told()) != 25 {
-			t.Errorf("%d told; status %+v, %v", len(s.told()), status, err)
+		status := c.status()
+		if len(status) != 1 || len(status[0].Links) != 3 || len(s.told()) != 25 {
+			t.Errorf("%d told; status %+v", len(s.told()), status)
 		}
 	})
 }
@@ -276,7 +276,7 @@ func TestManyChannels(t *testing.T) {
 // Nothing that a text has in it becomes a command, and what is longer than a
 // message may be comes in pieces that fit with the prefix.
 func TestWire(t *testing.T) {
-	inTime(t, func(s *Settings) { s.Rate = 0 }, func(t *testing.T, s *server, c *Client) {
+	inTime(t, func(s *Settings) { s.Rate = 0 }, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "a\rQUIT :b\x00\nJOIN #x", strings.Repeat("€", 300))
 		time.Sleep(10 * time.Second)
 		got := s.texts()
@@ -294,7 +294,7 @@ func TestWire(t *testing.T) {
 // A text of several lines is told line by line, also one with a key.
 func TestSeveralLines(t *testing.T) {
 	for key, backlog := range map[string]int{"": 3, "k": 1} {
-		inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 			s.set(func(s *server) { s.isDown = true })
 			if err := c.Put(t.Context(), notify.Message{Target: src, Text: "one\ntwo\n\nthree\n", Key: key}); err != nil {
 				t.Fatal(err)
@@ -313,7 +313,7 @@ func TestSeveralLines(t *testing.T) {
 
 // Somebody who is not there is told when he is.
 func TestPerson(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.refuse["PRIVMSG jane"] = "401" })
 		if err := c.Put(t.Context(), notify.Message{Target: "irc://irc.example.org/jane,isnick", Text: "x"}); err != nil {
 			t.Fatal(err)
@@ -348,9 +348,9 @@ func TestNick(t *testing.T) {
 
 // Too many targets are refused, the known ones are told all the same.
 func TestTooManyTargets(t *testing.T) {
-	inTime(t, nil, func(t *testing.T, s *server, c *Client) {
+	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "one")
-		lines := make([]notify.Message, mostTargets)
+		lines := make([]notify.Message, maxTargets)
 		for i := range lines {
 			lines[i] = notify.Message{Target: fmt.Sprintf("irc://irc.example.org/#c%d", i)}
 		}
@@ -367,7 +367,7 @@ func TestTooManyTargets(t *testing.T) {
 
 // With the settings of a network lines are NOTICEs, and have no colours.
 func TestNoticeWithoutColors(t *testing.T) {
-	inTime(t, func(s *Settings) { s.Notice, s.NoColors = true, true }, func(t *testing.T, s *server, c *Client) {
+	inTime(t, func(s *Settings) { s.Notice, s.NoColors = true, true }, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) {
 			s.hook = func(line string) ([]string, bool) {
 				text, ok := strings.CutPrefix(line, "NOTICE #src :")

@@ -22,9 +22,9 @@ type network struct {
 	all     []*room
 }
 
-// knows makes a room for a target, unless there is one, and wakes who is to
+// wake makes a room for a target, unless there is one, and wakes the link that is to
 // look after it.
-func (n *network) knows(t target.Target, url string) {
+func (n *network) wake(t target.Target, url string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i := slices.IndexFunc(n.all, func(r *room) bool { return r.url == url }); i >= 0 {
@@ -112,8 +112,8 @@ func (n *network) wasAway(url string) {
 	}
 }
 
-// trouble returns why nothing is told in a room, "" when nothing is known.
-func (n *network) trouble(url string) string {
+// problem returns why nothing is delivered to a target, "" when nothing is known.
+func (n *network) problem(url string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i := slices.IndexFunc(n.all, func(r *room) bool { return r.url == url }); i >= 0 {
@@ -145,7 +145,7 @@ func (n *network) status(live map[string]bool) NetworkStatus {
 	for _, r := range n.all {
 		live[r.url] = true
 		c := r.status()
-		n.client.fill(&c, r.url)
+		c.fill(n.client.queue, r.url)
 		s.Channels = append(s.Channels, c)
 	}
 	return s

@@ -16,6 +16,7 @@ import (
 
 	"vext/internal/target"
 	"vext/notify"
+	"vext/outbox"
 )
 
 // A said is a message that reached the server.
@@ -158,37 +159,54 @@ func (s *server) times() []time.Duration {
 }
 
 // inTime runs a test of a client with a server, both in time that flies.
-func inTime(t *testing.T, change func(*Settings), test func(t *testing.T, s *server, c *Client)) {
+func inTime(t *testing.T, change func(*Settings), test func(t *testing.T, s *server, c *bot)) {
 	state := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
-		o, err := Open(state, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
 		settings := Default()
 		if change != nil {
 			change(&settings)
 		}
-		c := NewClient(o)
-		c.Settings = func(*target.Target) Settings { return settings }
-		c.Dial, c.Now, c.Log = s.dial, time.Now, slog.New(slog.DiscardHandler)
+		c := newBot(t, state, s.dial)
+		c.client.Settings = func(*target.Target) Settings { return settings }
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- c.Run(ctx) }()
+		go func() { ended <- c.client.Run(ctx, c) }()
 		synctest.Wait()
 		test(t, s, c)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if err := o.Close(); err != nil {
+		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func (c *Client) say(t *testing.T, texts ...string) {
+const src = "irc://irc.example.org/#src"
+
+// A bot is a client with an outbox.
+type bot struct {
+	*outbox.Outbox
+	client *Client
+}
+
+func newBot(t *testing.T, state string, dial DialFunc) *bot {
+	t.Helper()
+	c := NewClient()
+	c.Settings = func(*target.Target) Settings { return Default() }
+	c.Dial, c.Now, c.Log = dial, time.Now, slog.New(slog.DiscardHandler)
+	o, err := outbox.Open(state, c, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bot{o, c}
+}
+
+func (c *bot) status() []NetworkStatus { return c.client.Status(c).([]NetworkStatus) }
+
+func (c *bot) say(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if err := c.Put(t.Context(), notify.Message{Target: src, Text: text, Project: "src", Commits: 1}); err != nil {
@@ -198,11 +216,11 @@ func (c *Client) say(t *testing.T, texts ...string) {
 }
 
 // channel returns how #src stands.
-func (c *Client) channel(t *testing.T) ChannelStatus {
+func (c *bot) channel(t *testing.T) ChannelStatus {
 	t.Helper()
-	all, err := c.Status(t.Context())
-	if err != nil || len(all) != 1 || len(all[0].Channels) != 1 {
-		t.Fatalf("status %+v, %v", all, err)
+	all := c.status()
+	if len(all) != 1 || len(all[0].Channels) != 1 {
+		t.Fatalf("status %+v", all)
 	}
 	return all[0].Channels[0]
 }

@@ -1,9 +1,6 @@
 package irc
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // A NetworkStatus is how things stand with one network.
 type NetworkStatus struct {
@@ -51,18 +48,4 @@ func (n *NetworkStatus) IsConnected() bool {
 		}
 	}
 	return false
-}
-
-// Peek returns what waits in the outbox of a state directory while no process
-// has it. The error is ErrInUse when one does.
-func Peek(state string, now time.Time) ([]NetworkStatus, error) {
-	if !IsThere(state) {
-		return []NetworkStatus{}, nil
-	}
-	o, err := Open(state, now)
-	if err != nil {
-		return nil, err
-	}
-	defer o.Close()
-	return NewClient(o).Status(context.Background())
 }

@@ -16,7 +16,7 @@ import (
 
 	"vext/internal/testkit"
 	"vext/notify"
-	"vext/notify/outboxtest"
+	"vext/outbox/outboxtest"
 )
 
 // An outbox keeps lines in memory.

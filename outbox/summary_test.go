@@ -1,10 +1,10 @@
-package irc
+package outbox
 
 import "testing"
 
 func TestSummary(t *testing.T) {
 	commits := func(project string, n int) record {
-		return record{Text: "\x02" + project + ":\x0f jane main * 1 / a.c: fix", Project: project, Commits: n}
+		return record{Text: project + ": jane main * 1 / a.c: fix", Project: project, Commits: n}
 	}
 	message := record{Text: "the build is broken"}
 	for _, test := range []struct {

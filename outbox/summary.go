@@ -1,4 +1,4 @@
-package irc
+package outbox
 
 import (
 	"cmp"
@@ -70,7 +70,7 @@ func (s *summary) String() string {
 	if s.last == "" {
 		return text
 	}
-	return text + ": the last was " + plain(s.last)
+	return text + ": the last was " + s.last
 }
 
 func counted(n int, project string) string {

@@ -1,9 +1,10 @@
-package irc
+package outbox
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"go.etcd.io/bbolt"
@@ -11,22 +12,21 @@ import (
 	"vext/internal/store"
 )
 
-// damagedMark is behind the name of an outbox that was set aside, with what
-// tells it from others behind it.
+// damagedMark stands between the name of a quarantined database and what tells it from
+// others.
 const damagedMark = ".damaged-"
 
-// Damaged returns the paths of outboxes that were set aside in a state
-// directory.
+// Damaged returns the paths of the quarantined databases of a state directory.
 func Damaged(state string) []string {
-	return store.Quarantined(filepath.Join(state, dirName, outboxName), damagedMark)
+	return slices.Concat(store.Quarantined(filepath.Join(state, fileName), damagedMark), store.Quarantined(filepath.Join(state, formerDir, fileName), damagedMark))
 }
 
 func (o *Outbox) view(f func(*bbolt.Tx) error) error {
 	return store.Guard(func() error { return o.db.View(f) })
 }
 
-// update is for the writer alone. Once a transaction has found damage nobody
-// knows what it has left: there is no other, and the next process begins anew.
+// update is for the writer alone. After a transaction that has found damage nobody
+// knows what it has left: there is no other, and the next process makes a new database.
 func (o *Outbox) update(f func(*bbolt.Tx) error) error {
 	if o.dead != nil {
 		return o.dead
@@ -35,7 +35,7 @@ func (o *Outbox) update(f func(*bbolt.Tx) error) error {
 	if errors.Is(err, store.ErrDamaged) {
 		o.dead = err
 		if !o.isLoaded {
-			return err // who opens it sets it aside
+			return err // Open quarantines it
 		}
 		os.Rename(o.db.Path(), o.db.Path()+damagedMark+strconv.Itoa(os.Getpid()))
 	}

@@ -1,0 +1,291 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"vext/notify"
+)
+
+// Put implements notify.Outbox.
+func (o *Outbox) Put(ctx context.Context, all ...notify.Message) error {
+	if o.Check != nil {
+		if err := o.Check(); err != nil {
+			return err
+		}
+	}
+	messages, recipients, err := o.transport.Accept(all)
+	if err != nil {
+		return err
+	}
+	if len(messages) > 0 {
+		secrets := map[string]string{}
+		for _, r := range recipients {
+			secrets[r.URL] = r.Secret
+		}
+		if err := o.put(ctx, messages, secrets); err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+	}
+	o.transport.Wake(recipients)
+	return nil
+}
+
+// put stores messages, in their order, but for those whose key is known.
+func (o *Outbox) put(ctx context.Context, all []notify.Message, secrets map[string]string) error {
+	now := o.now()
+	var c counter
+	err := o.change(ctx, func(tx *bbolt.Tx) error {
+		c = counter{map[string]int{}, secrets}
+		for i := range all {
+			isNew, err := putMessage(tx, now, &all[i])
+			if err != nil {
+				return err
+			}
+			if isNew {
+				c.more[all[i].Target]++
+			}
+		}
+		return c.onDisk(tx)
+	})
+	if err == nil {
+		o.count(c)
+	}
+	return err
+}
+
+func putMessage(tx *bbolt.Tx, now time.Time, m *notify.Message) (isNew bool, err error) {
+	keys := tx.Bucket(bucketKeys)
+	if k, err := getKeyed(tx, m.Key); err != nil || k != nil {
+		if err != nil || !k.isPending() || !k.Deadline.IsZero() || m.Deadline.IsZero() {
+			return false, err
+		}
+		k.Deadline = m.Deadline // an earlier version put it without one
+		return false, putJSON(keys, []byte(m.Key), k)
+	}
+	b, err := tx.Bucket(bucketLines).CreateBucketIfNotExists([]byte(m.Target))
+	if err != nil {
+		return false, err
+	}
+	b.FillPercent = 0.95 // they come in order
+	number, err := b.NextSequence()
+	if err != nil {
+		return false, err
+	}
+	arrived := now
+	if !m.Since.IsZero() && m.Since.Before(now) {
+		arrived = m.Since
+	}
+	r := record{Text: m.Text, Time: arrived, Project: m.Project, Commits: m.Commits, Key: m.Key, Reminder: m.Reminder}
+	if err := putJSON(b, numberKey(number), &r); err != nil || m.Key == "" {
+		return true, err
+	}
+	return true, putJSON(keys, []byte(m.Key), &keyed{URL: m.Target, Number: number, Accepted: now, Deadline: m.Deadline})
+}
+
+// Outcomes implements notify.Outbox.
+func (o *Outbox) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
+	found, err := o.find(keys)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := map[string]notify.Outcome{}
+	for key, k := range found {
+		outcome := notify.Outcome{Accepted: k.Accepted, Delivered: k.Delivered, Rejected: k.Reason}
+		if k.isPending() {
+			outcome.LastError = o.transport.Problem(k.URL)
+			if n := o.pendingFor(k.URL); outcome.LastError == "" && n > len(keys) {
+				outcome.LastError = fmt.Sprintf("%d messages are pending there", n)
+			}
+		}
+		outcomes[key] = outcome
+	}
+	return outcomes, nil
+}
+
+func (o *Outbox) pendingFor(url string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if b := o.backlogs[url]; b != nil {
+		return b.Count
+	}
+	return 0
+}
+
+// find returns what is known of keys.
+func (o *Outbox) find(keys []string) (map[string]*keyed, error) {
+	found := map[string]*keyed{}
+	err := o.view(func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			k, err := getKeyed(tx, key)
+			if err != nil {
+				return err
+			}
+			if k != nil {
+				found[key] = k
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Pending implements notify.Outbox.
+func (o *Outbox) Pending(context.Context) ([]string, error) {
+	var pending []string
+	err := o.view(func(tx *bbolt.Tx) error {
+		return eachKeyed(tx, func(key []byte, k *keyed) {
+			if k.isPending() {
+				pending = append(pending, string(key))
+			}
+		})
+	})
+	return pending, err
+}
+
+// maxAhead is how far ahead a deadline can be. One that is farther was set with a wrong
+// clock.
+const maxAhead = 7 * 24 * time.Hour
+
+// Bounces implements notify.Outbox.
+func (o *Outbox) Bounces(ctx context.Context, now time.Time) ([]notify.Bounce, error) {
+	var expired []string
+	err := o.view(func(tx *bbolt.Tx) error {
+		return eachKeyed(tx, func(key []byte, k *keyed) {
+			if left := k.Deadline.Sub(now); k.isPending() && !k.Deadline.IsZero() && (left <= 0 || left > maxAhead) {
+				expired = append(expired, string(key))
+			}
+		})
+	})
+	if err == nil {
+		err = o.expire(ctx, expired)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var bounces []notify.Bounce
+	err = o.view(func(tx *bbolt.Tx) error {
+		return eachKeyed(tx, func(key []byte, k *keyed) {
+			if !k.Bounced.IsZero() {
+				bounces = append(bounces, notify.Bounce{Key: string(key), Target: k.URL, Reason: k.Reason})
+			}
+		})
+	})
+	return bounces, err
+}
+
+// expire bounces the messages with these keys that are not claimed.
+func (o *Outbox) expire(ctx context.Context, keys []string) error {
+	claimed, err := o.claim(keys)
+	if err != nil || len(claimed) == 0 {
+		return err
+	}
+	var results, removed []result
+	for _, k := range claimed {
+		reason := o.transport.Problem(k.URL)
+		if reason == "" {
+			reason = "it could not be delivered in time"
+		}
+		results = append(results, result{k.place(), o.now(), reason})
+	}
+	err = o.change(ctx, func(tx *bbolt.Tx) (err error) {
+		removed, _, err = recordResults(tx, results)
+		return err
+	})
+	o.release(results...)
+	if err == nil {
+		for i := range removed {
+			o.changed(removed[i].url, removed[i].count)
+		}
+	}
+	return err
+}
+
+// claim claims the pending messages with these keys that nobody has claimed.
+func (o *Outbox) claim(keys []string) (map[string]*keyed, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	claimed, err := o.find(keys)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, k := range claimed {
+		if !k.isPending() || o.claimed[k.place()] {
+			delete(claimed, key)
+			continue
+		}
+		o.claimed[k.place()] = true
+	}
+	return claimed, err
+}
+
+// Withdraw implements notify.Outbox.
+func (o *Outbox) Withdraw(ctx context.Context, keys ...string) ([]string, error) {
+	claimed, err := o.claim(keys)
+	if err != nil || len(claimed) == 0 {
+		return nil, err
+	}
+	var less counter
+	var withdrawn []string
+	err = o.change(ctx, func(tx *bbolt.Tx) error {
+		less, withdrawn = counter{more: map[string]int{}}, nil
+		for key, k := range claimed {
+			r, err := remove(tx, k.place())
+			if err != nil {
+				return err
+			}
+			if r == nil { // it has ended meanwhile
+				continue
+			}
+			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
+				return err
+			}
+			less.more[k.URL]--
+			withdrawn = append(withdrawn, key)
+		}
+		return less.onDisk(tx)
+	})
+	for _, k := range claimed {
+		o.release(result{place: k.place()})
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.count(less)
+	return withdrawn, nil
+}
+
+// Forget implements notify.Outbox.
+func (o *Outbox) Forget(ctx context.Context, keys ...string) error {
+	return o.change(ctx, func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Drop removes the pending messages for a target that are neither reminders nor in
+// flight, and returns how many.
+func (o *Outbox) Drop(ctx context.Context, to string) (int, error) {
+	_, recipients, err := o.transport.Accept([]notify.Message{{Target: to}})
+	if err != nil {
+		return 0, err
+	}
+	return o.removeAll(ctx, recipients[0].URL, 1, func(_ *bbolt.Tx, r *record) (bool, error) { return !r.Reminder, nil }, func(tx *bbolt.Tx, all []*record) (int, error) {
+		for _, r := range all {
+			if err := tx.Bucket(bucketKeys).Delete([]byte(r.Key)); r.Key != "" && err != nil {
+				return 0, err
+			}
+		}
+		return len(all), nil
+	})
+}
+
+// Ended receives a value when reminders have been delivered or have bounced.
+func (o *Outbox) Ended() <-chan struct{} { return o.ended }
