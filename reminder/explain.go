@@ -23,11 +23,11 @@ var errUnclear = errors.New("not understood")
 
 // unexplained returns the messages that are quarantined because their trailer is
 // not understood, and whose committers did not get a mail about it yet.
-func (s *Service) unexplained() ([]*dueItem, error) {
-	if !s.Explain {
+func (r *run) unexplained() ([]*dueItem, error) {
+	if !r.Explain {
 		return nil, nil
 	}
-	entries, err := s.Queue.QuarantinedEntries()
+	entries, err := r.Queue.QuarantinedEntries()
 	if len(entries) == 0 {
 		return nil, err
 	}
@@ -36,9 +36,9 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 		failed[e.Name] = nil
 	}
 	var explained []history.Event
-	s.today = s.newDayCount() // as due does, which has not read the history when nothing is due
-	_, scanErr := s.Queue.History.Scan(func(e *history.Event) {
-		s.today.take(e)
+	r.today = r.newDayCount() // as due does, which has not read the history when nothing is due
+	_, scanErr := r.Queue.History.Scan(func(e *history.Event) {
+		r.today.take(e)
 		if _, isThere := failed[e.Name]; isThere && e.Kind == history.Failed {
 			event := *e
 			failed[e.Name] = &event
@@ -54,7 +54,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	var names, keys []string
 	for _, entry := range entries {
 		e := failed[entry.Name]
-		if e == nil || !s.explains(e) || s.isExplained(e, explained) {
+		if e == nil || !r.explains(e) || r.isExplained(e, explained) {
 			continue
 		}
 		explained = append(explained, *e) // the same commit may have come twice
@@ -64,7 +64,7 @@ func (s *Service) unexplained() ([]*dueItem, error) {
 	if len(items) == 0 {
 		return nil, err
 	}
-	known, knowErr := s.Queue.History.Lookup(names, keys)
+	known, knowErr := r.Queue.History.Lookup(names, keys)
 	if knowErr != nil {
 		return nil, errors.Join(err, knowErr)
 	}
@@ -144,9 +144,9 @@ func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
 
 // notExplained records that the mail to a committer can't be sent, so that it is not
 // retried for ever. The message stays in failed/.
-func (s *Service) notExplained(item *dueItem, reason string) error {
+func (r *run) notExplained(item *dueItem, reason string) error {
 	e := item.event
-	e.Time, e.Kind, e.Cause, e.Reason = history.Stamp(s.Queue.Now), history.Explained, "", "not sent: "+reason
-	s.Log.Warn("not explained", "name", e.Name, "to", e.Address, "reason", text.JoinLines(reason))
-	return s.Queue.History.Append(e)
+	e.Time, e.Kind, e.Cause, e.Reason = history.Stamp(r.Queue.Now), history.Explained, "", "not sent: "+reason
+	r.Log.Warn("not explained", "name", e.Name, "to", e.Address, "reason", text.JoinLines(reason))
+	return r.Queue.History.Append(e)
 }

@@ -15,8 +15,7 @@ import (
 
 // A handover is what a run puts into the outbox for IRC.
 type handover struct {
-	*Service
-	sum     *Summary
+	*run
 	events  []history.Event   // of the lines that are new
 	lines   []notify.Message  // these, and those that a crash kept from the outbox
 	mails   []*dueItem        // that go by mail now
@@ -29,8 +28,8 @@ type handover struct {
 // the items that go by mail now. A line is in the history before it is in the
 // outbox: after a crash in between it is put there. The error is a stopError
 // when nothing may be sent.
-func (s *Service) handOver(ctx context.Context, items []*dueItem, sum *Summary) ([]*dueItem, error) {
-	h := &handover{Service: s, sum: sum, depends: map[*dueItem]bool{}, handed: map[string]bool{}, nowhere: map[string]bool{}}
+func (r *run) handOver(ctx context.Context, items []*dueItem) ([]*dueItem, error) {
+	h := &handover{run: r, depends: map[*dueItem]bool{}, handed: map[string]bool{}, nowhere: map[string]bool{}}
 	for _, item := range items {
 		if err := h.take(item); err != nil {
 			return nil, stopError{err} // a template of one's own that does not fit
@@ -42,17 +41,17 @@ func (s *Service) handOver(ctx context.Context, items []*dueItem, sum *Summary) 
 	if len(h.lines) == 0 {
 		return h.mails, nil
 	}
-	if err := s.Queue.History.Append(h.events...); err != nil {
+	if err := r.Queue.History.Append(h.events...); err != nil {
 		return nil, stopError{err}
 	}
 	for i := range h.events {
-		s.Log.Info("handed to IRC", "name", h.events[i].Name, "target", h.events[i].Via)
+		r.Log.Info("handed to IRC", "name", h.events[i].Name, "target", h.events[i].Via)
 	}
-	if err := s.IRC.Put(ctx, h.lines...); err != nil {
+	if err := r.IRC.Put(ctx, h.lines...); err != nil {
 		return slices.DeleteFunc(h.mails, func(item *dueItem) bool { return h.depends[item] }), err
 	}
 	for _, l := range h.lines {
-		s.openKeys = append(s.openKeys, l.Key)
+		r.openKeys = append(r.openKeys, l.Key)
 	}
 	return h.mails, nil
 }

@@ -55,9 +55,9 @@ func (c *dayCount) counts(e *history.Event) bool {
 const day = 24 * time.Hour
 
 // count counts a mail for items that was just sent.
-func (s *Service) count(items []*dueItem) {
+func (r *run) count(items []*dueItem) {
 	if slices.ContainsFunc(items, (*dueItem).isForgeable) {
-		s.today.mails[s.recipient(items[0])]++
+		r.today.mails[r.recipient(items[0])]++
 	}
 }
 
@@ -67,19 +67,19 @@ func (s *Service) recipient(item *dueItem) string {
 
 // isOverLimit reports whether an item can be forged and its recipient has received
 // the day's maximum.
-func (s *Service) isOverLimit(item *dueItem) bool {
-	return s.MaxPerDay > 0 && item.isForgeable() && s.today.mails[s.recipient(item)] >= s.MaxPerDay
+func (r *run) isOverLimit(item *dueItem) bool {
+	return r.MaxPerDay > 0 && item.isForgeable() && r.today.mails[r.recipient(item)] >= r.MaxPerDay
 }
 
 // hold keeps an item in the queue until tomorrow; recordHeld records that.
-func (s *Service) hold(item *dueItem, sum *Summary) {
+func (r *run) hold(item *dueItem) {
 	e := item.event
-	s.held = append(s.held, history.Event{
-		Time: history.Stamp(s.Queue.Now), Kind: history.Limited, Name: item.entry.Name,
-		Address: s.recipient(item), Source: e.Source, Until: s.tomorrow().UTC().Format(time.RFC3339),
-		Reason: fmt.Sprintf("%s for this recipient today already, for commit mails that anybody can forge (max_per_day)", calendar.Plural(s.MaxPerDay, "reminder")),
+	r.held = append(r.held, history.Event{
+		Time: history.Stamp(r.Queue.Now), Kind: history.Limited, Name: item.entry.Name,
+		Address: r.recipient(item), Source: e.Source, Until: r.tomorrow().UTC().Format(time.RFC3339),
+		Reason: fmt.Sprintf("%s for this recipient today already, for commit mails that anybody can forge (max_per_day)", calendar.Plural(r.MaxPerDay, "reminder")),
 	})
-	sum.Held++
+	r.sum.Held++
 }
 
 // tomorrow returns when the next day begins, which need not be at midnight.
@@ -91,10 +91,10 @@ func (s *Service) tomorrow() time.Time {
 	return t
 }
 
-func (s *Service) recordHeld() error {
-	events := s.held
-	s.held = nil
-	return s.Queue.History.Append(events...)
+func (r *run) recordHeld() error {
+	events := r.held
+	r.held = nil
+	return r.Queue.History.Append(events...)
 }
 
 // isHeld reports whether a reminder is held until its recipient's next day. An event

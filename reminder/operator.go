@@ -61,28 +61,28 @@ type Numbers struct {
 
 // notifyOperator mails the operator: once about each quarantined message, flood and
 // alert, and once a month that the service is alive.
-func (s *Service) notifyOperator(ctx context.Context) error {
-	if s.Operator == "" || s.Mail == nil || ctx.Err() != nil {
+func (r *run) notifyOperator(ctx context.Context) error {
+	if r.Operator == "" || r.Mail == nil || ctx.Err() != nil {
 		return nil
 	}
-	n, err := s.newReport()
+	n, err := r.newReport()
 	if err != nil {
 		return err
 	}
 	if len(n.quarantined) > 0 {
-		err = s.mailOperator(ctx, notifiedQuarantined, fmt.Sprintf("[vext] quarantined: %s", calendar.Plural(len(n.quarantined), "message")),
-			templates.Quarantined, s.quarantinedData(n.quarantined))
+		err = r.mailOperator(ctx, notifiedQuarantined, fmt.Sprintf("[vext] quarantined: %s", calendar.Plural(len(n.quarantined), "message")),
+			templates.Quarantined, r.quarantinedData(n.quarantined))
 	}
 	if n.month != nil && err == nil {
-		if err = s.complete(n); err == nil {
-			err = s.mailOperator(ctx, notifiedMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
+		if err = r.complete(n); err == nil {
+			err = r.mailOperator(ctx, notifiedMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
 		}
 	}
 	if err == nil {
-		err = s.sendFloods(ctx, n.floods)
+		err = r.sendFloods(ctx, n.floods)
 	}
 	if err == nil {
-		err = s.sendAlerts(ctx)
+		err = r.sendAlerts(ctx)
 	}
 	return err
 }

@@ -13,15 +13,15 @@ import (
 )
 
 // notSent quarantines or defers items whose mail was not accepted.
-func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
+func (r *run) notSent(items []*dueItem, cause error) error {
 	if notify.IsPermanent(cause) {
 		var errs []error
 		for _, item := range items {
-			errs = append(errs, s.quarantine(item, cause.Error(), sum))
+			errs = append(errs, r.quarantine(item, cause.Error()))
 		}
 		return errors.Join(errs...)
 	}
-	err := s.deferItems(items, cause, sum)
+	err := r.deferItems(items, cause)
 	if notify.IsUnavailable(cause) {
 		return errors.Join(stopError{cause}, err)
 	}
@@ -30,7 +30,7 @@ func (s *Service) notSent(items []*dueItem, cause error, sum *Summary) error {
 
 // deferAll postpones the groups that were not tried because the route is
 // unavailable.
-func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error {
+func (r *run) deferAll(groups [][]*dueItem, cause error) error {
 	if isHistoryError(cause) || !notify.IsUnavailable(cause) {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (s *Service) deferAll(groups [][]*dueItem, cause error, sum *Summary) error
 			}
 		}
 	}
-	return s.deferItems(rest, cause, sum)
+	return r.deferItems(rest, cause)
 }
 
 // How long, and at least how often, sending is retried. The count protects against a
@@ -54,25 +54,25 @@ const (
 
 // deferItems records that items wait for a retry, or quarantines those that have
 // failed for too long.
-func (s *Service) deferItems(items []*dueItem, cause error, sum *Summary) error {
-	now := history.Stamp(s.Queue.Now)
+func (r *run) deferItems(items []*dueItem, cause error) error {
+	now := history.Stamp(r.Queue.Now)
 	var events []history.Event
 	var errs []error
 	for _, item := range items {
 		d := item.byName.Deferrals()
 		if d.Count >= giveUpCount && now.Sub(d.First) >= giveUp {
 			reason := fmt.Sprintf("given up after %s: %v", calendar.Span(int(now.Sub(d.First)/(24*time.Hour))), cleanCause(cause))
-			errs = append(errs, s.quarantine(item, reason, sum))
+			errs = append(errs, r.quarantine(item, reason))
 			continue
 		}
-		sum.Deferred++
+		r.sum.Deferred++
 		events = append(events, history.Event{
 			Time: now, Kind: history.Deferred, Name: item.entry.Name, Address: item.event.Address,
 			Reason: cleanCause(cause), Until: now.Add(retries.After(d.Count)).Format(time.RFC3339),
 		})
 	}
 	if len(events) > 0 {
-		errs = append(errs, s.Queue.History.Append(events...))
+		errs = append(errs, r.Queue.History.Append(events...))
 	}
 	return errors.Join(errs...)
 }

@@ -43,11 +43,12 @@ func (s *Service) Preview() ([]Step, error) {
 	for _, f := range found {
 		steps = append(steps, Step{"quarantine", f.Path, f.Reason})
 	}
-	items, errs := s.due()
+	r := &run{Service: s}
+	items, errs := r.due()
 	for _, item := range items {
 		steps = append(steps, s.previewItem(item))
 	}
-	unclear, unclearErr := s.unexplained()
+	unclear, unclearErr := r.unexplained()
 	for _, item := range unclear {
 		later = append(later, previewExplanation(&item.event))
 	}

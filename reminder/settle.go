@@ -19,15 +19,15 @@ import (
 // takes those out of the queue that were told. Those that are to go by mail
 // instead wait for the next Run. Settle takes the lock as Run does.
 func (s *Service) Settle(ctx context.Context) (Summary, error) {
-	var sum Summary
 	lock, err := queue.Acquire(ctx, s.Queue.State, lockWait)
 	if err != nil {
-		return sum, err
+		return Summary{}, err
 	}
 	defer lock.Release()
-	failed, err := s.settle(ctx, &sum)
-	sum.ByMail = len(failed)
-	return sum, err
+	r := &run{Service: s}
+	failed, err := r.settle(ctx)
+	r.sum.ByMail = len(failed)
+	return r.sum, err
 }
 
 // ircPatience is how long a line may wait for IRC before the mail goes instead.
@@ -41,8 +41,7 @@ const forgetAfter = 7 * 24 * time.Hour
 
 // A settlement is what is found out about the lines of one moment.
 type settlement struct {
-	*Service
-	sum      *Summary
+	*run
 	lines    *history.Lines
 	outcomes map[string]notify.Outcome // of the lines that the outbox knows, by key
 	why      map[string]string         // a line was not told yet
@@ -58,16 +57,16 @@ type settlement struct {
 // names of the reminders that are to go by mail now. Every step can be cut off
 // and is done again by the next call: the outbox forgets only what the history
 // knows.
-func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
-	sum.Waiting, s.missing, s.openKeys = 0, map[string]bool{}, nil
-	if s.IRC == nil {
+func (r *run) settle(ctx context.Context) ([]string, error) {
+	r.sum.Waiting, r.missing, r.openKeys = 0, map[string]bool{}, nil
+	if r.IRC == nil {
 		// Then only what is due matters, if there is any.
-		if due, err := s.Queue.Entries(s.Queue.Today()); len(due) == 0 {
+		if due, err := r.Queue.Entries(r.Queue.Today()); len(due) == 0 {
 			return nil, err
 		}
 	}
-	st := &settlement{Service: s, sum: sum, lines: history.NewLines(s.Queue.Now.Add(-forgetAfter)), why: map[string]string{}}
-	if _, err := s.Queue.History.Scan(st.lines.Take); err != nil {
+	st := &settlement{run: r, lines: history.NewLines(r.Queue.Now.Add(-forgetAfter)), why: map[string]string{}}
+	if _, err := r.Queue.History.Scan(st.lines.Take); err != nil {
 		return nil, err
 	}
 	st.gatherAll()
@@ -81,7 +80,7 @@ func (s *Service) settle(ctx context.Context, sum *Summary) ([]string, error) {
 			st.judge(h)
 		}
 	}
-	if err := s.Queue.History.Append(st.events...); err != nil {
+	if err := r.Queue.History.Append(st.events...); err != nil {
 		return nil, err
 	}
 	return st.failed, errors.Join(st.blind, st.finish(), st.forget(ctx))

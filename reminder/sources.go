@@ -41,15 +41,15 @@ func (s *Service) catchUp(ctx context.Context) error {
 
 // markVanished records which commits of pending reminders a forced update removed.
 // The reminder of a commit that was amended or rebased becomes that of its successor.
-func (s *Service) markVanished(ctx context.Context) error {
-	if s.Sources == nil {
+func (r *run) markVanished(ctx context.Context) error {
+	if r.Sources == nil {
 		return nil
 	}
-	return s.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
+	return r.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
 		for i := range events {
-			events[i].Key = s.Queue.History.CanonicalKey(events[i].Key)
+			events[i].Key = r.Queue.History.CanonicalKey(events[i].Key)
 		}
-		left, err := s.Queue.Supersede(events)
+		left, err := r.Queue.Supersede(events)
 		if err != nil {
 			return events, err
 		}
@@ -57,7 +57,7 @@ func (s *Service) markVanished(ctx context.Context) error {
 		for i := range events {
 			keys[i] = events[i].Key
 		}
-		known, err := s.Queue.History.LookupSources(nil, keys)
+		known, err := r.Queue.History.LookupSources(nil, keys)
 		if err != nil {
 			return events, err
 		}
@@ -71,12 +71,12 @@ func (s *Service) markVanished(ctx context.Context) error {
 				continue
 			}
 			queued := standing.Queued
-			e.Time, e.Name = history.Stamp(s.Queue.Now), queued.Name
+			e.Time, e.Name = history.Stamp(r.Queue.Now), queued.Name
 			e.Address, e.Committer, e.Subject, e.Asked = queued.Address, queued.Committer, queued.Subject, queued.Asked
 			waiting = append(waiting, e)
-			s.Log.Warn("commit vanished", "name", e.Name, "branch", e.Branch)
+			r.Log.Warn("commit vanished", "name", e.Name, "branch", e.Branch)
 		}
-		return left, s.Queue.History.Append(waiting...)
+		return left, r.Queue.History.Append(waiting...)
 	})
 }
 

@@ -29,8 +29,8 @@ func (d *dueItem) reason() string {
 
 // notConfirmed handles items whose mail got no answer: they are sent again a few
 // times, and then count as sent.
-func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) error {
-	now := history.Stamp(s.Queue.Now)
+func (r *run) notConfirmed(items []*dueItem, cause error) error {
+	now := history.Stamp(r.Queue.Now)
 	var events []history.Event
 	var assumed []*dueItem
 	for _, item := range items {
@@ -40,26 +40,26 @@ func (s *Service) notConfirmed(items []*dueItem, cause error, sum *Summary) erro
 			assumed = append(assumed, item)
 			continue
 		}
-		sum.Deferred++
+		r.sum.Deferred++
 		events = append(events, history.Event{
 			Time: now, Kind: history.Unconfirmed, Name: item.entry.Name, Key: item.event.Key, Source: item.event.Source, Cause: item.cause(),
-			Address: s.Queue.Policy.Recipient(&item.message.Commit).Email, Via: s.Mail.String(),
+			Address: r.Queue.Policy.Recipient(&item.message.Commit).Email, Via: r.Mail.String(),
 			Reason: cleanCause(cause), Until: now.Add(unconfirmedBackoffs[taken]).Format(time.RFC3339),
 		})
 	}
-	s.count(items)
+	r.count(items)
 	err := cause
 	if notify.IsUnavailable(cause) {
 		err = stopError{cause}
 	}
 	if len(events) > 0 {
-		full, recordErr := s.record(events...)
+		full, recordErr := r.record(events...)
 		if recordErr = errors.Join(full, recordErr); recordErr != nil {
 			err = errors.Join(stopError{recordErr}, err)
 		}
 	}
 	if len(assumed) > 0 {
-		err = errors.Join(s.sent(assumed, sum), err)
+		err = errors.Join(r.sent(assumed), err)
 	}
 	return err
 }

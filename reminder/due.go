@@ -1,0 +1,142 @@
+package reminder
+
+import (
+	"strings"
+
+	"vext/internal/commit"
+	"vext/internal/history"
+	"vext/queue"
+)
+
+// A dueItem is a due entry.
+type dueItem struct {
+	entry   queue.Entry
+	message *queue.Message
+	event   history.Event  // as it was queued
+	byName  *history.State // of the message
+	byKey   *history.State // of the commit
+	trusted *history.State // of the commit, by trusted sources alone
+	instead string         // why the mail replaces IRC; "" when it does not
+	why     error          // why its trailer is not understood; set for an explanation
+	assumed bool           // it counts as sent without a confirmation
+}
+
+// key identifies the reminder: the same for each retry, another after a snooze.
+func (d *dueItem) key() string { return d.entry.Name + "\n" + d.entry.Day.String() }
+
+// due returns what is due and may be tried now, earliest day first.
+func (r *run) due() ([]*dueItem, []error) {
+	entries, err := r.Queue.Entries(r.Queue.Today())
+	errs := []error{err}
+	r.today = r.newDayCount()
+	if len(entries) == 0 {
+		return nil, errs
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name
+	}
+	known, err := r.Queue.History.Lookup(names, nil, r.today.take)
+	if err != nil {
+		return nil, append(errs, err)
+	}
+	items := make([]*dueItem, 0, len(entries))
+	var keys []string
+	for _, e := range entries {
+		item := &dueItem{entry: e, byName: known.Name(e.Name)}
+		if err := r.identify(item); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		keys = append(keys, item.event.Key)
+		items = append(items, item)
+	}
+	if known, err = r.Queue.History.LookupSources(nil, keys); err != nil {
+		return nil, append(errs, err)
+	}
+	for _, item := range items {
+		item.byKey, item.trusted = known.Key(item.event.Key), known.Trusted(item.event.Key)
+	}
+	return items, errs
+}
+
+// identify fills in the event of an item: from the history, or from the message when
+// somebody put it into the queue by hand.
+func (s *Service) identify(item *dueItem) error {
+	if item.byName.Queued != nil {
+		item.event = *item.byName.Queued
+		return nil
+	}
+	item.event = history.Event{Name: item.entry.Name}
+	m, err := s.Queue.Read(item.entry.Path)
+	if queue.IsNotUnderstood(err) {
+		return nil // prepare quarantines it
+	}
+	if err != nil {
+		return err
+	}
+	item.event = s.Queue.Describe(item.entry.Name, m)
+	return nil
+}
+
+// groups returns the items of each mail: with digests, those of one recipient. The
+// recipient can have changed since the item was queued.
+func (r *run) groups(items []*dueItem) [][]*dueItem {
+	var groups [][]*dueItem
+	byAddress := map[string]int{}
+	for _, item := range items {
+		if isHeld(item.byName.Limited, r.Queue.Now) {
+			r.sum.HeldBefore++
+			continue
+		}
+		if r.isInBackoff(item) {
+			r.sum.InBackoff++
+			continue
+		}
+		to := r.address(item)
+		if i, ok := byAddress[to]; to != "" && ok {
+			groups[i] = append(groups[i], item)
+			continue
+		}
+		byAddress[to] = len(groups)
+		groups = append(groups, []*dueItem{item})
+	}
+	return groups
+}
+
+// address returns the recipient of an item's digest, "" without digests.
+func (s *Service) address(item *dueItem) string {
+	if !s.Digest || item.why != nil {
+		return ""
+	}
+	m, err := s.Queue.Read(item.entry.Path)
+	if err != nil {
+		return "" // prepare returns the error
+	}
+	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
+}
+
+// isInBackoff reports whether an item is in backoff. A time later than any backoff was
+// recorded with a wrong clock, and is ignored.
+func (s *Service) isInBackoff(item *dueItem) bool {
+	left := item.byName.Deferrals().Until.Sub(s.Queue.Now)
+	return left > 0 && left <= retries.Max
+}
+
+// isSnoozed reports whether the reminder was snoozed to a later day, and a crash came
+// before the move.
+func (d *dueItem) isSnoozed() bool { return d.entry.Day.String() < d.byName.Snoozed }
+
+// isDone reports whether the reminder was sent or cancelled: a crash came between the
+// record and the removal, or the commit had a reminder under another name. For a
+// trusted message the queue has already compared the claims about its commit.
+func (d *dueItem) isDone() bool {
+	if d.why != nil { // see unexplained
+		return false
+	}
+	byKey := d.byKey
+	if !commit.Forgeable(d.event.Source) {
+		byKey = d.trusted
+	}
+	return d.byName.Done || byKey.Done && d.byName.Snoozed == ""
+}
