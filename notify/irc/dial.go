@@ -1,8 +1,6 @@
 package irc
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/lrstanley/girc"
 	"golang.org/x/net/proxy"
 
 	"vext/internal/target"
@@ -93,49 +90,6 @@ func (f forward) DialContext(ctx context.Context, network, address string) (net.
 	return f.dial(ctx, network, address)
 }
 
-// longestLine bounds what a server can make us keep: 8191 bytes of tags
-// (IRCv3's message-tags) and 512 of the message, with room for servers that
-// allow themselves more.
-const longestLine = 32 << 10
-
-// A guarded connection hands on only what girc can bear: no line without an
-// end, none that it can't parse, after which it would hang up, and no CTCP, which
-// it would answer: any stranger could make us flood. A write that is not taken
-// in time ends the connection, be it ours or girc's.
-type guarded struct {
-	net.Conn
-	now  func() time.Time
-	in   *bufio.Reader
-	line []byte // what is left of the line that is handed on
-}
-
-func newGuarded(conn net.Conn, now func() time.Time) *guarded {
-	return &guarded{Conn: conn, now: now, in: bufio.NewReaderSize(conn, longestLine)}
-}
-
-const ctcp = 0x01 // the delimiter
-
-func (g *guarded) Read(p []byte) (int, error) {
-	for len(g.line) == 0 {
-		line, err := g.in.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return 0, fmt.Errorf("the server sent a line of more than %d bytes", longestLine)
-		}
-		if err != nil {
-			return 0, err
-		}
-		if girc.ParseEvent(string(line)) != nil {
-			g.line = bytes.ReplaceAll(line, []byte{ctcp}, []byte{' '})
-		}
-	}
-	n := copy(p, g.line)
-	g.line = g.line[n:]
-	return n, nil
-}
-
-func (g *guarded) Write(p []byte) (int, error) {
-	if err := g.SetWriteDeadline(g.now().Add(writeTime)); err != nil {
-		return 0, err
-	}
-	return g.Conn.Write(p)
-}
+// maxLine bounds what a server can make us keep: 8191 bytes of tags (IRCv3, message-tags)
+// and 512 of the message, with room for servers that allow themselves more.
+const maxLine = 32 << 10

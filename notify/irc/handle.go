@@ -16,6 +16,8 @@ func (l *link) handle(e *girc.Event) error {
 		return nil
 	}
 	switch e.Command {
+	case girc.PING:
+		return l.write("PONG :" + e.Last())
 	case girc.PONG:
 		if l.pinged = (time.Time{}); e.Last() == keepalive {
 			l.answered(l.pingedNumber)

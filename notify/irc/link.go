@@ -1,8 +1,11 @@
 package irc
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -138,74 +141,61 @@ func (l *link) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.conn = newGuarded(conn, l.client.Now)
-	events, ended := make(chan girc.Event), make(chan error, 1)
-	gone := make(chan struct{})
-	c := l.newGirc(events, gone)
-	// Before NICK and USER, so that the server waits with its welcome until we
-	// have chosen (IRCv3, capability negotiation).
-	if err := l.write("CAP LS 302"); err != nil {
-		conn.Close()
-		return err
+	l.conn = conn
+	received, gone := make(chan received, maxReceived), make(chan struct{})
+	var reader sync.WaitGroup
+	reader.Go(func() { readEvents(conn, received, gone) })
+	if err = l.register(); err == nil {
+		err = l.converse(ctx, received)
 	}
-	go func() { ended <- c.DialerConnect(there{l.conn}) }()
-	err = l.converse(ctx, events, ended)
 	conn.Close()
 	close(gone)
-	var over *overError
-	if errors.As(err, &over) {
-		return over.err
-	}
-	<-ended
+	reader.Wait()
 	return err
 }
 
-// newGirc returns girc for one connection, which hands over what it reads until
-// gone is closed.
-func (l *link) newGirc(events chan<- girc.Event, gone <-chan struct{}) *girc.Client {
-	s := &l.settings
-	password, user := s.ServerPassword, s.User
-	if l.server.Password != "" {
-		password = l.server.Password
-	}
-	if l.server.User != "" && girc.IsValidUser(l.server.User) {
-		user = l.server.User
-	}
-	l.nick, l.nickNumber = s.nick(l.number, l.nickMost()), l.number
-	c := girc.New(girc.Config{
-		Server: l.server.Host, Port: l.server.Port, ServerPass: password,
-		Nick: l.nick, User: user, Name: s.Realname,
-		AllowFlood: true, PingDelay: -1, DisableSTS: true,
-		RecoverFunc: func(_ *girc.Client, e *girc.HandlerError) {
-			// girc's own answer to a nick that is taken needs its tracking.
-			if e.Event.Command != girc.ERR_NICKNAMEINUSE && e.Event.Command != girc.ERR_NICKCOLLISION && e.Event.Command != girc.ERR_UNAVAILRESOURCE {
-				l.log.Error("panic in girc", "err", e.Error())
-			}
-		},
-	})
-	c.DisableTracking()
-	c.Handlers.Add(girc.ALL_EVENTS, func(_ *girc.Client, e girc.Event) {
-		select {
-		case events <- e:
-		case <-gone:
-		}
-	})
-	return c
+// maxReceived bounds the events that wait until those before them are handled. There is
+// room for some, so that the server can go on while it is written to.
+const maxReceived = 32
+
+// A received is what a connection has brought: an event, or the error that ended it.
+type received struct {
+	event *girc.Event
+	err   error
 }
 
-// there is a dialer that has connected already.
-type there struct{ conn net.Conn }
+// readEvents hands over what the server sends, until that ends or gone is closed. It leaves out
+// what is no message of IRC.
+func readEvents(conn net.Conn, to chan<- received, gone <-chan struct{}) {
+	in := bufio.NewReaderSize(conn, maxLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			err = fmt.Errorf("the server sent a line of more than %d bytes", maxLine)
+		case errors.Is(err, io.EOF):
+			err = errors.New("the server closed the connection")
+		}
+		r := received{err: err}
+		if err == nil {
+			if r.event = girc.ParseEvent(string(line)); r.event == nil {
+				continue
+			}
+		}
+		select {
+		case to <- r:
+		case <-gone:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
 
-func (t there) Dial(string, string) (net.Conn, error) { return t.conn, nil }
-
-// overError says that girc has ended by itself, and why.
-type overError struct{ err error }
-
-func (e *overError) Error() string { return e.err.Error() }
-
-// converse is the owner's loop: what the server says, what is to be told, what
-// the clock says. It returns why the connection is over.
-func (l *link) converse(ctx context.Context, events <-chan girc.Event, ended <-chan error) error {
+// converse is the loop that owns the connection: it handles what the server sends, sends
+// what is pending, and watches the clock. It returns why the connection has ended.
+func (l *link) converse(ctx context.Context, from <-chan received) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	done := ctx.Done()
@@ -225,18 +215,16 @@ func (l *link) converse(ctx context.Context, events <-chan girc.Event, ended <-c
 		}
 		timer.Reset(wait)
 		select {
-		case e := <-events:
+		case r := <-from:
+			if r.err != nil {
+				return r.err
+			}
 			l.heard = l.client.Now()
-			if err := l.handle(&e); err != nil {
+			if err := l.handle(r.event); err != nil {
 				return err
 			}
 		case <-l.poke:
 		case <-timer.C:
-		case err := <-ended:
-			if err == nil {
-				err = errors.New("the server closed the connection")
-			}
-			return &overError{err}
 		case <-done:
 			done = nil
 			leave = l.client.Now().Add(leaveTime)
@@ -270,7 +258,7 @@ func (l *link) alive(now time.Time) (time.Duration, error) {
 	if !l.isReady {
 		left := l.since.Add(registerTime).Sub(now)
 		if left <= 0 {
-			return 0, errors.New("the server did not welcome us")
+			return 0, errors.New("timed out waiting for RPL_WELCOME")
 		}
 		if l.maySettle(now) {
 			l.ready(now)
@@ -306,6 +294,9 @@ const keepalive = "vext-alive"
 func (l *link) write(line string) error {
 	if strings.ContainsAny(line, "\r\n\x00") {
 		return errors.New("a line end in a command")
+	}
+	if err := l.conn.SetWriteDeadline(l.client.Now().Add(writeTime)); err != nil {
+		return err
 	}
 	_, err := l.conn.Write([]byte(line + "\r\n"))
 	return err

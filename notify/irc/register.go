@@ -48,6 +48,29 @@ const mostNicks = 100
 // for that (IRCv3, labeled-response and echo-message).
 var wanted = []string{"batch", "labeled-response", "echo-message"}
 
+// register begins the registration (RFC 2812, section 3.1). CAP comes first, so that the
+// server waits with its welcome until we have chosen (IRCv3, capability negotiation).
+func (l *link) register() error {
+	password, user := l.settings.ServerPassword, l.settings.User
+	if l.server.Password != "" {
+		password = l.server.Password
+	}
+	if l.server.User != "" && girc.IsValidUser(l.server.User) {
+		user = l.server.User
+	}
+	l.nick, l.nickNumber = l.settings.nick(l.number, l.nickMost()), l.number
+	lines := []string{"CAP LS 302", "NICK " + l.nick, "USER " + user + " 0 * :" + l.settings.Realname}
+	if password != "" {
+		lines = slices.Insert(lines, 1, "PASS :"+password)
+	}
+	for _, line := range lines {
+		if err := l.write(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // negotiate handles what is said before the welcome, and what it brings. It
 // reports whether e was about that.
 func (l *link) negotiate(e *girc.Event) (bool, error) {
