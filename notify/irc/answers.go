@@ -6,7 +6,7 @@ import (
 	"github.com/lrstanley/girc"
 )
 
-// A verdict says what becomes of a line that a server did not deliver.
+// A verdict decides what becomes of a line that a server did not deliver.
 type verdict int
 
 const (
@@ -25,7 +25,7 @@ func (v verdict) ofSeveral() verdict {
 }
 
 // maxUnclear is the number of unknown answers in a row after which a line counts as
-// rejected. With the backoff of a room that takes 85 minutes.
+// rejected. With the backoff of a recipient that takes 85 minutes.
 const maxUnclear = 10
 
 // A rejection is why a line was not delivered. The zero value stands for none.
@@ -69,8 +69,8 @@ var answers = map[string]answer{
 	"400":              {"the server could not do it", temporary}, // among others a bouncer without its network
 	errNoSuchNick:      {"nobody of this nick is there", temporary},
 	errNoSuchChannel:   {"there is no such channel", temporary},
-	"404":              {"the channel does not let us speak", temporary},
-	errTooManyChannels: {"no connection has room for another channel", temporary},
+	"404":              {"we may not speak in the channel", temporary},
+	errTooManyChannels: {"no connection can join another channel", temporary},
 	"406":              {"nobody of this nick is there", temporary},
 	"407":              {"the server takes the target for several targets", permanent},
 	"408":              {"the channel wants no colours", temporary},
@@ -115,9 +115,9 @@ var answers = map[string]answer{
 	"UNKNOWN_COMMAND":         {"the server does not know the command", permanent},
 }
 
-// answerTo returns what an error means. code is a numeric or a code of FAIL, and said
-// the server's text.
-func answerTo(code, said string) rejection {
+// answerTo returns what an error means. code is a numeric or a code of FAIL, and text
+// that of the server.
+func answerTo(code, text string) rejection {
 	a, known := answers[code]
 	if !known {
 		a = answer{"refused", unclear}
@@ -125,7 +125,7 @@ func answerTo(code, said string) rejection {
 	if !isNumeric(code) {
 		code = standardReply + " " + code
 	}
-	return rejection{fmt.Sprintf("%s (%s %s)", a.words, code, said), a.verdict}
+	return rejection{fmt.Sprintf("%s (%s %s)", a.words, code, text), a.verdict}
 }
 
 // unasked are numerics in the range of errors that are none. Servers send them

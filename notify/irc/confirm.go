@@ -11,9 +11,9 @@ import (
 	"vext/notify"
 )
 
-// confirmed handles an answer with a label. It reports whether e was one. Only
-// the echo, or ACK, confirms; of an answer of several lines all count, for a
-// server may say more than one thing about a message.
+// confirmed handles an answer with a label, and reports whether e was one. Only the echo,
+// or ACK, confirms. Of an answer of several lines all count, because a server can send
+// several about one message.
 func (l *link) confirmed(e *girc.Event) bool {
 	w := l.labelled(e)
 	if w == nil {
@@ -24,12 +24,12 @@ func (l *link) confirmed(e *girc.Event) bool {
 	case e.Command == "BATCH":
 		isOver = e.Params[0][0] == '-'
 	case isError(e.Command) && len(e.Params) > 0:
-		l.isOutside(w.flight.room, e.Command)
+		l.isOutside(w.line.recipient, e.Command)
 		w.rejection = w.rejection.and(l.complaint(e).rejection)
 	case e.Command == girc.NOTICE && l.isDropped(e):
 		w.rejection = w.rejection.and(droppedBy(e))
 	case e.Command != "ACK" && !(l.isMe(e) && (e.Command == girc.PRIVMSG || e.Command == girc.NOTICE)):
-		isOver = false // RPL_AWAY, and what else is good to know
+		isOver = false // RPL_AWAY and other information
 	}
 	if isOver {
 		l.resolve(w, w.rejection)
@@ -37,8 +37,8 @@ func (l *link) confirmed(e *girc.Event) bool {
 	return true
 }
 
-// labelled returns the wire that e answers to, nil for none.
-func (l *link) labelled(e *girc.Event) *wire {
+// labelled returns the message that e answers to, nil for none.
+func (l *link) labelled(e *girc.Event) *sentMessage {
 	if e.Command == "BATCH" && (len(e.Params) == 0 || e.Params[0] == "") {
 		return nil
 	}
@@ -54,49 +54,48 @@ func (l *link) labelled(e *girc.Event) *wire {
 	if !ok {
 		return nil
 	}
-	i := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight != nil && w.token == token })
+	i := slices.IndexFunc(l.sent, func(w *sentMessage) bool { return w.line != nil && w.token == token })
 	if i < 0 {
 		return nil
 	}
 	if e.Command == "BATCH" {
 		if l.batches == nil {
-			l.batches = map[string]*wire{}
+			l.batches = map[string]*sentMessage{}
 		}
-		l.batches[e.Params[0][1:]] = l.wires[i]
-		l.wires[i].isBatch = true
+		l.batches[e.Params[0][1:]] = l.sent[i]
+		l.sent[i].isBatch = true
 	}
-	return l.wires[i]
+	return l.sent[i]
 }
 
-// pong confirms what was sent before the PING, but for what the server has
-// complained of meanwhile: a server answers in the order in which it was asked.
-// Where it has complained of some messages to a room, and not of all, they were
-// the last of them if we were thrown out before. Else nobody can say which they
-// were, and all of them are told again, one by one: only then is one rejected.
+// pong confirms what was sent before the PING, except what the server has sent an error
+// about: a server answers in order. When errors are about some of the messages to a
+// recipient, but not all, they are about the last ones if we were kicked before. Else it
+// is unclear about which, and all are sent again, one by one: only then is one rejected.
 func (l *link) pong(token string) {
-	end := slices.IndexFunc(l.wires, func(w *wire) bool { return w.flight == nil && w.token == token })
+	end := slices.IndexFunc(l.sent, func(w *sentMessage) bool { return w.line == nil && w.token == token })
 	if end < 0 {
 		return
 	}
-	before := slices.Clone(l.wires[:end])
-	l.answered(l.wires[end].number)
-	l.wires = l.wires[end+1:]
-	left, lines, all := map[*room]int{}, map[*room]int{}, map[*flight]bool{}
+	before := slices.Clone(l.sent[:end])
+	l.answered(l.sent[end].number)
+	l.sent = l.sent[end+1:]
+	left, lines, all := map[*recipient]int{}, map[*recipient]int{}, map[*pendingLine]bool{}
 	for _, w := range before {
-		if w.flight == nil {
+		if w.line == nil {
 			continue
 		}
-		left[w.flight.room]++
-		if !all[w.flight] {
-			lines[w.flight.room]++
+		left[w.line.recipient]++
+		if !all[w.line] {
+			lines[w.line.recipient]++
 		}
-		all[w.flight] = true
+		all[w.line] = true
 	}
 	for _, w := range before {
-		if w.flight == nil {
+		if w.line == nil {
 			continue
 		}
-		r, no := w.flight.room, rejection{}
+		r, no := w.line.recipient, rejection{}
 		if r.errors > 0 && (!r.isOut || left[r] <= r.errors) {
 			no = r.rejection
 			r.careful = l.client.Now().Add(carefulTime)
@@ -108,33 +107,34 @@ func (l *link) pong(token string) {
 			}
 		}
 		left[r]--
-		l.settle(w, no)
+		l.recordResult(w, no)
 	}
 	for r := range left {
 		r.forgive()
 	}
 }
 
-// resolve takes a wire off, confirmed or refused, once: a server can answer late,
-// or twice.
-func (l *link) resolve(w *wire, no rejection) {
-	i := slices.Index(l.wires, w)
+// resolve ends a message in flight, confirmed or rejected, once: a server can answer
+// late, or twice.
+func (l *link) resolve(w *sentMessage, no rejection) {
+	i := slices.Index(l.sent, w)
 	if i < 0 {
 		return
 	}
-	l.wires = slices.Delete(l.wires, i, i+1)
-	l.settle(w, no)
+	l.sent = slices.Delete(l.sent, i, i+1)
+	l.recordResult(w, no)
 }
 
-// settle records what became of a wire, and with the last one of its flight.
-func (l *link) settle(w *wire, no rejection) {
-	f, now := w.flight, l.client.Now()
+// recordResult records what became of a message, and with the last one of a line, of the
+// line.
+func (l *link) recordResult(w *sentMessage, no rejection) {
+	f, now := w.line, l.client.Now()
 	f.open--
-	f.room.open--
+	f.recipient.open--
 	if no.text != "" {
 		f.rejection, f.left = f.rejection.and(no), nil
-		if f.room.current == f {
-			f.room.current = nil
+		if f.recipient.current == f {
+			f.recipient.current = nil
 		}
 	}
 	switch {
@@ -142,19 +142,19 @@ func (l *link) settle(w *wire, no rejection) {
 	case f.rejection.text != "":
 		l.notDelivered(f, now)
 	default:
-		if f.room.state == inside || f.room.target.IsNick {
-			f.room.tries = 0
-			f.room.fails(now, "")
+		if f.recipient.state == inside || f.recipient.target.IsNick {
+			f.recipient.tries = 0
+			f.recipient.fails(now, "")
 		}
 		l.queue().Done(f.Claim, nil)
 		l.publish(func(s *LinkStatus) { s.Confirmed = now })
 	}
 }
 
-// notDelivered ends a flight in which the server rejected something: the line is
-// rejected, or retried after a backoff.
-func (l *link) notDelivered(f *flight, now time.Time) {
-	r := f.room
+// notDelivered ends a line of which the server rejected a part: it bounces, or is retried
+// after a backoff.
+func (l *link) notDelivered(f *pendingLine, now time.Time) {
+	r := f.recipient
 	if f.rejection.verdict == unclear {
 		if r.unclearOf != f.Number {
 			r.unclear, r.unclearOf = 0, f.Number
@@ -170,29 +170,28 @@ func (l *link) notDelivered(f *flight, now time.Time) {
 			r.fails(now, "")
 		}
 		l.queue().Done(f.Claim, &notify.PermanentError{Err: errors.New(f.rejection.text)})
-		l.log.Warn("a line is rejected", "target", r.target.String(), "reason", f.rejection.text)
-	case f.rejection.verdict == alone, now.Before(r.retry): // in the latter case it is known why, and when to try again
-		l.giveBack(f)
+		l.log.Warn("a line bounced", "target", r.target.String(), "reason", f.rejection.text)
+	case f.rejection.verdict == alone, now.Before(r.retry): // in the latter case the recipient is in backoff already
+		l.release(f)
 	default:
-		l.giveBack(f)
+		l.release(f)
 		r.block(now, f.rejection.text)
-		l.log.Warn("not told yet", "target", r.target.String(), "reason", f.rejection.text, "again", r.retry.Sub(now).String())
+		l.log.Warn("not delivered yet", "target", r.target.String(), "reason", f.rejection.text, "again", r.retry.Sub(now).String())
 	}
 }
 
-// overdue looks for what should have been confirmed. A server that answers a
-// PING behind a message has done with that, and keeps what became of it to
-// itself.
+// overdue looks for messages that should have been confirmed. When a server has answered a
+// PING behind a message, it will send nothing more about the message.
 func (l *link) overdue(now time.Time) error {
-	if len(l.wires) == 0 || now.Sub(l.wires[0].at) < l.patience() {
+	if len(l.sent) == 0 || now.Sub(l.sent[0].at) < l.patience() {
 		return nil
 	}
-	w := l.wires[0]
+	w := l.sent[0]
 	switch {
 	case !l.labels:
 		return fmt.Errorf("the server did not confirm within %s", answerTime)
 	case !l.pinged.IsZero():
-		return nil // it has its own time to be answered
+		return nil // it is watched by alive
 	case !w.isAsked:
 		w.isAsked = true
 		return l.keepAlive(now)
@@ -201,8 +200,8 @@ func (l *link) overdue(now time.Time) error {
 	return nil
 }
 
-// patience is how long the oldest wire may stay unconfirmed. Without labels it
-// may have to wait until a PING may be sent.
+// patience is how long the oldest message may stay unconfirmed. Without labels that
+// includes the time until the pace allows a PING.
 func (l *link) patience() time.Duration {
 	if l.labels {
 		return answerTime
@@ -212,8 +211,8 @@ func (l *link) patience() time.Duration {
 
 // nextOverdue returns how long until something is overdue.
 func (l *link) nextOverdue(now time.Time) time.Duration {
-	if len(l.wires) == 0 || !l.pinged.IsZero() {
+	if len(l.sent) == 0 || !l.pinged.IsZero() {
 		return idleTime
 	}
-	return max(0, l.wires[0].at.Add(l.patience()).Sub(now))
+	return max(0, l.sent[0].at.Add(l.patience()).Sub(now))
 }

@@ -51,7 +51,7 @@ func (s *Settings) connect(ctx context.Context, dial DialFunc, t *target.Target)
 }
 
 // throughProxy returns a dial that goes through a SOCKS5 proxy, which also
-// looks up the name (RFC 1928).
+// resolves the name (RFC 1928).
 func throughProxy(via string, dial DialFunc) (DialFunc, error) {
 	u, err := url.Parse(via)
 	if err != nil {
@@ -68,7 +68,7 @@ func throughProxy(via string, dial DialFunc) (DialFunc, error) {
 	}
 	withContext, ok := socks.(proxy.ContextDialer)
 	if !ok {
-		return nil, errors.New("proxy: it can't be ended")
+		return nil, errors.New("proxy: its dialer has no context")
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := withContext.DialContext(ctx, network, address)
@@ -91,5 +91,5 @@ func (f forward) DialContext(ctx context.Context, network, address string) (net.
 }
 
 // maxLine bounds what a server can make us keep: 8191 bytes of tags (IRCv3, message-tags)
-// and 512 of the message, with room for servers that allow themselves more.
+// and 512 of the message, and some more, for servers that exceed that.
 const maxLine = 32 << 10

@@ -7,7 +7,7 @@ import (
 	"github.com/lrstanley/girc"
 )
 
-// handle is what the server says. An error ends the connection.
+// handle handles what the server has sent. An error ends the connection.
 func (l *link) handle(e *girc.Event) error {
 	if about, err := l.negotiate(e); about || err != nil {
 		return err
@@ -24,7 +24,7 @@ func (l *link) handle(e *girc.Event) error {
 		}
 		l.pong(e.Last())
 	case girc.ERROR:
-		return &errTold{"the server closed the connection", e.Last()}
+		return &serverError{"the server closed the connection", e.Last()}
 	case girc.JOIN:
 		l.joined(e)
 	case girc.PART, girc.KICK:
@@ -39,9 +39,9 @@ func (l *link) handle(e *girc.Event) error {
 		}
 	case girc.NOTICE:
 		if e.Source != nil && strings.EqualFold(e.Source.Name, nickServ) && !l.nickServ {
-			l.log.Info("NickServ", "said", e.Last())
+			l.log.Info("answer of NickServ", "text", e.Last())
 			l.nickServ = true
-			delete(l.asked, askedNickServ)
+			delete(l.awaited, awaitNickServ)
 		}
 		l.noticed(e)
 	default:
@@ -52,7 +52,7 @@ func (l *link) handle(e *girc.Event) error {
 	return nil
 }
 
-// ready is the end of the beginning: channels are joined, lines are told.
+// ready ends the registration: from now on channels are joined and lines sent.
 func (l *link) ready(now time.Time) {
 	l.isReady = true
 	l.log.Info("connected", "nick", l.nick, "confirmed_by", l.confirmedBy())
@@ -68,16 +68,16 @@ func (l *link) confirmedBy() string {
 	return "PING"
 }
 
-// joined is a JOIN: ours says that we are in, and how we are shown.
+// joined handles a JOIN: ours confirms that we are in, and shows our user and host.
 func (l *link) joined(e *girc.Event) {
 	if !l.isMe(e) || len(e.Params) == 0 {
-		l.isThere(e.Source)
+		l.retryPerson(e.Source)
 		return
 	}
 	l.user, l.host = e.Source.Ident, e.Source.Host
 	all := l.find(e.Params[0])
-	if len(all) == 0 { // to where another channel forwards
-		if len(l.control) < mostParts {
+	if len(all) == 0 { // another channel forwards to it
+		if len(l.control) < maxParts {
 			l.control = append(l.control, "PART "+e.Params[0])
 		}
 		return
@@ -89,10 +89,10 @@ func (l *link) joined(e *girc.Event) {
 	}
 }
 
-// mostParts bounds the channels that we leave into which a server puts us.
-const mostParts = 10
+// maxParts bounds the PARTs for channels that we did not ask for.
+const maxParts = 10
 
-// left is a PART or a KICK: of somebody else it does not matter.
+// left handles a PART or a KICK of us. Those of others do not matter.
 func (l *link) left(e *girc.Event) {
 	if len(e.Params) == 0 {
 		return
@@ -113,31 +113,31 @@ func (l *link) left(e *girc.Event) {
 		return
 	}
 	for _, r := range l.find(e.Params[0]) {
-		l.thrownOut(r, what)
+		l.kickedOut(r, what)
 	}
 }
 
-// renamed is a NICK or a QUIT: of us, or of who has the nick that we want.
+// renamed handles a NICK or a QUIT: ours, or of the user who has the nick that we want.
 func (l *link) renamed(e *girc.Event) {
 	if e.Source == nil {
 		return
 	}
 	if e.Command == girc.NICK && l.isMe(e) {
-		delete(l.asked, askedNick)
+		delete(l.awaited, awaitNick)
 		l.nick = e.Last()
 		l.publish(func(s *LinkStatus) { s.Nick = l.nick })
 		return
 	}
-	if l.fold(e.Source.Name) == l.fold(l.settings.nick(l.number, l.nickMost())) {
+	if l.fold(e.Source.Name) == l.fold(l.settings.nick(l.number, l.maxNickLen())) {
 		l.nickTried = time.Time{} // it is free now
 	}
 	if e.Command == girc.NICK {
-		l.isThere(&girc.Source{Name: e.Last()})
+		l.retryPerson(&girc.Source{Name: e.Last()})
 	}
 }
 
-// isThere tries somebody again who was not there.
-func (l *link) isThere(who *girc.Source) {
+// retryPerson ends the backoff of a person who was seen.
+func (l *link) retryPerson(who *girc.Source) {
 	if who == nil {
 		return
 	}
@@ -146,8 +146,8 @@ func (l *link) isThere(who *girc.Source) {
 	}
 }
 
-// modeChanged is a MODE, after which we may be let speak, or not any more: for a
-// while each line is confirmed before the next.
+// modeChanged handles a MODE, after which we may be allowed to speak, or no longer be: for
+// a while each line is confirmed before the next is sent.
 func (l *link) modeChanged(e *girc.Event) {
 	if len(e.Params) == 0 {
 		return

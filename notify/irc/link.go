@@ -19,53 +19,48 @@ import (
 	"vext/internal/target"
 )
 
-// A link is one connection to a network, made anew for ever when it is lost.
-// All of it belongs to the goroutine that runs it, but for what mu guards.
-//
-// girc reads, parses, answers PING and registers. It writes nothing of ours:
-// its Send returns nothing, drops in silence what it can't send, and takes the
-// labels away that confirm a message. Its tracking is off: it would ask WHO
-// about everybody who joins, and remember all of them.
+// A link is one connection to a network, which is made again whenever it is lost. All of it
+// belongs to the goroutine that runs it, except what mu guards.
 type link struct {
 	*network
-	number int // in its network, from 0
-	rooms  []*room
-	slower int // how often the server has called it a flood
+	number     int // in its network, from 0
+	recipients []*recipient
+	slower     int // how often the server has reported a flood
 
 	session // of the connection that there is
 
 	mu     sync.Mutex
-	poked  map[string]bool // URLs of targets with something new
+	woken  map[string]bool // URLs of recipients with something new
 	status LinkStatus
 
-	poke chan struct{} // room for one: look at poked, and for rooms
+	wakeups chan struct{} // room for one: there is something in woken, or a recipient without a link
 }
 
 // A session is the state of one connection.
 type session struct {
-	conn    net.Conn
-	pace    *pace
-	since   time.Time // of the connection
-	heard   time.Time // the last that the server said
-	pinged  time.Time // when the PING went out to which there is no answer yet
-	careful time.Time // until then only one message at a time is in flight
-	control []string  // lines that go before messages
-	turn    int       // of the rooms
-	limit   int       // channels that the server has let us have; 0 for not known
+	conn     net.Conn
+	pace     *pace
+	since    time.Time // of the connection
+	received time.Time // when the server last sent something
+	pinged   time.Time // when a keepalive was sent that has no answer yet
+	careful  time.Time // until then only one message at a time is in flight
+	control  []string  // commands that are sent before messages
+	turn     int       // of the recipients
+	limit    int       // channels that the server has allowed; 0 for unknown
 
 	registration
-	flights
+	inflight
 }
 
-// Times that a link goes by.
+// Timeouts and intervals of a link.
 const (
-	registerTime = time.Minute      // to be welcomed
-	answerTime   = 30 * time.Second // to confirm a message, or answer a PING or JOIN
-	idleTime     = 2 * time.Minute  // of silence before a PING asks whether anybody is there
-	writeTime    = 10 * time.Second // to take a line
-	leaveTime    = 15 * time.Second // to end the lines that were begun when told to end
+	registerTime = time.Minute      // for the registration
+	answerTime   = 30 * time.Second // for the confirmation of a message, or an answer to PING or JOIN
+	idleTime     = 2 * time.Minute  // of silence before a keepalive
+	writeTime    = 10 * time.Second // for a write
+	leaveTime    = 15 * time.Second // for the lines in flight when vext ends
 	regainTime   = time.Minute      // between attempts to get the wanted nick
-	stableTime   = time.Minute      // after which a connection counts as a good one
+	stableTime   = time.Minute      // after which a connection counts as stable
 )
 
 // linkBackoff is the backoff of a connection. After soonReconnect, a pause is at most a
@@ -100,23 +95,23 @@ func (l *link) run(ctx context.Context) {
 	}
 }
 
-// lost gives back what was on the wire, and takes every room for left.
+// lost releases what was in flight, and resets all recipients.
 func (l *link) lost(err error) {
 	for _, f := range l.begun() {
-		l.giveBack(f)
+		l.release(f)
 	}
-	var told *errTold
-	if errors.As(err, &told) && strings.Contains(strings.ToLower(told.said), "flood") {
+	var failure *serverError
+	if errors.As(err, &failure) && strings.Contains(strings.ToLower(failure.text), "flood") {
 		l.slower++
 	}
 	now := l.client.Now()
-	for _, r := range l.rooms {
+	for _, r := range l.recipients {
 		r.leave(now)
 	}
-	l.network.away()
+	l.network.noteAway()
 	l.pinged = time.Time{}
 	l.publish(func(s *LinkStatus) {
-		if s.State != "away" { // else it has been for longer
+		if s.State != "away" { // else since an earlier time
 			s.State, s.Since, s.Nick = "away", now, ""
 		}
 		if s.Error = err.Error(); l.isReady {
@@ -128,7 +123,7 @@ func (l *link) lost(err error) {
 // once connects, and returns the error that ended the connection.
 func (l *link) once(ctx context.Context) error {
 	now := l.client.Now()
-	l.session = session{pace: newPace(l.settings.Burst, l.settings.Rate), since: now, heard: now}
+	l.session = session{pace: newPace(l.settings.Burst, l.settings.Rate), since: now, received: now}
 	for range l.slower {
 		l.pace.slow()
 	}
@@ -154,8 +149,8 @@ func (l *link) once(ctx context.Context) error {
 	return err
 }
 
-// maxReceived bounds the events that wait until those before them are handled. There is
-// room for some, so that the server can go on while it is written to.
+// maxReceived bounds the events that wait until those before them are handled. While the
+// link writes, the server can send as many.
 const maxReceived = 32
 
 // A received is what a connection has brought: an event, or the error that ended it.
@@ -164,8 +159,8 @@ type received struct {
 	err   error
 }
 
-// readEvents hands over what the server sends, until that ends or gone is closed. It leaves out
-// what is no message of IRC.
+// readEvents passes on what the server sends, except what is no message of IRC, until that
+// ends or gone is closed.
 func readEvents(conn net.Conn, to chan<- received, gone <-chan struct{}) {
 	in := bufio.NewReaderSize(conn, maxLine)
 	for {
@@ -219,11 +214,11 @@ func (l *link) converse(ctx context.Context, from <-chan received) error {
 			if r.err != nil {
 				return r.err
 			}
-			l.heard = l.client.Now()
+			l.received = l.client.Now()
 			if err := l.handle(r.event); err != nil {
 				return err
 			}
-		case <-l.poke:
+		case <-l.wakeups:
 		case <-timer.C:
 		case <-done:
 			done = nil
@@ -232,8 +227,8 @@ func (l *link) converse(ctx context.Context, from <-chan received) error {
 	}
 }
 
-// step does all that can be done now, and returns how long until there is more
-// to do. Who is leaving begins nothing.
+// step does all that can be done now, and returns how long until there is more to do. A
+// link that is leaving begins nothing.
 func (l *link) step(leaving bool) (time.Duration, error) {
 	now := l.client.Now()
 	if wait, err := l.alive(now); err != nil || !l.isReady {
@@ -241,7 +236,7 @@ func (l *link) step(leaving bool) (time.Duration, error) {
 	}
 	if !leaving {
 		l.network.claim(l)
-		l.hearPokes()
+		l.takeWakeups()
 		l.join(now)
 	}
 	wait, err := l.send(now, leaving)
@@ -252,19 +247,19 @@ func (l *link) step(leaving bool) (time.Duration, error) {
 	return min(wait, silence, l.nextRetry(now)), err
 }
 
-// alive looks at what the server owes us, and returns how long until the next
-// look. It asks whether a silent server is there.
+// alive checks the answers that the server owes, and returns how long until the next check.
+// It sends a keepalive to a silent server.
 func (l *link) alive(now time.Time) (time.Duration, error) {
 	if !l.isReady {
 		left := l.since.Add(registerTime).Sub(now)
 		if left <= 0 {
 			return 0, errors.New("timed out waiting for RPL_WELCOME")
 		}
-		if l.maySettle(now) {
+		if l.registrationDone(now) {
 			l.ready(now)
 			return 0, nil
 		}
-		return min(left, settleTime), nil
+		return min(left, registrationWait), nil
 	}
 	if err := l.overdue(now); err != nil {
 		return 0, err
@@ -275,7 +270,7 @@ func (l *link) alive(now time.Time) (time.Duration, error) {
 		}
 		return l.pinged.Add(answerTime).Sub(now), nil
 	}
-	if left := l.heard.Add(idleTime).Sub(now); left > 0 {
+	if left := l.received.Add(idleTime).Sub(now); left > 0 {
 		return min(left, l.nextOverdue(now)), nil
 	}
 	return answerTime, l.keepAlive(now)
@@ -302,31 +297,31 @@ func (l *link) write(line string) error {
 	return err
 }
 
-// wake tells the link that there is something new for a target, "" for the
-// rooms that wait for a link.
+// wake says that there is something new for a recipient, or with "", that recipients have
+// no link.
 func (l *link) wake(url string) {
 	l.mu.Lock()
-	if l.poked == nil {
-		l.poked = map[string]bool{}
+	if l.woken == nil {
+		l.woken = map[string]bool{}
 	}
-	l.poked[url] = true
+	l.woken[url] = true
 	l.mu.Unlock()
 	select {
-	case l.poke <- struct{}{}:
+	case l.wakeups <- struct{}{}:
 	default: // it will be
 	}
 }
 
-// hearPokes looks again at the rooms for which there is something new.
-func (l *link) hearPokes() {
+// takeWakeups looks again at the recipients for which there is something new.
+func (l *link) takeWakeups() {
 	l.mu.Lock()
-	poked := l.poked
-	l.poked = nil
+	poked := l.woken
+	l.woken = nil
 	l.mu.Unlock()
 	if len(poked) == 0 {
 		return
 	}
-	for _, r := range l.rooms {
+	for _, r := range l.recipients {
 		if !poked[r.url] {
 			continue
 		}
@@ -343,7 +338,7 @@ func (l *link) publish(change func(*LinkStatus)) {
 }
 
 func newLink(n *network, number int) *link {
-	l := &link{network: n, number: number, poke: make(chan struct{}, 1)}
+	l := &link{network: n, number: number, wakeups: make(chan struct{}, 1)}
 	if number > 0 {
 		l.status.Number = number + 1
 	}

@@ -222,7 +222,7 @@ func TestMayNotSpeak(t *testing.T) {
 		s.set(func(s *server) { s.refuse["PRIVMSG #src"] = "404" })
 		c.say(t, "one", "two")
 		time.Sleep(time.Hour)
-		if got := c.channel(t); got.Backlog != 2 || !strings.Contains(got.Problem, "does not let us speak") {
+		if got := c.channel(t); got.Backlog != 2 || !strings.Contains(got.Problem, "may not speak") {
 			t.Errorf("%+v", got)
 		}
 		tries := len(s.told())

@@ -8,7 +8,7 @@ import (
 	"vext/internal/target"
 )
 
-// A network shares its channels among as many connections as it takes.
+// A network divides its recipients among as many connections as are needed.
 type network struct {
 	client   *Client
 	server   target.Target // of any of its targets
@@ -17,20 +17,19 @@ type network struct {
 
 	mu      sync.Mutex
 	links   []*link
-	waiting []*room          // for a link
+	waiting []*recipient     // without a link
 	owners  map[string]*link // by the URLs of the targets
-	all     []*room
+	all     []*recipient
 }
 
-// wake makes a room for a target, unless there is one, and wakes the link that is to
-// look after it.
+// wake makes a recipient for a target, unless there is one, and wakes its link.
 func (n *network) wake(t target.Target, url string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if i := slices.IndexFunc(n.all, func(r *room) bool { return r.url == url }); i >= 0 {
+	if i := slices.IndexFunc(n.all, func(r *recipient) bool { return r.url == url }); i >= 0 {
 		n.all[i].setKey(t.Key)
 	} else {
-		r := newRoom(t, url)
+		r := newRecipient(t, url)
 		n.all = append(n.all, r)
 		n.waiting = append(n.waiting, r)
 	}
@@ -53,47 +52,47 @@ func (n *network) addLink() {
 	n.client.start(l.run)
 }
 
-// claim hands the rooms that wait to a link, as many as it has room for. When
-// all links are full, there is another.
+// claim gives recipients without a link to a link, as many as it has capacity for. When all
+// links are full, it adds another.
 func (n *network) claim(l *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.waiting = slices.DeleteFunc(n.waiting, func(r *room) bool {
+	n.waiting = slices.DeleteFunc(n.waiting, func(r *recipient) bool {
 		if !n.client.Now().Before(r.fullUntil) {
 			if slices.Contains(r.full, l) {
-				l.limit = 0 // it may have room by now
+				l.limit = 0 // it may have capacity by now
 			}
 			r.full = nil
 		}
-		if slices.Contains(r.full, l) || !l.hasRoom(&r.target) {
+		if slices.Contains(r.full, l) || !l.hasCapacity(&r.target) {
 			return false
 		}
-		l.rooms = append(l.rooms, r)
+		l.recipients = append(l.recipients, r)
 		n.owners[r.url] = l
 		return true
 	})
-	wanted := slices.ContainsFunc(n.waiting, func(r *room) bool { return !r.target.IsNick })
+	wanted := slices.ContainsFunc(n.waiting, func(r *recipient) bool { return !r.target.IsNick })
 	if wanted && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
 		n.addLink()
 	}
 }
 
-// release takes a room back for which a link has no place. Another may have.
-func (n *network) release(r *room, by *link) {
+// release takes back a recipient for which a link has no capacity. Another link may have.
+func (n *network) release(r *recipient, by *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.owners, r.url)
 	now := n.client.Now()
 	r.full, r.fullUntil = append(r.full, by), now.Add(r.pause())
-	r.fails(now, "no connection has room for another channel")
+	r.fails(now, "no connection can join another channel")
 	n.waiting = append(n.waiting, r)
 	for _, l := range n.links {
 		l.wake("")
 	}
 }
 
-// away notes that the network could not be had, for those who wait for it.
-func (n *network) away() {
+// noteAway records that the network was unavailable, for the recipients without a link.
+func (n *network) noteAway() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.waiting {
@@ -101,7 +100,7 @@ func (n *network) away() {
 	}
 }
 
-// wasAway notes that lines of a room have waited for us.
+// wasAway records that a recipient has a backlog from an earlier run.
 func (n *network) wasAway(url string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,7 +115,7 @@ func (n *network) wasAway(url string) {
 func (n *network) problem(url string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if i := slices.IndexFunc(n.all, func(r *room) bool { return r.url == url }); i >= 0 {
+	if i := slices.IndexFunc(n.all, func(r *recipient) bool { return r.url == url }); i >= 0 {
 		if problem := n.all[i].status().Problem; problem != "" {
 			return problem
 		}

@@ -11,38 +11,38 @@ import (
 	"github.com/lrstanley/girc"
 )
 
-// A registration is what we and a server have agreed on.
+// A registration is the state of the registration with a server, and its result.
 type registration struct {
 	nick       string
 	nickNumber int       // of the pattern
-	nickTried  time.Time // when the wanted nick was last asked for
-	user, host string    // as the server shows us, "" until it did
+	nickTried  time.Time // when the wanted nick was last requested
+	user, host string    // as the server shows us; "" for unknown
 
 	offered   map[string]string // capabilities, with their values
 	labels    bool              // labeled-response and echo-message are on
 	loggedIn  bool
 	welcomed  time.Time // zero before
 	motd      bool      // the message of the day is over
-	nickServ  bool      // NickServ has answered, or is not asked
+	nickServ  bool      // NickServ has answered, or is not used
 	isReady   bool
 	nickLen   int
-	lineLen   int               // 512 but for servers that say so
+	lineLen   int               // of messages; 0 for unknown
 	chanLimit map[byte]int      // channels by the character they begin with
 	folding   func(r rune) rune // of names
 }
 
-// settleTime is how long the end of the message of the day, and an answer of
-// NickServ, are waited for.
-const settleTime = 5 * time.Second
+// registrationWait is how long to wait for the end of the message of the day, and for an
+// answer of NickServ.
+const registrationWait = 5 * time.Second
 
-// nickServ is the service to which vext logs in.
+// nickServ is the nick of the service by which vext logs in.
 const nickServ = "NickServ"
 
-// mostOffered bounds how many capabilities of a server are kept.
-const mostOffered = 500
+// maxOffered bounds how many capabilities of a server are kept.
+const maxOffered = 500
 
-// mostNicks bounds how many nicks of the pattern are tried.
-const mostNicks = 100
+// maxNicks bounds how many nicks of the pattern are tried.
+const maxNicks = 100
 
 // wanted are the capabilities that confirm messages, all of which are needed
 // for that (IRCv3, labeled-response and echo-message).
@@ -58,7 +58,7 @@ func (l *link) register() error {
 	if l.server.User != "" && girc.IsValidUser(l.server.User) {
 		user = l.server.User
 	}
-	l.nick, l.nickNumber = l.settings.nick(l.number, l.nickMost()), l.number
+	l.nick, l.nickNumber = l.settings.nick(l.number, l.maxNickLen()), l.number
 	lines := []string{"CAP LS 302", "NICK " + l.nick, "USER " + user + " 0 * :" + l.settings.Realname}
 	if password != "" {
 		lines = slices.Insert(lines, 1, "PASS :"+password)
@@ -71,8 +71,7 @@ func (l *link) register() error {
 	return nil
 }
 
-// negotiate handles what is said before the welcome, and what it brings. It
-// reports whether e was about that.
+// negotiate handles what belongs to the registration, and reports whether e did.
 func (l *link) negotiate(e *girc.Event) (bool, error) {
 	switch e.Command {
 	case "CAP":
@@ -86,14 +85,14 @@ func (l *link) negotiate(e *girc.Event) (bool, error) {
 		l.loggedIn = true
 		return true, l.write("CAP END")
 	case girc.RPL_NICKLOCKED, girc.ERR_SASLFAIL, girc.ERR_SASLTOOLONG, girc.ERR_SASLABORTED, girc.RPL_SASLMECHS:
-		return true, &errTold{"sasl: refused", e.Last()}
+		return true, &serverError{"sasl: rejected", e.Last()}
 	case girc.ERR_NICKNAMEINUSE, girc.ERR_NICKCOLLISION, girc.ERR_UNAVAILRESOURCE:
 		if l.welcomed.IsZero() {
 			return true, l.nextNick()
 		}
-	case "432", girc.ERR_PASSWDMISMATCH, girc.ERR_YOUREBANNEDCREEP: // 432: no such nick can be
+	case "432", girc.ERR_PASSWDMISMATCH, girc.ERR_YOUREBANNEDCREEP: // 432: an invalid nick
 		if l.welcomed.IsZero() {
-			return true, &errTold{"not let in", e.Last()}
+			return true, &serverError{"registration rejected", e.Last()}
 		}
 	case girc.RPL_WELCOME:
 		return true, l.welcome(e)
@@ -126,7 +125,7 @@ func (l *link) capability(e *girc.Event) error {
 			l.offered = map[string]string{}
 		}
 		for _, one := range strings.Fields(e.Last()) {
-			if name, value, _ := strings.Cut(one, "="); len(l.offered) < mostOffered {
+			if name, value, _ := strings.Cut(one, "="); len(l.offered) < maxOffered {
 				l.offered[name] = value
 			}
 		}
@@ -142,7 +141,7 @@ func (l *link) capability(e *girc.Event) error {
 		return l.write("CAP END")
 	case "NAK":
 		if l.settings.SASL != "" && !l.loggedIn {
-			return &errTold{"sasl: the server does not give it", e.Last()}
+			return &serverError{"sasl: the server refuses the capability", e.Last()}
 		}
 		return l.write("CAP END")
 	case "DEL":
@@ -153,7 +152,7 @@ func (l *link) capability(e *girc.Event) error {
 	return nil
 }
 
-// request asks for the capabilities that there are.
+// request requests the capabilities that the server offers.
 func (l *link) request() error {
 	var ask []string
 	offers := func(name string) bool { _, ok := l.offered[name]; return ok }
@@ -163,7 +162,7 @@ func (l *link) request() error {
 	}
 	if all {
 		ask = append(ask, wanted...)
-		if offers("message-tags") { // which some want for the label
+		if offers("message-tags") { // which some require for the label
 			ask = append(ask, "message-tags")
 		}
 	}
@@ -206,7 +205,7 @@ func (l *link) authenticate(e *girc.Event) error {
 	}
 	answer := mechanism.Encode(e.Params)
 	if answer == "" {
-		return &errTold{"sasl: the server asks for what vext does not know", e.Last()}
+		return &serverError{"sasl: an unknown challenge", e.Last()}
 	}
 	for len(answer) >= saslChunk {
 		if err := l.write("AUTHENTICATE " + answer[:saslChunk]); err != nil {
@@ -220,25 +219,25 @@ func (l *link) authenticate(e *girc.Event) error {
 	return l.write("AUTHENTICATE " + answer)
 }
 
-// nextNick asks for the next nick of the pattern.
+// nextNick requests the next nick of the pattern.
 func (l *link) nextNick() error {
-	if l.nickNumber++; l.nickNumber > l.number+mostNicks {
+	if l.nickNumber++; l.nickNumber > l.number+maxNicks {
 		return errors.New("all nicks are taken")
 	}
-	l.nick = l.settings.nick(l.nickNumber, l.nickMost())
+	l.nick = l.settings.nick(l.nickNumber, l.maxNickLen())
 	return l.write("NICK " + l.nick)
 }
 
-// nickMost returns how long a nick may be. Before the server says so, no longer
-// than what it has found to be taken, or than any server allows.
-func (l *link) nickMost() int {
+// maxNickLen returns how long a nick may be, in bytes. Until the server announces it, that is
+// what every server allows, or the length of the configured nick.
+func (l *link) maxNickLen() int {
 	if l.nickLen > 0 {
 		return l.nickLen
 	}
-	return max(nickLeast, len(l.settings.nick(0, nickMax)))
+	return max(minNickLen, len(l.settings.nick(0, usualNickLen)))
 }
 
-// welcome is the server's word that we are in.
+// welcome handles RPL_WELCOME.
 func (l *link) welcome(e *girc.Event) error {
 	now := l.client.Now()
 	if len(e.Params) > 0 && e.Params[0] != "*" { // * until the server has read our NICK
@@ -250,21 +249,21 @@ func (l *link) welcome(e *girc.Event) error {
 	}
 	if l.settings.NickServ {
 		l.nickServ = false
-		l.asks(askedNickServ)
+		l.await(awaitNickServ)
 		return l.write("PRIVMSG " + nickServ + " :IDENTIFY " + strings.TrimSpace(l.settings.Account+" "+l.settings.Password))
 	}
 	return nil
 }
 
-// maySettle reports whether all has been said that is said in the beginning.
-func (l *link) maySettle(now time.Time) bool {
+// registrationDone reports whether the registration is complete.
+func (l *link) registrationDone(now time.Time) bool {
 	if l.welcomed.IsZero() {
 		return false
 	}
-	return l.motd && l.nickServ || now.Sub(l.welcomed) >= settleTime
+	return l.motd && l.nickServ || now.Sub(l.welcomed) >= registrationWait
 }
 
-// isupport reads what the server says of itself (RPL_ISUPPORT).
+// isupport reads the parameters of RPL_ISUPPORT.
 func (l *link) isupport(params []string) {
 	for _, p := range params {
 		name, value, _ := strings.Cut(p, "=")
@@ -301,8 +300,8 @@ func (l *link) setLimit(prefixes string, n int) {
 	}
 }
 
-// foldings are the ways in which servers compare names (CASEMAPPING). What is
-// not known is taken for rfc1459 (RFC 2812, section 2.2).
+// foldings are the case mappings of names (CASEMAPPING). An unknown one is taken for
+// rfc1459 (RFC 2812, section 2.2).
 var foldings = map[string]func(rune) rune{
 	"ascii": func(r rune) rune { return r },
 	"rfc1459-strict": func(r rune) rune {

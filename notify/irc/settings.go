@@ -13,18 +13,18 @@ import (
 	"vext/internal/target"
 )
 
-// Settings are how to speak on one network.
+// Settings are the settings of one network.
 type Settings struct {
-	Nick           string // a * stands for the number of a further nick
+	Nick           string // * stands for the number of a further nick
 	User, Realname string
 	Notice         bool // NOTICE instead of PRIVMSG
-	NoColors       bool // take colours out
+	NoColors       bool // remove colours
 
-	Burst int     // lines at once
+	Burst int     // lines sent at once
 	Rate  float64 // lines a second after that; 0 for no bound
 
-	BacklogLines int           // longer is told in one line; 0 for never
-	BacklogAge   time.Duration // older is told in one line; 0 for never
+	BacklogLines int           // a longer backlog is summarized; 0 for never
+	BacklogAge   time.Duration // an older backlog is summarized; 0 for never
 
 	Connections int    // to the network, at most
 	Proxy       string // URL of a SOCKS5 proxy, "" for none
@@ -37,7 +37,7 @@ type Settings struct {
 	ServerPassword    string
 }
 
-// Default returns the settings of a network about which nothing is said.
+// Default returns the settings of a network that is not configured.
 func Default() Settings {
 	return Settings{
 		Nick: "vext", User: "vext", Realname: "commit notices",
@@ -74,11 +74,11 @@ func TLSConfig(ca, certificate, key string) (*tls.Config, error) {
 	return c, nil
 }
 
-// Bounds of a nick's length until the server tells its own: what every server
-// allows (RFC 2812, section 1.2.1), and more than most do.
+// The length of a nick before the server announces its maximum: what every server allows
+// (RFC 2812, section 1.2.1), and what most allow.
 const (
-	nickLeast = 9
-	nickMax   = 30
+	minNickLen   = 9
+	usualNickLen = 30
 )
 
 // nick returns the n-th nick of the pattern, n from 0, of at most most bytes:
@@ -98,19 +98,20 @@ func (s *Settings) nick(n, most int) string {
 	return before + number + after
 }
 
-// errTold says what the server said when it refused.
-type errTold struct{ what, said string }
+// A serverError is an error with the text of the server.
+type serverError struct{ what, text string }
 
-func (e *errTold) Error() string {
-	if e.said == "" {
+func (e *serverError) Error() string {
+	if e.text == "" {
 		return e.what
 	}
-	return e.what + ": " + e.said
+	return e.what + ": " + e.text
 }
 
-// serverOf returns what connections are shared by: the address and who comes.
+// serverOf returns what the targets of one network have in common: the address and the
+// login.
 func serverOf(t *target.Target) string {
 	return t.Network() + " " + t.User + " " + t.Password
 }
 
-var errNoSASL = errors.New("sasl: the server does not offer it; nothing is told to a network that vext can't log in to")
+var errNoSASL = errors.New("sasl: the server does not offer it; vext sends nothing without a login")

@@ -2,14 +2,14 @@ package irc
 
 import "time"
 
-// A NetworkStatus is how things stand with one network.
+// A NetworkStatus is the state of one network.
 type NetworkStatus struct {
 	Network  string          `json:"network"` // its URL
 	Links    []LinkStatus    `json:"connections"`
 	Channels []ChannelStatus `json:"channels"` // and persons
 }
 
-// A LinkStatus is how things stand with one connection.
+// A LinkStatus is the state of one connection.
 type LinkStatus struct {
 	Number      int       `json:"number,omitempty"` // of a further connection, from 2
 	State       string    `json:"state"`            // connected, connecting, away
@@ -22,7 +22,7 @@ type LinkStatus struct {
 	LostTime    time.Time `json:"lost_time,omitzero"`
 }
 
-// A ChannelStatus is how things stand with one channel or person.
+// A ChannelStatus is the state of one channel or person.
 type ChannelStatus struct {
 	Target  string    `json:"target"` // URL without secrets
 	Name    string    `json:"name"`
@@ -35,9 +35,9 @@ type ChannelStatus struct {
 	Oldest  time.Time `json:"oldest,omitzero"` // of the backlog
 	Told    time.Time `json:"told,omitzero"`   // when the last line was confirmed
 
-	Rejected     int       `json:"rejected,omitempty"` // lines that the server will never take
+	Rejected     int       `json:"rejected,omitempty"` // how many lines have bounced, ever
 	RejectedTime time.Time `json:"rejected_time,omitzero"`
-	Rejection    string    `json:"rejection,omitempty"` // why, of the last of them
+	Rejection    string    `json:"rejection,omitempty"` // of the last of them
 }
 
 // IsConnected reports whether one of the connections is up.

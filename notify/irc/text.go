@@ -10,12 +10,12 @@ import (
 	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
-// lines returns the lines of a text as they may go on the wire: UTF-8 without
+// lines returns the lines of a text as they may be sent: UTF-8 without
 // what would end a command (CR, LF, NUL), without CTCP's delimiter, and without
 // empty ones. The codes of colours and of ANSI terminals are kept.
-func lines(said string) []string {
+func lines(text string) []string {
 	var all []string
-	for line := range strings.FieldsFuncSeq(strings.ToValidUTF8(said, "\ufffd"), endsLine) {
+	for line := range strings.FieldsFuncSeq(strings.ToValidUTF8(text, "\ufffd"), endsLine) {
 		line = strings.TrimRight(strings.Map(cleaned, line), " ")
 		if strings.TrimSpace(plain(line)) != "" {
 			all = append(all, line)

@@ -11,30 +11,30 @@ import (
 // Commands that we send, other than JOIN, to which a server may answer with an
 // error that does not name the command.
 const (
-	askedNick     = "NICK"
-	askedPart     = "PART"
-	askedNickServ = "NickServ" // a PRIVMSG to it
+	awaitNick     = "NICK"
+	awaitPart     = "PART"
+	awaitNickServ = "NickServ" // a PRIVMSG to it
 )
 
-// asks notes that a command is in flight. Its answer comes before the answer to
+// await records that a command was sent. Its answer comes before the answer to
 // the next PING that is sent.
-func (l *link) asks(what string) {
-	if l.asked == nil {
-		l.asked = map[string]uint64{}
+func (l *link) await(what string) {
+	if l.awaited == nil {
+		l.awaited = map[string]uint64{}
 	}
-	l.asked[what] = l.numbered
+	l.awaited[what] = l.numbered
 }
 
-func (l *link) isAsked(what string) bool {
-	_, is := l.asked[what]
+func (l *link) isAwaited(what string) bool {
+	_, is := l.awaited[what]
 	return is
 }
 
 // answered forgets the commands that were sent before the PING with this number.
 func (l *link) answered(number uint64) {
-	for what, at := range l.asked {
+	for what, at := range l.awaited {
 		if at < number {
-			delete(l.asked, what)
+			delete(l.awaited, what)
 		}
 	}
 }
@@ -42,10 +42,10 @@ func (l *link) answered(number uint64) {
 // A complaint is a parsed error of a server.
 type complaint struct {
 	rejection
-	command string // the numeric, or FAIL
-	verb    string // the command that it names, "" for none
-	rooms   []*room
-	names   []string // its other parameters
+	command    string // the numeric, or FAIL
+	verb       string // the command that it names, "" for none
+	recipients []*recipient
+	names      []string // its other parameters
 }
 
 // verbs are the commands that we send.
@@ -65,7 +65,7 @@ func (l *link) complaint(e *girc.Event) *complaint {
 	for i, p := range params {
 		switch rooms := l.find(p); {
 		case len(rooms) > 0:
-			c.rooms = append(c.rooms, rooms...)
+			c.recipients = append(c.recipients, rooms...)
 		case slices.Contains(verbs, p):
 			c.verb = p
 		case i < len(params)-1: // the last is the text
@@ -83,36 +83,36 @@ func (l *link) complained(e *girc.Event) {
 	c := l.complaint(e)
 	switch {
 	case c.verb != "" && c.verb != girc.PRIVMSG && c.verb != girc.NOTICE:
-		delete(l.asked, c.verb)
-		for _, r := range c.rooms {
+		delete(l.awaited, c.verb)
+		for _, r := range c.recipients {
 			if r.state == joining {
-				l.joinRefused(r, c)
+				l.joinRejected(r, c)
 			}
 		}
-	case l.isAsked(askedNick) && isAboutNick(c.command) && len(c.names) > 0:
-		delete(l.asked, askedNick)
-	case len(c.rooms) > 0:
-		for _, r := range c.rooms {
+	case l.isAwaited(awaitNick) && isAboutNick(c.command) && len(c.names) > 0:
+		delete(l.awaited, awaitNick)
+	case len(c.recipients) > 0:
+		for _, r := range c.recipients {
 			l.complainedOf(r, c)
 		}
-	case l.isAsked(askedPart) && slices.ContainsFunc(c.names, isChannel):
-	case l.isAsked(askedNickServ) && slices.ContainsFunc(c.names, func(name string) bool { return l.fold(name) == l.fold(nickServ) }):
+	case l.isAwaited(awaitPart) && slices.ContainsFunc(c.names, isChannel):
+	case l.isAwaited(awaitNickServ) && slices.ContainsFunc(c.names, func(name string) bool { return l.fold(name) == l.fold(nickServ) }):
 	default:
 		l.complainedOfAny(c)
 	}
 }
 
-// complainedOf handles an error about a room. It is the answer to a JOIN, or
-// about the room's messages in flight, or possibly either.
-func (l *link) complainedOf(r *room, c *complaint) {
+// complainedOf handles an error about a recipient. It is the answer to a JOIN, or about
+// the messages in flight to the recipient, or possibly either.
+func (l *link) complainedOf(r *recipient, c *complaint) {
 	isOpen := r.open > 0 && !l.labels
 	if r.state == joining && (!isOpen || isAboutJoin(c.command)) {
-		l.joinRefused(r, c)
+		l.joinRejected(r, c)
 	}
 	if !isOpen || r.open == 0 {
 		return
 	}
-	r.refused(c.rejection)
+	r.addRejection(c.rejection)
 	l.isOutside(r, c.command)
 }
 
@@ -122,30 +122,30 @@ func (l *link) complainedOfAny(c *complaint) {
 	if l.labels {
 		return // no message is confirmed by silence
 	}
-	isSure := len(l.asked) == 0 && !slices.ContainsFunc(l.rooms, func(r *room) bool { return r.state == joining })
+	isSure := len(l.awaited) == 0 && !slices.ContainsFunc(l.recipients, func(r *recipient) bool { return r.state == joining })
 	if c.verb != "" { // PRIVMSG or NOTICE
-		isSure = !l.isAsked(askedNickServ)
+		isSure = !l.isAwaited(awaitNickServ)
 	}
 	no := c.rejection
 	if !isSure {
 		no.verdict = temporary
 	}
 	for _, r := range l.meant() {
-		r.refused(no)
+		r.addRejection(no)
 		r.isVague = true
 	}
 }
 
-// meant returns the rooms of the messages that an error arriving now can be
+// meant returns the recipients of the messages that an error arriving now can be
 // about. Messages that were sent after a PING are answered after its PONG.
-func (l *link) meant() []*room {
-	var all []*room
-	for _, w := range l.wires {
-		if w.flight == nil {
+func (l *link) meant() []*recipient {
+	var all []*recipient
+	for _, w := range l.sent {
+		if w.line == nil {
 			break
 		}
-		if !slices.Contains(all, w.flight.room) {
-			all = append(all, w.flight.room)
+		if !slices.Contains(all, w.line.recipient) {
+			all = append(all, w.line.recipient)
 		}
 	}
 	return all
@@ -174,12 +174,12 @@ func (l *link) noticed(e *girc.Event) {
 	}
 	c := &complaint{rejection: droppedBy(e), command: girc.NOTICE}
 	for word := range strings.FieldsSeq(e.Last()) {
-		c.rooms = append(c.rooms, l.find(strings.Trim(word, `.,:;"'()`))...)
+		c.recipients = append(c.recipients, l.find(strings.Trim(word, `.,:;"'()`))...)
 	}
-	if len(c.rooms) == 0 {
+	if len(c.recipients) == 0 {
 		l.complainedOfAny(c)
 	}
-	for _, r := range c.rooms {
+	for _, r := range c.recipients {
 		l.complainedOf(r, c)
 	}
 }
@@ -190,7 +190,7 @@ func droppedBy(e *girc.Event) rejection {
 
 // isOutside records that we are not in a channel, when that is why the server rejected
 // a message, whatever our own state says.
-func (l *link) isOutside(r *room, command string) {
+func (l *link) isOutside(r *recipient, command string) {
 	switch command {
 	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:
 		if !r.target.IsNick && r.state == inside {
