@@ -44,23 +44,40 @@ func Missing(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-var built string // set by build
+var (
+	building sync.Mutex
+	built    []string // directories
+)
 
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "vext-bin-")
-	built = dir
-	if err != nil {
-		return "", err
-	}
-	args := []string{"build", "-trimpath", "-ldflags=-s -w"}
-	if GuardsStart() {
-		args = append(args, "-ldflags=vext/cmd/vext-filter=-s -w -E main.entry")
-	}
-	cmd := exec.Command("go", append(args, "-o", dir, "vext/cmd/vext", "vext/cmd/vext-filter")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	return dir, cmd.Run()
-})
+var build, buildClocked = builder(false), builder(true)
+
+// builder returns a function that builds both programs at its first call.
+func builder(isClocked bool) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "vext-bin-")
+		if err != nil {
+			return "", err
+		}
+		building.Lock()
+		built = append(built, dir)
+		building.Unlock()
+		args := []string{"build", "-trimpath", "-ldflags=-s -w"}
+		if GuardsStart() {
+			args = append(args, "-ldflags=vext/cmd/vext-filter=-s -w -E main.entry")
+		}
+		if isClocked {
+			overlay, err := clockOverlay(dir)
+			if err != nil {
+				return dir, err
+			}
+			args = append(args, "-overlay", overlay)
+		}
+		cmd := exec.Command("go", append(args, "-o", dir, "vext/cmd/vext", "vext/cmd/vext-filter")...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Stderr = os.Stderr
+		return dir, cmd.Run()
+	})
+}
 
 // GuardsStart reports whether vext-filter has an entry of its own on this
 // system, see cmd/vext-filter/entry_linux.go.
@@ -83,8 +100,8 @@ func Programs(t testing.TB) string {
 // Main runs a package's tests and removes what Programs built.
 func Main(m *testing.M) {
 	status := m.Run()
-	if built != "" {
-		os.RemoveAll(built)
+	for _, dir := range built {
+		os.RemoveAll(dir)
 	}
 	os.Exit(status)
 }

@@ -1,6 +1,7 @@
 package ircd
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -19,6 +20,7 @@ type Socks struct {
 
 	mu       sync.Mutex
 	asked    []string
+	to       string // where all connections lead, "" for where clients want to go
 	conns    map[net.Conn]bool
 	closed   bool
 	listener net.Listener
@@ -54,6 +56,14 @@ func (s *Socks) Asked() []string {
 	return append([]string(nil), s.asked...)
 }
 
+// Redirect leads all further connections to one address, whatever clients ask
+// for.
+func (s *Socks) Redirect(addr string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.to = addr
+}
+
 func (s *Socks) close() {
 	s.listener.Close()
 	s.mu.Lock()
@@ -87,9 +97,10 @@ func (s *Socks) serve(client net.Conn) {
 	}
 	s.mu.Lock()
 	s.asked = append(s.asked, addr)
+	to := cmp.Or(s.to, addr)
 	s.mu.Unlock()
 	reply := []byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0}
-	server, err := net.Dial("tcp", addr)
+	server, err := net.Dial("tcp", to)
 	if err != nil {
 		reply[1] = 5 // refused
 		client.Write(reply)
