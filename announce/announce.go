@@ -1,7 +1,7 @@
 // Package announce announces commits as they arrive.
 //
-// Every source stores them as files in STATE/notices, a directory that exists
-// while a process announces, see spool.Spool.PutAnnouncement. An Announcer watches it.
+// filter.Filter.Accept stores them in the spool, while a process announces commits, see
+// spool.NewAnnouncement. An Announcer watches the spool.
 // It puts the messages of a file into the outbox, records the commits in the seen
 // store, and then removes the file. So a crash loses nothing and announces nothing
 // twice: messages that were put and not recorded are put again under the same keys,
@@ -54,12 +54,12 @@ const (
 // Run announces the stored commits and those that arrive, until ctx ends. Errors
 // are logged, and the work is tried again.
 func (a *Announcer) Run(ctx context.Context) error {
-	if _, err := a.Spool.StartAnnouncements(); err != nil {
+	if err := a.Spool.StartAnnouncing(); err != nil {
 		return err
 	}
 	var w watch
 	if err := w.begin(a.Spool); err != nil {
-		a.Log.Warn("announcements: cannot watch the directory; reading it every few seconds", "err", err)
+		a.Log.Warn("announcements: cannot watch the spool; reading it every few seconds", "err", err)
 	}
 	defer w.end()
 	ticker := time.NewTicker(cmp.Or(a.Rescan, rescan))
@@ -72,9 +72,10 @@ func (a *Announcer) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case event := <-w.events:
-				waiting = failed || !event.Has(fsnotify.Create) // after a failure, wait for the ticker
+				isNew := event.Has(fsnotify.Create) && spool.IsAnnouncement(event.Name)
+				waiting = failed || !isNew // after a failure, wait for the ticker
 			case err := <-w.errors:
-				a.Log.Debug("announcements: watching the directory", "err", err)
+				a.Log.Debug("announcements: watching the spool", "err", err)
 				waiting = failed
 			case <-ticker.C:
 				waiting = false
@@ -88,8 +89,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 	return nil
 }
 
-// A watch reports new files in the directory of announcements. The zero watch
-// reports none.
+// A watch reports new files in the spool. The zero watch reports none.
 type watch struct {
 	watcher *fsnotify.Watcher
 	events  chan fsnotify.Event
@@ -105,14 +105,14 @@ func (w *watch) begin(s spool.Spool) error {
 	return w.again(s)
 }
 
-// again watches the directory unless it is watched already. It makes the directory
-// when it was removed.
+// again watches the spool unless it is watched already. It makes the spool when it was
+// removed.
 func (w *watch) again(s spool.Spool) error {
-	dir, err := s.StartAnnouncements()
+	err := s.StartAnnouncing()
 	if err != nil || w.watcher == nil || len(w.watcher.WatchList()) > 0 {
 		return err
 	}
-	return w.watcher.Add(dir)
+	return w.watcher.Add(s.Dir())
 }
 
 func (w *watch) end() {

@@ -54,18 +54,15 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A removed directory is made again, and watched.
+// When the mark that commits are announced was removed, it is made again.
 func TestRunAgain(t *testing.T) {
 	d := newFixture(t)
 	d.Rescan = 5 * time.Millisecond
 	d.run()
 	d.arrive(arrival("r1", "s"))
 	d.waits()
-	dir := filepath.Join(d.state, "notices")
-	for {
-		if err := os.RemoveAll(dir); err == nil {
-			break
-		}
+	if err := os.Remove(filepath.Join(d.state, "announcing")); err != nil {
+		t.Fatal(err)
 	}
 	for !d.Spool.Announces() {
 		time.Sleep(time.Millisecond)

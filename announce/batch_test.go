@@ -9,6 +9,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/policy"
+	"vext/spool"
 )
 
 // A commit is announced once on a branch, whichever sources bring it, under whatever
@@ -240,7 +241,7 @@ func TestQuarantine(t *testing.T) {
 	c := arrival(hashA, "s")
 	good := string(c.Line())
 	for i, text := range []string{"{", good + "nonsense\n"} {
-		if err := d.Spool.PutAnnouncement([]byte(text)); err != nil {
+		if _, err := d.Spool.PutAll(spool.NewAnnouncement(d.now, []byte(text))); err != nil {
 			t.Fatal(err)
 		}
 		want := ""
@@ -265,8 +266,7 @@ func TestQuarantine(t *testing.T) {
 // A file that can't be read stays, and does not block the others.
 func TestUnreadable(t *testing.T) {
 	d := newFixture(t)
-	path := filepath.Join(d.state, "notices", "loop")
-	if err := os.Mkdir(path+".d", 0o750); err != nil { // ignored
+	if err := os.Mkdir(d.Spool.Path("dir.announce"), 0o750); err != nil { // ignored
 		t.Fatal(err)
 	}
 	d.arrive(arrival(hashA, "s"))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ func TestSince(t *testing.T) {
 	put := func(name, revision string, at time.Time) {
 		t.Helper()
 		c := arrival(revision, "s")
-		path := filepath.Join(d.state, "notices", name)
+		path := d.Spool.Path(name + ".announce")
 		if err := errors.Join(os.WriteFile(path, c.Line(), 0o640), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -107,7 +106,7 @@ func newFixture(t testing.TB, rules ...Rule) *fixture {
 	d := &fixture{t: t, state: testkit.State(t), outlet: newOutlet(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	s := spool.New(d.state)
 	var err error
-	if d.filter, err = filter.New(s); err != nil {
+	if d.filter, err = filter.New(s, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	set, err := templates.Load("")
@@ -118,7 +117,7 @@ func newFixture(t testing.TB, rules ...Rule) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.StartAnnouncements(); err != nil {
+	if err := s.StartAnnouncing(); err != nil {
 		t.Fatal(err)
 	}
 	d.Announcer = &Announcer{
@@ -146,11 +145,7 @@ func (d *fixture) restart() {
 // arrive stores commits, as one push.
 func (d *fixture) arrive(commits ...commit.Arrival) {
 	d.t.Helper()
-	var a filter.Arrivals
-	for _, c := range commits {
-		a.Add(c)
-	}
-	if err := d.filter.Announce(&a); err != nil {
+	if _, err := d.filter.Accept(filter.NewPush(commits...)); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -164,7 +159,7 @@ func (d *fixture) expect(what, want string) {
 	if got := d.outlet.taken(); got != want {
 		d.t.Errorf("%s: said\n%s\nwant\n%s", what, got, want)
 	}
-	if left, _ := filepath.Glob(filepath.Join(d.state, "notices", "*")); len(left) > 0 {
+	if left, _ := d.Spool.Announcements(); len(left) > 0 {
 		d.t.Errorf("%s: left %v", what, left)
 	}
 }

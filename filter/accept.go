@@ -79,7 +79,7 @@ type Accepted struct {
 // on disk when Accept returns. After an error some of it may not be; the push is
 // then to be handed in again, which changes nothing for what was stored.
 func (f *Filter) Accept(p Push) (Accepted, error) {
-	in := intake{Filter: f, Push: &p, announces: !p.Past && f.Announces()}
+	in := intake{Filter: f, Push: &p, announces: !p.Past && f.Spool.Announces()}
 	n, err := in.Walk(in.take)
 	in.accepted.Commits = n
 	if n > 0 || p.updates != nil {
@@ -89,11 +89,7 @@ func (f *Filter) Accept(p Push) (Accepted, error) {
 		err = in.lookUp()
 	}
 	if err == nil {
-		err = in.storeRequests()
-	}
-	if err == nil && in.arrivals.Len() > 0 {
-		in.listFiles()
-		err = in.Announce(&in.arrivals)
+		err = in.store(in.announcement()...)
 	}
 	return in.accepted, err
 }
@@ -101,13 +97,13 @@ func (f *Filter) Accept(p Push) (Accepted, error) {
 // Wants reports whether Accept uses the commits on a branch even when their requests
 // do not count.
 func (f *Filter) Wants(repository, refname string) bool {
-	return f.Announces() && (f.Announced == nil || f.Announced(repository, refname))
+	return f.Spool.Announces() && (f.Announced == nil || f.Announced(repository, refname))
 }
 
 // Match returns what the message of a commit must match for Accept to use the commit
 // at all. Nil means that it uses every commit; past is as in Push.
 func (f *Filter) Match(past bool) func(message []byte) bool {
-	if !past && f.Announces() {
+	if !past && f.Spool.Announces() {
 		return nil
 	}
 	return f.Trailers.Ask
@@ -119,7 +115,7 @@ type intake struct {
 	*Push
 	announces bool            // commits of this push
 	requests  []spool.Message // not stored yet
-	arrivals  Arrivals        // to be announced, not stored yet
+	arrivals  arrivals        // to be announced
 	accepted  Accepted
 }
 
@@ -129,7 +125,7 @@ const maxRequests = 500
 // take takes one commit in.
 func (in *intake) take(c *commit.Arrival) error {
 	if in.announces && (in.Announced == nil || in.Announced(c.Repository, c.Refname)) && (in.announced == nil || in.announced(&c.Commit)) {
-		in.arrivals.Add(*c)
+		in.arrivals.add(*c)
 	}
 	if _, asks := in.Trailers.Request(c.Message); !asks || in.Counts != nil && !in.Counts(&c.Commit) {
 		return nil
@@ -138,20 +134,30 @@ func (in *intake) take(c *commit.Arrival) error {
 	if len(in.requests) < maxRequests {
 		return nil
 	}
-	return in.storeRequests()
+	return in.store()
 }
 
-func (in *intake) storeRequests() error {
-	isNew, err := in.Spool.PutAll(in.requests)
+// store stores the requests, and an announcement if there is one.
+func (in *intake) store(announcement ...spool.Message) error {
+	isNew, err := in.Spool.PutAll(append(in.requests, announcement...)...)
 	if err != nil {
 		return err
 	}
 	for _, m := range in.requests {
 		in.accepted.Names = append(in.accepted.Names, m.Name)
 	}
-	in.accepted.New += isNew
+	in.accepted.New += isNew - len(announcement)
 	in.requests = in.requests[:0]
 	return nil
+}
+
+// announcement returns the announcement of the push, if it has any commits.
+func (in *intake) announcement() []spool.Message {
+	if len(in.arrivals.list) == 0 {
+		return nil
+	}
+	in.listFiles()
+	return []spool.Message{spool.NewAnnouncement(in.now(), in.arrivals.lines())}
 }
 
 // lookUp has the commits looked up that a forge did not describe.
@@ -161,7 +167,7 @@ func (in *intake) lookUp() error {
 		if in.LookUp == nil || !u.Incomplete {
 			continue
 		}
-		if err := in.storeRequests(); err != nil { // LookUp can take long
+		if err := in.store(); err != nil { // LookUp can take long
 			return err
 		}
 		if in.LookUp(u) {
@@ -176,7 +182,7 @@ const maxWithFiles = 10
 
 // listFiles completes the arrivals with the files that they changed.
 func (in *intake) listFiles() {
-	all := in.arrivals.All()
+	all := in.arrivals.list
 	if in.Files == nil || len(all) == 0 || len(all) > maxWithFiles {
 		return
 	}
@@ -188,34 +194,4 @@ func (in *intake) listFiles() {
 	for i := range all {
 		all[i].Files = files[all[i].Revision]
 	}
-}
-
-// request returns the message of a commit that asks for a reminder. What nobody can
-// have forged does not lose its name to what anybody can have written.
-func (in *intake) request(c *commit.Commit) spool.Message {
-	if in.original != nil {
-		return in.message(c, in.original)
-	}
-	if c.ID == "" || in.many || !commit.Forgeable(c.Source) {
-		c.ID = c.MadeID()
-	}
-	m := in.message(c, c.Mail())
-	if !commit.Forgeable(c.Source) && in.isForged(m.Name) {
-		m.Name = spool.DigestName([]byte(c.Source + " " + c.ID))
-	}
-	return m
-}
-
-// Take accepts commits that are not announced.
-//
-// It goes when source/follow calls Accept.
-func (f *Filter) Take(commits ...commit.Commit) (names []string, isNew int, err error) {
-	var arrivals []commit.Arrival
-	for _, c := range commits {
-		arrivals = append(arrivals, commit.Arrival{Commit: c})
-	}
-	p := NewPush(arrivals...)
-	p.Past = true
-	accepted, err := f.Accept(p)
-	return accepted.Names, accepted.New, err
 }

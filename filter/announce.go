@@ -9,29 +9,28 @@ import (
 	"vext/spool"
 )
 
-// Arrivals gathers the commits of one hand-over that are to be announced, and
-// keeps no more of each than that takes. The zero Arrivals is empty and ready
-// for use.
-type Arrivals struct {
+// arrivals are the commits of a push that are to be announced, without their messages.
+type arrivals struct {
 	list []commit.Arrival
-	last map[branch]int // where the newest of each branch stands in the list
+	last map[branch]int // index of the newest of each branch in the list
 
-	counted int // revisions of those that are not described
+	counted int // revisions in all Counted
 }
 
 type branch struct{ repository, refname string }
 
-// maxArrivals bounds how many are described. Of a branch that goes on behind
-// that, the newest is; those before it are counted, and of maxCounted of these
-// the revisions are kept, by which they are known when they come again.
 const (
+	// maxArrivals bounds how many commits are described. On a branch with more, the
+	// newest replaces the one before it, which is only counted.
 	maxArrivals = 5000
-	maxCounted  = 200_000
+	// maxCounted bounds how many revisions of counted commits are kept, by which the
+	// commits are recognised when they arrive again.
+	maxCounted = 200_000
 )
 
-// Add adds a commit, behind those of its branch that are older.
-func (a *Arrivals) Add(c commit.Arrival) {
-	c.Message, c.Subject = "", strings.Clone(c.Subject) // it lies in the message
+// add adds a commit, which is newer than those of its branch before.
+func (a *arrivals) add(c commit.Arrival) {
+	c.Message, c.Subject = "", strings.Clone(c.Subject) // Subject is a part of Message
 	if a.last == nil {
 		a.last = map[branch]int{}
 	}
@@ -53,23 +52,17 @@ func (a *Arrivals) Add(c commit.Arrival) {
 	}
 }
 
-// Len returns how many are described.
-func (a *Arrivals) Len() int { return len(a.list) }
-
-// All returns those that are described.
-func (a *Arrivals) All() []commit.Arrival { return a.list }
-
 // remove removes the commits of a branch.
-func (a *Arrivals) remove(refname string) {
+func (a *arrivals) remove(refname string) {
 	a.list = slices.DeleteFunc(a.list, func(c commit.Arrival) bool { return c.Refname == refname })
 }
 
-// lines returns what is written of them: a line of JSON each.
-func (a *Arrivals) lines() []byte {
+// lines returns the arrivals as lines of JSON.
+func (a *arrivals) lines() []byte {
 	var b bytes.Buffer
 	for i := range a.list {
 		c := &a.list[i]
-		if c.Key() == "" && c.ID == "" { // by which it is known when it comes again
+		if c.Key() == "" && c.ID == "" { // something to recognise it by when it arrives again
 			c.ID = spool.DigestName(c.Line())
 		}
 		b.Write(c.Line())
@@ -77,21 +70,8 @@ func (a *Arrivals) lines() []byte {
 	return b.Bytes()
 }
 
-// Announces reports whether somebody announces commits as they arrive.
-func (f *Filter) Announces() bool { return f.Spool.Announces() }
-
-// Announce hands commits over to be announced, whether they ask for a reminder
-// or not. It does nothing where nobody announces them. An error means that they
-// are to be handed over again: that they are announced once is not its care.
-func (f *Filter) Announce(a *Arrivals) error {
-	if a.Len() == 0 || !f.Announces() {
-		return nil
-	}
-	return f.Spool.PutAnnouncement(a.lines())
-}
-
-// ParseArrivals reads what Announce has written. Of a file in which a line can't
-// be read it returns the others, and an error.
+// ParseArrivals reads the data of an announcement. If a line can't be read, it returns
+// the others and an error.
 func ParseArrivals(data []byte) (arrivals []commit.Arrival, err error) {
 	for line := range bytes.Lines(data) {
 		if len(bytes.TrimSpace(line)) == 0 {

@@ -1,78 +1,65 @@
-// Package filter decides about one notification: is it a commit, does it ask
-// for a reminder, under which name is it spooled.
+// Package filter accepts commits from all sources. It decides which ask for a reminder and
+// which are announced, and stores both in the spool.
 package filter
 
 import (
-	"bytes"
 	"fmt"
 	"io"
+	"time"
 
 	"vext/internal/commit"
-	"vext/internal/disk"
 	"vext/spool"
 )
 
-// A Verdict says what became of a notification.
+// A Verdict is the outcome of a notification's requests for reminders.
 type Verdict int
 
-// What can become of a notification. Only Ignored and Bad leave no trace.
+// The verdicts.
 const (
-	Ignored Verdict = iota // none of our business
-	Bad                    // neither a mail nor a JSON object of a commit
-	Spooled                // in the spool, or there already
+	Ignored Verdict = iota // there is no request
+	Bad                    // neither a mail nor JSON of a known form
+	Spooled                // there are requests, and they are in the spool
 )
 
 func (v Verdict) String() string { return [...]string{"ignored", "bad input", "spooled"}[v] }
 
-// A Result is a verdict and what is to be said about it.
+// A Result is a verdict and its explanation.
 type Result struct {
 	Verdict Verdict
 	Reason  string
 }
 
-// A Filter puts the messages that ask for a reminder into Spool. It is safe
-// for use by many goroutines.
+// A Filter puts messages into Spool. It is safe for concurrent use.
 type Filter struct {
 	Spool spool.Spool
-	// Trailers are those asked for; Usual those that the processor knows
-	// without being told.
+	// Trailers ask for a reminder. Usual are those that the queue knows without the
+	// header field commit.TrailerHeader.
 	Trailers, Usual *commit.Trailers
-	// Source is the way in that a commit is noted for, see spool.Seen.
-	Source string
-	// Announced reports whether commits on a branch of a repository are announced,
-	// while anybody announces commits. Nil means that all are.
+	Source          string // to which arriving commits are attributed, see spool.Spool.Seen
+	// Announced restricts announcements to some branches of repositories. Nil means no
+	// restriction.
 	Announced func(repository, refname string) bool
-	// MemoryLimit, unless 0, is set in the runtime when an input is large, which
-	// then collects garbage early. It is for a process that takes one input and
-	// ends: one that serves many would be kept busy by it.
+	// MemoryLimit, unless 0, becomes the runtime's memory limit when an input is large.
+	// It is for a process that ends after one input; in a server it would cause constant
+	// garbage collection.
 	MemoryLimit int64
+
+	now func() time.Time
 }
 
-// New returns a filter that knows the usual trailers and those named in extra.
-func New(s spool.Spool, extra ...string) (*Filter, error) {
+// New returns a filter for the usual trailers and those named in extra.
+func New(s spool.Spool, now func() time.Time, extra ...string) (*Filter, error) {
 	usual, err := commit.NewTrailers()
 	all := usual
 	if len(extra) > 0 {
 		all, err = commit.NewTrailers(extra...)
 	}
-	return &Filter{Spool: s, Trailers: all, Usual: usual}, err
+	return &Filter{Spool: s, Trailers: all, Usual: usual, now: now}, err
 }
 
-// isForged reports whether the message of a name in the spool came by a way by
-// which anybody can have written it: it must not stand for one that did not.
-func (f *Filter) isForged(name string) bool {
-	file, err := disk.Open(f.Spool.Path(name))
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	mail := commit.ReadMail(file)
-	return len(mail.Commits) == 0 || commit.Forgeable(mail.Commits[0].Source)
-}
-
-// Run reads a notification to its end and decides. An error means that it
-// could not be read or stored, and that the sender should try again; nothing
-// that the sender can write is an error.
+// Run reads a notification, a mail or JSON, to its end and accepts it. An error means that
+// it could not be read or stored, and that the sender should send it again. No content of
+// a notification causes an error.
 func (f *Filter) Run(r io.Reader) (Result, error) {
 	in := newInput(r)
 	in.memory = f.MemoryLimit
@@ -90,96 +77,7 @@ func (f *Filter) decide(in *input) (Result, error) {
 	return f.mail(in)
 }
 
-// mail takes in the commits of a mail.
-func (f *Filter) mail(in *input) (Result, error) {
-	read := commit.ReadAsking
-	if f.Announces() {
-		read = commit.ReadAll
-	}
-	mail := read(in.buffered, f.Trailers)
-	if mail.Ignored != "" {
-		return f.ignored(in, mail)
-	}
-	var commits []commit.Arrival
-	asking := 0
-	for _, c := range mail.Commits {
-		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // fields of the mail itself do not count
-		if c.Message != "" {
-			asking++
-		}
-		commits = append(commits, commit.Arrival{Commit: c})
-	}
-	push := NewPush(commits...)
-	push.many = len(mail.Commits)+mail.Others > 1
-	push.announced = func(c *commit.Commit) bool {
-		// A mail that says nothing of a commit but by being there, and one that only
-		// quotes a commit of no repository and no branch, may be anybody's.
-		return !(mail.Plain && c.Key() == "") && (c.Repository != "" || c.Refname != "" || mail.NamesCommit())
-	}
-	if asking == 0 {
-		in.capturing = false
-	}
-	if asking > 0 || f.Announces() {
-		if err := in.drain(); err != nil {
-			return Result{}, err
-		}
-	}
-	if asking == 1 && !push.many {
-		push.original = f.stamped(in, mail)
-	}
-	result, err := f.accept(push)
-	if mail.Dropped > 0 && err == nil {
-		last := &mail.Commits[len(mail.Commits)-1]
-		f.Spool.Incomplete(spool.IncompletePush{
-			Repository: last.Repository, Refname: last.Refname, After: last.Revision, Listed: asking, Total: asking + mail.Dropped,
-		})
-		result.Reason += fmt.Sprintf("; %d more are too many for one mail", mail.Dropped)
-	}
-	return result, err
-}
-
-// original returns a mail as it came, or what could be kept of it.
-func original(in *input, m *commit.Mail) []byte {
-	if in.overflow {
-		return m.Cut(in.size)
-	}
-	return in.captured
-}
-
-// stamped returns a mail whose fields that only vext itself may set are right.
-func (f *Filter) stamped(in *input, mail *commit.Mail) []byte {
-	data := original(in, mail)
-	if mail.Header.Has(commit.SourceHeader) {
-		data = stamp(data, commit.SourceHeader, commit.FromMail)
-	}
-	if mail.Header.Has(commit.SenderHeader) {
-		data = stamp(data, commit.SenderHeader, mail.Sender())
-	}
-	return data
-}
-
-// ignored handles a mail that is not a commit mail. If it asks for a reminder all the
-// same it is spooled, and the processor quarantines it.
-func (f *Filter) ignored(in *input, m *commit.Mail) (Result, error) {
-	switch {
-	case m.Bad:
-		return Result{Bad, m.Ignored}, nil
-	case !m.OnlyHTML:
-		return Result{Ignored, m.Ignored}, nil
-	}
-	if err := in.drain(); err != nil {
-		return Result{}, err
-	}
-	data := original(in, m)
-	name := spool.DigestName(data)
-	isNew, err := f.Spool.Put(name, data)
-	if err != nil {
-		return Result{}, err
-	}
-	return spooledAs(name, isNew), nil
-}
-
-// accept is Accept in the words of a verdict.
+// accept is Accept with a verdict as the result.
 func (f *Filter) accept(p Push) (Result, error) {
 	accepted, err := f.Accept(p)
 	switch names := accepted.Names; {
@@ -199,34 +97,4 @@ func spooledAs(name string, isNew bool) Result {
 		name += " is there already"
 	}
 	return Result{Spooled, name}
-}
-
-// message gives a message the name that its Message-ID gives it, or that its
-// own bytes give it when it has none.
-func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
-	name := spool.Name(c.ID)
-	switch {
-	case c.ID == "" && c.Key() != "":
-		name = spool.Name(c.MadeID())
-	case c.ID == "":
-		name = spool.DigestName(data)
-	case c.Source == "" && commit.LooksMade(c.ID), c.Source == commit.FromJSON && commit.LooksMade(c.ID) && c.ID != c.MadeID(): // a stranger's, in the way of a commit to come
-		name = spool.DigestName([]byte(c.ID))
-	}
-	request, _ := f.Trailers.Request(c.Message)
-	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {
-		data = stamp(data, commit.TrailerHeader, request.Key)
-	}
-	return spool.Message{Name: name, Data: data}
-}
-
-// stamp puts a field in front of a message, as a mail server puts its trace
-// there. It goes behind an mbox line.
-func stamp(data []byte, name, value string) []byte {
-	head := 0
-	if bytes.HasPrefix(data, []byte("From ")) {
-		head = bytes.IndexByte(data, '\n') + 1
-	}
-	field := name + ": " + value + "\n"
-	return append(append(append([]byte(nil), data[:head]...), field...), data[head:]...)
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vext/internal/commit"
 	"vext/spool"
@@ -22,7 +23,7 @@ func newFilter(t testing.TB, extra ...string) *Filter {
 	if err := os.Mkdir(state, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	f, err := New(spool.New(state), extra...)
+	f, err := New(spool.New(state), time.Now, extra...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func newFilter(t testing.TB, extra ...string) *Filter {
 
 func spooled(t testing.TB, f *Filter) map[string]string {
 	t.Helper()
-	files, _ := os.ReadDir(f.Spool.Dir())
+	files, _ := f.Spool.Requests()
 	all := map[string]string{}
 	for _, file := range files {
 		data, err := os.ReadFile(f.Spool.Path(file.Name()))
@@ -234,7 +235,7 @@ func TestReadError(t *testing.T) {
 }
 
 func TestBadTrailer(t *testing.T) {
-	if _, err := New(spool.New("x"), "a:b"); err == nil {
+	if _, err := New(spool.New("x"), time.Now, "a:b"); err == nil {
 		t.Error("a:b is taken for a trailer's name")
 	}
 }

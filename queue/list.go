@@ -157,7 +157,7 @@ func (i *Item) fill(q *Queue, queued *history.Event) {
 
 // Spooled returns the messages in the spool, which the next run schedules.
 func (q *Queue) Spooled() ([]Item, error) {
-	files, err := readDir(q.Spool.Dir())
+	files, err := q.Spool.Requests()
 	var items []Item
 	for _, f := range files {
 		if strayReason(f) == "" {

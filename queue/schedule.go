@@ -47,7 +47,7 @@ type Progress func(done, total int)
 // can't be read because of the machine is in the error and not in the plan; the rest
 // of the plan is valid.
 func (q *Queue) Plan(progress Progress) ([]Decision, error) {
-	files, err := readDir(q.Spool.Dir())
+	files, err := q.Spool.Requests()
 	if err != nil {
 		return nil, err
 	}

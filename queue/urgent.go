@@ -11,7 +11,7 @@ import (
 // due, or one whose period is not understood. It reads the messages that are not in
 // before, returns the names of all, and changes nothing.
 func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bool, err error) {
-	files, err := readDir(q.Spool.Dir())
+	files, err := q.Spool.Requests()
 	names = map[string]bool{}
 	var fresh []fs.DirEntry
 	for _, f := range files {

@@ -39,15 +39,8 @@ func (k *checker) pending(paths []string) reminder.Finding {
 	return f
 }
 
-// announceState checks the directory of the announcements, and the store of those
-// made.
+// announceState checks the store of the announced commits.
 func (k *checker) announceState() (findings []reminder.Finding) {
-	if fix := k.q.Spool.PermissionFix(); fix != "" {
-		findings = append(findings, reminder.Finding{
-			Level: reminder.Warning, What: "announcements", Hint: fix,
-			Text: "the directory has another group or mode than spool: a user who can spool a reminder may not be able to announce a commit",
-		})
-	}
 	for _, path := range announce.BrokenSeenStores(k.q.State) {
 		findings = append(findings, reminder.Finding{
 			Level: reminder.Warning, What: "announcements", Hint: "check the disk for errors; then: rm " + path,

@@ -9,196 +9,155 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"vext/internal/disk"
 )
 
-// A notice is a file of what one hand-over has brought, for who announces
-// commits as they arrive. The directory of the notices is there only while
-// somebody does: so the filter, which has no configuration, knows.
+// An announcement is a message with the commits of one push, for the process that
+// announces commits as they arrive. While there is such a process, the file
+// STATE/announcing exists: the filter has no configuration.
 
+func (s Spool) announcing() string { return filepath.Join(s.state, "announcing") }
+func (s Spool) failed() string     { return filepath.Join(s.state, "failed") }
+
+// notices is where earlier versions had announcements.
 func (s Spool) notices() string { return filepath.Join(s.state, "notices") }
-func (s Spool) failed() string  { return filepath.Join(s.state, "failed") }
 
-// Announces reports whether somebody wants notices.
+// Announces reports whether announcements are wanted.
 func (s Spool) Announces() bool {
-	_, err := os.Stat(s.notices())
+	_, err := os.Stat(s.announcing())
 	return err == nil
 }
 
-// written counts the notices of this process: what it writes one after another
-// has names in that order, however coarse the clock is.
-var written atomic.Uint32
+// announcementEnd ends the names of announcements, and no others, see IsName.
+const announcementEnd = ".announce"
 
-// nanoDigits is how many digits the time has in the name of a notice.
+// IsAnnouncement reports whether a file of that name or path is an announcement.
+func IsAnnouncement(name string) bool { return strings.HasSuffix(name, announcementEnd) }
+
+// announced counts the announcements of this process. By their numbers those of one
+// process are in order, even if the clock is coarse.
+var announced atomic.Uint32
+
+// nanoDigits is how many digits the time has in the name of an announcement.
 const nanoDigits = 19
 
-// newNotice returns the name of a notice that is written at a time: that, in
-// nanoseconds; the number of the notice in its process; and the digest, which
-// keeps those of two processes apart.
-func newNotice(at time.Time, data []byte) string {
-	return fmt.Sprintf("%0*d-%010d-%s", nanoDigits, at.UnixNano(), written.Add(1), DigestName(data))
+// NewAnnouncement returns an announcement that arrives at a time. Its name is the time
+// in nanoseconds, a number, and the digest of the data, by which those of different
+// processes differ.
+func NewAnnouncement(at time.Time, data []byte) Message {
+	name := fmt.Sprintf("%0*d-%010d-%s%s", nanoDigits, at.UnixNano(), announced.Add(1), DigestName(data), announcementEnd)
+	return Message{name, data}
 }
 
-// nameTime returns the time in the name of a notice; the zero time where there
-// is none: the digest was once all of the name.
-func nameTime(name string) time.Time {
-	if len(name) <= nanoDigits || name[nanoDigits] != '-' {
-		return time.Time{}
-	}
-	nano, err := strconv.ParseInt(name[:nanoDigits], 10, 64)
-	if err != nil || nano <= 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, nano)
-}
-
-// AnnouncementTime returns when a notice was handed over, the zero time when it is
-// gone.
+// AnnouncementTime returns when an announcement arrived, the zero time when the file
+// does not exist. The oldest versions had only the digest for a name; then it is the
+// time of the file.
 func AnnouncementTime(path string) time.Time {
-	if t := nameTime(filepath.Base(path)); !t.IsZero() {
-		return t
+	digits, _, _ := strings.Cut(filepath.Base(path), "-")
+	if nano, err := strconv.ParseInt(digits, 10, 64); err == nil && len(digits) == nanoDigits && nano > 0 {
+		return time.Unix(0, nano)
 	}
 	return modified(path)
 }
 
-// PutAnnouncement stores a notice durably. Where nobody wants it any more it does
-// nothing. One that is put again is another notice.
-func (s Spool) PutAnnouncement(data []byte) error {
+// StartAnnouncing makes the spool ready for announcements, and moves those of earlier
+// versions there. To call it again is harmless.
+func (s Spool) StartAnnouncing() error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	path := filepath.Join(s.notices(), newNotice(time.Now(), data))
-	err := disk.WriteNew(s.tmp(), path, data)
-	if errors.Is(err, fs.ErrNotExist) && s.Announces() { // it is tmp/ that is missing
-		if err := s.make(); err != nil {
+	if err := s.make(); err != nil {
+		return err
+	}
+	if !s.Announces() {
+		if err := s.removeAnnouncements(); err != nil { // of long ago
 			return err
 		}
-		err = disk.WriteNew(s.tmp(), path, data)
+		if err := disk.WriteNew(s.tmp(), s.announcing(), nil); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
-	if errors.Is(err, fs.ErrNotExist) && !s.Announces() {
+	return s.takeOverNotices()
+}
+
+// takeOverNotices moves announcements of earlier versions into the spool. It leaves
+// other files alone.
+func (s Spool) takeOverNotices() error {
+	entries, err := os.ReadDir(s.notices())
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		if moveErr := disk.Rename(filepath.Join(s.notices(), e.Name()), s.Path(e.Name()+announcementEnd)); moveErr != nil {
+			err = errors.Join(err, moveErr)
+		}
+	}
+	if err = errors.Join(err, disk.SyncDir(s.Dir())); err == nil {
+		os.Remove(s.notices())
 	}
 	return err
 }
 
-// StartAnnouncements makes the directory of the notices and returns its path. Who may
-// write to the spool may write to it, too, unless its group is one into which
-// this user may not give anything: see PermissionFix.
-func (s Spool) StartAnnouncements() (string, error) {
-	if s.Announces() {
-		return s.notices(), nil
-	}
-	if err := s.make(); err != nil {
-		return "", err
-	}
-	if err := disk.MakeDir(s.notices()); err != nil {
-		return "", err
-	}
-	like, gid, err := access(s.Dir())
-	if err != nil {
-		return "", err
-	}
-	if _, own, err := access(s.notices()); err != nil || own != gid {
-		err = errors.Join(err, os.Chown(s.notices(), -1, gid))
-		if errors.Is(err, fs.ErrPermission) {
-			return s.notices(), nil // and no other group gets what is the spool's
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return s.notices(), os.Chmod(s.notices(), like)
+// StopAnnouncing removes all announcements, and makes the spool accept no more.
+func (s Spool) StopAnnouncing() error {
+	return errors.Join(disk.Remove(s.announcing()), s.removeAnnouncements(), os.RemoveAll(s.notices()))
 }
 
-// access returns the mode and the group of a directory.
-func access(dir string) (mode fs.FileMode, gid int, err error) {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return 0, 0, err
+func (s Spool) removeAnnouncements() error {
+	paths, err := s.Announcements()
+	for _, path := range paths {
+		err = errors.Join(err, disk.Remove(path))
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		gid = int(stat.Gid)
-	}
-	return info.Mode(), gid, nil
+	return err
 }
 
-// PermissionFix returns what gives the directory of the notices the group and
-// the mode of the spool, as a shell takes it; "" where it has them.
-func (s Spool) PermissionFix() (mend string) {
-	mode, gid, err := access(s.Dir())
-	own, ownGid, ownErr := access(s.notices())
-	if err != nil || ownErr != nil || mode == own && gid == ownGid {
-		return ""
+// list returns the entries of the spool whose names are, or are not, announcements'.
+func (s Spool) list(announcements bool) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(s.Dir())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	bits := mode.Perm()
-	for bit, is := range map[fs.FileMode]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if mode&is != 0 {
-			bits |= bit
-		}
-	}
-	return fmt.Sprintf("chgrp %d %s && chmod %o %s", gid, s.notices(), uint32(bits), s.notices())
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return IsAnnouncement(e.Name()) != announcements }), err
 }
 
-// StopAnnouncements removes the directory of the notices with what waits in it, which
-// nobody wants any more.
-func (s Spool) StopAnnouncements() error { return os.RemoveAll(s.notices()) }
+// Requests returns what is in the spool apart from announcements.
+func (s Spool) Requests() ([]fs.DirEntry, error) { return s.list(false) }
 
-// Notices returns the paths of the notices that wait, in the order in which they
-// were handed over.
+// Announcements returns the paths of the announcements in the spool, oldest first.
 func (s Spool) Announcements() ([]string, error) {
-	entries, err := os.ReadDir(s.notices())
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]fs.FileInfo, 0, len(entries))
+	entries, err := s.list(true)
+	times := map[string]time.Time{}
+	var paths []string
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-			infos = append(infos, info)
+		if e.Type().IsRegular() {
+			path := s.Path(e.Name())
+			paths, times[path] = append(paths, path), AnnouncementTime(path)
 		}
 	}
-	slices.SortFunc(infos, func(a, b fs.FileInfo) int {
-		return cmp.Or(handedOver(a).Compare(handedOver(b)), cmp.Compare(a.Name(), b.Name()))
-	})
-	paths := make([]string, len(infos))
-	for i, info := range infos {
-		paths[i] = filepath.Join(s.notices(), info.Name())
-	}
-	return paths, nil
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(times[a].Compare(times[b]), cmp.Compare(a, b)) })
+	return paths, err
 }
 
-func handedOver(info fs.FileInfo) time.Time {
-	if t := nameTime(info.Name()); !t.IsZero() {
-		return t
-	}
-	return info.ModTime()
-}
-
-// QuarantineAnnouncement moves a notice that can't be understood to failed/, with the
+// QuarantineAnnouncement moves an announcement that can't be read to failed/, with the
 // reason beside it.
 func (s Spool) QuarantineAnnouncement(path, reason string) error {
 	if err := disk.MakeDir(s.failed()); err != nil {
 		return err
 	}
-	to := filepath.Join(s.failed(), noticeName(path))
+	to := filepath.Join(s.failed(), Name(strings.TrimSuffix(filepath.Base(path), announcementEnd)))
 	if err := os.WriteFile(to+".why", []byte(reason+"\n"), disk.FileMode); err != nil {
 		return err
 	}
 	err := disk.Rename(path, to)
-	if errors.Is(err, fs.ErrExist) { // the digest of what is in it is in its name
+	if errors.Is(err, fs.ErrExist) { // it has the same digest, and content
 		err = disk.Remove(path)
 	}
 	return err
-}
-
-// noticeName returns the name of a notice in failed/: its own, where it is one
-// of ours.
-func noticeName(path string) string {
-	if name := filepath.Base(path); IsName(name) {
-		return name
-	}
-	return Name(filepath.Base(path))
 }

@@ -1,62 +1,56 @@
 package spool
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"slices"
 
 	"vext/internal/disk"
 )
 
-// A Message is a message and the name that it is to have.
+// A Message is what is put into the spool, and its name there: a request for a
+// reminder, which is a mail with one commit, or an announcement, see
+// NewAnnouncement.
 type Message struct {
 	Name string
 	Data []byte
 }
 
-// few is how many messages are cheaper to sync one by one.
-const few = 4
+// maxAtOnce bounds how many files are in tmp/ at a time.
+const maxAtOnce = 1000
 
-// atOnce bounds how many lie in tmp/ at a time.
-const atOnce = 1000
-
-// PutAll is Put for many messages, which are synced together. It returns how
-// many of them are new. On an error some may be there and some not; to put all
-// of them once more makes that good.
-func (s Spool) PutAll(messages []Message) (isNew int, err error) {
-	if len(messages) <= few {
-		for _, m := range messages {
-			added, err := s.Put(m.Name, m.Data)
-			if err != nil {
-				return isNew, err
-			}
-			if added {
-				isNew++
-			}
-		}
-		return isNew, nil
-	}
-	if err := s.Check(); err != nil {
+// PutAll stores messages durably and returns how many of them are new. A message whose
+// name is taken is not stored. After an error some messages may be stored; to put all
+// of them again is harmless. The state directory itself must exist.
+func (s Spool) PutAll(messages ...Message) (isNew int, err error) {
+	if err := s.Check(); err != nil || len(messages) == 0 {
 		return 0, err
 	}
 	files := make([]disk.File, 0, len(messages))
 	for _, m := range messages {
-		if info, err := os.Lstat(s.Path(m.Name)); err == nil && !info.Mode().IsRegular() {
-			return 0, inTheWay(s.Path(m.Name))
-		} else if err == nil {
-			continue
+		info, err := os.Lstat(s.Path(m.Name))
+		if err == nil && !info.Mode().IsRegular() {
+			return 0, &fs.PathError{Op: "put", Path: s.Path(m.Name), Err: errors.New("something else is in the way")}
 		}
-		files = append(files, disk.File{Path: s.Path(m.Name), Data: m.Data})
+		if err != nil {
+			files = append(files, disk.File{Path: s.Path(m.Name), Data: m.Data})
+		}
 	}
-	if err := s.make(); err != nil {
-		return 0, err
-	}
-	for len(files) > 0 {
-		n := min(len(files), atOnce)
-		written, err := disk.WriteAllNew(s.tmp(), files[:n])
-		isNew += written
+	for some := range slices.Chunk(files, maxAtOnce) {
+		n, err := disk.WriteAllNew(s.tmp(), some)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := s.make(); err != nil {
+				return isNew, err
+			}
+			n, err = disk.WriteAllNew(s.tmp(), some)
+		}
+		isNew += n
 		if err != nil {
 			return isNew, err
 		}
-		files = files[n:]
 	}
-	return isNew, disk.SyncDir(s.Dir()) // also for those that were there
+	// Also for messages that were there: the process that stored them may have died
+	// before it synced their names.
+	return isNew, disk.SyncDir(s.Dir())
 }

@@ -60,7 +60,7 @@ func TestExpecting(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := New(state).Expecting(id)
-	if _, err := s.StartAnnouncements(); err != nil {
+	if err := s.StartAnnouncing(); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(state, state+".away"); err != nil {
@@ -78,9 +78,9 @@ func TestExpecting(t *testing.T) {
 			}
 		}
 		_, putErr := s.Put("a@b", []byte("x"))
-		_, allErr := s.PutAll([]Message{{"a", nil}, {"b", nil}, {"c", nil}, {"d", nil}, {"e", nil}})
+		_, allErr := s.PutAll(Message{"a", nil}, Message{"b", nil})
 		_, _, adoptErr := s.Adopt()
-		for name, err := range map[string]error{"Put": putErr, "PutAll": allErr, "PutAnnouncement": s.PutAnnouncement(nil), "Adopt": adoptErr, "Check": s.Check()} {
+		for name, err := range map[string]error{"Put": putErr, "PutAll": allErr, "StartAnnouncing": s.StartAnnouncing(), "Adopt": adoptErr, "Check": s.Check()} {
 			if !IsReplaced(err) {
 				t.Errorf("%s, %s: %v", what, name, err)
 			}

@@ -39,34 +39,10 @@ func (s Spool) Path(name string) string { return filepath.Join(s.Dir(), name) }
 func (s Spool) tmp() string     { return filepath.Join(s.state, "tmp") }
 func (s Spool) history() string { return filepath.Join(s.state, "history") }
 
-// Put stores a message durably under a name and reports whether it is new: a
-// message of that name that is there already stands, and data is not looked
-// at. The state directory itself must exist; what belongs into it is made.
+// Put is PutAll for one message.
 func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
-	if err := s.Check(); err != nil {
-		return false, err
-	}
-	if info, err := os.Lstat(s.Path(name)); err == nil && !info.Mode().IsRegular() {
-		return false, inTheWay(s.Path(name))
-	} else if err == nil {
-		// The process that put it there may not have lived to sync its name.
-		return false, disk.SyncDir(s.Dir())
-	}
-	err = disk.WriteNew(s.tmp(), s.Path(name), data)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := s.make(); err != nil {
-			return false, err
-		}
-		err = disk.WriteNew(s.tmp(), s.Path(name), data)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return false, disk.SyncDir(s.Dir())
-	}
-	return err == nil, err
-}
-
-func inTheWay(path string) error {
-	return &fs.PathError{Op: "put", Path: path, Err: errors.New("something else is in the way")}
+	n, err := s.PutAll(Message{name, data})
+	return n == 1, err
 }
 
 // CanWrite tries whether there is room for a message, and leaves nothing behind.
@@ -154,7 +130,7 @@ func DigestName(data []byte) string {
 
 // IsName reports whether a file of that name can be a message.
 func IsName(s string) bool {
-	if s == "" || len(s) > maxName || s[0] == '.' || strings.HasSuffix(s, ".why") {
+	if s == "" || len(s) > maxName || s[0] == '.' || strings.HasSuffix(s, ".why") || IsAnnouncement(s) {
 		return false
 	}
 	for i := range len(s) {

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"vext/filter"
 	"vext/internal/disk"
@@ -123,7 +124,7 @@ func decide(opts options, stdin io.Reader) (filter.Result, error) {
 	if err := spool.BecomeOwner(state, nil); err != nil {
 		return filter.Result{}, err
 	}
-	f, err := filter.New(spool.New(state), opts.trailers...)
+	f, err := filter.New(spool.New(state), time.Now, opts.trailers...)
 	if err != nil {
 		return filter.Result{}, err
 	}

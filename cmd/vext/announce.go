@@ -56,9 +56,9 @@ func announceWords(c *config.Config) (*announce.Words, error) {
 // is configured: then nobody hands any over.
 func (a *app) openAnnounce(c *config.Config, q *queue.Queue, words *announce.Words, outlet notify.Outbox, log *slog.Logger) (task, error) {
 	if len(c.Announce) == 0 {
-		return nil, q.Spool.StopAnnouncements()
+		return nil, q.Spool.StopAnnouncing()
 	}
-	if _, err := q.Spool.StartAnnouncements(); err != nil {
+	if err := q.Spool.StartAnnouncing(); err != nil {
 		return nil, err
 	}
 	seen, err := announce.OpenSeenStore(q.State, time.Now(), log)

@@ -152,7 +152,7 @@ template = "{{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
 		t.Fatal(err)
 	}
 	s.start()
-	if _, err := os.Stat(filepath.Join(s.state, "notices")); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(s.state, "announcing")); !os.IsNotExist(err) {
 		t.Errorf("without a notice in the configuration: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"time"
 
 	"vext/filter"
 	"vext/internal/commit"
@@ -14,7 +15,7 @@ import (
 
 // filterFor returns the filter in front of the spool, for one way in.
 func filterFor(q *queue.Queue, c *config.Config, way string) (*filter.Filter, error) {
-	f, err := filter.New(q.Spool, c.Reminders.Trailers...)
+	f, err := filter.New(q.Spool, time.Now, c.Reminders.Trailers...)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,9 @@ type File struct {
 	Data []byte
 }
 
+// few is how many files are faster to sync one by one.
+const few = 4
+
 // WriteAllNew is WriteNew for many files, which it syncs together. It leaves files that
 // exist as they are, and returns how many are new. The caller syncs the directories.
 func WriteAllNew(tmp string, files []File) (isNew int, err error) {
@@ -24,18 +27,16 @@ func WriteAllNew(tmp string, files []File) (isNew int, err error) {
 		}
 	}()
 	for _, file := range files {
-		f, err := create(tmp)
+		name, err := writeTmp(tmp, file.Data, len(files) <= few)
 		if err != nil {
 			return 0, err
 		}
-		names = append(names, f.Name())
-		_, err = f.Write(file.Data)
-		if err = errors.Join(err, f.Close()); err != nil {
+		names = append(names, name)
+	}
+	if len(files) > few {
+		if err := syncAll(tmp, names); err != nil {
 			return 0, err
 		}
-	}
-	if err := syncAll(tmp, names); err != nil {
-		return 0, err
 	}
 	for i, file := range files {
 		err := Rename(names[i], file.Path)

@@ -30,7 +30,7 @@ func SetUmask() { syscall.Umask(0o777 &^ DirMode) }
 // syncs path's directory. If path exists, WriteNew leaves it as it is, and the error is
 // fs.ErrExist.
 func WriteNew(tmp, path string, data []byte) error {
-	name, err := writeTmp(tmp, data)
+	name, err := writeTmp(tmp, data, true)
 	if err != nil {
 		return err
 	}
@@ -41,14 +41,14 @@ func WriteNew(tmp, path string, data []byte) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// writeTmp writes data to a file of a random name in tmp, synced, and returns
-// its path. After an error there is no such file.
-func writeTmp(tmp string, data []byte) (string, error) {
+// writeTmp writes data to a file of a random name in tmp and returns its path. After an
+// error there is no such file.
+func writeTmp(tmp string, data []byte, sync bool) (string, error) {
 	f, err := create(tmp)
 	if err != nil {
 		return "", err
 	}
-	if err := writeAll(f, data); err != nil {
+	if err := writeAll(f, data, sync); err != nil {
 		os.Remove(f.Name())
 		return "", err
 	}
@@ -63,7 +63,7 @@ func WriteBeside(path string, data []byte, mode fs.FileMode) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(f.Chmod(mode), writeAll(f, data)); err != nil {
+	if err := errors.Join(f.Chmod(mode), writeAll(f, data, true)); err != nil {
 		os.Remove(f.Name())
 		return "", err
 	}
@@ -72,7 +72,7 @@ func WriteBeside(path string, data []byte, mode fs.FileMode) (string, error) {
 
 // TryWrite writes n bytes to a file in tmp, as WriteNew would, and removes it.
 func TryWrite(tmp string, n int) error {
-	name, err := writeTmp(tmp, make([]byte, n))
+	name, err := writeTmp(tmp, make([]byte, n), true)
 	if err != nil {
 		return err
 	}
@@ -84,9 +84,9 @@ func create(tmp string) (*os.File, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
 }
 
-func writeAll(f *os.File, data []byte) error {
+func writeAll(f *os.File, data []byte, sync bool) error {
 	_, err := f.Write(data)
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -94,7 +94,7 @@ func writeAll(f *os.File, data []byte) error {
 
 // Replace is WriteNew, but replaces an existing file atomically.
 func Replace(tmp, path string, data []byte) (err error) {
-	name, err := writeTmp(tmp, data)
+	name, err := writeTmp(tmp, data, true)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ import (
 // announce has somebody announce the branches that match.
 func (w *world) announce() {
 	w.t.Helper()
-	if _, err := spool.New(w.state).StartAnnouncements(); err != nil {
+	if err := spool.New(w.state).StartAnnouncing(); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -166,18 +167,16 @@ func TestNoticesFail(t *testing.T) {
 	w.look(w.announcing())
 	w.commit("main", "a")
 	w.quiet("topic", "t")
-	dir := filepath.Join(w.state, "notices")
-	if err := os.Remove(dir); err != nil {
+	dir := spool.New(w.state).Dir()
+	if err := errors.Join(os.Rename(dir, dir+".away"), os.WriteFile(dir, nil, 0o640)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(dir, nil, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.announcing().Follow(t.Context(), []Repository{w.r}, true)[0]; r.Err == nil || r.New != 1 {
+	if r := w.announcing().Follow(t.Context(), []Repository{w.r}, true)[0]; r.Err == nil || r.New != 0 {
 		t.Errorf("%+v", r)
 	}
-	os.Remove(dir)
-	w.announce()
+	if err := errors.Join(os.Remove(dir), os.Rename(dir+".away", dir)); err != nil {
+		t.Fatal(err)
+	}
 	w.look(w.announcing())
 	w.announced("again", "main a, topic t")
 	w.expect("once", "main a")

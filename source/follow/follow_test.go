@@ -68,7 +68,7 @@ echo "$hash"`, branch, subject))
 func (w *world) follower() *Follower {
 	policy := policy.Policy{Branches: policy.DefaultBranches, Allow: []string{"*@example.org"}}
 	q := queue.New(w.state, policy, time.UTC, w.now)
-	f, err := filter.New(q.Spool)
+	f, err := filter.New(q.Spool, time.Now)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -88,9 +88,11 @@ func (w *world) follow() Report {
 // spooled returns the subjects in the spool, sorted, and empties it.
 func (w *world) spooled() []string {
 	w.t.Helper()
-	paths, _ := filepath.Glob(filepath.Join(spool.New(w.state).Dir(), "*"))
+	s := spool.New(w.state)
+	files, _ := s.Requests()
 	var subjects []string
-	for _, path := range paths {
+	for _, file := range files {
+		path := s.Path(file.Name())
 		f, err := os.Open(path)
 		if err != nil {
 			w.t.Fatal(err)

@@ -38,7 +38,7 @@ func open(t testing.TB) *house {
 	ok(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	h := &house{t: t, state: testkit.State(t), socket: filepath.Join(dir, "lmtp"), log: new(testkit.Log), done: make(chan error, 1)}
-	h.filter, err = filter.New(spool.New(h.state))
+	h.filter, err = filter.New(spool.New(h.state), time.Now)
 	ok(t, err)
 	h.filter.Source = commit.FromLMTP
 	l, err := Listen("unix", h.socket)

@@ -58,19 +58,19 @@ func TestAnnounce(t *testing.T) {
 		{"nobody may be reminded", push, func(b *bench) { b.hook().Allow = []string{"nobody@example.org"} }, 3},
 		{"of strangers", push, func(b *bench) { b.hook().Senders = []string{"nobody@example.org"} }, 0},
 		{"nobody announces", push, func(b *bench) {
-			if err := b.Filter.Spool.StopAnnouncements(); err != nil {
+			if err := b.Filter.Spool.StopAnnouncing(); err != nil {
 				t.Fatal(err)
 			}
 		}, -1},
 	} {
 		b := newBench(t)
-		if _, err := b.Filter.Spool.StartAnnouncements(); err != nil {
+		if err := b.Filter.Spool.StartAnnouncing(); err != nil {
 			t.Fatal(err)
 		}
 		test.change(b)
 		want(t, test.name, b.push(test.text), 200, "")
 		if test.count < 0 {
-			if b.Filter.Announces() {
+			if b.Filter.Spool.Announces() {
 				t.Errorf("%s: somebody announces", test.name)
 			}
 			continue
@@ -97,7 +97,7 @@ func TestAnnounceIncomplete(t *testing.T) {
 		{"failed", errors.New("no network"), 503, 0},
 	} {
 		b := newBench(t)
-		if _, err := b.Filter.Spool.StartAnnouncements(); err != nil {
+		if err := b.Filter.Spool.StartAnnouncing(); err != nil {
 			t.Fatal(err)
 		}
 		b.LookUp = counting(new(int), test.err)
@@ -106,17 +106,5 @@ func TestAnnounceIncomplete(t *testing.T) {
 		if strings.Count(got, "acme/tools/widget main") != test.count || test.count > 0 && !strings.HasSuffix(got, " +29") {
 			t.Errorf("%s: announced\n%s", test.name, got)
 		}
-	}
-}
-
-// A push that can't be handed over is asked for again; its reminders are safe.
-func TestAnnounceFails(t *testing.T) {
-	b := newBench(t)
-	if err := os.WriteFile(b.state+"/notices", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	want(t, "a file in the way", b.push(payload(t, "github-push.json")), 503, "not stored; send it again")
-	if len(b.spooled()) != 2 || !strings.Contains(b.log.String(), "level=ERROR") {
-		t.Errorf("%d in the spool: %s", len(b.spooled()), b.log)
 	}
 }

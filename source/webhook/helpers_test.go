@@ -40,7 +40,7 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	state := testkit.State(t)
-	f, err := filter.New(spool.New(state))
+	f, err := filter.New(spool.New(state), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func want(t testing.TB, what string, w *httptest.ResponseRecorder, status int, t
 func (b *bench) spooled() map[string]string {
 	b.t.Helper()
 	all := map[string]string{}
-	entries, _ := os.ReadDir(b.Filter.Spool.Dir())
+	entries, _ := b.Filter.Spool.Requests()
 	for _, e := range entries {
 		data, err := os.ReadFile(b.Filter.Spool.Path(e.Name()))
 		if err != nil {
