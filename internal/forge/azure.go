@@ -68,16 +68,12 @@ func (p *Push) azure(event string, data []byte) error {
 		p.name(repository.Project.Name + "/" + repository.Name)
 	}
 	p.name(repository.RemoteURL, repository.SSHURL)
-	alive := 0
 	for _, r := range w.Resource.RefUpdates.items {
-		isAlive, err := p.add(r.Name, r.OldObjectID, r.NewObjectID)
-		if err != nil {
+		if err := p.add(r.Name, r.OldObjectID, r.NewObjectID); err != nil {
 			return err
 		}
-		if isAlive {
-			alive++
-		}
 	}
+	alive := p.alive()
 	for i := range p.Updates {
 		u := &p.Updates[i]
 		d := described{newestFirst: true, skipped: w.Resource.Commits.skipped}

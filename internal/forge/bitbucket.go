@@ -184,16 +184,12 @@ func (p *Push) bitbucketServer(event string, data []byte) error {
 	for _, l := range w.Repository.Links.Clone.items {
 		p.name(l.Href)
 	}
-	alive := 0
 	for _, c := range w.Changes.items {
-		isAlive, err := p.add(c.RefID, c.FromHash, c.ToHash)
-		if err != nil {
+		if err := p.add(c.RefID, c.FromHash, c.ToHash); err != nil {
 			return err
 		}
-		if isAlive {
-			alive++
-		}
 	}
+	alive := p.alive()
 	for i := range p.Updates {
 		u := &p.Updates[i]
 		d := described{newestFirst: true}

@@ -113,18 +113,24 @@ func (p *Push) name(names ...string) {
 	}
 }
 
-// add adds the update of a branch, and reports whether the branch still exists after
-// it. It ignores a tag.
-func (p *Push) add(refname, before, after string) (isAlive bool, err error) {
+// add adds the update of a branch. It ignores a tag.
+func (p *Push) add(refname, before, after string) error {
 	if isTag(refname) {
-		return false, nil
+		return nil
 	}
 	u, err := newUpdate(refname, before, after)
-	if err != nil {
-		return false, err
-	}
 	p.Updates = append(p.Updates, u)
-	return u.After != "", nil
+	return err
+}
+
+// alive returns how many of the branches still exist.
+func (p *Push) alive() (n int) {
+	for i := range p.Updates {
+		if p.Updates[i].After != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // newUpdate returns the update of one ref from one hash to another. ref may be the name

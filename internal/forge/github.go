@@ -43,15 +43,18 @@ type githubCommit struct {
 
 func (c githubCommit) usable() bool { return hash(c.ID) != "" }
 
-// commit returns the commit. The payload has one date, which is the
-// committer's.
-func (c *githubCommit) commit() commit.Commit {
-	return commit.Commit{
-		Revision: hash(c.ID), URL: c.URL, Message: c.Message,
-		Author: c.Author.person(), Committer: c.Committer.person(),
-		AuthorDate: date(c.Timestamp), Date: date(c.Timestamp),
-		Files: commit.FilesOf(c.Modified, c.Added, c.Removed),
+// commits returns the commits of a payload. It has one date, which is the committer's.
+func commits(items []githubCommit) []commit.Commit {
+	var all []commit.Commit
+	for _, c := range items {
+		all = append(all, commit.Commit{
+			Revision: hash(c.ID), URL: c.URL, Message: c.Message,
+			Author: c.Author.person(), Committer: c.Committer.person(),
+			AuthorDate: date(c.Timestamp), Date: date(c.Timestamp),
+			Files: commit.FilesOf(c.Modified, c.Added, c.Removed),
+		})
 	}
+	return all
 }
 
 type person struct {
@@ -95,16 +98,11 @@ func (p *Push) github(event string, data []byte) error {
 	if total != nil {
 		u.Total = max(*total, 0)
 	}
-	d := described{
-		skipped:     w.Commits.skipped,
-		newestFirst: p.Kind != GitHub,
-		mayBeNone:   w.Forced || total != nil,
-	}
-	for i := range w.Commits.items {
-		d.commits = append(d.commits, w.Commits.items[i].commit())
-	}
 	u.Page = page(cmp.Or(w.Compare, w.CompareURL))
-	u.take(p, d)
+	u.take(p, described{
+		commits: commits(w.Commits.items), skipped: w.Commits.skipped,
+		newestFirst: p.Kind != GitHub, mayBeNone: w.Forced || total != nil,
+	})
 	u.Incomplete = u.Incomplete || u.After != "" && u.isFull(p.Kind, total != nil)
 	p.Updates = append(p.Updates, u)
 	return nil

@@ -1,10 +1,6 @@
 package forge
 
-import (
-	"errors"
-
-	"vext/internal/commit"
-)
+import "errors"
 
 // A gitlabPush is GitLab's push event, from the hook of a project, a group or the
 // system. It lists the 20 newest commits, and counts all.
@@ -15,7 +11,7 @@ type gitlabPush struct {
 	Ref        string             `json:"ref"`
 	Before     string             `json:"before"`
 	After      *string            `json:"after"`
-	Commits    list[gitlabCommit] `json:"commits"`
+	Commits    list[githubCommit] `json:"commits"` // in the form of GitHub, without a committer
 	Total      *int               `json:"total_commits_count"`
 	Project    struct {
 		Path    string `json:"path_with_namespace"`
@@ -29,20 +25,6 @@ type gitlabPush struct {
 		URL     string `json:"url"`
 	} `json:"repository"`
 }
-
-// A gitlabCommit has no committer; the author takes its place.
-type gitlabCommit struct {
-	ID        string  `json:"id"`
-	Message   string  `json:"message"`
-	Timestamp string  `json:"timestamp"`
-	URL       string  `json:"url"`
-	Author    *person `json:"author"`
-	Added     files   `json:"added"`
-	Removed   files   `json:"removed"`
-	Modified  files   `json:"modified"`
-}
-
-func (c gitlabCommit) usable() bool { return hash(c.ID) != "" }
 
 func (p *Push) gitlab(event string, data []byte) error {
 	switch event {
@@ -71,15 +53,7 @@ func (p *Push) gitlab(event string, data []byte) error {
 	if w.Total != nil {
 		u.Total = max(*w.Total, 0)
 	}
-	d := described{skipped: w.Commits.skipped, mayBeNone: w.Total != nil}
-	for _, c := range w.Commits.items {
-		d.commits = append(d.commits, commit.Commit{
-			Revision: hash(c.ID), URL: c.URL, Message: c.Message, Author: c.Author.person(),
-			AuthorDate: date(c.Timestamp), Date: date(c.Timestamp),
-			Files: commit.FilesOf(c.Modified, c.Added, c.Removed),
-		})
-	}
-	u.take(p, d)
+	u.take(p, described{commits: commits(w.Commits.items), skipped: w.Commits.skipped, mayBeNone: w.Total != nil})
 	p.Updates = append(p.Updates, u)
 	return nil
 }

@@ -24,21 +24,13 @@ type list[T interface{ usable() bool }] struct {
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (l *list[T]) UnmarshalJSON(data []byte) error {
 	*l = list[T]{}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
-		return nil
-	}
-	for decoder.More() {
-		var item T
-		if err := decoder.Decode(&item); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
-			return nil
-		}
+	readArray(data, func(item T) {
 		if len(l.items) == maxList || !item.usable() {
 			l.skipped++
-			continue
+		} else {
+			l.items = append(l.items, item)
 		}
-		l.items = append(l.items, item)
-	}
+	})
 	return nil
 }
 
@@ -51,18 +43,27 @@ const maxFiles = 3000
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (f *files) UnmarshalJSON(data []byte) error {
 	*f = nil
+	readArray(data, func(path string) {
+		if len(*f) < maxFiles {
+			*f = append(*f, path)
+		}
+	})
+	return nil
+}
+
+// readArray calls take with each item of a JSON array, and not for anything else.
+func readArray[T any](data []byte, take func(T)) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
-		return nil
+		return
 	}
-	for decoder.More() && len(*f) < maxFiles {
-		var path string
-		if err := decoder.Decode(&path); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
-			return nil
+	for decoder.More() {
+		var item T
+		if err := decoder.Decode(&item); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+			return
 		}
-		*f = append(*f, path)
+		take(item)
 	}
-	return nil
 }
 
 // described are the commits of an update as its payload lists them.
