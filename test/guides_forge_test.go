@@ -106,7 +106,7 @@ func (s *service) serve() string {
 		lines := bufio.NewScanner(log)
 		for lines.Scan() {
 			all.WriteString(lines.Text() + "\n")
-			if _, at, found := strings.Cut(lines.Text(), "taking webhooks\" address="); found {
+			if _, at, found := strings.Cut(lines.Text(), "listening for webhooks\" address="); found {
 				address <- at
 			}
 		}

@@ -287,7 +287,7 @@ func (w *world) startServe() (address string, stop func()) {
 	said := ""
 	for lines.Scan() {
 		said += lines.Text() + "\n"
-		if _, rest, ok := strings.Cut(lines.Text(), `msg="taking webhooks" address=`); ok {
+		if _, rest, ok := strings.Cut(lines.Text(), `msg="listening for webhooks" address=`); ok {
 			address = rest
 		}
 		if strings.Contains(lines.Text(), "msg=waiting") { // it has caught up
