@@ -50,6 +50,15 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 	return entries, err
 }
 
+// Overdue returns how many of the entries, earliest day first, were due before today.
+func Overdue(entries []Entry, today calendar.Day) int {
+	n := slices.IndexFunc(entries, func(e Entry) bool { return !e.Day.Before(today) })
+	if n < 0 {
+		return len(entries)
+	}
+	return n
+}
+
 // Entry returns the entry of that day and name, and whether it is in the queue.
 func (q *Queue) Entry(day calendar.Day, name string) (Entry, bool) {
 	e := q.entry(day, name)

@@ -102,10 +102,8 @@ func (q *Queue) Waiting() ([]Item, error) {
 		item.fill(q, standing.Queued)
 		item.Event.Name = item.Name // share one string
 		item.Tried = standing.Tried
-		if limited := standing.Limited; limited != nil {
-			if until, err := time.Parse(time.RFC3339, limited.Until); err == nil && until.After(q.Now) {
-				item.Until, item.Why = until, limited.Reason
-			}
+		if until, held := HeldUntil(standing.Limited, q.Now); held {
+			item.Until, item.Why = until, standing.Limited.Reason
 		}
 		if standing.Vanished != nil {
 			item.Gone = standing.Vanished.Reason
@@ -118,6 +116,20 @@ func (q *Queue) Waiting() ([]Item, error) {
 		items = append(items, item)
 	}
 	return items, errors.Join(err, q.clearReturned(items))
+}
+
+// maxHeld is for how long a reminder can be held.
+const maxHeld = 2 * 24 * time.Hour
+
+// HeldUntil returns until when a reminder is held, given its last history.Limited event,
+// and false when it is not. An event of more than maxHeld ahead was recorded with a
+// wrong clock.
+func HeldUntil(limited *history.Event, now time.Time) (until time.Time, held bool) {
+	if limited == nil {
+		return until, false
+	}
+	until, err := time.Parse(time.RFC3339, limited.Until)
+	return until, err == nil && until.After(now) && until.Sub(now) <= maxHeld
 }
 
 // clearReturned clears Gone of the items whose commit has come back, under another

@@ -55,3 +55,16 @@ func ID(e *history.Event) string {
 	}
 	return e.Name
 }
+
+// QuarantineAdvice returns what to do about quarantined messages, unclear of which have
+// a period that is not understood; a retry would not change these.
+func QuarantineAdvice(unclear, all int) string {
+	const give, fix = "give what is not understood a day (vext snooze ID 2 weeks), or drop it (vext cancel ID)", "vext retry --all"
+	switch unclear {
+	case 0:
+		return "once the cause is fixed, " + fix
+	case all:
+		return give
+	}
+	return give + "; the rest, once its cause is fixed: " + fix
+}

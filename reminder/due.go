@@ -85,7 +85,7 @@ func (r *run) groups(items []*dueItem) [][]*dueItem {
 	var groups [][]*dueItem
 	byAddress := map[string]int{}
 	for _, item := range items {
-		if isHeld(item.byName.Limited, r.Queue.Now) {
+		if r.isHeld(item) {
 			r.sum.HeldBefore++
 			continue
 		}

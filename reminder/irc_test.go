@@ -389,30 +389,22 @@ func TestPreviewIRC(t *testing.T) {
 	}
 }
 
-// What waits for IRC is not overdue as long as it may wait.
-func TestCheckWaitingForIRC(t *testing.T) {
+// A reminder that waits for IRC is not overdue for a day.
+func TestWithoutIRC(t *testing.T) {
 	s, out, _ := newIRC(t, channel)
 	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 1 month")
 	mustRun(t, s, 0, "2 queued, 1 waiting for IRC")
-	for _, test := range []struct {
-		hours int
-		want  string
-	}{
-		{0, "OK 2 reminders, 1 of them for IRC, the next Sun 20 Dec, in 4 weeks"},
-		{23, "OK 2 reminders, 1 of them for IRC, the next Sun 20 Dec, in 4 weeks"},
-		{24, "WARNING 2 reminders, 1 overdue since Fri 20 Nov, yesterday"},
-	} {
-		s.Queue.Now = now.Add(time.Duration(test.hours) * time.Hour)
-		got := ""
-		for _, f := range s.checkHistory(0) {
-			if f.What == "waiting" {
-				got = f.Level.String() + " " + f.Text
-			}
+	for hours, want := range map[int]int{0: 1, 23: 1, 24: 2} {
+		lines := history.NewLines(now)
+		_, err := s.Queue.History.Scan(lines.Take)
+		entries, entriesErr := s.Queue.Entries(calendar.Day{})
+		if err := errors.Join(err, entriesErr); err != nil {
+			t.Fatal(err)
 		}
-		if got != test.want {
-			t.Errorf("after %d hours: %s, want %s", test.hours, got, test.want)
+		if got := WithoutIRC(entries, lines, now.Add(time.Duration(hours)*time.Hour)); len(got) != want {
+			t.Errorf("after %d hours: %v, want %d", hours, got, want)
 		}
 	}
 }

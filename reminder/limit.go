@@ -12,6 +12,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/queue"
 	"vext/templates"
 )
 
@@ -97,14 +98,10 @@ func (r *run) recordHeld() error {
 	return r.Queue.History.Append(events...)
 }
 
-// isHeld reports whether a reminder is held until its recipient's next day. An event
-// that is further in the future was recorded by a wrong clock, and is ignored.
-func isHeld(limited *history.Event, now time.Time) bool {
-	if limited == nil {
-		return false
-	}
-	until, err := time.Parse(time.RFC3339, limited.Until)
-	return err == nil && until.After(now) && until.Sub(now) <= 2*day
+// isHeld reports whether a reminder is held until its recipient's next day.
+func (s *Service) isHeld(item *dueItem) bool {
+	_, held := queue.HeldUntil(item.byName.Limited, s.Queue.Now)
+	return held
 }
 
 // A flood is a recipient with more reminders due than the daily limit.

@@ -1,7 +1,9 @@
 package reminder
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"vext/internal/history"
 	"vext/internal/target"
@@ -54,4 +56,18 @@ func (s *Service) lineText(w Words) (string, error) {
 func (s *Service) oneLine(w Words) (string, error) {
 	said, err := s.Templates.Text(templates.ReminderIRC, w)
 	return strings.Join(strings.Fields(text.OneLine(said)), " "), err
+}
+
+// maxIRCWait is after how long a daily run should have sent a mail instead of a message
+// to IRC.
+const maxIRCWait = 24 * time.Hour
+
+// WithoutIRC removes the entries that wait for IRC, and for no longer than they may.
+func WithoutIRC(entries []queue.Entry, lines *history.Lines, now time.Time) []queue.Entry {
+	return slices.DeleteFunc(entries, func(e queue.Entry) bool {
+		state := lines.Names[e.Name]
+		return state != nil && slices.ContainsFunc(state.LinesOf(e.Day.String()), func(l *history.Line) bool {
+			return l.IsOpen() && !l.IsAlongsideMail() && now.Sub(l.Enqueued.Time).Abs() < maxIRCWait
+		})
+	})
 }

@@ -103,7 +103,7 @@ func (s *Service) newReport() (*report, error) {
 		switch {
 		case e.Kind == history.Failed:
 			n.quarantined = append(n.quarantined, *e)
-		case e.Kind == history.OperatorNotified && e.Reason == notifiedQuarantined && !isFuture(e.Time, s.Queue.Now):
+		case e.Kind == history.OperatorNotified && e.Reason == notifiedQuarantined && !history.IsFuture(e.Time, s.Queue.Now):
 			n.quarantined = nil
 		case e.Kind == history.OperatorNotified && e.Reason == notifiedMonth:
 			sent = sent || e.Due == month.String() // a later month is of a clock that was ahead
@@ -117,11 +117,8 @@ func (s *Service) newReport() (*report, error) {
 	return n, err
 }
 
-// isFuture reports whether an event was recorded with a clock that was ahead.
-func isFuture(t, now time.Time) bool { return t.Sub(now) > time.Hour }
-
 func (n *Numbers) count(e *history.Event, day calendar.Day) {
-	if e.Kind == history.Sent && e.Time.After(n.lastSent) && !isFuture(e.Time, n.now) {
+	if e.Kind == history.Sent && e.Time.After(n.lastSent) && !history.IsFuture(e.Time, n.now) {
 		n.lastSent = e.Time
 	}
 	if day.Year() != n.day.Year() || day.Month() != n.day.Month() {
@@ -146,7 +143,7 @@ func (s *Service) complete(all *report) error {
 	n := all.month
 	entries, err := s.Queue.Entries(calendar.Day{})
 	failures, failErr := s.Queue.QuarantinedFiles()
-	n.Waiting, n.Overdue, n.Aside = len(entries), s.overdue(s.notForIRC(entries, all.lines)), len(failures)
+	n.Waiting, n.Overdue, n.Aside = len(entries), queue.Overdue(WithoutIRC(entries, all.lines, s.Queue.Now), s.Queue.Today()), len(failures)
 	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
 	return errors.Join(err, failErr)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -109,7 +110,7 @@ func (s *Service) previewItem(item *dueItem) Step {
 		return Step{"drop", item.entry.Name, "a reminder of it was sent or cancelled"}
 	case item.isSnoozed():
 		return Step{"wait", to(e), "it was snoozed"}
-	case isHeld(item.byName.Limited, s.Queue.Now):
+	case s.isHeld(item):
 		return Step{"wait", to(e), item.byName.Limited.Reason}
 	case s.isInBackoff(item):
 		return Step{"wait", to(e), "it could not be sent; no retry before " + s.ago(item.byName.Deferrals().Until)}
@@ -150,3 +151,6 @@ func targetNames(targets []target.Target) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// ago returns a time in words, as seen from the time of the run.
+func (s *Service) ago(t time.Time) string { return calendar.Ago(t, s.Queue.Now, s.Queue.Zone) }

@@ -472,41 +472,6 @@ func TestPause(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	s, _ := newService(t)
-	level := func() (worst Level, text string) {
-		for _, f := range s.Check(context.Background(), Limits{MaxAge: 36 * time.Hour, MaxSilence: 30 * 24 * time.Hour}) {
-			worst = max(worst, f.Level)
-			text += fmt.Sprintln(f.Level, f.What, f.Text)
-		}
-		return worst, text
-	}
-	expect := func(want Level, when string) {
-		t.Helper()
-		if got, text := level(); got != want {
-			t.Errorf("%s: %s, want %s\n%s", when, got, want, text)
-		}
-	}
-	expect(Warning, "before the first run")
-	mustRun(t, s, 0, "nothing to do")
-	expect(OK, "after a run")
-	s.Queue.Now = now.Add(37 * time.Hour)
-	expect(Warning, "when runs have ended")
-	put(t, s, "b", "ida@example.org", "MFC after: soon")
-	mustRun(t, s, 2, "1 quarantined")
-	expect(Warning, "with something quarantined")
-	if err := s.Queue.Cancel(find(t, s, "b"), "ops"); err != nil {
-		t.Fatal(err)
-	}
-	expect(OK, "after that was cancelled")
-	mustRun(t, s, 40, "nothing to do")
-	expect(Warning, "when no commit was seen for a month")
-	s.Queue.Policy.Allow = nil
-	expect(Warning, "when nobody may be written to")
-	s.Queue.State = filepath.Join(s.Queue.State, "none")
-	expect(Critical, "without a state directory")
-}
-
 func mustDay(t testing.TB, s string) calendar.Day {
 	t.Helper()
 	d, err := calendar.Parse(s)
@@ -514,19 +479,6 @@ func mustDay(t testing.TB, s string) calendar.Day {
 		t.Fatal(err)
 	}
 	return d
-}
-
-// What is overdue is seen by vext check, at first as a reason to look.
-func TestCheckOverdue(t *testing.T) {
-	s, out := newService(t)
-	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
-	put(t, s, "a", "ida@example.org", "MFC after: 1 day")
-	for day, want := range map[int]Level{1: OK, 2: Warning, 3: Warning, 4: Critical} {
-		at(t, s, day)
-		if got := s.checkWaiting(history.NewLines(now), nil)[0]; got.Level != want {
-			t.Errorf("day %d: %s (%s), want %s", day, got.Level, got.Text, want)
-		}
-	}
 }
 
 // What the policy lets go is kept, and a person can bring it back.

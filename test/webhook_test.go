@@ -134,12 +134,12 @@ func TestWrongSecret(t *testing.T) {
 	check("a wrong one and never a right one", "none with the right one has come yet")
 	push(t, hooks, "forge", widget, hookSecret)
 	push(t, hooks, "forge", widget, "wrong")
-	check("a stray one", "ok      webhook forge")
+	check("a stray one", "OK        webhook forge")
 	push(t, hooks, "forge", gadget, "wrong")
 	push(t, hooks, "forge", widget, hookSecret)
 	check("the other repository", `WARNING   webhook forge    1 request that named the repository "acme/gadget" had a wrong signature`)
 	push(t, hooks, "forge", gadget, hookSecret)
-	check("it has the right one now", "ok      webhook forge")
+	check("it has the right one now", "OK        webhook forge")
 }
 
 // A secret that every user of the machine can read is said, with what to do.

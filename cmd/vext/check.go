@@ -1,24 +1,23 @@
 package main
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"vext/health"
 	"vext/internal/config"
 	"vext/internal/text"
+	"vext/outbox"
 	"vext/reminder"
-	"vext/source"
 	"vext/source/follow"
 	"vext/source/hook"
 	"vext/spool"
@@ -26,84 +25,91 @@ import (
 
 func newCheck(a *app) *cobra.Command {
 	var asJSON bool
-	limits := reminder.Limits{}
+	checker := &health.Checker{}
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check the service",
-		Long: `Checks the configuration, the state directory, the connection to the mail server,
-and when the last run, commit and reminder were. The exit status is what monitors
-expect: 0 OK, 1 WARNING, 2 CRITICAL.`,
+		Long: `Checks the configuration, the state directory, the mail server, each source of
+commits and IRC; reports the last run, commit and reminder, and what is pending.
+The first line is for monitors. Exit status: 0 OK, 1 WARNING, 2 CRITICAL.`,
 		Example: `  vext check
   vext check --max-age 2h --max-silence 168h`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings := []reminder.Finding{}
-			s, c, err := a.checked()
-			if errors.As(err, new(usageError)) {
+			findings, err := a.check(cmd.Context(), checker)
+			if err != nil {
 				return err
 			}
-			err = a.forCommitter(err)
-			switch {
-			case spool.IsReplaced(err), errors.As(err, new(noStateError)):
-				findings = append(findings, reminder.Finding{Level: reminder.Critical, What: "state directory", Text: err.Error(), Hint: hintFor(err)})
-			case err != nil:
-				findings = append(findings, reminder.Finding{Level: reminder.Critical, What: "configuration", Text: err.Error(), Hint: hintFor(err)})
-			default:
-				findings = append(findings, checkConfig(c))
-				findings = append(findings, checkSecrets(c)...)
-				findings = append(findings, s.Check(cmd.Context(), limits)...)
-				findings = append(findings, source.Check(s.Queue, c, repositories(c), func(h *follow.State) ([]hook.Part, error) {
-					return hookParts(cmd.Context(), h)
-				})...)
-				findings = append(findings, a.checkIRC(cmd.Context(), c, s.Queue.State, s.Queue.Now)...)
-			}
-			worst := reminder.OK
-			for _, f := range findings {
-				worst = max(worst, f.Level)
-			}
+			level, summary := health.Summary(findings)
 			if asJSON {
 				err = printJSON(a.stdout, findings)
 			} else {
-				err = printFindings(a.stdout, styleFor(a.stdout), findings)
+				err = printFindings(a.stdout, styleFor(a.stdout), summary, findings)
 			}
-			if worst != reminder.OK && err == nil {
-				return exitCode(worst)
+			if level != health.OK && err == nil {
+				return exitCode(level)
 			}
 			return err
 		},
 	}
 	flags := c.Flags()
-	flags.DurationVar(&limits.MaxAge, "max-age", 36*time.Hour, "how old the last run may be")
-	flags.DurationVar(&limits.MaxSilence, "max-silence", 30*24*time.Hour, "how long ago a commit may have been seen; 0 for no limit")
+	flags.DurationVar(&checker.MaxAge, "max-age", 36*time.Hour, "how old the last run may be")
+	flags.DurationVar(&checker.MaxSilence, "max-silence", 30*24*time.Hour, "how old the last commit may be; 0 for no limit")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-// checkConfig checks that the current user can read the configuration. When root
-// runs the check, root has read the configuration, and the current user is that
-// of the service.
-func checkConfig(c *config.Config) reminder.Finding {
-	f := reminder.Finding{What: "configuration", Text: cmp.Or(c.Path, "the defaults; there is no file")}
-	if c.Path == "" {
-		return f
+// check returns all findings. What keeps vext from reading its configuration or its
+// state directory is a finding, and wrong usage an error.
+func (a *app) check(ctx context.Context, checker *health.Checker) ([]health.Finding, error) {
+	s, c, err := a.checked()
+	if errors.As(err, new(usageError)) {
+		return nil, err
 	}
-	file, err := os.Open(c.Path)
-	if err != nil {
-		f.Level, f.Text = reminder.Critical, fmt.Sprintf("%v for user %s, which owns the state directory and runs the service", err, currentUser())
-		f.Hint = fmt.Sprintf("give it to the group of that user: chgrp %s %s && chmod 640 %[2]s", currentGroup(), c.Path)
-		return f
+	if err = a.forCommitter(err); err != nil {
+		f := health.Finding{Level: health.Critical, What: "configuration", Text: err.Error(), Hint: hintFor(err)}
+		if spool.IsReplaced(err) || errors.As(err, new(noStateError)) {
+			f.What = "state directory"
+		}
+		return []health.Finding{f}, nil
 	}
-	file.Close()
-	return f
+	checker.Queue, checker.Config, checker.Mail, checker.WithoutMail = s.Queue, c, s.Mail, s.WithoutMail
+	var names []string
+	for _, r := range repositories(c) {
+		names = append(names, r.Name)
+	}
+	findings := checker.Check(ctx)
+	findings = append(findings, follow.Check(checker, names, func(h *follow.State) ([]string, error) { return brokenParts(ctx, h) })...)
+	return append(findings, a.checkIRC(ctx, checker)...), nil
 }
 
-// currentGroup returns the name of the group that the process runs as.
-func currentGroup() string {
-	id := strconv.Itoa(os.Getegid())
-	if g, err := user.LookupGroupId(id); err == nil {
-		return g.Name
+// brokenParts returns the files of a hook that are not as they were installed.
+func brokenParts(ctx context.Context, s *follow.State) (broken []string, err error) {
+	parts, err := hookParts(ctx, s)
+	for _, part := range parts {
+		if part.State != hook.Installed {
+			broken = append(broken, part.Path+": "+part.State)
+		}
 	}
-	return id
+	return broken, err
+}
+
+// checkIRC returns the findings about IRC, none when IRC is not used.
+func (a *app) checkIRC(ctx context.Context, checker *health.Checker) []health.Finding {
+	if _, err := ircSettings(checker.Config); err != nil {
+		return []health.Finding{{Level: health.Critical, What: "irc", Text: err.Error(), Hint: "see [irc] and [[network]] in vext.toml(5)"}}
+	}
+	if !outbox.Exists(checker.Queue.State) {
+		return nil
+	}
+	status, err := a.ircStatus(ctx, checker.Queue.State)
+	switch {
+	case errors.Is(err, outbox.ErrInUse):
+		return []health.Finding{{What: "irc", Text: "another vext is sending"}}
+	case err != nil:
+		return []health.Finding{{Level: health.Critical, What: "irc", Text: err.Error()}}
+	}
+	return checker.IRC(status.Running, status.Networks)
 }
 
 // checked returns the service and its configuration.
@@ -121,15 +127,17 @@ func (a *app) checked() (*reminder.Service, *config.Config, error) {
 	return s, c, err
 }
 
-func printFindings(w io.Writer, s style, findings []reminder.Finding) error {
+// printFindings prints the summary for monitors, and then a table.
+func printFindings(w io.Writer, s style, summary string, findings []health.Finding) error {
 	var b strings.Builder
+	fmt.Fprintln(&b, printable(text.JoinLines(summary)))
 	wide := 15
 	for _, f := range findings {
 		wide = max(wide, runewidth.StringWidth(f.What))
 	}
+	colors := map[health.Level]func(string) string{health.OK: s.green, health.Warning: s.yellow, health.Critical: s.red}
 	for _, f := range findings {
-		mark := map[reminder.Level]string{reminder.OK: s.green("OK      "), reminder.Warning: s.yellow("WARNING "), reminder.Critical: s.red("CRITICAL")}[f.Level]
-		fmt.Fprintf(&b, "%s  %s  %s\n", mark, column(f.What, wide), printable(text.JoinLines(f.Text)))
+		fmt.Fprintf(&b, "%s  %s  %s\n", colors[f.Level](fmt.Sprintf("%-8s", f.Level)), column(f.What, wide), printable(text.JoinLines(f.Text)))
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "%*s %s\n", wide+11, "", s.dim(printable(f.Hint)))
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/queue"
@@ -185,7 +186,7 @@ func lookNext(one *followed, q *queue.Queue) string {
 func (f *followed) wrong(q *queue.Queue) []string {
 	wrong := slices.Clone(f.Warnings)
 	if f.Failures > 0 {
-		wrong = append(wrong, fmt.Sprintf("failing since %s: %s", reminder.Ago(f.Failing, q.Now, q.Zone), f.Error))
+		wrong = append(wrong, fmt.Sprintf("failing since %s: %s", calendar.Ago(f.Failing, q.Now, q.Zone), f.Error))
 	}
 	if !f.Configured {
 		wrong = append(wrong, "no longer in the configuration; vext follow remove "+f.Name+" forgets it")

@@ -16,7 +16,6 @@ import (
 	"vext/internal/calendar"
 	"vext/notify/irc"
 	"vext/outbox"
-	"vext/reminder"
 )
 
 func newIRCCommand(a *app) *cobra.Command {
@@ -132,7 +131,7 @@ func linkWords(s style, l *irc.LinkStatus, now time.Time, zone *time.Location) s
 }
 
 func sinceWords(t, now time.Time, zone *time.Location) string {
-	return "since " + reminder.Ago(t, now, zone)
+	return "since " + calendar.Ago(t, now, zone)
 }
 
 // agoWords says how long ago something was, if ever.
@@ -140,7 +139,7 @@ func agoWords(t, now time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return reminder.Elapsed(now.Sub(t))
+	return calendar.Elapsed(now.Sub(t))
 }
 
 // printChannels prints a table of channels and persons.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"vext/notify/irc"
-	"vext/reminder"
 	"vext/source/follow"
 )
 
@@ -58,57 +57,6 @@ func TestPrintIRC(t *testing.T) {
 	want, err := os.ReadFile(path)
 	if err != nil || b.String() != string(want) {
 		t.Errorf("%v; UPDATE=1 accepts:\n%s", err, b.String())
-	}
-}
-
-func TestCheckNetwork(t *testing.T) {
-	one := func(change func(*ircStatus, *irc.NetworkStatus)) *ircStatus {
-		s := &ircStatus{Running: true, Networks: []irc.NetworkStatus{{
-			Network:  "irc://a",
-			Links:    []irc.LinkStatus{{State: "connected"}},
-			Channels: []irc.ChannelStatus{{Name: "#b", State: "joined"}},
-		}}}
-		change(s, &s.Networks[0])
-		return s
-	}
-	for _, test := range []struct {
-		name   string
-		status *ircStatus
-		level  reminder.Level
-		words  string
-	}{
-		{"all is well", one(func(*ircStatus, *irc.NetworkStatus) {}), reminder.OK, "irc://a: 1 target"},
-		{"rejected", one(func(_ *ircStatus, n *irc.NetworkStatus) {
-			n.Channels[0].Rejected, n.Channels[0].RejectedTime, n.Channels[0].Rejection = 1, ago(time.Hour), "too long (417)"
-		}), reminder.Warning, "#b: a line was rejected 1 hour ago: too long (417)"},
-		{"rejected long ago", one(func(_ *ircStatus, n *irc.NetworkStatus) {
-			n.Channels[0].Rejected, n.Channels[0].RejectedTime = 1, ago(25*time.Hour)
-		}), reminder.OK, "irc://a: 1 target"},
-		{"some lines are on their way", one(func(_ *ircStatus, n *irc.NetworkStatus) {
-			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(time.Minute)
-		}), reminder.OK, "2 lines waiting, the oldest came 1 minute ago"},
-		{"lines wait for long", one(func(_ *ircStatus, n *irc.NetworkStatus) {
-			n.Channels[0].Backlog, n.Channels[0].Oldest = 2, ago(2*time.Hour)
-		}), reminder.Warning, "2 hours ago"},
-		{"lines wait for more than a day", one(func(_ *ircStatus, n *irc.NetworkStatus) {
-			n.Channels[0].Backlog, n.Channels[0].Oldest = 1, ago(25*time.Hour)
-		}), reminder.Critical, "1 day ago"},
-		{"a channel refuses", one(func(_ *ircStatus, n *irc.NetworkStatus) { n.Channels[0].Problem = "banned" }), reminder.Warning, "#b: banned"},
-		{"the network is away", one(func(_ *ircStatus, n *irc.NetworkStatus) {
-			n.Links[0] = irc.LinkStatus{State: "away", Error: "refused"}
-		}), reminder.Warning, "not connected: refused"},
-		{"nobody serves, nothing waits", one(func(s *ircStatus, n *irc.NetworkStatus) {
-			s.Running, n.Links = false, nil
-		}), reminder.OK, "irc://a: 1 target"},
-		{"nobody serves, and something waits", one(func(s *ircStatus, n *irc.NetworkStatus) {
-			s.Running, n.Links = false, nil
-			n.Channels[0].Backlog, n.Channels[0].Oldest = 1, ago(time.Minute)
-		}), reminder.Warning, "1 line waiting"},
-	} {
-		f := checkNetwork(test.status, &test.status.Networks[0], ircNow)
-		if f.Level != test.level || !strings.Contains(f.Text, test.words) || (f.Hint == "") != (f.Level == reminder.OK) {
-			t.Errorf("%s: %+v", test.name, f)
-		}
 	}
 }
 

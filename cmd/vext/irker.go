@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"time"
 
+	"vext/health"
 	"vext/internal/config"
 	"vext/notify"
 	"vext/queue"
-	"vext/source"
 	"vext/source/irker"
 )
 
@@ -31,7 +31,7 @@ func (a *app) openIrker(c *config.Config, q *queue.Queue, outlet notify.Outbox, 
 	log.Info("listening for irker's clients", "address", l.Addr().String())
 	server := &irker.Server{
 		Outbox: outlet, Format: line, Clients: clients, Targets: targets, Log: log, Now: time.Now,
-		OnLoss: func() { q.Spool.Lost(source.Irker) },
+		OnLoss: func() { q.Spool.Lost(health.Irker) },
 	}
 	return func(ctx context.Context) error { return server.Serve(ctx, l, p) }, nil
 }

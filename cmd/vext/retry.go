@@ -8,7 +8,6 @@ import (
 
 	"vext/internal/config"
 	"vext/queue"
-	"vext/reminder"
 )
 
 func newRetry(a *app) *cobra.Command {
@@ -81,7 +80,7 @@ func (r *retrier) advise() error {
 	if r.unclear == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintln(r.stderr, "vext: hint: "+reminder.FailedAdvice(r.unclear, r.unclear))
+	_, err := fmt.Fprintln(r.stderr, "vext: hint: "+queue.QuarantineAdvice(r.unclear, r.unclear))
 	return err
 }
 

@@ -66,7 +66,7 @@ day or every minute; two runs at the same time do no harm.`,
 				a.hints = nil // cron would mail them
 			}
 			if sum.Quarantined > 0 {
-				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed shows the reasons; "+reminder.FailedAdvice(sum.Unclear, sum.Quarantined))
+				fmt.Fprintln(a.stderr, "vext: hint: vext list --failed shows the reasons; "+queue.QuarantineAdvice(sum.Unclear, sum.Quarantined))
 			}
 			return err
 		},

@@ -108,3 +108,7 @@ func Describe(e *Event, zone *time.Location) string {
 	}
 	return text
 }
+
+// IsFuture reports whether a recorded time is so far after now that the clock must have
+// been ahead. In a history of an earlier version, such events can precede older ones.
+func IsFuture(t, now time.Time) bool { return t.Sub(now) > time.Hour }

@@ -1,4 +1,4 @@
-package source
+package health
 
 import (
 	"fmt"
@@ -6,10 +6,7 @@ import (
 	"time"
 
 	"vext/internal/calendar"
-	"vext/internal/commit"
 	"vext/internal/config"
-	"vext/reminder"
-	"vext/source/follow"
 )
 
 // A silent source may work, in a quiet project. So the limit of its silence is
@@ -63,62 +60,33 @@ func allowed(days []calendar.Day) int {
 	return max(minSilence, limit)
 }
 
-// arrivals are when a source brought commits.
-type arrivals struct {
-	days []calendar.Day // in UTC, oldest first
-	last time.Time      // zero when never
+// Arrivals are when a source brought commits.
+type Arrivals struct {
+	Days []calendar.Day // in UTC, oldest first
+	Last time.Time      // zero when never
 }
 
-// seenBy returns when a source brought commits.
-func (k *checker) seenBy(source string) arrivals {
-	return arrivals{k.q.Spool.DaysSeen(source, k.q.Now), k.q.Spool.LastSeenBy(source)}
+func (c *Checker) seenBy(source string) Arrivals {
+	return Arrivals{c.Queue.Spool.DaysSeen(source, c.Queue.Now), c.Queue.Spool.LastSeenBy(source)}
 }
 
-// arrivals returns when a repository brought commits.
-func (k *checker) arrivals(s *follow.State) arrivals {
-	var h arrivals
-	for _, arrival := range s.Arrivals {
-		if !arrival.After(k.q.Now) {
-			h.days, h.last = append(h.days, calendar.Of(arrival, time.UTC)), arrival
-		}
-	}
-	return h
-}
-
-// silenceOf returns the max_silence of a repository that is followed or has a
-// hook, nil where none is set.
-func (k *checker) silenceOf(s *follow.State) *config.Silence {
-	for i := range k.c.Repositories {
-		r := &k.c.Repositories[i]
-		if commit.RepositoryName(r.Name) == s.Name || !r.URL.IsZero() && commit.RepositoryName(r.URL.String()) == commit.RepositoryName(s.Where) {
-			return r.MaxSilence
-		}
-	}
-	return nil
-}
-
-// addSilence turns a finding that is OK into a warning when its source has been
-// silent for too long. table is the table of max_silence in the configuration.
-func (k *checker) addSilence(f *reminder.Finding, h arrivals, set *config.Silence, table string) {
-	if f.Level != reminder.OK || len(h.days) == 0 {
+// AddSilence turns a finding that is OK into a warning when its source has been silent
+// for longer than limit, or if that is nil, for longer than its rhythm allows. table is
+// the table of max_silence in the configuration.
+func (c *Checker) AddSilence(f *Finding, a Arrivals, limit *config.Silence, table string) {
+	if f.Level != OK || len(a.Days) == 0 {
 		return
 	}
-	today := calendar.Of(k.q.Now, time.UTC)
-	silent := today.Sub(h.days[len(h.days)-1])
-	switch limit := allowed(h.days); {
-	case set != nil:
-		since := h.last
-		if since.After(k.q.Now) { // the clock was wrong
-			return
-		}
-		if set.Duration > 0 && k.q.Now.Sub(since) > set.Duration {
-			f.Level = reminder.Warning
-			f.Text += fmt.Sprintf("; silent for %s, and max_silence is %s", calendar.Plural(silent, "day"), set)
+	silent := calendar.Of(c.Queue.Now, time.UTC).Sub(a.Days[len(a.Days)-1])
+	text := "; silent for " + calendar.Plural(silent, "day")
+	switch longest := allowed(a.Days); {
+	case limit != nil:
+		if limit.Duration > 0 && c.since(a.Last) > limit.Duration {
+			f.Level, f.Text = Warning, fmt.Sprintf("%s%s, and max_silence is %s", f.Text, text, limit)
 			f.Hint = "do its commits still arrive? see max_silence under " + table
 		}
-	case limit > 0 && silent > limit:
-		f.Level = reminder.Warning
-		f.Text += fmt.Sprintf("; silent for %s, and never before for more than %s", calendar.Plural(silent, "day"), calendar.Plural(maxGap(h.days), "day"))
+	case longest > 0 && silent > longest:
+		f.Level, f.Text = Warning, fmt.Sprintf("%s%s, and never before for more than %s", f.Text, text, calendar.Plural(maxGap(a.Days), "day"))
 		f.Hint = `do its commits still arrive? if the project is quiet, set a longer limit: max_silence = "365d" under ` + table + `, or "0" for none`
 	}
 }

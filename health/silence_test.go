@@ -1,4 +1,4 @@
-package source
+package health
 
 import (
 	"fmt"
@@ -11,11 +11,8 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/config"
 	"vext/internal/testkit"
-	"vext/internal/weburl"
 	"vext/policy"
 	"vext/queue"
-	"vext/reminder"
-	"vext/source/follow"
 )
 
 // daysOf returns the days of a rhythm: the distances between them, as often as
@@ -130,10 +127,14 @@ func (c *checked) seen(way string, silent int) {
 	}
 }
 
+func (c *checked) check() []Finding {
+	return (&Checker{Queue: c.queue(), Config: c.c}).Check(c.t.Context())
+}
+
 // want checks the finding about a source.
-func (c *checked) want(what string, level reminder.Level, text string, repositories ...follow.Repository) {
+func (c *checked) want(what string, level Level, text string) {
 	c.t.Helper()
-	for _, f := range Check(c.queue(), c.c, repositories, nil) {
+	for _, f := range c.check() {
 		if f.What == what && f.Level == level && strings.Contains(f.Text, text) {
 			return
 		} else if f.What == what {
@@ -141,7 +142,7 @@ func (c *checked) want(what string, level reminder.Level, text string, repositor
 			return
 		}
 	}
-	c.t.Errorf("nothing is said of %s", what)
+	c.t.Errorf("no finding about %s", what)
 }
 
 // One source that is silent is noticed while the others go on, unless it may be.
@@ -151,9 +152,9 @@ func TestCheckSilence(t *testing.T) {
 	c.seen("webhook-a", 300)
 	c.seen("webhook-b", 2)
 	c.seen("", 300)
-	c.want("webhook a", reminder.Warning, "silent for 300 days, and never before for more than 1 day")
-	c.want("webhook b", reminder.OK, "last commit")
-	c.want("vext-filter", reminder.Warning, "silent for 300 days")
+	c.want("webhook a", Warning, "silent for 300 days, and never before for more than 1 day")
+	c.want("webhook b", OK, "last commit")
+	c.want("vext-filter", Warning, "silent for 300 days")
 	silence := func(text string) *config.Silence {
 		s := new(config.Silence)
 		if err := s.UnmarshalText([]byte(text)); err != nil {
@@ -162,54 +163,18 @@ func TestCheckSilence(t *testing.T) {
 		return s
 	}
 	c.c.Hooks[0].MaxSilence, c.c.Hooks[1].MaxSilence, c.c.MailIn.MaxSilence = silence("301d"), silence("24h"), silence("0")
-	c.want("webhook a", reminder.OK, "")
-	c.want("webhook b", reminder.Warning, "silent for 2 days, and max_silence is")
-	c.want("vext-filter", reminder.OK, "")
+	c.want("webhook a", OK, "")
+	c.want("webhook b", Warning, "silent for 2 days, and max_silence is")
+	c.want("vext-filter", OK, "")
 }
 
-// The same for each repository that is followed.
-func TestCheckSilenceOfRepository(t *testing.T) {
-	c := newChecked(t)
-	c.c.Repositories = []config.Repository{{Name: "widget", URL: weburl.Parse("https://git.example.org/widget.git")}}
-	followed := follow.Repository{Name: "widget"}
-	s := &follow.State{Name: "widget", LastTry: c.now, LastOK: c.now, Positions: map[string]string{}}
-	for i := range 60 {
-		s.Arrivals = append(s.Arrivals, c.now.AddDate(0, 0, i-89))
-	}
-	store := follow.Followed(c.state)
-	if err := store.Save(s); err != nil {
-		t.Fatal(err)
-	}
-	c.want("follow widget", reminder.Warning, "silent for 30 days", followed)
-	c.c.Repositories[0].MaxSilence = &config.Silence{Duration: 31 * 24 * time.Hour}
-	c.want("follow widget", reminder.OK, "", followed)
-	c.c.Repositories[0].MaxSilence = nil
-	s.Arrivals = s.Arrivals[:1]
-	if err := store.Save(s); err != nil {
-		t.Fatal(err)
-	}
-	c.want("follow widget", reminder.OK, "", followed)
-}
-
-// A schedule that hardly ever comes is said, and one that is slow is no reason to
-// take a repository for one that nobody looks at.
+// A schedule that hardly ever runs is reported.
 func TestCheckSchedules(t *testing.T) {
 	c := newChecked(t)
 	c.c.Schedule, c.c.Follow.Schedule = "0 0 29 2 *", "0 0 * * 0"
-	c.want("schedule", reminder.Warning, "the next time is only on Tue 29 Feb 2028")
-	s := &follow.State{Name: "widget", LastTry: c.now.AddDate(0, 0, -6), LastOK: c.now, Positions: map[string]string{}}
-	store := follow.Followed(c.state)
-	for _, test := range []struct {
-		days  int
-		level reminder.Level
-	}{{6, reminder.OK}, {15, reminder.Warning}} {
-		s.LastTry = c.now.AddDate(0, 0, -test.days)
-		if err := store.Save(s); err != nil {
-			t.Fatal(err)
-		}
-		c.want("follow widget", test.level, "", follow.Repository{Name: "widget"})
-	}
-	for _, f := range Check(c.queue(), config.Default(nil), nil, nil) {
+	c.want("schedule", Warning, "the next time is only on Tue 29 Feb 2028")
+	c.c = config.Default(nil)
+	for _, f := range c.check() {
 		if strings.Contains(f.What, "schedule") {
 			t.Errorf("%+v", f)
 		}
