@@ -12,8 +12,8 @@ import (
 	"vext/internal/disk"
 )
 
-// An IncompletePush is a push of which vext did not see all commits, and has
-// no repository to look for the rest in.
+// An IncompletePush is a push whose commits vext has not all seen, and can't look up in a
+// repository.
 type IncompletePush struct {
 	Time       time.Time `json:"time,omitzero"`
 	Hook       string    `json:"hook,omitempty"` // "" for what the filter read
@@ -22,11 +22,10 @@ type IncompletePush struct {
 	Before     string    `json:"before,omitempty"` // "" for a new branch
 	After      string    `json:"after"`
 	Listed     int       `json:"listed"`
-	Total      int       `json:"total,omitempty"` // 0 when nobody knows
+	Total      int       `json:"total,omitempty"` // 0 when unknown
 }
 
-// Bounds of the notes. When a file of them is full it becomes the older one,
-// in place of the one before.
+// Bounds of a note and of a file of notes, in bytes. A full file replaces the older one.
 const (
 	maxNote  = 4 << 10
 	maxNotes = 32 << 10
@@ -35,8 +34,8 @@ const (
 func (s Spool) incomplete() string      { return filepath.Join(s.history(), "incomplete") }
 func (s Spool) olderIncomplete() string { return s.incomplete() + ".old" }
 
-// Incomplete notes a push for the operator. That it can't be noted is no
-// reason to refuse what the push did have.
+// Incomplete notes a push for the operator. It returns no error, because a push must not
+// fail when the note can't be written.
 func (s Spool) Incomplete(e IncompletePush) {
 	line, err := json.Marshal(e)
 	if err != nil || len(line) > maxNote {
@@ -52,12 +51,12 @@ func (s Spool) Incomplete(e IncompletePush) {
 	if err != nil {
 		return
 	}
-	f.Write(append(line, '\n')) // in one piece: others may be writing
+	f.Write(append(line, '\n')) // in one write, as other processes may write too
 	f.Close()
 }
 
-// IncompletePushes returns what was noted, the oldest first. A note without a
-// time gets that of its file, which is at least as late.
+// IncompletePushes returns the notes, the oldest first. A note without a time gets the
+// time of its file, which is not earlier.
 func (s Spool) IncompletePushes() []IncompletePush {
 	var pushes []IncompletePush
 	for _, path := range []string{s.olderIncomplete(), s.incomplete()} {
@@ -83,8 +82,8 @@ func (s Spool) IncompletePushes() []IncompletePush {
 	return pushes
 }
 
-// ForgetIncomplete removes the notes of the pushes that forget chooses. What is
-// noted in this very moment may be lost with them.
+// ForgetIncomplete removes the notes that forget selects. A note that is written
+// meanwhile may be lost with them.
 func (s Spool) ForgetIncomplete(forget func(IncompletePush) bool) {
 	var kept []byte
 	forgotten := false

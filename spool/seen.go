@@ -16,25 +16,21 @@ import (
 	"vext/internal/disk"
 )
 
-// seen is the file that the filter touches; those of other ways in have their
-// name behind it: seen-lmtp, seen-webhook-github. Its time is that of the last
-// commit; in it stand the days on which there were any, one a line, by which
-// vext check knows how long a way in is usually silent.
+// seen is the file of vext-filter; those of other sources have a suffix: seen-lmtp,
+// seen-webhook-github. Its modification time is that of the last commit. It contains the
+// days with commits, one a line, from which vext check computes how long a source is
+// usually silent.
 const seen = "seen"
-
-// dayLayout is how a day is written there.
-const dayLayout = "20060102"
 
 // maxDays is the size of the file, in bytes, at which its older half is removed: some
 // three years of daily commits.
 const maxDays = 8 << 10
 
-// Seen notes that a commit went by, whether it asked for anything or not, so
-// that silence can be told from a way in that is closed. The way is "" for the
-// filter, else made of letters, digits and what Name leaves as it is. That it
-// can't be noted is no reason to refuse a message.
-func (s Spool) Seen(way string) {
-	path := s.seenPath(way)
+// Seen records that a commit has arrived, with or without a request, so that vext check
+// can detect a broken source. The source is "" for vext-filter. Seen returns no error,
+// because a message must be accepted even when this can't be recorded.
+func (s Spool) Seen(source string) {
+	path := s.seenPath(source)
 	before, beforeErr := os.Stat(path)
 	if !touch(path) {
 		return
@@ -56,13 +52,13 @@ func (s Spool) Seen(way string) {
 		s.shortenDays(path)
 	}
 	if f, err := disk.OpenFile(path, os.O_APPEND|os.O_WRONLY); err == nil {
-		f.WriteString(days) // in one piece: others may be writing
+		f.WriteString(days) // in one write, as other processes may write too
 		f.Close()
 	}
 }
 
-// dayOf returns the line of the day on which a file was last written.
-func dayOf(info fs.FileInfo) string { return info.ModTime().UTC().Format(dayLayout) + "\n" }
+// dayOf returns the line for the day of a file's modification time.
+func dayOf(info fs.FileInfo) string { return calendar.Of(info.ModTime(), time.UTC).String() + "\n" }
 
 // touch sets a file's time, and creates a missing file. It reports whether it
 // succeeded.
@@ -91,8 +87,8 @@ func (s Spool) shortenDays(path string) {
 // DaysSeen returns the days, in UTC and up to now, on which commits came from one
 // source, oldest first and each once. From a file of an earlier version it returns
 // only the last day.
-func (s Spool) DaysSeen(way string, now time.Time) []calendar.Day {
-	data, err := os.ReadFile(s.seenPath(way))
+func (s Spool) DaysSeen(source string, now time.Time) []calendar.Day {
+	data, err := os.ReadFile(s.seenPath(source))
 	if err != nil {
 		return nil
 	}
@@ -102,22 +98,21 @@ func (s Spool) DaysSeen(way string, now time.Time) []calendar.Day {
 			days = append(days, day)
 		}
 	}
-	days = append(days, calendar.Of(modified(s.seenPath(way)), time.UTC))
+	days = append(days, calendar.Of(modified(s.seenPath(source)), time.UTC))
 	today := calendar.Of(now, time.UTC)
 	days = slices.DeleteFunc(days, func(day calendar.Day) bool { return today.Before(day) }) // the clock was wrong
 	slices.SortFunc(days, func(a, b calendar.Day) int { return a.Sub(b) })
 	return slices.Compact(days)
 }
 
-func (s Spool) seenPath(way string) string {
-	if way == "" {
+func (s Spool) seenPath(source string) string {
+	if source == "" {
 		return filepath.Join(s.history(), seen)
 	}
-	return filepath.Join(s.history(), seen+"-"+Name(way))
+	return filepath.Join(s.history(), seen+"-"+Name(source))
 }
 
-// LastSeen returns when Seen was last called for any way, the zero time if
-// never.
+// LastSeen returns when Seen was last called for any source, the zero time if never.
 func (s Spool) LastSeen() time.Time {
 	var last time.Time
 	entries, _ := os.ReadDir(s.history())
@@ -132,9 +127,8 @@ func (s Spool) LastSeen() time.Time {
 	return last
 }
 
-// LastSeenBy returns when Seen was last called for one way, the zero time if
-// never.
-func (s Spool) LastSeenBy(way string) time.Time { return modified(s.seenPath(way)) }
+// LastSeenBy returns when Seen was last called for one source, the zero time if never.
+func (s Spool) LastSeenBy(source string) time.Time { return modified(s.seenPath(source)) }
 
 func modified(path string) time.Time {
 	info, err := os.Stat(path)

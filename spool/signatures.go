@@ -13,18 +13,18 @@ import (
 	"vext/internal/disk"
 )
 
-// Signatures is the record of the requests to one webhook: which had the right
-// signature, and which were rejected. Anybody can have written a rejected request,
-// so the repository that it names is no more than a label.
+// Signatures is the record of the requests to one webhook: which had the right signature,
+// and which were rejected. Anybody can send a request that is rejected, so the repository
+// that it names is no more than a label.
 type Signatures struct {
 	Good     time.Time   `json:"good,omitzero"`     // when the last had the right one
 	Rejected []time.Time `json:"refused,omitempty"` // the last few, oldest first
 	Burst    time.Time   `json:"burst,omitzero"`    // when burstSize had been rejected within burstTime
-	// Repositories are those that requests named.
+	// Repositories has the repositories that requests named.
 	Repositories map[string]*RepositorySignatures `json:"repositories,omitempty"`
 }
 
-// RepositorySignatures are those of the requests that name one repository.
+// RepositorySignatures is the record of the requests that name one repository.
 type RepositorySignatures struct {
 	Good     time.Time `json:"good,omitzero"`
 	Since    time.Time `json:"since,omitzero"`   // when the first was rejected after Good
@@ -42,8 +42,7 @@ const (
 	maxClaimed = 20
 )
 
-// Accept notes a request with the right signature; repository is "" when it
-// names none.
+// Accept records a request with the right signature; repository is "" when it names none.
 func (g *Signatures) Accept(repository string, now time.Time) {
 	g.Good = now
 	if r := g.repository(repository, true); r != nil {
@@ -51,7 +50,7 @@ func (g *Signatures) Accept(repository string, now time.Time) {
 	}
 }
 
-// Reject notes a request without the right signature.
+// Reject records a request without the right signature.
 func (g *Signatures) Reject(repository string, now time.Time) {
 	g.Rejected = append(g.Rejected, now)
 	g.Rejected = g.Rejected[max(0, len(g.Rejected)-burstSize):]
@@ -75,8 +74,8 @@ func (g *Signatures) LastRejected() time.Time {
 	return g.Rejected[len(g.Rejected)-1]
 }
 
-// repository returns what is known of a repository, and makes room for one that
-// is new, nil for "".
+// repository returns the record of a repository, which it creates if needed, and nil for
+// "".
 func (g *Signatures) repository(name string, proven bool) *RepositorySignatures {
 	if name == "" {
 		return nil
@@ -97,9 +96,9 @@ func (g *Signatures) repository(name string, proven bool) *RepositorySignatures 
 	return r
 }
 
-// evict removes one of the repositories that counts selects when there are as many
-// as the limit: the one that was rejected least often or, among several, longest ago.
-// Made-up names usually come only once.
+// evict removes one of the repositories that counts selects, when there are as many as
+// the limit: the one that was rejected least often or, among several, longest ago.
+// Invented names usually occur only once.
 func (g *Signatures) evict(limit int, counts func(*RepositorySignatures) bool) {
 	n, least := 0, ""
 	for name, r := range g.Repositories {
@@ -123,15 +122,14 @@ func (r *RepositorySignatures) last() time.Time {
 	return r.Rejected
 }
 
-func (s Spool) signatures(way string) string {
-	return filepath.Join(s.history(), "signatures-"+Name(way))
+func (s Spool) signatures(source string) string {
+	return filepath.Join(s.history(), "signatures-"+Name(source))
 }
 
-// Signatures returns what was noted of a webhook; what can't be read counts as
-// nothing.
-func (s Spool) Signatures(way string) *Signatures {
+// Signatures returns the record of a webhook, an empty one when it can't be read.
+func (s Spool) Signatures(source string) *Signatures {
 	g := new(Signatures)
-	if data, err := os.ReadFile(s.signatures(way)); err == nil && json.Unmarshal(data, g) != nil {
+	if data, err := os.ReadFile(s.signatures(source)); err == nil && json.Unmarshal(data, g) != nil {
 		*g = Signatures{}
 	}
 	for name, r := range g.Repositories {
@@ -145,14 +143,14 @@ func (s Spool) Signatures(way string) *Signatures {
 // NoteSignatures stores the record of a webhook. It does not sync, because any
 // stranger can cause it, and returns no error, because a push must not fail when the
 // record can't be stored.
-func (s Spool) NoteSignatures(way string, g *Signatures) {
+func (s Spool) NoteSignatures(source string, g *Signatures) {
 	data, err := json.Marshal(g)
 	if err != nil || s.Check() != nil {
 		return
 	}
-	err = s.replaceUnsynced(s.signatures(way), append(data, '\n'))
+	err = s.replaceUnsynced(s.signatures(source), append(data, '\n'))
 	if errors.Is(err, fs.ErrNotExist) && s.make() == nil {
-		s.replaceUnsynced(s.signatures(way), append(data, '\n'))
+		s.replaceUnsynced(s.signatures(source), append(data, '\n'))
 	}
 }
 

@@ -1,18 +1,17 @@
-// Package spool is where a message is handed over: once Put has returned, it
-// is on disk, whole, under a name made from its Message-ID.
+// Package spool stores messages until the queue, or the process that announces commits,
+// takes them. Once PutAll has returned, the messages are on disk, complete, each under
+// its name.
 package spool
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,17 +19,16 @@ import (
 	"vext/internal/disk"
 )
 
-// A Spool is a state directory as those see it who put messages into it and
-// take them out.
+// A Spool is the spool of a state directory.
 type Spool struct {
 	state string
-	id    string // that the state directory must have; "" for any
+	id    string // the identity that the state directory must have; "" for any
 }
 
-// New returns the spool of a state directory. Nothing is read or made yet.
+// New returns the spool of a state directory. It does not access the directory.
 func New(state string) Spool { return Spool{state: state} }
 
-// Dir returns the directory of the messages that have no day yet.
+// Dir returns the directory of the messages.
 func (s Spool) Dir() string { return filepath.Join(s.state, "spool") }
 
 // Path returns the path of the message of that name.
@@ -45,8 +43,8 @@ func (s Spool) Put(name string, data []byte) (isNew bool, err error) {
 	return n == 1, err
 }
 
-// CanWrite tries whether there is room for a message, and leaves nothing behind.
-// Before the first message there is nothing to try it in.
+// CanWrite reports whether there is space for a message, by writing and removing a file.
+// It returns nil before the first message, when there is no directory yet.
 func (s Spool) CanWrite() error {
 	err := disk.TryWrite(s.tmp(), 64<<10)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,13 +60,13 @@ func (s Spool) make() error {
 		}
 	}
 	if _, err := os.Lstat(s.idPath()); errors.Is(err, fs.ErrNotExist) {
-		s.makeID() // where this user may not, a run does it
+		s.makeID() // if this user may not write it, a run does
 	}
 	return nil
 }
 
-// sweepAge is how old a file in tmp/ must be to be one that a crash left
-// behind. No mail system keeps a delivery open for so long.
+// sweepAge is the age from which a file in tmp/ must be left by a crash. No mail system
+// keeps a delivery open for so long.
 const sweepAge = 36 * time.Hour
 
 // Sweep removes files that crashes left in tmp/. It leaves the files of living
@@ -91,8 +89,7 @@ func (s Spool) Sweep(now time.Time) error {
 	return err
 }
 
-// isBeingWritten reports whether the process that named a file in tmp/ is still
-// alive.
+// isBeingWritten reports whether the process that created a file in tmp/ is alive.
 func isBeingWritten(name string) bool {
 	before, _, _ := strings.Cut(name, ".")
 	pid, err := strconv.Atoi(before)
@@ -102,17 +99,15 @@ func isBeingWritten(name string) bool {
 	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
-// maxName is the longest Message-ID that is a file name as it is; file
-// systems take 255 bytes, and failed/ adds an ending.
+// maxName bounds a name, in bytes. File systems allow 255, and failed/ adds an ending.
 const maxName = 200
 
 // digestName begins the names that are digests.
 const digestName = "sha256-"
 
-// Name returns the name of the message with that Message-ID: the ID itself,
-// without its angle brackets, when it can stand as a file name, else its
-// SHA-256. An ID that looks like one of our digests, or like the reason beside
-// a message in failed/, is digested too, so that no two IDs share a name.
+// Name returns the name of the message with that Message-ID: the ID without its angle
+// brackets if that is a valid name, otherwise its SHA-256. An ID that looks like a digest
+// is digested too, so that no two IDs have the same name.
 func Name(id string) string {
 	id = strings.TrimSuffix(strings.TrimPrefix(id, "<"), ">")
 	if IsName(id) && !strings.HasPrefix(id, digestName) {
@@ -121,14 +116,13 @@ func Name(id string) string {
 	return DigestName([]byte(id))
 }
 
-// DigestName returns the name of a message without a Message-ID, made from its
-// bytes.
+// DigestName returns the name of a message without a Message-ID: the SHA-256 of its data.
 func DigestName(data []byte) string {
 	sum := sha256.Sum256(data)
 	return digestName + hex.EncodeToString(sum[:])
 }
 
-// IsName reports whether a file of that name can be a message.
+// IsName reports whether a request can have that name.
 func IsName(s string) bool {
 	if s == "" || len(s) > maxName || s[0] == '.' || strings.HasSuffix(s, ".why") || IsAnnouncement(s) {
 		return false
@@ -143,64 +137,8 @@ func IsName(s string) bool {
 	return true
 }
 
-// BecomeOwner gives up root for the owner of the state directory, so that what
-// an administrator does by hand leaves no file behind that the service, which
-// runs as another user, can't touch. groups, unless nil, returns the groups that
-// this user is a member of. It does nothing for any other user than root.
-func BecomeOwner(state string, groups func(uid int) []int) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(state)
-	if err != nil {
-		return nil // whoever needs it will say so
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || owner.Uid == 0 {
-		return nil
-	}
-	uid, gid := int(owner.Uid), int(owner.Gid)
-	all := []int{gid}
-	if groups != nil {
-		all = append(all, groups(uid)...)
-	}
-	if err := errors.Join(syscall.Setgroups(all), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
-		return fmt.Errorf("become the owner of %s: %w", state, err)
-	}
-	return nil
-}
-
-// SystemState is used where it exists and can be written to.
-const SystemState = "/var/spool/vext"
-
-// DefaultState returns the state directory where none is configured:
-// $VEXT_STATE, else /var/spool/vext where that can be written, else
-// $XDG_STATE_HOME/vext or ~/.local/state/vext.
-func DefaultState() (string, error) {
-	if dir := os.Getenv("VEXT_STATE"); dir != "" {
-		return dir, nil
-	}
-	return UsualState()
-}
-
-// UsualState returns the state directory where neither the configuration nor the
-// environment names one.
-func UsualState() (string, error) {
-	if unix.Access(SystemState, unix.W_OK) == nil {
-		return SystemState, nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
-		return filepath.Join(dir, "vext"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("no state directory: %w", err)
-	}
-	return filepath.Join(home, ".local", "state", "vext"), nil
-}
-
-// Return moves a file back into the spool. When one of that name has come in
-// the meantime, that one stands.
+// Return moves a file back into the spool. If a message of that name has arrived
+// meanwhile, it removes the file.
 func (s Spool) Return(path, name string) error {
 	if err := s.make(); err != nil {
 		return err
