@@ -46,7 +46,7 @@ func (c *Checker) history() []Finding {
 	f := facts{
 		lines: history.NewLines(c.Queue.Now), limited: map[string]*history.Event{}, unclear: map[string]bool{}, clock: clock{now: c.Queue.Now},
 	}
-	quarantined, quarantineErr := c.Queue.QuarantinedFiles()
+	quarantined, quarantineErr := c.Queue.QuarantinedEntries()
 	for _, file := range quarantined {
 		f.unclear[file.Name] = false
 	}

@@ -94,9 +94,9 @@ func (q *Queue) move(item *Item, day calendar.Day) error {
 		return err
 	}
 	to := q.entry(day, item.Name)
-	err := disk.Rename(item.Path, to.Path)
+	err := disk.Rename(item.path, to.path)
 	if errors.Is(err, fs.ErrExist) {
-		err = disk.Remove(item.Path)
+		err = disk.Remove(item.path)
 	}
 	if err == nil {
 		err = disk.SyncDir(q.dayDir(day))
@@ -113,7 +113,7 @@ func (q *Queue) tidy(item *Item) error {
 	case InQueue:
 		return q.SyncDay(item.Day)
 	case InQuarantine:
-		return disk.Remove(item.Path + whySuffix)
+		return disk.Remove(item.path + whySuffix)
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 		if items[i].Place != InQuarantine {
 			continue
 		}
-		m, err := q.Read(items[i].Path)
+		m, err := q.Read(items[i].Entry())
 		if err != nil {
 			continue // Retry reports it
 		}
@@ -179,12 +179,12 @@ func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place != InQuarantine && item.Place != InQueue {
 		return fmt.Errorf("%s is neither quarantined nor waiting to be sent again", item.Name)
 	}
-	info, err := os.Lstat(item.Path)
+	info, err := os.Lstat(item.path)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.Path)
+		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.path)
 	}
 	if err := q.record(item, history.Retried, by, ""); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place == InQueue {
 		return nil
 	}
-	if err := q.Spool.Return(item.Path, item.Name); err != nil {
+	if err := q.Spool.Return(item.path, item.Name); err != nil {
 		return err
 	}
 	return q.tidy(item)

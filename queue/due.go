@@ -62,15 +62,18 @@ func Overdue(entries []Entry, today calendar.Day) int {
 // Entry returns the entry of that day and name, and whether it is in the queue.
 func (q *Queue) Entry(day calendar.Day, name string) (Entry, bool) {
 	e := q.entry(day, name)
-	_, err := os.Lstat(e.Path)
+	_, err := os.Lstat(e.path)
 	return e, err == nil
 }
 
 // A StrayFile is a file in the queue that is no message.
 type StrayFile struct {
-	Path, Name string
-	Reason     string
+	Name, Reason string
+	path         string
 }
+
+// String returns the path, for people to read.
+func (f *StrayFile) String() string { return f.path }
 
 // StrayFiles returns the files in the queue that are no messages, and those in the
 // history that have the name of a year's file or of a day, but are something else.
@@ -79,28 +82,28 @@ func (q *Queue) StrayFiles() ([]StrayFile, error) {
 	var found []StrayFile
 	for _, f := range others {
 		reason := "not a directory of a day (YYYYMMDD), and nothing else belongs in queue/"
-		found = append(found, StrayFile{filepath.Join(q.dir(), f.Name()), f.Name(), reason})
+		found = append(found, StrayFile{f.Name(), reason, filepath.Join(q.dir(), f.Name())})
 	}
 	for _, day := range days {
 		files, dirErr := readDir(q.dayDir(day))
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
 			if reason := strayReason(f); reason != "" {
-				found = append(found, StrayFile{filepath.Join(q.dayDir(day), f.Name()), f.Name(), reason})
+				found = append(found, StrayFile{f.Name(), reason, filepath.Join(q.dayDir(day), f.Name())})
 			}
 		}
 	}
 	strays, strayErr := q.History.Strays()
 	for _, path := range strays {
-		found = append(found, StrayFile{path, filepath.Base(path), "not a regular file, where a year of the history should be"})
+		found = append(found, StrayFile{filepath.Base(path), "not a regular file, where a year of the history should be", path})
 	}
 	done, doneErr := readDir(q.done())
 	for _, f := range done {
 		if _, parseErr := calendar.Parse(f.Name()); parseErr == nil && !f.IsDir() {
-			found = append(found, StrayFile{filepath.Join(q.done(), f.Name()), f.Name(), "not a directory, where that of a day should be"})
+			found = append(found, StrayFile{f.Name(), "not a directory, where that of a day should be", filepath.Join(q.done(), f.Name())})
 		}
 	}
-	found = slices.DeleteFunc(found, func(f StrayFile) bool { return !isMovable(f.Path) })
+	found = slices.DeleteFunc(found, func(f StrayFile) bool { return !isMovable(f.path) })
 	return found, errors.Join(err, strayErr, doneErr)
 }
 
@@ -127,9 +130,9 @@ func (q *Queue) QuarantineStrays(found []StrayFile) (moved []StrayFile, err erro
 	for _, f := range found {
 		event := history.Event{Time: history.Stamp(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
 		record := func() error { return q.History.Append(event) }
-		move := func() error { return q.quarantine(f.Path, f.Name, f.Reason) }
+		move := func() error { return q.quarantine(f.path, f.Name, f.Reason) }
 		first, second := record, move
-		if filepath.Dir(f.Path) == q.History.Dir() {
+		if filepath.Dir(f.path) == q.History.Dir() {
 			first, second = move, record
 		}
 		one := first()
@@ -149,15 +152,15 @@ func (q *Queue) QuarantineStrays(found []StrayFile) (moved []StrayFile, err erro
 // snoozed.
 func (q *Queue) Finish(e Entry) error {
 	dir := filepath.Join(q.done(), q.Today().String())
-	err := disk.Rename(e.Path, filepath.Join(dir, e.Name))
+	err := disk.Rename(e.path, filepath.Join(dir, e.Name))
 	if errors.Is(err, fs.ErrNotExist) { // the first of the day, or moved before
 		if err := errors.Join(q.prepare(), disk.MakeDir(dir)); err != nil {
 			return err
 		}
-		err = disk.Rename(e.Path, filepath.Join(dir, e.Name))
+		err = disk.Rename(e.path, filepath.Join(dir, e.Name))
 	}
 	if errors.Is(err, fs.ErrExist) { // sent, snoozed and sent again on one day
-		err = disk.Remove(e.Path)
+		err = disk.Remove(e.path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -175,7 +178,7 @@ func (q *Queue) Postpone(e Entry, to string) error {
 	if err := disk.MakeDir(q.dayDir(day)); err != nil {
 		return err
 	}
-	if err := disk.Rename(e.Path, q.entry(day, e.Name).Path); err != nil {
+	if err := disk.Rename(e.path, q.entry(day, e.Name).path); err != nil {
 		return err
 	}
 	return disk.SyncDir(q.dayDir(day))

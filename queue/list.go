@@ -11,7 +11,6 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
-	"vext/spool"
 )
 
 // Places where a message can be.
@@ -28,8 +27,7 @@ type Item struct {
 	*history.Event
 	Name   string
 	Place  string
-	Day    calendar.Day // for InQueue and InSent
-	Path   string
+	Day    calendar.Day       // for InQueue and InSent
 	Reason string             // why it is quarantined, or can't be read
 	Tried  *history.Deferrals // nil before the first attempt to send
 	Gone   string             // why the commit is no longer in its repository
@@ -40,6 +38,8 @@ type Item struct {
 	Sent   time.Time          // when it was sent, for InSent
 
 	SupersededBy string // the revision that it was amended or rebased to, see Successor
+
+	path string // of the message, "" when that is not kept
 }
 
 // Short names the commit of the item: its revision, else the message's name.
@@ -76,12 +76,18 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Superseded string   `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, sent, i.Path, i.SupersededBy,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, sent, i.path, i.SupersededBy,
 	})
 }
 
+// IsKept reports whether the message of the item is still kept.
+func (i *Item) IsKept() bool { return i.path != "" }
+
+// File returns the path of the message, for people to read.
+func (i *Item) File() string { return i.path }
+
 // Entry returns the item as an entry of the queue.
-func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, Path: i.Path} }
+func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, path: i.path} }
 
 // Waiting returns the messages in the queue, earliest day first. The history has all
 // that a list shows; a message is read only when the history does not know it.
@@ -97,7 +103,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 	}
 	items := make([]Item, 0, len(entries))
 	for _, e := range entries {
-		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, Path: e.Path}
+		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, path: e.path}
 		standing := known.Name(e.Name)
 		item.fill(q, standing.Queued)
 		item.Event.Name = item.Name // share one string
@@ -160,7 +166,7 @@ func (i *Item) fill(q *Queue, queued *history.Event) {
 		return
 	}
 	i.Event = &history.Event{Name: i.Name, Due: i.Day.String()}
-	if m, err := q.Read(i.Path); err == nil {
+	if m, err := q.Read(i.Entry()); err == nil {
 		q.describe(i.Event, m)
 	} else if i.Reason == "" {
 		i.Reason = err.Error()
@@ -173,27 +179,13 @@ func (q *Queue) Spooled() ([]Item, error) {
 	var items []Item
 	for _, f := range files {
 		if strayReason(f) == "" {
-			item := Item{Name: f.Name(), Place: InSpool, Path: q.Spool.Path(f.Name())}
+			item := Item{Name: f.Name(), Place: InSpool, path: q.Spool.Path(f.Name())}
 			item.fill(q, nil)
 			if info, err := f.Info(); err == nil && item.Source == commit.FromMail {
 				item.Held = q.isYoung(info.ModTime())
 			}
 			items = append(items, item)
 		}
-	}
-	return items, err
-}
-
-// Quarantined returns the quarantined messages, with their reasons.
-func (q *Queue) Quarantined() ([]Item, error) {
-	files, err := q.QuarantinedFiles()
-	var items []Item
-	for _, f := range files {
-		item := Item{Name: f.Name, Place: InQuarantine, Path: f.Path, Reason: f.Reason, Event: &history.Event{Name: f.Name}}
-		if spool.IsName(f.Name) {
-			item.fill(q, nil)
-		}
-		items = append(items, item)
 	}
 	return items, err
 }
@@ -206,7 +198,7 @@ func (q *Queue) Done() ([]Item, error) {
 		files, dirErr := readDir(filepath.Join(q.done(), day.Name()))
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
-			item := Item{Name: f.Name(), Place: InDone, Path: filepath.Join(q.done(), day.Name(), f.Name())}
+			item := Item{Name: f.Name(), Place: InDone, path: filepath.Join(q.done(), day.Name(), f.Name())}
 			item.fill(q, nil)
 			items = append(items, item)
 		}
@@ -253,8 +245,8 @@ func (q *Queue) places() []func() ([]Item, error) {
 	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Quarantined, q.Done}
 }
 
-// FindAmong is Find among the items for which counts is true. An item without a Path
-// is a commit that was amended or rebased, see Successor; its message is not kept.
+// FindAmong is Find among the items for which counts is true. An item that
+// is not kept is a commit that was amended or rebased, see Successor.
 func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
 	for _, list := range append(q.places(), q.superseded) {
 		items, err := list()

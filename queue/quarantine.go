@@ -24,7 +24,7 @@ func (q *Queue) Quarantine(e Entry, event history.Event, reason string) error {
 	if err := q.History.Append(event); err != nil {
 		return err
 	}
-	return q.quarantine(e.Path, e.Name, reason)
+	return q.quarantine(e.path, e.Name, reason)
 }
 
 // quarantine writes the reason before it moves the message, so that no message in
@@ -80,40 +80,28 @@ func (q *Queue) failedName(name, path string) (string, error) {
 	return "stray-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }
 
-// QuarantinedEntries returns the quarantined messages as entries without a day, by
-// name.
+// QuarantinedEntries returns all that is quarantined, by name, as entries without a day.
 func (q *Queue) QuarantinedEntries() ([]Entry, error) {
 	files, err := readDir(q.failed())
 	var entries []Entry
 	for _, f := range files {
-		if strayReason(f) == "" && !strings.HasSuffix(f.Name(), whySuffix) {
-			entries = append(entries, Entry{Name: f.Name(), Path: filepath.Join(q.failed(), f.Name())})
+		if !strings.HasSuffix(f.Name(), whySuffix) {
+			entries = append(entries, Entry{Name: f.Name(), path: filepath.Join(q.failed(), f.Name())})
 		}
 	}
 	return entries, err
 }
 
-// A QuarantinedFile is a file in failed/.
-type QuarantinedFile struct {
-	Name   string
-	Path   string
-	Reason string
-}
-
-// QuarantinedFiles returns all that is quarantined, by name.
-func (q *Queue) QuarantinedFiles() ([]QuarantinedFile, error) {
-	files, err := readDir(q.failed())
-	if err != nil {
-		return nil, err
-	}
-	var found []QuarantinedFile
-	for _, f := range files {
-		if strings.HasSuffix(f.Name(), whySuffix) {
-			continue
+// Quarantined returns the quarantined messages, with their reasons.
+func (q *Queue) Quarantined() ([]Item, error) {
+	entries, err := q.QuarantinedEntries()
+	items := make([]Item, len(entries))
+	for i, e := range entries {
+		why, _ := disk.ReadFile(e.path + whySuffix)
+		items[i] = Item{Name: e.Name, Place: InQuarantine, path: e.path, Reason: strings.TrimSpace(string(why)), Event: &history.Event{Name: e.Name}}
+		if spool.IsName(e.Name) {
+			items[i].fill(q, nil)
 		}
-		path := filepath.Join(q.failed(), f.Name())
-		why, _ := disk.ReadFile(path + whySuffix)
-		found = append(found, QuarantinedFile{Name: f.Name(), Path: path, Reason: strings.TrimSpace(string(why))})
 	}
-	return found, nil
+	return items, err
 }

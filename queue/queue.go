@@ -55,13 +55,13 @@ func (q *Queue) dayDir(day calendar.Day) string { return filepath.Join(q.dir(), 
 // An Entry is a message in the queue.
 type Entry struct {
 	Name string
-	Day  calendar.Day
-	Path string
+	Day  calendar.Day // zero outside of the queue
+	path string
 }
 
 func (q *Queue) entry(day calendar.Day, name string) Entry {
 	path := filepath.Join(q.dayDir(day), name)
-	return Entry{Name: path[len(path)-len(name):], Day: day, Path: path} // one string for both: a queue can be long
+	return Entry{Name: path[len(path)-len(name):], Day: day, path: path} // one string for both: a queue can be long
 }
 
 // prepare makes the directories that a change of the queue writes to.
@@ -101,16 +101,33 @@ func (e errNotUnderstood) Error() string { return e.reason }
 // machine.
 func IsNotUnderstood(err error) bool { return errors.As(err, new(errNotUnderstood)) }
 
-// Read reads the message in a file. For a message without a commit or a request, or
-// that vext may not read, the error IsNotUnderstood.
-func (q *Queue) Read(path string) (*Message, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // does not block on a FIFO
-	if errors.Is(err, unix.ELOOP) {
+// Open opens the message of an entry. An error that IsNotUnderstood says that it is not
+// a file that vext may read.
+func (q *Queue) Open(e Entry) (*os.File, error) {
+	f, err := os.OpenFile(e.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // does not block on a FIFO
+	switch {
+	case errors.Is(err, unix.ELOOP):
 		return nil, errNotUnderstood{"not a regular file"}
-	}
-	if errors.Is(err, fs.ErrPermission) {
+	case errors.Is(err, fs.ErrPermission):
 		return nil, errNotUnderstood{"it can't be read: permission denied"}
+	case err != nil:
+		return nil, err
 	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotUnderstood{"not a regular file"}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Read reads the message of an entry. For one without a commit or a request, or that
+// vext may not read, the error IsNotUnderstood.
+func (q *Queue) Read(e Entry) (*Message, error) {
+	f, err := q.Open(e)
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +136,9 @@ func (q *Queue) Read(path string) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errNotUnderstood{"not a regular file"}
-	}
 	mail, err := readMail(f)
 	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		return nil, &fs.PathError{Op: "read", Path: e.path, Err: err}
 	}
 	switch {
 	case mail.Bad || mail.Ignored != "":

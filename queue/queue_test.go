@@ -201,7 +201,7 @@ func TestFailedIsNoDuplicate(t *testing.T) {
 	}
 	put(t, q, mail{id: "forged", hash: hash + "00", from: "x@elsewhere.example"})
 	schedule(t, q) // a second of that name keeps the first
-	failures, _ := q.QuarantinedFiles()
+	failures, _ := q.Quarantined()
 	if len(failures) != 2 {
 		t.Errorf("%+v", failures)
 	}
@@ -401,7 +401,7 @@ func TestStrayFiles(t *testing.T) {
 	if items, _ := q.Waiting(); len(items) != 1 || items[0].Name != "a" {
 		t.Errorf("waiting: %+v", items)
 	}
-	if failures, _ := q.QuarantinedFiles(); len(failures) != 6 {
+	if failures, _ := q.Quarantined(); len(failures) != 6 {
 		t.Errorf("set aside: %+v", failures)
 	}
 	if found, _ := q.StrayFiles(); len(found) > 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -129,7 +128,7 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 		}
 		return d, nil
 	}
-	m, err := q.Read(filepath.Join(q.Spool.Dir(), d.Name))
+	m, err := q.Read(Entry{Name: d.Name, path: q.Spool.Path(d.Name)})
 	if err != nil {
 		d.Event.Reason = err.Error()
 		if IsNotUnderstood(err) {
@@ -298,14 +297,14 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 			}
 			days[d.Day] = true
 		}
-		return disk.Rename(path, q.entry(d.Day, d.Name).Path)
+		return disk.Rename(path, q.entry(d.Day, d.Name).path)
 	case history.Failed:
 		if d.stays {
 			return nil
 		}
 		return q.quarantine(path, d.Name, d.Event.Reason)
 	case history.Ignored: // kept, because the policy may be wrong
-		return q.Finish(Entry{Name: d.Name, Path: path})
+		return q.Finish(Entry{Name: d.Name, path: path})
 	default:
 		return disk.Remove(path)
 	}

@@ -221,7 +221,7 @@ func (s *supersession) move(name string, day calendar.Day) {
 	}
 	e := s.queue.entry(old, name)
 	s.moves = append(s.moves, func() error {
-		return s.queue.move(&Item{Name: name, Place: InQueue, Day: old, Path: e.Path}, day)
+		return s.queue.move(&Item{Name: name, Place: InQueue, Day: old, path: e.path}, day)
 	})
 }
 

@@ -256,7 +256,7 @@ func TestSupersedeFailed(t *testing.T) {
 	}
 	s.do("is hook")
 	s.do("gone")
-	failures, err := s.q.QuarantinedFiles()
+	failures, err := s.q.Quarantined()
 	if err != nil || len(failures) != 0 {
 		t.Errorf("%v, %+v", err, failures)
 	}
@@ -312,11 +312,11 @@ func TestSuccessor(t *testing.T) {
 		if cancelErr := s.q.Cancel(was, "ida"); err == nil || cancelErr == nil || tree(t, s.q) != before {
 			t.Errorf("%s: %v, %v: it came back:\n%s", test.steps, err, cancelErr, tree(t, s.q))
 		}
-		if err := os.Remove(was.Path); err != nil {
+		if err := os.Remove(was.path); err != nil {
 			t.Fatal(err)
 		}
 		items, err = s.q.Find(wasHash[:12]) // by the history alone
-		if err != nil || len(items) != 1 || items[0].Path != "" {
+		if err != nil || len(items) != 1 || items[0].IsKept() {
 			t.Fatalf("%s: %v, %+v", test.steps, err, items)
 		}
 		if is, err := s.q.Successor(&items[0], everyone); err != nil || is == nil || is.Revision != test.want {

@@ -57,7 +57,7 @@ func remind(t *testing.T, file string) []byte {
 	}
 	sum, err := at(t, s, 60)
 	if err != nil || len(out.mails) != 1 {
-		failures, _ := s.Queue.QuarantinedFiles()
+		failures, _ := s.Queue.Quarantined()
 		t.Fatalf("%s, %v, %+v", sum, err, failures)
 	}
 	return out.mails[0].Data

@@ -68,7 +68,7 @@ func (s *Service) identify(item *dueItem) error {
 		return nil
 	}
 	item.event = history.Event{Name: item.entry.Name}
-	m, err := s.Queue.Read(item.entry.Path)
+	m, err := s.Queue.Read(item.entry)
 	if queue.IsNotUnderstood(err) {
 		return nil // prepare quarantines it
 	}
@@ -109,7 +109,7 @@ func (s *Service) address(item *dueItem) string {
 	if !s.Digest || item.why != nil {
 		return ""
 	}
-	m, err := s.Queue.Read(item.entry.Path)
+	m, err := s.Queue.Read(item.entry)
 	if err != nil {
 		return "" // prepare returns the error
 	}

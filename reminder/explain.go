@@ -102,7 +102,7 @@ func (s *Service) isExplained(e *history.Event, explained []history.Event) bool 
 // The operator decides when this version understands it, or when allow no longer
 // lists the recipient.
 func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
-	m, err := s.Queue.Read(item.entry.Path)
+	m, err := s.Queue.Read(item.entry)
 	if queue.IsNotUnderstood(err) {
 		return Words{}, false, nil
 	}

@@ -42,7 +42,7 @@ func TestExplain(t *testing.T) {
 	golden(t, "not-understood", mails[0].Data)
 	mustRun(t, s, 0, "nothing to do")
 	mustRun(t, s, 40, "nothing to do")
-	if failures, _ := s.Queue.QuarantinedFiles(); len(failures) != 1 || !strings.Contains(failures[0].Reason, "when it is tested") {
+	if failures, _ := s.Queue.Quarantined(); len(failures) != 1 || !strings.Contains(failures[0].Reason, "when it is tested") {
 		t.Errorf("%+v", failures)
 	}
 	if m := commit.ReadMail(strings.NewReader(string(mails[0].Data))); m.Ignored == "" {
@@ -186,7 +186,7 @@ func TestExplainRefused(t *testing.T) {
 	if reasons != "not sent: no such user" {
 		t.Errorf("reason %q", reasons)
 	}
-	if failures, _ := s.Queue.QuarantinedFiles(); len(failures) != 1 {
+	if failures, _ := s.Queue.Quarantined(); len(failures) != 1 {
 		t.Errorf("%+v", failures)
 	}
 }

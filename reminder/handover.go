@@ -65,7 +65,7 @@ func (h *handover) take(item *dueItem) error {
 		h.mails = append(h.mails, item)
 		return nil
 	}
-	m, err := h.Queue.Read(item.entry.Path)
+	m, err := h.Queue.Read(item.entry)
 	if err != nil {
 		h.mails = append(h.mails, item) // said in its turn
 		return nil

@@ -170,7 +170,7 @@ func TestIRCAndAllow(t *testing.T) {
 	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
 	irc.refuse("", "banned")
 	mustRun(t, s, 0, "1 quarantined")
-	failures, _ := s.Queue.QuarantinedFiles()
+	failures, _ := s.Queue.Quarantined()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "IRC could not be had: "+channel+": banned\nx@elsewhere.example may not be written to") {
 		t.Errorf("%+v", failures)
 	}

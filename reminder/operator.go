@@ -142,7 +142,7 @@ func (n *Numbers) count(e *history.Event, day calendar.Day) {
 func (s *Service) complete(all *report) error {
 	n := all.month
 	entries, err := s.Queue.Entries(calendar.Day{})
-	failures, failErr := s.Queue.QuarantinedFiles()
+	failures, failErr := s.Queue.QuarantinedEntries()
 	n.Waiting, n.Overdue, n.Aside = len(entries), queue.Overdue(WithoutIRC(entries, all.lines, s.Queue.Now), s.Queue.Today()), len(failures)
 	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
 	return errors.Join(err, failErr)

@@ -42,7 +42,7 @@ func (s *Service) Preview() ([]Step, error) {
 	}
 	found, foundErr := s.Queue.StrayFiles()
 	for _, f := range found {
-		steps = append(steps, Step{"quarantine", f.Path, f.Reason})
+		steps = append(steps, Step{"quarantine", f.String(), f.Reason})
 	}
 	r := &run{Service: s}
 	items, errs := r.due()

@@ -159,7 +159,7 @@ func TestRefused(t *testing.T) {
 		put(t, s, who, who+"@example.org", "MFC after: 0 days")
 	}
 	mustRun(t, s, 0, "3 queued, 2 sent, 1 quarantined")
-	failures, _ := s.Queue.QuarantinedFiles()
+	failures, _ := s.Queue.Quarantined()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "550 no such user") {
 		t.Errorf("%+v", failures)
 	}
@@ -217,7 +217,7 @@ func TestDeferred(t *testing.T) {
 	if tries < 25 || tries > 45 {
 		t.Errorf("tried %d times in 20 days", tries)
 	}
-	failures, _ := s.Queue.QuarantinedFiles()
+	failures, _ := s.Queue.Quarantined()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "given up after 20 days: 450 later") {
 		t.Errorf("%+v", failures)
 	}

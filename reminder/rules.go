@@ -22,7 +22,7 @@ func (s *Service) wayNow(entry queue.Entry, waits bool, handed *history.Event) *
 		way := s.Queue.Policy.RouteOfEvent(handed)
 		return &way
 	}
-	m, err := s.Queue.Read(entry.Path)
+	m, err := s.Queue.Read(entry)
 	if err != nil {
 		return nil // said in its turn
 	}

@@ -32,7 +32,7 @@ func (a *app) find(q *queue.Queue, id string) (item, successor *queue.Item, err 
 		item = &items[0]
 		successor, err = q.Successor(item, sees)
 	}
-	if err == nil && successor == nil && item.Path == "" { // and none of its message
+	if err == nil && successor == nil && !item.IsKept() { // and none of its message
 		err = queue.ErrNotFound
 	}
 	switch {

@@ -12,7 +12,6 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
-	"vext/internal/disk"
 	"vext/internal/history"
 	"vext/internal/text"
 	"vext/queue"
@@ -36,11 +35,11 @@ func newShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if raw && item.Path == "" {
+			if raw && !item.IsKept() {
 				return fmt.Errorf("%s; its own message is no longer kept", amended(item, successor))
 			}
 			if raw {
-				return copyFile(a.stdout, item.Path)
+				return copyMessage(a.stdout, q, item)
 			}
 			shown, err := read(q, item)
 			if err == nil && successor != nil {
@@ -67,8 +66,8 @@ func newShow(a *app) *cobra.Command {
 	return c
 }
 
-func copyFile(w io.Writer, path string) error {
-	f, err := disk.Open(path)
+func copyMessage(w io.Writer, q *queue.Queue, item *queue.Item) error {
+	f, err := q.Open(item.Entry())
 	if err != nil {
 		return err
 	}
@@ -100,7 +99,7 @@ type shown struct {
 func read(q *queue.Queue, item *queue.Item) (*shown, error) {
 	events, err := eventsOf(q, item.Name)
 	s := &shown{Reminder: item, Events: events}
-	if m, readErr := q.Read(item.Path); readErr == nil {
+	if m, readErr := q.Read(item.Entry()); readErr == nil {
 		s.Message = m.Message
 	}
 	return s, err
@@ -146,7 +145,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	fact("gone", item.Gone)
 	fact("for IRC", strings.Join(item.IRC, ", "))
 	fact("name", item.Name)
-	fact("file", item.Path)
+	fact("file", item.File())
 	b.WriteByte('\n')
 	for i := range events {
 		e := &events[i]
