@@ -12,7 +12,7 @@ import (
 	"vext/internal/commit"
 )
 
-// announcing returns a filter whose commits somebody announces.
+// announcing returns a filter while commits are announced.
 func announcing(t testing.TB, extra ...string) *Filter {
 	t.Helper()
 	f := newFilter(t, extra...)
@@ -22,7 +22,7 @@ func announcing(t testing.TB, extra ...string) *Filter {
 	return f
 }
 
-// announced returns what was handed over, and forgets it.
+// announced returns the commits in announcements, and removes these.
 func announced(t testing.TB, f *Filter) (all []commit.Arrival) {
 	t.Helper()
 	paths, err := f.Spool.Announcements()
@@ -44,7 +44,7 @@ func announced(t testing.TB, f *Filter) (all []commit.Arrival) {
 	return all
 }
 
-// brief writes what a notice needs of commits.
+// brief describes commits as an announcement does.
 func brief(arrivals []commit.Arrival) string {
 	var lines []string
 	for _, c := range arrivals {
@@ -53,8 +53,8 @@ func brief(arrivals []commit.Arrival) string {
 	return strings.Join(lines, "\n")
 }
 
-// Every shape of commit mail is announced, with what it says of its files,
-// whether it asks for a reminder or not; what is none is not.
+// Commit mails of every shape are announced with their files, with or without a
+// request; other mails are not.
 func TestAnnounceMails(t *testing.T) {
 	for file, want := range map[string]string{
 		"git-freebsd":          "src main 0a1b2c3d4e5f tom: foo: fix bar [sys/foo/bar.c]",
@@ -94,10 +94,10 @@ func TestAnnounceMails(t *testing.T) {
 		} else if brief(got) != want {
 			t.Errorf("%s: announced\n%s\nwant\n%s", file, brief(got), want)
 		}
-		// Reminders are the same as without notices.
+		// Requests are the same as without announcements.
 		plain, err := usual.Run(strings.NewReader(string(data)))
 		if err != nil || plain != result || fmt.Sprint(spooled(t, usual)) != fmt.Sprint(spooled(t, f)) {
-			t.Errorf("%s: without notices %+v, with %+v, %v", file, plain, result, err)
+			t.Errorf("%s: without announcements %+v, with %+v, %v", file, plain, result, err)
 		}
 		text := strings.NewReplacer("MFC", "XYZ", "Backport after", "XYZ", "Merge after", "XYZ", "MERGE", "XYZ").Replace(string(data))
 		if _, err := silent.Run(strings.NewReader(text)); err != nil {
@@ -109,9 +109,8 @@ func TestAnnounceMails(t *testing.T) {
 	}
 }
 
-// Of a mail that says neither repository nor branch a commit is announced only
-// when a mailer's header or subject shows that it is of one: not what a person
-// quotes.
+// Without repository and branch, a commit is announced only if the header or subject
+// shows a commit mailer: a person may quote a commit.
 func TestAnnounceQuoted(t *testing.T) {
 	const log = "commit 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567\nAuthor: Ida Koch <ida@example.org>\nDate:   Fri Nov 20 10:29:58 2026 +0100\n\n    foo: fix bar\n"
 	for _, test := range []struct {
@@ -142,7 +141,7 @@ func TestAnnounceQuoted(t *testing.T) {
 	}
 }
 
-// What a mail says of the way it came is not believed.
+// A mail can't claim another source.
 func TestAnnounceForged(t *testing.T) {
 	mail, err := os.ReadFile("../testdata/mails/git-freebsd.eml")
 	if err != nil {
@@ -228,8 +227,8 @@ func TestAnnounceFails(t *testing.T) {
 	}
 }
 
-// A push without end is described up to a bound, with its last commit and the
-// number of all.
+// An endless push is described up to a bound, with its last commit and the number of all
+// commits.
 func TestArrivalsBound(t *testing.T) {
 	var a arrivals
 	const n = maxArrivals + 1000

@@ -82,7 +82,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// A mail keeps its bytes; a second one of its name changes nothing.
+// A mail keeps its bytes; a second one with its name changes nothing.
 func TestBytes(t *testing.T) {
 	f := newFilter(t)
 	mail := strings.ReplaceAll(fmt.Sprintf(asks, "a@b"), "\n", "\r\n")
@@ -96,7 +96,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// A mail without a Message-ID is not lost, and two copies of it are one.
+// A mail without a Message-ID is spooled, and a copy of it is the same message.
 func TestNoMessageID(t *testing.T) {
 	f := newFilter(t)
 	mail := strings.Replace(fmt.Sprintf(asks, "x"), "Message-ID: <x>\n", "", 1)
@@ -110,7 +110,7 @@ func TestNoMessageID(t *testing.T) {
 	}
 }
 
-// Of a push with several commits, each that asks is a message of its own.
+// Each request in a push of several commits is a message of its own.
 func TestPush(t *testing.T) {
 	f := newFilter(t)
 	data, err := os.ReadFile("../testdata/mails/post-receive-many.eml")
@@ -134,7 +134,7 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// The processor learns of an unusual trailer, and only of that.
+// The header names an unusual trailer, and only that.
 func TestStamp(t *testing.T) {
 	f := newFilter(t, "Ping after")
 	for _, test := range []struct{ mail, want string }{
@@ -166,8 +166,8 @@ func large(size int, encode bool) string {
 	return head + "Content-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString([]byte(body))
 }
 
-// Up to one MiB a message is kept whole; of a larger one the header and the
-// commit message are, and a line says so.
+// A message of up to one MiB is kept whole; a larger one is cut behind the commit
+// message, with a line that says so.
 func TestLargeMail(t *testing.T) {
 	for _, encode := range []bool{false, true} {
 		for _, size := range []int{1 << 10, 700 << 10, 2 << 20} {
@@ -194,8 +194,8 @@ func TestLargeMail(t *testing.T) {
 	}
 }
 
-// All of the input is read whatever the verdict: a sender must not write into
-// a closed pipe.
+// All of the input is read, whatever the verdict: a sender must not write to a closed
+// pipe.
 func TestReadsAll(t *testing.T) {
 	for name, input := range map[string]string{
 		"ignored": "Subject: x\n\n---\n" + strings.Repeat("x\n", 1<<20),
@@ -221,7 +221,7 @@ func (f failingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Input that could not be read to its end is neither spooled nor ignored.
+// Input that can't be read to its end is an error.
 func TestReadError(t *testing.T) {
 	for _, input := range []string{fmt.Sprintf(asks, "a@b"), "Subject: x\n\nnothing\n", "", `{"revision":`} {
 		f := newFilter(t)
@@ -263,7 +263,7 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// A mail can't take the name that a commit to come will have.
+// A mail can't take the name of a commit that arrives later.
 func TestMadeNames(t *testing.T) {
 	const hash = "0123456789abcdef0123456789abcdef01234567"
 	for id, taken := range map[string]bool{
@@ -285,7 +285,7 @@ func TestMadeNames(t *testing.T) {
 	}
 }
 
-// No mail of any shape can say that it came by another way.
+// No mail of any shape can claim another source.
 func TestForgedSource(t *testing.T) {
 	mails, err := filepath.Glob("../testdata/mails/*.eml")
 	if err != nil || len(mails) == 0 {
@@ -316,7 +316,7 @@ func TestForgedSource(t *testing.T) {
 	}
 }
 
-// What anybody can have written does not stand for what a repository says.
+// A forgeable commit does not prevent that of a repository.
 func TestSquatted(t *testing.T) {
 	f := newFilter(t)
 	c := commit.Commit{
@@ -334,8 +334,8 @@ func TestSquatted(t *testing.T) {
 	}
 }
 
-// Each commit of a push that a forge tells of by mail is a message of its own,
-// by the one who made it, and still says who sent the mail.
+// Each commit in a forge's mail about a push is a message of its own from its committer,
+// and the sender of the mail is kept.
 func TestForgeMails(t *testing.T) {
 	for file, want := range map[string][]string{
 		"github-push": {"jane@example.org noreply@github.com acme/widget main 545d96c55460", "ida@example.org noreply@github.com acme/widget main 745d96c55460"},
@@ -373,8 +373,8 @@ func TestForgeMails(t *testing.T) {
 	}
 }
 
-// A commit's mail that asks in HTML alone is no message that can be read, and
-// must not be lost: the processor quarantines it.
+// A commit mail with a request only in HTML can't be read, and must not be lost: it is
+// spooled, and the queue quarantines it.
 func TestOnlyHTML(t *testing.T) {
 	data, err := os.ReadFile("../testdata/mails/svnnotify-html.eml")
 	if err != nil {
@@ -406,8 +406,7 @@ func TestOnlyHTML(t *testing.T) {
 	}
 }
 
-// A push without end is taken up to a bound, and the operator is told of the
-// rest.
+// An endless push is accepted up to a bound, and the rest is noted for the operator.
 func TestEndlessPush(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("From: x@example.org\nMessage-ID: <push@x>\nX-Git-Newrev: x\nX-Git-Repository: src\nX-Git-Refname: refs/heads/main\n\n")

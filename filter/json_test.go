@@ -20,8 +20,8 @@ func payload(t testing.TB, name string) string {
 	return string(data)
 }
 
-// Each commit of a forge's push that asks is a message of its own; what is no
-// push of commits is ignored; of an incomplete push what is there is taken.
+// Each request in a forge's push is a message of its own; other events are ignored; of an
+// incomplete push, the described commits are accepted.
 func TestForges(t *testing.T) {
 	for _, test := range []struct {
 		file    string
@@ -83,7 +83,7 @@ func TestIncompleteNote(t *testing.T) {
 	}
 }
 
-// A payload of a forge that is broken is bad input, as any other JSON.
+// An invalid payload of a forge is bad input, as other JSON is.
 func TestBadPayload(t *testing.T) {
 	for _, text := range []string{
 		`{"object_kind":"push","ref":"refs/heads/main","after":"x","project":{"path_with_namespace":"a/b"}}`,
@@ -97,7 +97,7 @@ func TestBadPayload(t *testing.T) {
 	}
 }
 
-// The object of a hook says how it came.
+// The message of a hook's object has its source.
 func TestSource(t *testing.T) {
 	f := newFilter(t)
 	if _, err := f.Run(strings.NewReader(`{"committer":{"email":"a@b"},"revision":"r1","message":"MFC after: 1d"}`)); err != nil {
@@ -110,7 +110,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// JSON may have as much as GitHub ever sends.
+// JSON may be as large as GitHub's largest payload.
 func TestLargeJSON(t *testing.T) {
 	push := payload(t, "github-push.json")
 	for _, test := range []struct {

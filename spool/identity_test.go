@@ -10,7 +10,7 @@ import (
 	"vext/internal/disk"
 )
 
-// The first who writes makes the identity, and it stays.
+// The first write creates the identity, and it does not change.
 func TestIdentity(t *testing.T) {
 	state := newState(t)
 	s := New(state)
@@ -52,7 +52,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// While the state directory is another, nothing is accepted, and nothing made.
+// While the state directory is another one, nothing is accepted or created.
 func TestExpecting(t *testing.T) {
 	state := newState(t)
 	id, _, err := New(state).Adopt()
@@ -106,7 +106,7 @@ func TestExpecting(t *testing.T) {
 	}
 }
 
-// Nothing that somebody put in the place of vext's own files is waited for.
+// A FIFO in the place of a file does not block.
 func TestFIFOs(t *testing.T) {
 	state := newState(t)
 	s := New(state)

@@ -39,7 +39,7 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// The notes don't grow without bound, and the newest are kept.
+// The size of the notes is bounded, and the newest are kept.
 func TestIncompleteBounded(t *testing.T) {
 	state := newState(t)
 	s := New(state)
@@ -67,7 +67,7 @@ func TestIncompleteBounded(t *testing.T) {
 	}
 }
 
-// Without a state directory nothing is noted, and nothing breaks.
+// Without a state directory, nothing is noted.
 func TestIncompleteWithoutState(t *testing.T) {
 	s := New(filepath.Join(t.TempDir(), "none"))
 	s.Incomplete(IncompletePush{Repository: "src"})
@@ -76,7 +76,7 @@ func TestIncompleteWithoutState(t *testing.T) {
 	}
 }
 
-// What was taken in since is not worth a look any more.
+// Notes are removed once the commits were accepted.
 func TestForgetIncomplete(t *testing.T) {
 	s := New(t.TempDir())
 	if err := s.make(); err != nil {

@@ -58,7 +58,7 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// Names that are made up take no room from those that are not.
+// Invented names do not displace real ones.
 func TestSignaturesBounded(t *testing.T) {
 	g := new(Signatures)
 	for i := range maxProven + 5 {

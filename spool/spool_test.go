@@ -21,7 +21,7 @@ func newState(t *testing.T) string {
 	return dir
 }
 
-// The first message of a name stands, and every copy counts as stored.
+// The first message with a name is kept, and every copy counts as stored.
 func TestPut(t *testing.T) {
 	s := New(newState(t))
 	for i, data := range []string{"first", "second"} {
@@ -43,8 +43,8 @@ func TestPutWithoutState(t *testing.T) {
 	}
 }
 
-// Names are Message-IDs where these can be file names, and digests elsewhere;
-// no two IDs share one, and none leaves the directory.
+// A name is the Message-ID if that is a valid file name, otherwise a digest; no two IDs
+// share a name, and no name leaves the directory.
 func TestName(t *testing.T) {
 	for _, id := range []string{"a@b", "202101060630.1066UCkI062325@gitrepo.freebsd.org", "A-Z_0+9=@x", strings.Repeat("a", 200)} {
 		if got := Name(id); got != id {
@@ -71,7 +71,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-// Only what is old is swept: another process may be writing the rest.
+// Only old files are swept: other processes may be writing the others.
 func TestSweep(t *testing.T) {
 	state := newState(t)
 	s := New(state)
@@ -113,8 +113,8 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-// The days on which commits came are noted, each once, also when the file is of a
-// version that noted none, and those of a clock that was wrong do not count.
+// The days with commits are recorded once each, also in a file of a version without days;
+// days of a wrong clock do not count.
 func TestDaysSeen(t *testing.T) {
 	state := newState(t)
 	s := New(state)

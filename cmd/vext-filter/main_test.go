@@ -20,7 +20,7 @@ func newState(t *testing.T) string {
 	return state
 }
 
-// The exit status is 0 or 75, and with -e it says more.
+// The exit status is 0 or 75; -e adds others.
 func TestStatus(t *testing.T) {
 	state := newState(t)
 	none := filepath.Join(t.TempDir(), "none")
@@ -59,7 +59,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// panicReader stands for a fault of ours.
+// panicReader is a reader with a bug.
 type panicReader struct{}
 
 func (panicReader) Read([]byte) (int, error) { panic("a fault") }

@@ -47,8 +47,8 @@ func TestParseDate(t *testing.T) {
 	}
 }
 
-// Whatever net/mail reads is read as the same time, and what is read is written
-// as a date that is read again.
+// A date that net/mail reads is the same time here, and a time that was read can be
+// written and read again.
 func FuzzParseDate(f *testing.F) {
 	for _, s := range []string{
 		"Fri, 20 Nov 2026 09:30:39 +0000 (UTC)", "Fri,20 Nov (a (b) \\) c) 26 09 : 30 : 60 PST", "20 Nov 126 09:30 Z",

@@ -7,8 +7,7 @@ import (
 	"vext/internal/calendar"
 )
 
-// What a person says to put a reminder off that is due on 4 December, on Friday
-// 20 November.
+// Delays on Friday 20 November, for a reminder that is due on 4 December.
 func TestParseDelay(t *testing.T) {
 	for _, test := range []struct{ words, want string }{
 		// From the day on which it is due.

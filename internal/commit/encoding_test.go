@@ -8,8 +8,7 @@ import (
 	"testing/iotest"
 )
 
-// Mails whose mailer made a mistake are read all the same: each of these hid a
-// trailer once.
+// Malformed mails are read. Each of these hid a trailer once.
 func TestMistakes(t *testing.T) {
 	const text = "foo: fix bar\n\nMFC after: 1 week\n"
 	encoded := base64.StdEncoding.EncodeToString([]byte(text))
@@ -60,7 +59,7 @@ func TestBase64Reader(t *testing.T) {
 	}
 }
 
-// Fields beyond every bound cost no more than their bytes.
+// The cost of a huge header is linear in its size.
 func TestHostileHeader(t *testing.T) {
 	header := strings.Repeat("a:\n", 200_000) + strings.Repeat("from: x@y\nx-git-"+strings.Repeat("z", 9)+": 1\n", 50_000)
 	m := ReadMail(strings.NewReader(header + "Message-ID: <a@b>\n\nfoo\n\nMFC after: 1 week\n"))

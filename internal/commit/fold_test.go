@@ -8,7 +8,7 @@ import (
 	"vext/internal/testkit"
 )
 
-// A value goes on in the lines below that are indented deeper than its trailer.
+// A value continues in lines below that are indented deeper than its trailer.
 func TestFoldedTrailers(t *testing.T) {
 	trailers, err := NewTrailers("Ping after")
 	if err != nil {
@@ -71,7 +71,7 @@ func TestFoldedTrailers(t *testing.T) {
 	}
 }
 
-// Where git finds trailers, folded values are read as git unfolds them.
+// Folded values in git's trailers are read as git unfolds them.
 func TestFoldedAsGitDoes(t *testing.T) {
 	git := testkit.Program(t, "git")
 	trailers, err := NewTrailers()
@@ -107,7 +107,7 @@ func TestFoldedAsGitDoes(t *testing.T) {
 	}
 }
 
-// A mail's own indentation is no folding: it is taken off before.
+// A mail's indentation of the message is not folding.
 func TestFoldedInMails(t *testing.T) {
 	const head = "From: jane@example.org\nSubject: x\nMessage-ID: <1@example.org>\n\n"
 	hash := strings.Repeat("1a", 20)
@@ -140,7 +140,7 @@ func TestFoldedValues(t *testing.T) {
 	}
 }
 
-// Of an endless message a folded trailer at the end still counts.
+// A folded trailer at the end of an endless message counts.
 func TestFoldedBehindTheBound(t *testing.T) {
 	trailers, _ := NewTrailers()
 	for _, trailer := range []string{"MFC after:\n 2 weeks\n", "MFC after: 2\n\tweeks\n", "MFC after: ~2\n weeks\n", "foo:\nbar: 2\nMFC after:\n  about\n  2 weeks\n"} {
@@ -163,7 +163,7 @@ func TestFoldedBehindTheBound(t *testing.T) {
 	}
 }
 
-// Of several trailers that disagree the last counts, and the others are known.
+// Of several different trailers, the last counts, and the others are listed.
 func TestOthers(t *testing.T) {
 	trailers, _ := NewTrailers()
 	for _, test := range []struct{ message, line, others string }{

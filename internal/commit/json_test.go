@@ -13,7 +13,7 @@ const hook = `{"repository":"tools.git","refname":"refs/heads/main","revision":"
 "committer":{"name":"Jane \"J\" Müller","email":"jane@example.org","date":"2026-11-20T09:29:58Z"},
 "message":"foo: fix bär\n\nMFC after: 2 weeks\n","url":"https://git.example.org/x","unknown":{"a":[1]}}`
 
-// A hook's object becomes a mail, and the mail the same commit.
+// The mail written from a hook's object has the same commit.
 func TestParseJSON(t *testing.T) {
 	c, err := ParseJSON([]byte(hook))
 	if err != nil {
@@ -88,8 +88,8 @@ func TestParseJSONErrors(t *testing.T) {
 	}
 }
 
-// Two commits never get one Message-ID: not on two branches, not in
-// repositories with names that look alike.
+// Two commits never get the same Message-ID, not on two branches, and not in repositories
+// with similar names.
 func TestMadeID(t *testing.T) {
 	seen := map[string]Commit{}
 	for _, c := range []Commit{

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const mails = "../../testdata/mails"
 
-// describe writes what was understood of a mail, for the golden files.
+// describe describes a mail for the golden files.
 func describe(m *Mail, trailers *Trailers) string {
 	if m.Ignored != "" {
 		if m.Bad {
@@ -44,8 +44,7 @@ func describe(m *Mail, trailers *Trailers) string {
 	return b.String()
 }
 
-// Every shape of commit mail is understood, and what is none of our business
-// is told apart.
+// Commit mails of every shape are understood, and others are ignored.
 func TestReadMail(t *testing.T) {
 	trailers, err := NewTrailers()
 	if err != nil {
@@ -83,7 +82,7 @@ func TestReadMail(t *testing.T) {
 	}
 }
 
-// A mail that is cut keeps all that is known of its commit.
+// A mail that was cut still has its whole commit.
 func TestCut(t *testing.T) {
 	trailers, _ := NewTrailers()
 	for _, name := range []string{"git-freebsd", "git-base64", "git-multipart", "git-koi8", "svn", "svnnotify", "cvs", "plain", "plain-patch", "multimail", "hg-notify",
@@ -110,7 +109,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// The header of a mail is read whatever the mailer did to it.
+// A malformed header is read.
 func TestHeader(t *testing.T) {
 	tests := []struct{ name, mail, field, want string }{
 		{"case", "sUBJECT: x\n\nb", "Subject", "x"},

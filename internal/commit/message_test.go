@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// lookAlikes are what a commit message may hold that looks like what mailers put
-// behind one.
+// lookAlikes are parts of commit messages that look like the text of mailers behind a
+// message.
 var lookAlikes = []string{
 	"--------------------", "====================", strings.Repeat("=", 67), strings.Repeat("_", 47), strings.Repeat("#", 80),
 	"---", "-- ", "--", "--- a/x", "+++ b/x", "@@ -1 +1 @@", "diff --git a/x b/x", "diff -r 1 x", "Index: x", "Property changes on: x",
@@ -20,7 +20,7 @@ var lookAlikes = []string{
 	"Modified: x.c\n===================================================================\n--- x.c\n+++ x.c",
 }
 
-// A message ends where its mailer ends it, not where it looks like an end.
+// A message ends where its mailer ends it, not at text that looks like its end.
 func TestMessageEnds(t *testing.T) {
 	indented := func(by string) func(string) string {
 		return func(s string) string {
@@ -76,7 +76,7 @@ func TestMessageEnds(t *testing.T) {
 	}
 }
 
-// Where the mailer prints no list of paths, the diff ends the message.
+// Without a list of paths, the diff ends the message.
 func TestDiffEndsMessage(t *testing.T) {
 	const log = "From: ida@example.org\nSubject: svn commit: r9 - trunk\n\nAuthor: ida\nNew Revision: 9\n\nModified:\n   trunk/x\n\nLog:\nfoo\n\nMFC after: 1 week\n\n"
 	for _, diff := range []string{

@@ -13,7 +13,7 @@ const (
 	partPlain  = "foo: fix bar\n\nMFC after: 1 week\n"
 )
 
-// Of all parts that are text the commit's is found, whatever else is there.
+// The commit is found in any part that is text.
 func TestParts(t *testing.T) {
 	const from = "From: Jane <jane@example.org>\nSubject: foo: fix bar\nMessage-ID: <a@b>\n"
 	const mixed = from + "Content-Type: multipart/mixed; boundary=b\n"
@@ -70,7 +70,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// deep opens so many multiparts, one in the other.
+// deep opens n nested multiparts.
 func deep(n int) string {
 	s := "--b\n"
 	for i := range n {
@@ -79,7 +79,7 @@ func deep(n int) string {
 	return s
 }
 
-// asked returns the period of the one commit of a mail.
+// asked returns the period of the only commit of a mail.
 func asked(m *Mail) string {
 	trailers, _ := NewTrailers()
 	if len(m.Commits) != 1 {
@@ -92,8 +92,7 @@ func asked(m *Mail) string {
 	return request.Period.String()
 }
 
-// Texts in several parts are kept up to a bound, and take a time that grows with
-// the mail.
+// Texts in several parts are kept up to a bound, in linear time.
 func TestManyParts(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("From: jane@example.org\nContent-Type: multipart/mixed; boundary=b0\n\n")
@@ -113,7 +112,7 @@ func TestManyParts(t *testing.T) {
 	}
 }
 
-// Whatever stands in the parts around it, a commit's part is read.
+// The part with the commit is read, whatever is in the parts around it.
 func FuzzParts(f *testing.F) {
 	f.Add("This list is archived.\n", "_____\nlist\n", "b", "text/plain", true)
 	f.Add("\n-- \n", "MFC after: 1 day", "=_b", "multipart/alternative; boundary=c\n--c", false)

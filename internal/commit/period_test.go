@@ -18,8 +18,7 @@ func day(t testing.TB, s string) calendar.Day {
 	return calendar.Of(at, time.UTC)
 }
 
-// The periods that people write, the day they mean for a commit of Friday 20
-// November 2026, and how they are said.
+// Periods, the due day for a commit of Friday 20 November 2026, and the period in words.
 func TestParsePeriod(t *testing.T) {
 	tests := []struct{ value, words, due string }{
 		// As counted in real commits.
@@ -164,7 +163,7 @@ func TestParsePeriod(t *testing.T) {
 	}
 }
 
-// Values that ask for nothing.
+// Values without a request.
 func TestNoPeriod(t *testing.T) {
 	for _, value := range []string{
 		"", " \t", "never", "Never.", "none", "no", "NO.", "never (see PR 1)", "n/a", "N/A.", "-",
@@ -177,7 +176,7 @@ func TestNoPeriod(t *testing.T) {
 	}
 }
 
-// Values that nobody can be sure of are errors, never a guess.
+// Ambiguous values are errors.
 func TestUnreadablePeriod(t *testing.T) {
 	for _, value := range []string{
 		"soon", "next week", "monday", "a", "an", "week", "-1 week", "1.5 weeks",
@@ -234,8 +233,8 @@ func TestDueOnTheCalendar(t *testing.T) {
 	}
 }
 
-// The day of a commit is that of its own date, in the configured zone, unless
-// that can't be believed.
+// The day of a commit is that of its own date in the configured zone, if that is
+// plausible.
 func TestDue(t *testing.T) {
 	newYork, err := time.LoadLocation("America/New_York")
 	if err != nil {

@@ -80,7 +80,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// Names that are added are found in the same ways.
+// Configured names are found like the others.
 func TestNewTrailers(t *testing.T) {
 	trailers, err := NewTrailers("Ping after", "X-port-to-mars:", "*")
 	if err != nil {
@@ -119,8 +119,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Real commits, where they are at hand: every trailer that was found in them
-// by other means is understood, and nothing else is.
+// Real commits, if they are available: exactly the trailers are understood that other
+// means have found in them.
 func TestRealCommits(t *testing.T) {
 	data, err := os.ReadFile("../../../shared/data/commits.jsonl")
 	if err != nil {
@@ -183,7 +183,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// Ask is Request, only faster.
+// Ask agrees with Request.
 func TestAsk(t *testing.T) {
 	trailers, err := NewTrailers("Pull up in")
 	if err != nil {

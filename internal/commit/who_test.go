@@ -27,8 +27,8 @@ func TestIsRobot(t *testing.T) {
 	}
 }
 
-// Who wrote a mail is From, or where a list or a program stands there, what else
-// names one person. It is never the list.
+// The author of a mail is From or, if that is a list or a program, the one person that
+// another field names. It is never the list.
 func TestAuthor(t *testing.T) {
 	const list = "To: commits@lists.example.org\n"
 	for _, test := range []struct{ header, want string }{
@@ -81,7 +81,7 @@ func TestAuthor(t *testing.T) {
 	}
 }
 
-// A list's address is no committer's in the body either.
+// A list's address in the body is not the committer's.
 func TestListInBody(t *testing.T) {
 	for _, test := range []struct{ author, commit, want string }{
 		{"Ida Koch <ida@example.org>", "The list <commits@example.org>", "Jane <jane@example.org>"},

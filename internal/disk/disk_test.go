@@ -36,7 +36,7 @@ func empty(t *testing.T, dir string) {
 	}
 }
 
-// A file is whole, has its mode whatever the umask, and is never replaced.
+// A file is complete, has its mode whatever the umask, and is never replaced.
 func TestWriteNew(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	SetUmask()
@@ -63,7 +63,7 @@ func TestWriteNew(t *testing.T) {
 	empty(t, tmp)
 }
 
-// Both ways to rename keep what is there.
+// Neither kind of rename replaces a file.
 func TestRename(t *testing.T) {
 	for name, rename := range map[string]func(string, string) error{"Rename": Rename, "linkAndUnlink": linkAndUnlink} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// A FIFO is waited for neither by a reader nor by a writer.
+// A FIFO blocks neither a reader nor a writer.
 func TestOpenFIFO(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -37,7 +37,7 @@ func payload(t testing.TB, name string) []byte {
 	return data
 }
 
-// summary says in one line what a payload was read as.
+// summary describes a push in one line.
 func summary(p *Push, err error) string {
 	if errors.Is(err, ErrOther) {
 		return "other"
@@ -62,8 +62,8 @@ func summary(p *Push, err error) string {
 	return s
 }
 
-// Every forge's payload is recognised without its headers, and read the same
-// with them.
+// Every forge's payload is recognised without its headers, and its push is the same with
+// them.
 func TestPayloads(t *testing.T) {
 	for _, test := range []struct {
 		file  string
@@ -155,8 +155,8 @@ func TestCommits(t *testing.T) {
 	}
 }
 
-// The names are those that the forge gives out, never one that the owner of a
-// repository can choose freely.
+// A repository has the names that the forge assigns, none that its owner can choose
+// freely.
 func TestNames(t *testing.T) {
 	for file, want := range map[string][]string{
 		"github-push.json": {"acme/widget", "https://github.example.org/acme/widget.git", "https://github.example.org/acme/widget",
@@ -190,7 +190,7 @@ func TestRecogniseNot(t *testing.T) {
 	}
 }
 
-// Real payloads, where they are at hand.
+// Real payloads, if they are available.
 func TestRealPayloads(t *testing.T) {
 	files, _ := filepath.Glob("../../../shared/data/payloads/*.json")
 	if len(files) == 0 {

@@ -13,13 +13,13 @@ import (
 	"vext/internal/commit"
 )
 
-// A GitHub push in which parts are replaced.
+// A GitHub push of which parts are replaced.
 func pushOf(replace ...string) string {
 	return strings.NewReplacer(replace...).Replace(`{"ref":"refs/heads/main","before":"` + hashA + `","after":"` + hashB + `","forced":false,
 "repository":{"full_name":"acme/widget"},"commits":[{"id":"` + hashB + `","message":"m","author":{"name":"A","email":"a@b"}}],"total_commits":null}`)
 }
 
-// What is not needed may be missing or anything; what is needed may not.
+// Members that are not needed may be missing or have any type; the others may not.
 func TestTolerance(t *testing.T) {
 	many := func(n int) string {
 		var all []string
@@ -87,7 +87,7 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
-// Nothing that a committer writes gets out of its line.
+// No text of a committer ends its line.
 func TestControlCharacters(t *testing.T) {
 	evil := "x\nX-Evil: y\x00\u2028\x1b[0m \xff"
 	text := pushOf(`"A"`, string(quoted(t, evil)), `"a@b"`, string(quoted(t, evil)), `"m"`, string(quoted(t, "m\r\n\r\nMFC after: 1 week\x00\n")),
@@ -119,7 +119,7 @@ func quoted(t *testing.T, s string) []byte {
 	return data
 }
 
-// Bitbucket's and Azure's payloads have several branches, and what may be null.
+// Bitbucket's and Azure's payloads have several branches and nulls.
 func TestBranches(t *testing.T) {
 	ref := func(name, hash string) string {
 		return `{"type":"branch","name":"` + name + `","target":{"hash":"` + hash + `"}}`
@@ -164,8 +164,8 @@ func TestBranches(t *testing.T) {
 	}
 }
 
-// No payload makes trouble, and every commit of one can be written as a mail
-// and read from it again.
+// No payload causes a panic, and every commit of one can be written as a mail and read
+// from it again.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("../../testdata/payloads/*.json")
 	for _, file := range files {

@@ -15,8 +15,8 @@ import (
 	"vext/spool"
 )
 
-// What a mail system may write as an address is taken, and so are parameters,
-// also those of extensions that are not offered.
+// Every valid address is accepted, and so are parameters, also those of extensions that
+// are not offered.
 func TestEnvelope(t *testing.T) {
 	c := open(t).dial()
 	for _, from := range []string{
@@ -43,7 +43,7 @@ func TestEnvelope(t *testing.T) {
 	c.ask("DATA ", "354")
 }
 
-// Whatever stands in a mail, its end is found, and the next mail is taken.
+// Whatever a mail contains, its end is found, and the next mail is accepted.
 func TestOddMails(t *testing.T) {
 	h := open(t)
 	c := h.dial()
@@ -71,7 +71,7 @@ func TestOddMails(t *testing.T) {
 	}
 }
 
-// A reply is never longer than any client can read.
+// Replies are short enough for every client.
 func TestLongNames(t *testing.T) {
 	h := open(t)
 	long := strings.Repeat("long.", 50)
@@ -91,7 +91,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// What may not be sent is not answered for good either.
+// Invalid commands get a temporary error, too.
 func TestNoPermanentError(t *testing.T) {
 	h := open(t)
 	for _, line := range []string{
@@ -109,7 +109,7 @@ func TestNoPermanentError(t *testing.T) {
 	c.want("451 4.5.1 Too many errors")
 }
 
-// BDAT is not taken: go-smtp would spool this mail, of which half is missing.
+// BDAT is rejected: go-smtp would spool this mail, of which half is missing.
 func TestBDAT(t *testing.T) {
 	h := open(t)
 	c := h.dial()
@@ -119,7 +119,7 @@ func TestBDAT(t *testing.T) {
 	h.wantSpooled()
 }
 
-// Extensions are offered that the server has and that do no harm.
+// The offered extensions.
 func TestExtensions(t *testing.T) {
 	c := open(t).dial()
 	got := c.ask("LHLO mail.example.org", "250")
@@ -128,8 +128,8 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
-// Commands that come together are answered together, and the next mail may
-// begin behind the last one (RFC 2920, 3.1).
+// Pipelined commands are answered together, and the next mail may follow the last one
+// (RFC 2920, section 3.1).
 func TestPipelining(t *testing.T) {
 	h := open(t)
 	c := h.dial()
@@ -160,7 +160,7 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// Replies that were held back leave before the server waits for more.
+// Held replies are sent before the server waits for more commands.
 func TestHalfACommand(t *testing.T) {
 	c := open(t).dial()
 	c.send("NOOP\r\nNOOP\r\nNO")
@@ -169,7 +169,7 @@ func TestHalfACommand(t *testing.T) {
 	c.want("250")
 }
 
-// Pieces of any size are read the same.
+// The sizes of reads do not matter.
 func TestPieces(t *testing.T) {
 	h := open(t)
 	text := "LHLO x\r\nMAIL FROM:<jane@example.org>\r\nRCPT TO:<vext>\r\nDATA\r\n" + encoded(asks("a@b")+"x\r\n..\r\n") + "QUIT\r\n"
@@ -182,7 +182,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// A pipes is a listener without a network, for tests on a clock of their own.
+// A pipes is a listener without a network, for tests with a fake clock.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -208,7 +208,7 @@ func (p *pipes) dial(t *testing.T) *client {
 	return c
 }
 
-// piped runs a test with a server that has no network, and a clock of its own.
+// piped runs a test with a server without a network, and with a fake clock.
 func piped(t *testing.T, test func(t *testing.T, h *house, p *pipes)) {
 	h := open(t)
 	h.close()
@@ -221,8 +221,7 @@ func piped(t *testing.T, test func(t *testing.T, h *house, p *pipes)) {
 	})
 }
 
-// A client that says nothing is cut off, and its mail is not taken; one that is
-// slow is waited for.
+// A silent client is disconnected, and its mail is not accepted; a slow one is not.
 func TestPatience(t *testing.T) {
 	piped(t, func(t *testing.T, h *house, p *pipes) {
 		c := p.dial(t)
@@ -256,8 +255,8 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// When the server ends, idle clients are told so at once, mails in flight are
-// taken, and one that does not come to its end holds nothing up.
+// When the server ends, idle clients get a reply at once, mails in progress are accepted,
+// and an unfinished mail does not delay the end.
 func TestEnd(t *testing.T) {
 	piped(t, func(t *testing.T, h *house, p *pipes) {
 		idle, busy, stuck, asking := p.dial(t), p.dial(t), p.dial(t), p.dial(t)
@@ -285,9 +284,8 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-// With all connections taken by clients that say nothing, be it between mails or
-// within one, another is served at once: the slowest makes room. What it was
-// about to send comes again.
+// When silent clients have all connections, between mails or within one, another client is
+// served at once: the slowest is disconnected, and sends its mail again.
 func TestMostConns(t *testing.T) {
 	h := open(t)
 	var first []*client
@@ -309,8 +307,8 @@ func TestMostConns(t *testing.T) {
 	}
 }
 
-// Whatever is sent, no reply is a permanent error, and nothing is spooled that
-// was not sent to its end.
+// Whatever a client sends, no reply is a permanent error, and no incomplete mail is
+// spooled.
 func FuzzSession(f *testing.F) {
 	for _, s := range []string{
 		"", "MAIL FROM:<a@b>\r\nRCPT TO:<vext>\r\nDATA\r\n" + encoded(idle("x")), "BDAT 5 LAST\r\nhello", "RCPT TO:<a\nDATA\r\n", "\r\n\r\n", "LHLO \x00",
@@ -345,7 +343,7 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// The server's own log says what go-smtp has to say.
+// Messages of go-smtp go to the server's log.
 func TestErrorLog(t *testing.T) {
 	h := open(t)
 	h.dial().ask(strings.Repeat("x", 2*maxCommand), "421")

@@ -20,7 +20,7 @@ import (
 	"vext/spool"
 )
 
-// A house is a server on a socket of its own, with a state directory.
+// A house is a server with a socket and a state directory.
 type house struct {
 	t      testing.TB
 	state  string
@@ -47,7 +47,7 @@ func open(t testing.TB) *house {
 	return h
 }
 
-// serve starts a server of the house's on l.
+// serve starts the server on l.
 func (h *house) serve(l net.Listener) {
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
@@ -87,14 +87,14 @@ func (h *house) wantSpooled(want ...string) {
 	}
 }
 
-// A client says what a test wants it to, be it allowed or not.
+// A client sends what a test wants, valid or not.
 type client struct {
 	t    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// dial returns a client that has introduced itself.
+// dial returns a client that has sent LHLO.
 func (h *house) dial() *client {
 	h.t.Helper()
 	conn, err := net.Dial("unix", h.socket)
@@ -157,7 +157,7 @@ func (c *client) ask(line string, begins ...string) string {
 	return c.want(begins...)
 }
 
-// begin goes as far as to the mail itself.
+// begin sends the commands before a mail.
 func (c *client) begin() {
 	c.t.Helper()
 	c.send("MAIL FROM:<jane@example.org>\r\nRCPT TO:<commits@example.org>\r\nDATA\r\n")
@@ -191,7 +191,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The mail system's user comes in by the group.
+// The group may connect, of which the mail system's user is a member.
 func TestListenUnix(t *testing.T) {
 	dir, err := os.MkdirTemp("", "lmtp")
 	ok(t, err)

@@ -80,8 +80,8 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// When there is no room, or something else is wrong with the machine, the mail
-// is to come again, and the reply says why; then it is taken.
+// When the disk is full, or there is another error of the machine, the reply is temporary
+// and has the reason; later the mail is accepted.
 func TestErrors(t *testing.T) {
 	testkit.Root(t)
 	for _, test := range []struct {
@@ -136,8 +136,7 @@ func panicking(_ *testing.T, h *house) (mend func()) {
 	return func() { h.filter.Trailers = trailers }
 }
 
-// Every recipient has an answer, in the order in which they were named; those
-// beyond the bound are to be sent another time.
+// Every recipient gets a reply, in order; those beyond the bound get a temporary error.
 func TestRecipients(t *testing.T) {
 	h := open(t)
 	c := h.dial()
@@ -160,8 +159,8 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-// A mail whose sender breaks off is not spooled, wherever that was, and what
-// came of it is not taken for commands.
+// A mail is not spooled when its client disconnects, wherever in the mail, and no part of
+// it is read as commands.
 func TestBrokenOff(t *testing.T) {
 	h := open(t)
 	text := encoded(asks("a@b") + "\nMAIL FROM:<x@example.org>\nRCPT TO:<x@example.org>\nDATA\n" + asks("x@b"))
@@ -219,8 +218,8 @@ func TestManyClients(t *testing.T) {
 	}
 }
 
-// Large mails at once leave the server small: of one beyond 1 MB the filter
-// keeps the beginning, whatever its size.
+// Many large mails at once need little memory: the filter keeps only the beginning of one
+// beyond 1 MB.
 func TestMemory(t *testing.T) {
 	h := open(t)
 	const clients, size = 20, 5 << 20

@@ -11,8 +11,8 @@ import (
 	"vext/internal/commit"
 )
 
-// announced returns what was handed over: REPOSITORY BRANCH SUBJECT, and how
-// many are not described.
+// announced returns the commits in announcements: REPOSITORY BRANCH SUBJECT, and how many
+// are not described.
 func (b *bench) announced() string {
 	b.t.Helper()
 	paths, err := b.Filter.Spool.Announcements()
@@ -44,8 +44,8 @@ func (b *bench) announced() string {
 	return strings.Join(all, "\n")
 }
 
-// Every commit of a push is handed over to be announced, on every branch, but
-// for those of committers that the hook must not bring.
+// Every commit of a push is announced, on every branch, except those of committers that
+// are not among the hook's senders.
 func TestAnnounce(t *testing.T) {
 	push := payload(t, "github-push.json")
 	for _, test := range []struct {
@@ -81,9 +81,9 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
-// What a forge does not describe is counted, unless it is looked up: then who
-// finds it hands it over with the rest. Where that fails nothing is, as the push
-// comes again.
+// Commits that a forge does not describe are counted. If they are looked up instead, the
+// lookup announces the whole push; if that fails, nothing is announced, as the forge sends
+// the push again.
 func TestAnnounceIncomplete(t *testing.T) {
 	many := payload(t, "gitlab-push-many.json")
 	for _, test := range []struct {

@@ -28,8 +28,7 @@ const secret = "6b1f0c2a9e7d4358"
 
 var now = time.Date(2026, 11, 20, 8, 30, 0, 0, time.UTC)
 
-// A bench is a handler with one hook, called forge, and what became of its
-// requests.
+// A bench is a handler with one hook, called forge.
 type bench struct {
 	*Handler
 	t     testing.TB
@@ -134,7 +133,7 @@ func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// counting is a LookUp that returns err, and counts how often it is asked.
+// counting is a LookUp that returns err and counts its calls.
 func counting(n *int, err error) func(context.Context, string, forge.Update) error {
 	return func(context.Context, string, forge.Update) error {
 		*n++

@@ -20,7 +20,7 @@ func large(t testing.TB, size int) string {
 	return strings.Replace(push, "{", filler, 1)
 }
 
-// As much as GitHub sends is taken, and no more is read.
+// The largest body of GitHub is accepted, and no more is read.
 func TestLargestBody(t *testing.T) {
 	b := newBench(t)
 	server := httptest.NewServer(b)
@@ -61,7 +61,7 @@ func TestLargestBody(t *testing.T) {
 	}
 }
 
-// When bodies fill the memory that there is for them, others have to wait.
+// When bodies fill the memory for them, others must wait.
 func TestMostHeld(t *testing.T) {
 	b := newBench(t)
 	push := payload(t, "github-push.json")
@@ -78,8 +78,8 @@ func TestMostHeld(t *testing.T) {
 	}
 }
 
-// More requests than can be worked on at once wait, and are then told to come
-// again. Who does not know the secret takes no room from the others.
+// Too many requests at once wait, and then get 503. A request without the secret takes no
+// slot.
 func TestMostAtOnce(t *testing.T) {
 	b := newBench(t)
 	b.slotWait = 20 * time.Millisecond
@@ -101,7 +101,7 @@ func TestMostAtOnce(t *testing.T) {
 	}
 }
 
-// Many deliveries at once, some of them the same, are each taken once.
+// Many deliveries at once, some of them the same, are each accepted once.
 func TestConcurrent(t *testing.T) {
 	b := newBench(t)
 	push := payload(t, "github-push.json")
@@ -119,7 +119,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// A client that says half of it and no more is not waited for.
+// A client that sends only half a request is disconnected.
 func TestSlowClient(t *testing.T) {
 	b := newBench(t)
 	server := NewServer(b.Handler)

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// serve serves the handler on this machine, with much patience for who stalls,
-// and returns its address.
+// serve serves the handler with long timeouts, and returns its address.
 func (b *bench) serve() string {
 	b.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -26,7 +25,7 @@ func (b *bench) serve() string {
 	return l.Addr().String()
 }
 
-// stall opens so many connections that say text and no more.
+// stall opens n connections that send text and then stop.
 func stall(t testing.TB, address string, n int, text string) []net.Conn {
 	t.Helper()
 	var all []net.Conn
@@ -66,8 +65,8 @@ func deliver(t testing.TB, address, text string) (status int) {
 
 const halfHeader = "POST /hook/forge HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 1000\r\n"
 
-// Clients that stall, however many and wherever in their requests, keep no push
-// waiting: not until their time is over, which is long here, but for a moment.
+// Clients that stall, however many and wherever in their requests, delay a push only for a
+// moment, and not until their long timeouts.
 func TestStalledClients(t *testing.T) {
 	b := newBench(t)
 	b.bodyPause = time.Hour
@@ -100,7 +99,7 @@ func TestStalledClients(t *testing.T) {
 	}
 }
 
-// Bodies that come to no end, of which much is held, make room for one that does.
+// Unfinished bodies that hold much memory make room for another.
 func TestStalledBodies(t *testing.T) {
 	b := newBench(t)
 	address := b.serve()
@@ -124,7 +123,7 @@ func TestStalledBodies(t *testing.T) {
 	}
 }
 
-// A body must not stop, nor come too slowly.
+// A body must neither stop nor be too slow.
 func TestSlowBody(t *testing.T) {
 	b := newBench(t)
 	b.bodyPause = 300 * time.Millisecond

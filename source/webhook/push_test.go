@@ -21,8 +21,8 @@ var (
 	jane = commit.Person{Name: "Jane Committer", Email: "jane@example.org"}
 )
 
-// A push of each forge, with the headers that it sends, becomes a message that
-// reads as the commit.
+// A push of each forge, with its headers, becomes a message from which the commit can be
+// read.
 func TestForges(t *testing.T) {
 	for _, test := range []struct {
 		file              string
@@ -136,7 +136,7 @@ func TestVerdicts(t *testing.T) {
 	want(t, "no event header", b.post(push, "X-Hub-Signature-256", "sha256="+hexOf(push)), 200, "2 of 3")
 }
 
-// The object of our own hooks comes in by HTTP, too.
+// The object of vext's own hooks is accepted by HTTP, too.
 func TestOwnObject(t *testing.T) {
 	b := newBench(t)
 	b.Policy.Names = map[string]string{"acme/widget": "widget"}
@@ -157,7 +157,7 @@ func TestOwnObject(t *testing.T) {
 	}
 }
 
-// A repository is known by whichever of its names the configuration has.
+// A repository may be configured by any of its names.
 func TestCanonicalName(t *testing.T) {
 	for _, known := range []string{"acme/widget", "scm/acme/widget"} {
 		b := newBench(t)
@@ -173,7 +173,7 @@ func TestCanonicalName(t *testing.T) {
 	}
 }
 
-// What the hook must not bring is passed over; the rest of the push is not.
+// Commits that the hook's restrictions exclude are skipped; the rest of the push is not.
 func TestPassedOver(t *testing.T) {
 	push := payload(t, "github-push.json") // two that ask, both by jane, one of them written by ann
 	for _, test := range []struct {
@@ -202,8 +202,8 @@ func TestPassedOver(t *testing.T) {
 	}
 }
 
-// Commits that are not described are looked up; where that can't be done the
-// operator is told, and where it failed the forge is asked to come again.
+// Commits that are not described are looked up. Without a repository, a note is made for
+// the operator; after an error, the forge gets 503.
 func TestIncomplete(t *testing.T) {
 	many := payload(t, "gitlab-push-many.json")
 	offMain := strings.Replace(many, "refs/heads/main", "refs/heads/wip", 1)
@@ -256,8 +256,8 @@ func TestIncomplete(t *testing.T) {
 	want(t, "no commits", b.post(text, "X-Event-Key", "repo:refs_changed", "X-Hub-Signature", "sha256="+hexOf(text)), 200, "0 of 0")
 }
 
-// A spool that can't be written to is told by 503, and the log, and a later
-// delivery of the same push makes it good.
+// While the spool can't be written, the answer is 503 with a line in the log; the next
+// delivery of the push is accepted.
 func TestUnwritableSpool(t *testing.T) {
 	b := newBench(t)
 	push := payload(t, "github-push.json")

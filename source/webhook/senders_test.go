@@ -14,8 +14,7 @@ func (b *bench) known() *spool.Signatures {
 	return b.Filter.Spool.Signatures("webhook-forge")
 }
 
-// Each request is noted for its hook, and for the repository that it names,
-// whichever proof it lacks.
+// Each request is recorded for its hook and for the repository that it names.
 func TestSignaturesNoted(t *testing.T) {
 	b := newBench(t)
 	github, gitlab := payload(t, "github-push.json"), payload(t, "gitlab-push.json")
@@ -55,7 +54,7 @@ func TestSignaturesNoted(t *testing.T) {
 	}
 }
 
-// A name is a stranger's text.
+// The name of a repository may be any text.
 func TestLabelIsClean(t *testing.T) {
 	b := newBench(t)
 	text := strings.ReplaceAll(payload(t, "github-push.json"), `"full_name": "`, `"full_name": "\u001b[31m\n`+strings.Repeat("x", 500))
