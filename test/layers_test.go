@@ -21,8 +21,7 @@ import (
 // in it.
 var layers = []string{
 	"cmd/...",
-	"server/...",
-	"control/...", // the control socket
+	"server/...", // with the control socket
 	"source/...",
 	"health/...",
 	"reminder/...",
@@ -48,6 +47,7 @@ var layers = []string{
 	"internal/socket/...",
 	"internal/disk/...",
 	"internal/lograte/...",
+	"internal/hint/...",
 	"internal/backoff/...",
 	// and words and numbers, which need nothing.
 	"internal/target/...",

@@ -2,53 +2,45 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/user"
-	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
-	_ "github.com/emersion/go-message/charset" // mails in every charset
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
-	"vext/announce"
-	"vext/control"
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
-	"vext/internal/disk"
-	"vext/notify"
-	"vext/notify/mail"
-	"vext/policy"
+	"vext/internal/hint"
 	"vext/queue"
-	"vext/reminder"
-	"vext/source/hook"
-	"vext/spool"
-	"vext/templates"
+	"vext/server"
+	"vext/server/control"
 )
 
-// app is what all commands share: the flags that stand before them, and what
-// is opened by these.
+// app is what all commands share: the flags before the command, and what these
+// open.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
 	configPath, state, nowFlag string
 	verbose                    bool
-	user                       string // who is at work
-	root                       bool   // it began as root, whoever it is since becomeOwner
-	makeState                  bool   // the command may make the user's own state directory
-	stateID                    string // that the state directory must have since vext serve began; "" for any
+	user                       string   // who runs the command
+	root                       bool     // the process was started by root
+	makeState                  bool     // the command may create the user's own state directory
+	hints                      []string // on the configuration, printed after the command
 
-	loaded *config.Config  // the configuration, where it was read before
-	hints  []string        // on the configuration, for the end of the command
-	caller *control.Caller // who asked for the command by the control socket; nil for all others
+	serving *server.Server  // vext serve, where it runs the command; nil for all others
+	caller  *control.Caller // the user for whom vext serve runs the command
 }
 
 // buildVersion is set by the Makefile.
@@ -64,267 +56,12 @@ func version() string {
 	return "unknown"
 }
 
-// load reads the configuration.
-func (a *app) load() (*config.Config, error) {
-	if a.loaded != nil {
-		return a.loaded, nil
-	}
-	c, err := config.Load(a.configPath, policy.DefaultBranches)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, err // of which the file says nothing
-	}
-	if err != nil {
-		return nil, hinted{err, "see vext.toml(5)"}
-	}
-	if _, err := reminder.ParseSchedule(c.Schedule, c.Zone); err != nil {
-		return nil, hinted{fmt.Errorf("%s: %w", c.Path, err), "see vext.toml(5)"}
-	}
-	if _, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone); err != nil {
-		return nil, hinted{fmt.Errorf("%s: follow.%w", c.Path, err), "see vext.toml(5)"}
-	}
-	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
-		return nil, hinted{fmt.Errorf("%s: reminders.trailers: %w", c.Path, err), "see vext.toml(5)"}
-	}
-	a.hints = c.Hints
-	return c, nil
+// who returns the name of the user for the history: the user before sudo, if any.
+func who() string {
+	return cmp.Or(os.Getenv("SUDO_USER"), os.Getenv("DOAS_USER"), server.CurrentUser())
 }
 
-// clock is the time that --now sets, or else the system's.
-func (a *app) clock(zone *time.Location) (time.Time, error) {
-	if a.nowFlag == "" {
-		return time.Now(), nil
-	}
-	t, err := calendar.ParseTime(a.nowFlag, zone)
-	if err != nil {
-		return t, usageError{fmt.Errorf("--now: %w", err)}
-	}
-	return t, nil
-}
-
-// open returns the queue as configured. The state directory must exist, unless
-// it is the user's own, which nobody else would make, and something is to be
-// written there.
-func (a *app) open(c *config.Config) (*queue.Queue, error) {
-	state, err := a.stateDir(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := becomeOwner(state); err != nil {
-		return nil, err
-	}
-	now, err := a.clock(c.Zone)
-	if err != nil {
-		return nil, err
-	}
-	q := queue.New(state, policyOf(c), c.Zone, now)
-	q.Spool = q.Spool.Expecting(cmp.Or(a.stateID, c.StateID))
-	if err := q.Spool.Check(); err != nil {
-		return nil, err
-	}
-	return q, nil
-}
-
-// adopt gives the queue's state directory an identity if it has none, and reports
-// whether it did. From then on the queue accepts messages only while the
-// directory has that identity.
-func adopt(q *queue.Queue) (id string, isNew bool, err error) {
-	if id, isNew, err = q.Spool.Adopt(); err == nil {
-		q.Spool = q.Spool.Expecting(id)
-	}
-	return id, isNew, err
-}
-
-// becomeOwner is spool.BecomeOwner. It also sets the home directory and the groups
-// of the user that root becomes, as they are in a service of that user.
-func becomeOwner(state string) error {
-	before := os.Geteuid()
-	if err := spool.BecomeOwner(state, groupsOf); err != nil || os.Geteuid() == before {
-		return err
-	}
-	if u, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
-		return os.Setenv("HOME", u.HomeDir)
-	}
-	return os.Unsetenv("HOME")
-}
-
-// groupsOf returns the groups of a user, none for an unknown user.
-func groupsOf(uid int) []int {
-	u, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil {
-		return nil
-	}
-	ids, _ := u.GroupIds()
-	var groups []int
-	for _, id := range ids {
-		if gid, err := strconv.Atoi(id); err == nil {
-			groups = append(groups, gid)
-		}
-	}
-	return groups
-}
-
-// stateDir returns the state directory, which then exists.
-func (a *app) stateDir(c *config.Config) (string, error) {
-	state := a.state
-	if state == "" && os.Getenv("VEXT_STATE") == "" {
-		state = c.State
-	}
-	usual := state == ""
-	if usual {
-		var err error
-		if state, err = spool.DefaultState(); err != nil {
-			return "", err
-		}
-	}
-	_, err := os.Stat(state)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return state, err
-	}
-	if _, err := os.Stat(spool.SystemState); usual && err == nil && !(a.makeState && isOwn(c.Path)) {
-		return "", hinted{noStateError{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, currentUser())},
-			"run vext as the user that owns it (sudo -u), or name it with --state to read it"}
-	}
-	if !usual || os.Getenv("VEXT_STATE") != "" {
-		return "", hinted{fmt.Errorf("state directory: %w", err), "make it: mkdir -p -m 750 " + state}
-	}
-	if !a.makeState {
-		return "", hinted{noStateError{fmt.Errorf("state directory: %w", err)}, "make it: mkdir -p -m 750 " + state}
-	}
-	return state, os.MkdirAll(state, disk.DirMode)
-}
-
-// isOwn reports whether a configuration is a user's own, and not the machine's.
-func isOwn(path string) bool {
-	home, err := os.UserHomeDir()
-	return err == nil && home != "/" && strings.HasPrefix(path, home+"/")
-}
-
-// command returns this program as others are to run it, with a configuration
-// and a state directory unless these are empty.
-func command(config, state string) ([]string, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	command := []string{program}
-	for _, flag := range []struct{ name, path string }{{"--config", config}, {"--state", state}} {
-		if flag.path == "" {
-			continue
-		}
-		path, err := filepath.Abs(flag.path)
-		if err != nil {
-			return nil, err
-		}
-		command = append(command, flag.name, path)
-	}
-	return command, nil
-}
-
-// begins returns how a command begins, for sh(1), that the reader of a mail is
-// to type: with the configuration and the state directory where a plain vext
-// would find others. The reader's environment is not that of this process, so
-// VEXT_CONFIG and VEXT_STATE do not count. By the control socket the state
-// directory is that of vext serve, and --state would keep a user from it.
-func (a *app) begins(state string, c *config.Config) string {
-	words := []string{"vext"}
-	add := func(flag, path string) {
-		if whole, err := filepath.Abs(path); err == nil {
-			path = whole
-		}
-		words = append(words, flag, path)
-	}
-	if c.Path != "" && c.Path != config.Usual() {
-		add("--config", c.Path)
-	}
-	usual := c.State
-	if usual == "" {
-		usual, _ = spool.UsualState()
-	}
-	if state != usual && c.Control.Socket == "" {
-		add("--state", state)
-	}
-	return hook.Line(words)
-}
-
-func policyOf(c *config.Config) policy.Policy {
-	r := &c.Reminders
-	return policy.Policy{
-		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
-		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
-		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,
-		Routes: routes(c),
-	}
-}
-
-// openQueue reads the configuration and returns the queue.
-func (a *app) openQueue() (*queue.Queue, *config.Config, error) {
-	c, err := a.load()
-	if err != nil {
-		return nil, nil, err
-	}
-	q, err := a.open(c)
-	return q, c, err
-}
-
-// serviceFor returns all that a run needs.
-func (a *app) serviceFor(q *queue.Queue, c *config.Config) (*reminder.Service, error) {
-	return a.loggingService(q, c, a.log(slog.LevelError))
-}
-
-// loggingService is serviceFor with a log of one's own.
-func (a *app) loggingService(q *queue.Queue, c *config.Config, log *slog.Logger) (*reminder.Service, error) {
-	host := mail.LocalName()
-	from := c.Mail.From
-	if from == "" {
-		from = "vext@" + host // nobody may be written to yet, see config
-	}
-	address, err := reminder.ParseAddress(from)
-	if err != nil {
-		return nil, err
-	}
-	words, err := templates.Load(c.Templates)
-	if err == nil {
-		err = reminder.TryTemplates(words)
-	}
-	if err == nil {
-		_, err = announce.NewWords(words, announceRules(c))
-	}
-	if err != nil {
-		return nil, hinted{err, "see the key templates in vext.toml(5)"}
-	}
-	sender, err := a.sender(&c.Mail)
-	if err != nil {
-		return nil, hinted{fmt.Errorf("mail.via: %w", err), "see the key via in vext.toml(5)"}
-	}
-	envelope := address.Address
-	if c.Mail.Envelope != "" {
-		bounces, err := reminder.ParseAddress(c.Mail.Envelope)
-		if err != nil {
-			return nil, err
-		}
-		envelope = bounces.Address
-	}
-	inflow, err := a.inflow(q, c, log)
-	if err != nil {
-		return nil, err
-	}
-	return &reminder.Service{
-		Queue: q, Sources: inflow, Mail: sender, Templates: words, From: address, Envelope: envelope,
-		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
-		Operator:    c.Operator, Host: host, Vext: a.begins(q.State, c), OnHost: worksFor(c), Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
-		Log: log, Progress: a.progress,
-	}, nil
-}
-
-func (a *app) sender(m *config.Mail) (notify.Sender, error) {
-	password, err := m.Secret()
-	if err != nil {
-		return nil, err
-	}
-	return mail.Open(m.Via, mail.Options{User: m.User, Password: password, Stdout: a.stdout})
-}
-
-// log returns the logger for events of that level, or for all with -v.
+// log returns a logger for events of that level, or for all with -v.
 func (a *app) log(level slog.Level) *slog.Logger {
 	if a.verbose {
 		level = slog.LevelDebug
@@ -332,26 +69,247 @@ func (a *app) log(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// who returns the name of the user at work, the one behind sudo where there is
-// one: it stands in the history with what was done.
-func who() string {
-	for _, name := range []string{os.Getenv("SUDO_USER"), os.Getenv("DOAS_USER")} {
-		if name != "" {
-			return name
-		}
+// quiet is the level of a log that nothing reaches without -v.
+const quiet = slog.LevelError + 1
+
+// load reads the configuration.
+func (a *app) load() (*server.Server, error) {
+	if a.serving != nil {
+		return a.serving, nil
 	}
-	return currentUser()
+	c, err := server.Load(a.configPath)
+	if err != nil {
+		return nil, err
+	}
+	a.hints = c.Hints
+	return a.serverFor(c)
 }
 
-// currentUser returns the name of the user that the process runs as, also after
-// becomeOwner. user.Current remembers the user at the start of the process.
-func currentUser() string {
-	id := strconv.Itoa(os.Geteuid())
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
+// serverFor returns the server of a configuration, with the flags of the command.
+func (a *app) serverFor(c *config.Config) (*server.Server, error) {
+	now := time.Now
+	if a.nowFlag != "" {
+		t, err := calendar.ParseTime(a.nowFlag, c.Zone)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--now: %w", err)}
+		}
+		now = func() time.Time { return t }
 	}
-	if u, err := user.Current(); err == nil && u.Uid == id { // $USER, of one who is not in /etc/passwd
-		return u.Username
+	return &server.Server{
+		Config: c, State: a.state, MakeState: a.makeState, Version: version(), Now: now,
+		Log: a.log(slog.LevelError), Stdout: a.stdout, Progress: a.progress,
+	}, nil
+}
+
+// open reads the configuration and opens the queue.
+func (a *app) open() (*server.Server, *queue.Queue, error) {
+	s, err := a.load()
+	if err != nil {
+		return nil, nil, err
 	}
-	return "uid " + id
+	q, err := s.Queue()
+	return s, q, err
+}
+
+// lockWait is how long a person waits for a run to end.
+const lockWait = 30 * time.Second
+
+// locked calls fn while the queue is locked.
+func (a *app) locked(ctx context.Context, fn func(*server.Server, *queue.Queue) error) error {
+	s, q, err := a.open()
+	if err != nil {
+		return err
+	}
+	lock, err := queue.Acquire(ctx, q.State, lockWait)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return fn(s, q)
+}
+
+// change calls fn with the reminder of an ID, or with the one that has replaced it.
+func (a *app) change(ctx context.Context, id string, fn func(*queue.Queue, *queue.Item) error) error {
+	return a.locked(ctx, func(_ *server.Server, q *queue.Queue) error {
+		item, successor, err := a.find(q, id)
+		if err != nil {
+			return err
+		}
+		if successor != nil {
+			fmt.Fprintln(a.stdout, amended(item, successor))
+			item = successor
+		}
+		return fn(q, item)
+	})
+}
+
+// find returns the reminder of an ID among those that the user may see. If its
+// commit was amended or rebased, successor is the reminder that has replaced it.
+func (a *app) find(q *queue.Queue, id string) (item, successor *queue.Item, err error) {
+	advice := "an ID is the first digits, at least four, of a commit's hash, a revision such as r1234, or a message's name as vext list --failed shows it"
+	sees := func(*queue.Item) bool { return true }
+	if a.caller != nil {
+		advice = "an ID stands in the reminder itself, in its lines vext snooze and vext cancel; only reminders to " + strings.Join(a.caller.Addresses, ", ") + " can be found"
+		sees = func(item *queue.Item) bool { return control.Contains(a.caller.Addresses, item.Address) }
+	}
+	items, err := q.FindAmong(id, sees)
+	if err == nil {
+		item = &items[0]
+		successor, err = q.Successor(item, sees)
+	}
+	if err == nil && successor == nil && !item.IsKept() { // its message is gone
+		err = queue.ErrNotFound
+	}
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return nil, nil, hint.Wrap(fmt.Errorf("%w: %s", err, id), advice)
+	case errors.Is(err, queue.ErrAmbiguous):
+		var names []string
+		for i := range items[:min(len(items), 5)] {
+			names = append(names, items[i].Name)
+		}
+		if more := len(items) - len(names); more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
+		}
+		return nil, nil, hint.Wrap(fmt.Errorf("%w begins with %s", err, id), "name one of them: "+strings.Join(names, ", "))
+	case err != nil:
+		return nil, nil, err
+	}
+	return item, successor, nil
+}
+
+// amended says which reminder has replaced another.
+func amended(item, successor *queue.Item) string {
+	return printable(item.Short() + " was amended or rebased to " + successor.Short())
+}
+
+// title names a reminder in an answer: the commit and its subject.
+func title(item *queue.Item) string {
+	return printable(strings.TrimSpace(cmp.Or(commit.ShortRevision(item.Revision), item.Name) + " " + item.Subject))
+}
+
+// Rights on the state directory that a command needs, as for access(2).
+const (
+	toRead   = unix.R_OK | unix.X_OK
+	toChange = unix.R_OK | unix.W_OK | unix.X_OK
+)
+
+// orControl returns run for a user who has the rights on the state directory. For
+// any other user it returns a function that sends the command to vext serve through
+// the control socket.
+func (a *app) orControl(rights uint32, run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		// With --state a command never uses the socket: vext serve may have another
+		// directory.
+		if a.caller != nil || os.Geteuid() == 0 || a.state != "" || os.Getenv("VEXT_CONTROL") == "" && a.reaches(rights) {
+			return run(cmd, args)
+		}
+		path := a.controlSocket()
+		if path == "" {
+			err := run(cmd, args)
+			if err == nil || !a.isClosed(err) {
+				return err
+			}
+			return hint.Wrap(err, "there is no control socket of vext serve at "+strings.Join(control.Paths, " or ")+
+				"; if it is elsewhere: export VEXT_CONTROL=/path/of/the/socket, see docs/committers.md; as the operator, run vext as the user that owns the state directory")
+		}
+		if a.nowFlag != "" {
+			return usageError{errors.New("--now can't be used through the control socket: vext serve uses the system's clock")}
+		}
+		return callControl(a, cmd, path, args)
+	}
+}
+
+// reaches reports whether the configuration is readable, and the user has these
+// rights on the state directory.
+func (a *app) reaches(rights uint32) bool {
+	s, err := a.load()
+	if err != nil {
+		return !errors.Is(err, fs.ErrPermission)
+	}
+	state, err := s.StateDir()
+	return err == nil && unix.Access(state, rights) == nil
+}
+
+// controlSocket returns the path of the socket: from $VEXT_CONTROL, from the
+// configuration, or a default path. It is "" when there is none.
+func (a *app) controlSocket() string {
+	if path := os.Getenv("VEXT_CONTROL"); path != "" {
+		return path
+	}
+	if s, err := a.load(); err == nil && s.Config.Control.Socket != "" {
+		return s.Config.Control.Socket
+	}
+	for _, path := range control.Paths {
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// isClosed reports whether err means that the user may not read the state directory
+// or the configuration of another user.
+func (a *app) isClosed(err error) bool {
+	if !errors.Is(err, fs.ErrPermission) && !errors.As(err, new(server.NoStateError)) {
+		return false
+	}
+	if a.caller != nil || a.state != "" || a.root || a.reaches(toRead) {
+		return false
+	}
+	s, err := a.load()
+	return err != nil || !server.IsOwn(s.Config.Path)
+}
+
+// forCommitter adds to the error of an operator's command what a committer can do
+// through the control socket.
+func (a *app) forCommitter(err error) error {
+	if err == nil || !a.isClosed(err) {
+		return err
+	}
+	path := a.controlSocket()
+	if _, statErr := os.Lstat(path); path == "" || statErr != nil {
+		return err
+	}
+	return hint.Wrap(err, "you can show, snooze and cancel your own reminders here, by the ID in the mail")
+}
+
+// callControl sends a command to vext serve and prints the answer.
+func callControl(a *app, cmd *cobra.Command, path string, args []string) error {
+	request := &control.Request{Command: cmd.Name(), Args: args, Flags: map[string]string{}}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if cmd.InheritedFlags().Lookup(f.Name) == nil { // vext serve has its own configuration
+			request.Flags[f.Name] = f.Value.String()
+		}
+	})
+	answer, err := control.Call(cmd.Context(), path, request)
+	if err != nil {
+		return notAnswered(path, err)
+	}
+	if _, err := a.stdout.Write(answer.Output); err != nil {
+		return err
+	}
+	if answer.Error == "" {
+		return nil
+	}
+	err = errors.New(answer.Error)
+	if answer.Usage {
+		err = usageError{err}
+	}
+	if answer.Hint != "" {
+		err = hint.Wrap(err, answer.Hint)
+	}
+	return err
+}
+
+// notAnswered returns the error of a control socket that can't be connected to.
+func notAnswered(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return hint.Wrap(fmt.Errorf("vext serve does not answer at %s", path),
+			"it does not run, or its socket is elsewhere: export VEXT_CONTROL=/path/of/the/socket; otherwise ask the operator of vext")
+	case errors.Is(err, fs.ErrPermission):
+		return hint.Wrap(fmt.Errorf("control socket %s: permission denied", path), "ask the operator of vext: every user must be able to enter its directory")
+	}
+	return hint.Wrap(fmt.Errorf("control socket: %w", err), "ask the operator of vext")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -15,15 +16,15 @@ func newCancel(a *app) *cobra.Command {
 		Short:             "Cancel a reminder: the commit is not to be merged",
 		Example:           `  vext cancel 0123456789ab`,
 		Args:              takes(1, 0, "one ID or several"),
-		ValidArgsFunction: a.completeIDs(0, waiting),
+		ValidArgsFunction: completeIDs(a, 0, waiting),
 		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, id := range args {
-				errs = append(errs, a.change(cmd, id, func(q *queue.Queue, item *queue.Item) error {
+				errs = append(errs, a.change(cmd.Context(), id, func(q *queue.Queue, item *queue.Item) error {
 					return cancel(a, q, item)
 				}))
 			}
-			a.takeBack(cmd.Context())
+			dropChanged(cmd.Context(), a)
 			return errors.Join(errs...)
 		}),
 	}
@@ -43,4 +44,12 @@ func cancel(a *app, q *queue.Queue, item *queue.Item) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
 	return err
+}
+
+// dropChanged drops the pending messages of changed reminders, see
+// server.DropChanged.
+func dropChanged(ctx context.Context, a *app) {
+	if s, err := a.load(); err == nil {
+		s.DropChanged(ctx)
+	}
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -14,12 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/health"
-	"vext/internal/config"
 	"vext/internal/text"
-	"vext/outbox"
-	"vext/reminder"
-	"vext/source/follow"
-	"vext/source/hook"
+	"vext/server"
 	"vext/spool"
 )
 
@@ -36,7 +30,7 @@ The first line is for monitors. Exit status: 0 OK, 1 WARNING, 2 CRITICAL.`,
   vext check --max-age 2h --max-silence 168h`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings, err := a.check(cmd.Context(), checker)
+			findings, err := runCheck(cmd.Context(), a, checker)
 			if err != nil {
 				return err
 			}
@@ -59,72 +53,25 @@ The first line is for monitors. Exit status: 0 OK, 1 WARNING, 2 CRITICAL.`,
 	return c
 }
 
-// check returns all findings. What keeps vext from reading its configuration or its
+// runCheck returns all findings. What keeps vext from reading its configuration or its
 // state directory is a finding, and wrong usage an error.
-func (a *app) check(ctx context.Context, checker *health.Checker) ([]health.Finding, error) {
-	s, c, err := a.checked()
+func runCheck(ctx context.Context, a *app, checker *health.Checker) ([]health.Finding, error) {
+	s, err := a.load()
+	var findings []health.Finding
+	if err == nil {
+		findings, err = s.Check(ctx, checker)
+	}
 	if errors.As(err, new(usageError)) {
 		return nil, err
 	}
 	if err = a.forCommitter(err); err != nil {
 		f := health.Finding{Level: health.Critical, What: "configuration", Text: err.Error(), Hint: hintFor(err)}
-		if spool.IsReplaced(err) || errors.As(err, new(noStateError)) {
+		if spool.IsReplaced(err) || errors.As(err, new(server.NoStateError)) {
 			f.What = "state directory"
 		}
 		return []health.Finding{f}, nil
 	}
-	checker.Queue, checker.Config, checker.Mail, checker.WithoutMail = s.Queue, c, s.Mail, s.WithoutMail
-	var names []string
-	for _, r := range repositories(c) {
-		names = append(names, r.Name)
-	}
-	findings := checker.Check(ctx)
-	findings = append(findings, follow.Check(checker, names, func(h *follow.State) ([]string, error) { return brokenParts(ctx, h) })...)
-	return append(findings, a.checkIRC(ctx, checker)...), nil
-}
-
-// brokenParts returns the files of a hook that are not as they were installed.
-func brokenParts(ctx context.Context, s *follow.State) (broken []string, err error) {
-	parts, err := hookParts(ctx, s)
-	for _, part := range parts {
-		if part.State != hook.Installed {
-			broken = append(broken, part.Path+": "+part.State)
-		}
-	}
-	return broken, err
-}
-
-// checkIRC returns the findings about IRC, none when IRC is not used.
-func (a *app) checkIRC(ctx context.Context, checker *health.Checker) []health.Finding {
-	if _, err := ircSettings(checker.Config); err != nil {
-		return []health.Finding{{Level: health.Critical, What: "irc", Text: err.Error(), Hint: "see [irc] and [[network]] in vext.toml(5)"}}
-	}
-	if !outbox.Exists(checker.Queue.State) {
-		return nil
-	}
-	status, err := a.ircStatus(ctx, checker.Queue.State)
-	switch {
-	case errors.Is(err, outbox.ErrInUse):
-		return []health.Finding{{What: "irc", Text: "another vext is sending"}}
-	case err != nil:
-		return []health.Finding{{Level: health.Critical, What: "irc", Text: err.Error()}}
-	}
-	return checker.IRC(status.Running, status.Networks)
-}
-
-// checked returns the service and its configuration.
-func (a *app) checked() (*reminder.Service, *config.Config, error) {
-	q, c, err := a.openQueue()
-	if err != nil {
-		return nil, nil, err
-	}
-	if dir, err := os.Open(q.State); err == nil {
-		dir.Close()
-	} else if errors.Is(err, fs.ErrPermission) {
-		return nil, nil, noStateError{err}
-	}
-	s, err := a.serviceFor(q, c)
-	return s, c, err
+	return findings, nil
 }
 
 // printFindings prints the summary for monitors, and then a table.

@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"vext/control"
-	"vext/internal/config"
 	"vext/internal/socket"
 	"vext/internal/testkit"
+	"vext/server/control"
 )
 
 // A host is a machine with a vext serve and users.
@@ -259,32 +258,5 @@ func TestControlSocketPath(t *testing.T) {
 	control.Paths = control.Paths[:1]
 	if got := new(app).controlSocket(); got != "" {
 		t.Errorf("%q where there is none", got)
-	}
-}
-
-// A reminder says that the commands work here to users whose address it is, where
-// there is a control socket; and to who runs vext alone.
-func TestWorksFor(t *testing.T) {
-	h := newHost(t)
-	c, err := config.Load(h.conf, nil)
-	check(t, err)
-	for address, want := range map[string]bool{
-		"jane@example.org": true, "ida@example.org": true, "games@example.org": true,
-		"nobody@example.org": false, "tom.nobody.has.heard.of@example.org": false, "games@example.net": false,
-	} {
-		if got := worksFor(c)(address); got != want {
-			t.Errorf("%s: %v", address, got)
-		}
-	}
-	c.Control.Socket = ""
-	if worksFor(c)("jane@example.org") {
-		t.Error("without a socket")
-	}
-	t.Setenv("HOME", h.dir) // of the configuration
-	for allow, want := range map[string]bool{"jane@example.org": true, "JANE@example.org": true, "*@example.org": false, "tom@example.org": false} {
-		c.Reminders.Allow = []string{allow}
-		if got := worksFor(c)("jane@example.org"); got != want {
-			t.Errorf("one's own, which may write to %s: %v", allow, got)
-		}
 	}
 }

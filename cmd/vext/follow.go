@@ -14,13 +14,11 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
-	"vext/internal/vcs"
+	"vext/internal/hint"
 	"vext/queue"
-	"vext/reminder"
+	"vext/server"
 	"vext/source/follow"
 )
-
-func vcsKind(name string) vcs.Kind { return vcs.Kind(name) }
 
 func newFollow(a *app) *cobra.Command {
 	var once bool
@@ -39,35 +37,25 @@ Naming it with --once retries it immediately.`,
   vext follow add https://git.example.org/widget.git --mine
   vext follow list
   vext follow remove widget`,
-		ValidArgsFunction: a.completeFollowed(0),
+		ValidArgsFunction: completeFollowed(a, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.makeState = true
-			c, err := a.load()
+			s, err := a.load()
 			if err != nil {
 				return err
 			}
-			repositories, err := chosen(c, args)
+			repositories, err := chosen(s.Config, args)
 			if err != nil {
 				return err
 			}
 			if once {
-				return a.followOnce(cmd.Context(), c, repositories, len(args) > 0)
+				return followOnce(cmd.Context(), a, s, repositories, len(args) > 0)
 			}
 			if a.nowFlag != "" {
 				return usageError{errors.New("--now: vext follow takes it only with --once")}
 			}
-			q, err := a.open(c)
-			if err != nil {
-				return err
-			}
-			log := a.log(slog.LevelInfo)
-			if err := a.keepState(q, log); err != nil {
-				return err
-			}
-			if c.Follow.Run {
-				return a.followAndRun(cmd.Context(), c, repositories, log)
-			}
-			return a.followAlways(cmd.Context(), c, repositories, log)
+			s.Log, s.Progress = a.log(slog.LevelInfo), nil
+			return s.Follow(cmd.Context(), repositories)
 		},
 	}
 	c.Flags().BoolVar(&once, "once", false, "fetch once and exit; for cron")
@@ -77,15 +65,15 @@ Naming it with --once retries it immediately.`,
 
 // chosen returns the repositories of the configuration, all or those named.
 func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
-	all := repositories(c)
+	all := server.Repositories(c)
 	if len(all) == 0 {
-		return nil, hinted{errors.New("no repository is followed: the configuration has no [[repository]] with a url"),
-			"vext follow add URL adds one; see vext.toml(5)"}
+		return nil, hint.Wrap(errors.New("no repository is followed: the configuration has no [[repository]] with a url"),
+			"vext follow add URL adds one; see vext.toml(5)")
 	}
 	if len(names) == 0 {
 		return all, nil
 	}
-	p := policyOf(c)
+	p := server.Policy(c)
 	var some []follow.Repository
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(r follow.Repository) bool { return r.Name == p.Repository(name) })
@@ -94,33 +82,36 @@ func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
 			for _, r := range all {
 				known = append(known, r.Name)
 			}
-			return nil, hinted{fmt.Errorf("no followed repository has the name %q", name), "there are " + strings.Join(known, ", ")}
+			return nil, hint.Wrap(fmt.Errorf("no followed repository has the name %q", name), "there are "+strings.Join(known, ", "))
 		}
 		some = append(some, all[i])
 	}
 	return some, nil
 }
 
-func (a *app) followOnce(ctx context.Context, c *config.Config, repositories []follow.Repository, insist bool) error {
-	q, err := a.open(c)
+// followOnce fetches repositories once. force includes those in backoff.
+func followOnce(ctx context.Context, a *app, s *server.Server, repositories []follow.Repository, force bool) error {
+	q, err := s.Queue()
 	if err != nil {
 		return err
 	}
-	f, err := a.follower(q, c, follow.Followed(q.State), commit.FromFollow, a.log(slog.LevelError+1))
+	fetching := *s
+	fetching.Log = a.log(quiet)
+	f, err := fetching.Follower(q, follow.Followed(q.State), commit.FromFollow)
 	if err != nil {
 		return err
 	}
-	reports := f.Follow(ctx, repositories, insist)
+	reports := f.Follow(ctx, repositories, force)
 	if !slices.ContainsFunc(reports, func(r follow.Report) bool { return r.New > 0 || r.Err != nil }) {
 		a.hints = nil // cron would mail them
 	}
 	errs := []error{printReports(a.stdout, a.stderr, reports, q)}
-	if c.Follow.Run {
-		s, err := a.serviceFor(q, c)
+	if s.Config.Follow.Run {
+		service, err := s.Service(q)
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		sum, err := s.Run(ctx)
+		sum, err := service.Run(ctx)
 		if !sum.Empty() {
 			fmt.Fprintln(a.stdout, sum)
 		}
@@ -156,71 +147,20 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 	return errors.Join(errs...)
 }
 
-// maxFetches bounds the repositories that one process fetches at the same time.
-const maxFetches = 8
-
-// followAlways follows on the schedule, until ctx ends. Each repository has its own
-// task, so that a hanging repository does not block the others.
-func (a *app) followAlways(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
-	schedule, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone)
-	if err != nil {
-		return err
-	}
-	slots := make(chan struct{}, maxFetches)
-	tasks := make([]task, len(repositories))
-	for i := range repositories {
-		tasks[i] = func(ctx context.Context) error {
-			return everyTime(ctx, schedule, func(ctx context.Context) {
-				select {
-				case slots <- struct{}{}:
-					defer func() { <-slots }()
-				case <-ctx.Done():
-					return
-				}
-				if err := a.followPass(ctx, c, repositories[i:i+1], log); err != nil {
-					log.Error("follow", "repository", repositories[i].Name, "err", err)
-				}
-			})
+// completeFollowed completes the names of the followed repositories, for at most
+// so many arguments; 0 is any number.
+func completeFollowed(a *app, max int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		s, err := a.load()
+		if err != nil || max > 0 && len(args) >= max {
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-	}
-	return together(ctx, tasks...)
-}
-
-// everyTime does something at once and then on a schedule, until ctx ends.
-func everyTime(ctx context.Context, schedule reminder.Schedule, do func(context.Context)) error {
-	clock := wallClock{}
-	for {
-		do(ctx)
-		if clock.Sleep(ctx, schedule.Next(clock.Now())) != nil {
-			return nil
+		var names []string
+		for _, r := range server.Repositories(s.Config) {
+			if strings.HasPrefix(r.Name, typed) && !slices.Contains(args, r.Name) {
+				names = append(names, cobra.CompletionWithDesc(r.Name, printable(r.Where())))
+			}
 		}
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-}
-
-// followPass fetches repositories once.
-func (a *app) followPass(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
-	q, err := a.open(c)
-	if err != nil {
-		return err
-	}
-	f, err := a.follower(q, c, follow.Followed(q.State), commit.FromFollow, log)
-	if err != nil {
-		return err
-	}
-	f.Progress = nil
-	for _, r := range f.Follow(ctx, repositories, false) {
-		if r.Commits > 0 {
-			log.Info("followed", "repository", r.Name, "commits", r.Commits, "asking", r.Requests, "spooled", r.New)
-		}
-	}
-	return nil
-}
-
-// followAndRun is followAlways with the processor on the same schedule.
-func (a *app) followAndRun(ctx context.Context, c *config.Config, repositories []follow.Repository, log *slog.Logger) error {
-	run := *c
-	run.Schedule = c.Follow.Schedule
-	return together(ctx,
-		func(ctx context.Context) error { return a.followAlways(ctx, c, repositories, log) },
-		func(ctx context.Context) error { return a.process(ctx, &run, nil, wallClock{}, log) })
 }

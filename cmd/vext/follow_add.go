@@ -1,20 +1,28 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"vext/internal/commit"
 	"vext/internal/config"
+	"vext/internal/hint"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
 	"vext/policy"
+	"vext/server"
 	"vext/source/follow"
 	"vext/source/hook"
 )
@@ -107,10 +115,14 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	}
 	a.makeState = true
 	c.Path = file
-	all := repositories(c)
+	all := server.Repositories(c)
 	first := *c
-	first.Follow.Run = false // to look is enough for now
-	q, err := a.open(c)
+	first.Follow.Run = false // only fetch
+	s, err := a.serverFor(&first)
+	if err != nil {
+		return err
+	}
+	q, err := s.Queue()
 	if err != nil {
 		return err
 	}
@@ -118,9 +130,9 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 	if err := follow.Followed(q.State).Forget(cmd.Context(), added.Name); err != nil { // of one that was followed before
 		return err
 	}
-	switch err := a.followOnce(cmd.Context(), &first, all[len(all)-1:], true); {
+	switch err := followOnce(cmd.Context(), a, s, all[len(all)-1:], true); {
 	case err != nil && !opts.force:
-		return hinted{err, "it was added to " + file + ", and vext follow retries it; to undo this: vext follow remove " + added.Name}
+		return hint.Wrap(err, "it was added to "+file+", and vext follow retries it; to undo this: vext follow remove "+added.Name)
 	case err != nil:
 		for line := range strings.Lines(strings.TrimSpace(err.Error())) {
 			fmt.Fprintf(a.stderr, "vext: warning: %s\n", printable(strings.TrimRight(line, "\n")))
@@ -145,8 +157,8 @@ func mayKeep(file string, url weburl.URL) error {
 	if _, _, hasPassword := url.Login(); !hasPassword || err != nil || info.Mode().Perm()&0o007 == 0 {
 		return nil
 	}
-	return hinted{fmt.Errorf("%s: the URL has a password, and everybody can read %s", url, file),
-		"chmod o-rwx " + file + ", and give it the group of the user that vext runs as; or keep the password in git's credential store"}
+	return hint.Wrap(fmt.Errorf("%s: the URL has a password, and everybody can read %s", url, file),
+		"chmod o-rwx "+file+", and give it the group of the user that vext runs as; or keep the password in git's credential store")
 }
 
 // tryToAdd returns the text of the configuration and the parsed configuration if a
@@ -158,11 +170,11 @@ func tryToAdd(file string, r *config.Repository) (*config.Edit, *config.Config, 
 	}
 	before, err := edit.Parse(policy.DefaultBranches)
 	if err != nil {
-		return nil, nil, hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
+		return nil, nil, hint.Wrap(fmt.Errorf("%s: %w", file, err), "see vext.toml(5)")
 	}
 	for i := range before.Repositories {
 		if known := &before.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(r.URL.String()) {
-			return nil, nil, hinted{fmt.Errorf("%s is already followed, as %s", r.URL, known.Name), "to change its entry, edit " + file}
+			return nil, nil, hint.Wrap(fmt.Errorf("%s is already followed, as %s", r.URL, known.Name), "to change its entry, edit "+file)
 		}
 	}
 	with := *edit
@@ -178,7 +190,7 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 	}
 	c, err := edit.Parse(policy.DefaultBranches)
 	if err != nil {
-		return nil, hinted{err, "to follow it under another name, use --name; to change the present entry, edit " + file}
+		return nil, hint.Wrap(err, "to follow it under another name, use --name; to change the present entry, edit "+file)
 	}
 	return c, nil
 }
@@ -187,7 +199,7 @@ func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Co
 func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
 	name, address, err := vcs.Identity(cmd.Context())
 	if err != nil {
-		return nil, hinted{err, "set your address: git config --global user.email you@example.org"}
+		return nil, hint.Wrap(err, "set your address: git config --global user.email you@example.org")
 	}
 	r.Committers = []string{address}
 	switch {
@@ -207,10 +219,88 @@ func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r 
 	if !c.Follow.Run {
 		edit.Set("follow", "run = true # send what is due as well")
 	}
-	command, err := command(a.configPath, a.state)
+	command, err := server.Command(a.configPath, a.state)
 	if err != nil {
 		return nil, err
 	}
 	line := strings.ReplaceAll(hook.Line(append(command, "follow", "--once")), "%", `\%`) // crontab(5)
 	return append(hints, "add this line to your crontab (crontab -e): */20 * * * * "+line), nil
+}
+
+// reach finds out which version control system a repository has, and whether the
+// user that will follow it can read it. When that user can't, reach asks at the
+// terminal whether to add the repository all the same, and returns the answer.
+func reach(a *app, ctx context.Context, c *config.Config, r *config.Repository, force bool) (bool, error) {
+	kind, err := probeAsOwner(ctx, a, c, vcs.Kind(r.VCS), r.URL)
+	if kind != "" { // else it is detected later
+		r.VCS = string(kind)
+	}
+	switch {
+	case err == nil:
+		return force, nil
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case force || a.confirm("it can't be read: "+err.Error()+"\nfollow it anyway?"):
+		return true, nil
+	}
+	advice := "nothing was changed; to add it anyway, use --force"
+	if kind == "" {
+		advice += "; to name the version control system: --vcs git, hg or svn"
+	}
+	return false, hint.Wrap(err, advice)
+}
+
+// probeAsOwner reads from a repository as the user that owns the state directory,
+// whose credentials may differ from root's.
+func probeAsOwner(ctx context.Context, a *app, c *config.Config, kind vcs.Kind, url weburl.URL) (vcs.Kind, error) {
+	s, err := a.serverFor(c)
+	if err != nil {
+		return kind, err
+	}
+	state, err := s.StateDir()
+	info, statErr := os.Stat(state)
+	if os.Geteuid() != 0 || err != nil || statErr != nil { // a later step reports it
+		return vcs.Probe(ctx, kind, url)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid == 0 {
+		return vcs.Probe(ctx, kind, url)
+	}
+	args, err := server.Command("", state)
+	if err != nil {
+		return kind, err
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, args[0], append(args[1:], "follow", "reach", "--vcs", string(kind))...)
+	cmd.Dir = "/"                                                    // that user may not enter the present directory
+	cmd.Stdin, cmd.Stderr = strings.NewReader(url.Reveal()), &stderr // not an argument: ps would show a password
+	out, err := cmd.Output()
+	found := vcs.Kind(strings.TrimSpace(string(out)))
+	if err != nil && stderr.Len() > 0 {
+		err = errors.New(strings.TrimSpace(strings.ReplaceAll(stderr.String(), "vext: error: ", "")))
+	}
+	return found, err
+}
+
+// newFollowReach returns the hidden command that probeAsOwner runs.
+func newFollowReach(a *app) *cobra.Command {
+	var kind string
+	c := &cobra.Command{
+		Use:    "reach",
+		Hidden: true,
+		Args:   noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			url, err := io.ReadAll(a.stdin)
+			if err != nil {
+				return err
+			}
+			if err := server.BecomeOwner(a.state); err != nil {
+				return err
+			}
+			found, err := vcs.Probe(cmd.Context(), vcs.Kind(kind), weburl.Parse(string(url)))
+			fmt.Fprintln(a.stdout, found)
+			return err
+		},
+	}
+	c.Flags().StringVar(&kind, "vcs", "", "its version control system")
+	return c
 }

@@ -18,6 +18,7 @@ import (
 	"vext/internal/config"
 	"vext/queue"
 	"vext/reminder"
+	"vext/server"
 	"vext/source/follow"
 )
 
@@ -48,11 +49,11 @@ func newFollowList(a *app) *cobra.Command {
   vext follow list --json | jq -r '.[] | select(.failures > 0) | .name'`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			q, c, err := a.openQueue()
+			s, q, err := a.open()
 			if err != nil {
 				return err
 			}
-			all, err := followedBy(q, c)
+			all, err := followedBy(q, s.Config)
 			if err != nil {
 				return err
 			}
@@ -78,7 +79,7 @@ func followedBy(q *queue.Queue, c *config.Config) ([]followed, error) {
 		return nil, err
 	}
 	all := []followed{}
-	for _, r := range repositories(c) {
+	for _, r := range server.Repositories(c) {
 		s := &follow.State{}
 		if i := slices.IndexFunc(states, func(s *follow.State) bool { return s.Name == r.Name }); i >= 0 {
 			s = states[i]

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"vext/internal/config"
 	"vext/internal/disk"
+	"vext/internal/hint"
 	"vext/policy"
+	"vext/server"
 	"vext/source/follow"
 )
 
@@ -25,26 +26,8 @@ comments, stays as it is. Queued reminders are still sent. If the repository is
 added again, commits made in between do not count.`,
 		Example:           "  vext follow remove widget",
 		Args:              takes(1, 1, "one name"),
-		ValidArgsFunction: a.completeFollowed(1),
+		ValidArgsFunction: completeFollowed(a, 1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return followRemove(a, cmd.Context(), args[0]) },
-	}
-}
-
-// completeFollowed completes the names of the followed repositories, for at most
-// so many arguments; 0 is any number.
-func (a *app) completeFollowed(most int) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		c, err := a.load()
-		if err != nil || most > 0 && len(args) >= most {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var names []string
-		for _, r := range repositories(c) {
-			if strings.HasPrefix(r.Name, typed) && !slices.Contains(args, r.Name) {
-				names = append(names, cobra.CompletionWithDesc(r.Name, printable(r.Where())))
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -67,10 +50,10 @@ func followRemove(a *app, ctx context.Context, name string) error {
 	}
 	c, err := edit.Parse(policy.DefaultBranches)
 	if err != nil {
-		return hinted{fmt.Errorf("%s: %w", file, err), "see vext.toml(5)"}
+		return hint.Wrap(fmt.Errorf("%s: %w", file, err), "see vext.toml(5)")
 	}
 	c.Path = file
-	p := policyOf(c)
+	p := server.Policy(c)
 	name = p.Repository(name)
 	i := slices.IndexFunc(c.Repositories, func(r config.Repository) bool { return !r.URL.IsZero() && p.Repository(r.Name) == name })
 	if i >= 0 { // as whoever runs this, before the state's owner takes over
@@ -81,7 +64,11 @@ func followRemove(a *app, ctx context.Context, name string) error {
 			return err
 		}
 	}
-	q, err := a.open(c)
+	s, err := a.serverFor(c)
+	if err != nil {
+		return err
+	}
+	q, err := s.Queue()
 	if err != nil {
 		return err
 	}
@@ -92,7 +79,7 @@ func followRemove(a *app, ctx context.Context, name string) error {
 	}
 	err = store.Forget(ctx, name)
 	if errors.Is(err, disk.ErrLocked) {
-		return hinted{err, "its copy and its position are still there; once that process has ended, run vext follow remove " + name + " again"}
+		return hint.Wrap(err, "its copy and its position are still there; once that process has ended, run vext follow remove "+name+" again")
 	}
 	if err != nil {
 		return err

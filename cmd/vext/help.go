@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"vext/internal/hint"
 
 	"github.com/spf13/cobra"
 )
@@ -52,7 +53,7 @@ func unknownCommand(parent *cobra.Command, name string) error {
 		for i := range similar {
 			similar[i] = parent.CommandPath() + " " + similar[i]
 		}
-		return hinted{err, "did you mean " + strings.Join(similar, ", or ") + "?"}
+		return hint.Wrap(err, "did you mean "+strings.Join(similar, ", or ")+"?")
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/disk"
+	"vext/server"
 	"vext/source/follow"
 	"vext/source/hook"
 )
@@ -57,27 +57,27 @@ func newHookWork(a *app) *cobra.Command {
 			if later {
 				time.Sleep(hook.WorkerDelay)
 			}
-			q, c, err := a.openQueue()
+			s, q, err := a.open()
 			if err != nil {
 				return err
 			}
 			store := follow.Hooked(q.State)
-			s, err := store.Load(args[0])
+			state, err := store.Load(args[0])
 			if err != nil {
 				return err
 			}
-			if s.Where == "" {
+			if state.Where == "" {
 				return fmt.Errorf("no hook is installed as %s", args[0])
 			}
-			f, err := a.follower(q, c, store, commit.FromHook, a.log(slog.LevelError))
+			s.Progress = nil
+			f, err := s.Follower(q, store, commit.FromHook)
 			if err != nil {
 				return err
 			}
-			f.Progress = nil
 			if fired {
 				f.FoundSeveral = hook.ReportSeveral()
 			}
-			report := f.FollowPush(cmd.Context(), hookedRepository(c, s), follow.ParseUpdates(string(updates)))
+			report := f.FollowPush(cmd.Context(), server.HookedRepository(s.Config, state), follow.ParseUpdates(string(updates)))
 			if report.Busy { // for a minute; the next run finds the commits
 				return disk.ErrLocked
 			}

@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/calendar"
-	"vext/internal/config"
+	"vext/server"
 	"vext/source/follow"
 	"vext/source/hook"
 )
 
 func newHookStatus(a *app) *cobra.Command {
-	var opts hookOptions
+	var vcsFlag string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status [REPO]",
@@ -25,26 +25,34 @@ func newHookStatus(a *app) *cobra.Command {
 		Example: `  vext hook status
   vext hook status --json | jq -r '.[] | select(.ok | not).name'`,
 		Args:              takes(0, 1, "at most one repository"),
-		ValidArgsFunction: a.completeHooked,
+		ValidArgsFunction: completeHooked(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, states, err := a.hookStates(cmd.Context(), args, opts.vcs)
-			if c == nil || len(args) > 0 && err != nil {
+			s, err := a.load()
+			if err != nil {
 				return err
 			}
-			now, clockErr := a.clock(c.Zone)
-			if clockErr != nil {
-				return clockErr
+			kind, err := parseVCS(vcsFlag)
+			if err != nil {
+				return err
+			}
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			states, err := s.Hooks(cmd.Context(), path, kind)
+			if path != "" && err != nil {
+				return err
 			}
 			all := []hookStatus{} // [] and not null
 			wrong := false
-			for _, s := range states {
-				one := statusOf(cmd.Context(), s, now)
+			for _, state := range states {
+				one := statusOf(cmd.Context(), state, s.Now())
 				all, wrong = append(all, one), wrong || !one.OK
 			}
 			if asJSON {
 				err = errors.Join(err, printJSON(a.stdout, all))
 			} else if len(all) > 0 || err == nil {
-				err = errors.Join(err, printHooks(a.stdout, styleFor(a.stdout), all, c.Zone))
+				err = errors.Join(err, printHooks(a.stdout, styleFor(a.stdout), all, s.Config.Zone))
 			}
 			if wrong && err == nil {
 				return exitCode(1)
@@ -52,44 +60,9 @@ func newHookStatus(a *app) *cobra.Command {
 			return err
 		},
 	}
-	opts.addVCS(c)
+	addVCS(c, &vcsFlag)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
-}
-
-// hookStates returns the status of the hook of the named repository, or of all
-// hooks.
-func (a *app) hookStates(ctx context.Context, args []string, kind string) (*config.Config, []*follow.State, error) {
-	c, store, err := a.hooks()
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(args) == 0 {
-		states, err := store.All()
-		return c, states, errors.Join(append(store.Untrusted(), err)...)
-	}
-	place, err := locate(ctx, args[0], kind)
-	if err != nil {
-		return c, nil, err
-	}
-	known, err := store.At(place.Dir)
-	if known == nil {
-		known = &follow.State{Name: place.Name, Where: place.Dir, Kind: place.Kind}
-	}
-	return c, []*follow.State{known}, err
-}
-
-// hookParts returns the files of the hook in a repository that has one.
-func hookParts(ctx context.Context, s *follow.State) ([]hook.Part, error) {
-	place, err := locate(ctx, s.Where, string(s.Kind))
-	if err != nil {
-		return nil, err
-	}
-	h := &hook.Hook{Place: place}
-	if s.Options != nil {
-		h.Command = s.Options.Command
-	}
-	return h.Parts()
 }
 
 // A hookStatus is the status of one hook.
@@ -119,7 +92,7 @@ func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
 	if s.IsUnreliable(now) {
 		status.OK, status.Missed = false, len(s.RecentMisses(now))
 	}
-	parts, err := hookParts(ctx, s)
+	parts, err := server.HookParts(ctx, s)
 	for _, part := range parts {
 		status.OK = status.OK && part.State == hook.Installed
 		status.Files = append(status.Files, hookFile{part.Path, part.State})

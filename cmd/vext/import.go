@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 
@@ -12,11 +12,11 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
-	"vext/internal/config"
+	"vext/internal/hint"
 	"vext/queue"
 	"vext/reminder"
+	"vext/server"
 	"vext/source/follow"
-	"vext/spool"
 )
 
 // importOptions are the flags of vext import.
@@ -66,13 +66,16 @@ sent, later ones are queued, and those that vext knows already stay as they are.
 	return c
 }
 
-// importRun returns what runs an import, with the queue locked unless the import
-// changes nothing.
-func (a *app) importRun(dryRun bool) func(*cobra.Command, func(*queue.Queue, *config.Config) error) error {
-	if dryRun {
-		return a.unlocked
+// importRun runs an import. The queue is locked unless the import changes nothing.
+func importRun(ctx context.Context, a *app, dryRun bool, run func(*server.Server, *queue.Queue) error) error {
+	if !dryRun {
+		return a.locked(ctx, run)
 	}
-	return a.locked
+	s, q, err := a.open()
+	if err != nil {
+		return err
+	}
+	return run(s, q)
 }
 
 func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
@@ -81,10 +84,10 @@ func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
 		return err
 	}
 	defer log.Close()
-	return a.importRun(dryRun)(cmd, func(q *queue.Queue, c *config.Config) error {
-		n, err := reminder.ImportMFCns(q.History, log, c.Zone, dryRun, a.progress("importing"))
+	return importRun(cmd.Context(), a, dryRun, func(_ *server.Server, q *queue.Queue) error {
+		n, err := reminder.ImportMFCns(q.History, log, q.Zone, dryRun, a.progress("importing"))
 		if errors.Is(err, reminder.ErrNoLog) {
-			return hinted{fmt.Errorf("%s: %w", path, err), `its lines look like: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`}
+			return hint.Wrap(fmt.Errorf("%s: %w", path, err), `its lines look like: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`)
 		}
 		if err != nil {
 			return err
@@ -99,72 +102,20 @@ func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
 	})
 }
 
-// backfill takes in the past of a repository.
+// backfill imports past commits of a repository.
 func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
-	return a.importRun(opts.dryRun)(cmd, func(q *queue.Queue, c *config.Config) error {
-		since, err := calendar.ParseTime(opts.since, c.Zone)
+	return importRun(cmd.Context(), a, opts.dryRun, func(s *server.Server, q *queue.Queue) error {
+		since, err := calendar.ParseTime(opts.since, q.Zone)
 		if err != nil {
 			return usageError{fmt.Errorf("--since: %w", err)}
 		}
-		store, r, err := repositoryNamed(q, c, opts.repository)
+		s.Log = a.log(quiet)
+		b, name, err := s.Backfill(cmd.Context(), q, opts.repository, since, opts.dryRun)
 		if err != nil {
 			return err
 		}
-		f, err := a.follower(q, c, store, commit.FromImport, a.log(slog.LevelError+1))
-		if err != nil {
-			return err
-		}
-		// Before, so that what is in the spool is known, and after it.
-		if err := scheduleSpool(q, opts.dryRun); err != nil {
-			return err
-		}
-		b, err := f.Backfill(cmd.Context(), r, since, opts.dryRun)
-		if err != nil {
-			return err
-		}
-		if err := scheduleSpool(q, opts.dryRun); err != nil {
-			return err
-		}
-		if !opts.dryRun {
-			q.Spool.ForgetIncomplete(func(push spool.IncompletePush) bool {
-				return q.Policy.Repository(push.Repository) == r.Name && !push.Time.Before(since)
-			})
-		}
-		return printBackfill(a, r.Name, calendar.Of(since, c.Zone), b, opts.dryRun)
+		return printBackfill(a, name, calendar.Of(since, q.Zone), b, opts.dryRun)
 	})
-}
-
-var errNoRepository = errors.New("no repository of that name is followed or has a hook")
-
-func scheduleSpool(q *queue.Queue, dryRun bool) error {
-	if dryRun {
-		return nil
-	}
-	plan, err := q.Plan(nil)
-	_, applyErr := q.Apply(plan)
-	return errors.Join(err, applyErr)
-}
-
-// repositoryNamed returns the repository of a name, followed or with a hook,
-// and the store that it is in.
-func repositoryNamed(q *queue.Queue, c *config.Config, name string) (follow.Store, follow.Repository, error) {
-	name = q.Policy.Repository(name)
-	for _, r := range repositories(c) {
-		if r.Name == name {
-			return follow.Followed(q.State), r, nil
-		}
-	}
-	store := follow.Hooked(q.State)
-	states, err := store.All()
-	for _, s := range states {
-		if q.Policy.Repository(s.Name) == name {
-			return store, hookedRepository(c, s), nil
-		}
-	}
-	if err != nil {
-		return store, follow.Repository{}, err
-	}
-	return store, follow.Repository{}, hinted{fmt.Errorf("%w: %s", errNoRepository, name), "add it: vext follow add URL, or vext hook install REPO"}
 }
 
 func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, dryRun bool) error {

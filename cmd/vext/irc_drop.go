@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"vext/internal/calendar"
 	"vext/internal/target"
+	"vext/server"
 )
 
 func newIRCDrop(a *app) *cobra.Command {
@@ -26,11 +26,11 @@ Reminders stay; use "vext cancel" for those.`,
 					return usageError{err}
 				}
 			}
-			q, _, err := a.openQueue()
+			s, q, err := a.open()
 			if err != nil {
 				return err
 			}
-			outbox, done, err := outboxOf(q.State, a.log(slog.LevelError))
+			outbox, done, err := s.LocalOutbox(q.State)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ Reminders stay; use "vext cancel" for those.`,
 			for _, to := range args {
 				n, err := outbox.Drop(cmd.Context(), to)
 				if errs = append(errs, err); err == nil {
-					fmt.Fprintf(a.stdout, "%s: %s dropped\n", withoutSecrets(to), calendar.Plural(n, "message"))
+					fmt.Fprintf(a.stdout, "%s: %s dropped\n", server.WithoutSecrets(to), calendar.Plural(n, "message"))
 				}
 			}
 			return errors.Join(append(errs, done())...)

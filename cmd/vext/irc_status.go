@@ -1,12 +1,8 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -15,7 +11,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/notify/irc"
-	"vext/outbox"
+	"vext/server"
 )
 
 func newIRCCommand(a *app) *cobra.Command {
@@ -44,49 +40,25 @@ messages are shown.
   vext irc status --json | jq '.networks[]?.channels[] | select(.backlog > 0)'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q, c, err := a.openQueue()
+			s, q, err := a.open()
 			if err != nil {
 				return err
 			}
-			status, err := a.ircStatus(cmd.Context(), q.State)
+			status, err := s.IRCStatus(cmd.Context(), q.State)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(a.stdout, status)
 			}
-			return printIRC(a.stdout, styleFor(a.stdout), status, q.Now, c.Zone)
+			return printIRC(a.stdout, styleFor(a.stdout), status, q.Now, q.Zone)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-// An ircStatus is what vext irc status says.
-type ircStatus struct {
-	Running  bool                `json:"running"` // a vext keeps the connections
-	Networks []irc.NetworkStatus `json:"networks"`
-}
-
-// ircStatus asks the vext that keeps the connections, or looks into the outbox.
-func (a *app) ircStatus(ctx context.Context, state string) (*ircStatus, error) {
-	if !outbox.Exists(state) {
-		return &ircStatus{Networks: []irc.NetworkStatus{}}, nil
-	}
-	o, done, err := outboxOf(state, a.log(slog.LevelError))
-	if err != nil {
-		return nil, err
-	}
-	_, isOwn := o.(*outbox.Outbox)
-	s := &ircStatus{Running: !isOwn}
-	data, err := o.Status(ctx)
-	if err == nil {
-		err = json.Unmarshal(data, &s.Networks)
-	}
-	return s, errors.Join(err, done())
-}
-
-func printIRC(w io.Writer, s style, status *ircStatus, now time.Time, zone *time.Location) error {
+func printIRC(w io.Writer, s style, status *server.IRCStatus, now time.Time, zone *time.Location) error {
 	var b strings.Builder
 	if !status.Running {
 		fmt.Fprintln(&b, "no vext serve is running; pending messages are delivered when it runs, or with the next vext notify")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +8,7 @@ import (
 	"time"
 
 	"vext/notify/irc"
-	"vext/source/follow"
+	"vext/server"
 )
 
 var ircNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -18,7 +17,7 @@ var ircNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func ago(d time.Duration) time.Time { return ircNow.Add(-d) }
 
 // A status with all that can be said of networks and channels.
-var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
+var fullStatus = &server.IRCStatus{Running: true, Networks: []irc.NetworkStatus{
 	{
 		Network: "ircs://irc.example.org",
 		Links: []irc.LinkStatus{
@@ -40,7 +39,7 @@ var fullStatus = &ircStatus{Running: true, Networks: []irc.NetworkStatus{
 
 func TestPrintIRC(t *testing.T) {
 	var b strings.Builder
-	for _, s := range []*ircStatus{fullStatus, {}, {Networks: []irc.NetworkStatus{{
+	for _, s := range []*server.IRCStatus{fullStatus, {}, {Networks: []irc.NetworkStatus{{
 		Network: "irc://a", Channels: []irc.ChannelStatus{{Name: "#b", State: "waiting", Backlog: 3, Oldest: ago(time.Hour)}},
 	}}}} {
 		if err := printIRC(&b, style{}, s, ircNow, time.UTC); err != nil {
@@ -57,26 +56,5 @@ func TestPrintIRC(t *testing.T) {
 	want, err := os.ReadFile(path)
 	if err != nil || b.String() != string(want) {
 		t.Errorf("%v; UPDATE=1 accepts:\n%s", err, b.String())
-	}
-}
-
-// The operator is told of a channel that refuses, and of a network that is away
-// for a day; not of one that is away for an hour.
-func TestIRCTroubles(t *testing.T) {
-	state := t.TempDir()
-	i := &inflowAndIRC{
-		Sources: &follow.Sources{Hooked: &follow.Follower{Store: follow.Hooked(state)}, Followed: &follow.Follower{Store: follow.Followed(state)}},
-		status:  func() (*ircStatus, error) { return fullStatus, nil },
-	}
-	got := i.Alerts(ircNow)
-	if len(got) != 2 || got[0].Subject != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].Subject != "irc://127.0.0.1:6668" || got[1].Message != "connection refused" {
-		t.Errorf("%+v", got)
-	}
-	if got := i.Alerts(ircNow.Add(-3 * time.Hour)); len(got) != 0 {
-		t.Errorf("before it was away for a day: %+v", got)
-	}
-	i.status = func() (*ircStatus, error) { return nil, errors.New("no") }
-	if got := i.Alerts(ircNow); len(got) != 0 {
-		t.Errorf("without a status: %+v", got)
 	}
 }

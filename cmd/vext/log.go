@@ -13,6 +13,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
+	"vext/internal/hint"
 	"vext/internal/history"
 	"vext/internal/text"
 	"vext/queue"
@@ -38,7 +39,7 @@ it shows these reminders only.`,
   vext log --committer kib --repository src
   vext log --all 0123456789ab            every event of one reminder
   vext log --json | jq -r 'select(.event == "cancelled").subject'`,
-		ValidArgsFunction: a.completeIDs(0, waiting, failed, sentLately),
+		ValidArgsFunction: completeIDs(a, 0, waiting, failed, recentlySent),
 		RunE: func(_ *cobra.Command, args []string) error {
 			opts.ids = args
 			return showLog(a, &opts)
@@ -58,11 +59,11 @@ it shows these reminders only.`,
 var logged = []string{history.Sent, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
 
 func showLog(a *app, opts *logOptions) error {
-	q, c, err := a.openQueue()
+	_, q, err := a.open()
 	if err != nil {
 		return err
 	}
-	since, until, err := parseDays(opts.since, opts.until, c.Zone)
+	since, until, err := parseDays(opts.since, opts.until, q.Zone)
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func namesOf(q *queue.Queue, ids []string) (map[string]bool, error) {
 	})
 	for _, id := range ids {
 		if err == nil && !found[id] {
-			err = hinted{fmt.Errorf("%w: %s", queue.ErrNotFound, id), "the history knows of none with that ID; vext list shows what is in the spool"}
+			err = hint.Wrap(fmt.Errorf("%w: %s", queue.ErrNotFound, id), "the history knows of none with that ID; vext list shows what is in the spool")
 		}
 	}
 	return names, err

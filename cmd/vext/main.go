@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"vext/internal/disk"
+	"vext/internal/hint"
 	"vext/internal/history"
 	"vext/queue"
 	"vext/spool"
@@ -61,8 +64,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd, err := root.ExecuteContextC(ctx)
 	err = a.forCommitter(err)
 	if cmd != nil && !cmd.Hidden { // a hook, or a shell that completes
-		for _, hint := range a.hints {
-			fmt.Fprintf(stderr, "vext: hint: %s\n", printable(hint))
+		for _, text := range a.hints {
+			fmt.Fprintf(stderr, "vext: hint: %s\n", printable(text))
 		}
 	}
 	var code exitCode
@@ -76,7 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.As(err, &usage):
 		if hintFor(err) == "" {
-			err = hinted{err, usageHint(cmd)}
+			err = hint.Wrap(err, usageHint(cmd))
 		}
 		report(stderr, err)
 		return exitUsage
@@ -89,15 +92,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
-
-// hinted is an error with advice on what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e hinted) Error() string { return e.err.Error() }
-func (e hinted) Unwrap() error { return e.err }
 
 // maxErrors bounds the errors printed: thousands of mails can fail for one
 // reason.
@@ -123,19 +117,20 @@ func report(w io.Writer, err error) {
 		}
 		fmt.Fprintf(w, "vext: error: %s\n", printable(line))
 	}
-	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(w, "vext: hint: %s\n", hint)
+	if text := hintFor(err); text != "" {
+		fmt.Fprintf(w, "vext: hint: %s\n", text)
 	}
 }
 
 // replacedHint is the hint for a state directory that another has replaced.
 const replacedHint = "is its file system mounted? once the directory is back, vext continues by itself; to use another directory, restart vext serve, and correct state_id if it is set"
 
+// hintFor returns the hint of an error, "" for none.
 func hintFor(err error) string {
-	var h hinted
+	text := hint.Of(err)
 	switch {
-	case errors.As(err, &h):
-		return h.hint
+	case text != "":
+		return text
 	case errors.As(err, new(*queue.ServingError)):
 		return "stop that process first, or name another state directory with --state"
 	case errors.Is(err, queue.ErrLocked):
@@ -193,6 +188,98 @@ cron. It also announces commits on IRC as they arrive, and can replace irkerd.`,
 		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a), newVersion(a),
 	)
 	root.SetHelpCommand(newHelp())
-	a.completeFlags(root)
+	completeFlags(a, root)
 	return root
+}
+
+// Errors in a command line are printed in the words of vext, not in those of the
+// library that reads it.
+
+// usageError is an error in the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// usageHint names the help text of a command.
+func usageHint(c *cobra.Command) string {
+	return "see " + strings.Join(strings.Fields("vext help "+nameOf(c)), " ")
+}
+
+// nameOf returns the name of a command as it is typed behind vext: "follow add".
+func nameOf(c *cobra.Command) string {
+	return strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "vext"), " ")
+}
+
+// takes checks that a command has at least min arguments, and at most max
+// unless that is 0. what says which they are: "one ID".
+func takes(min, max int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= min && (max == 0 || len(args) <= max) {
+			return nil
+		}
+		got := "nothing"
+		if len(args) > 0 {
+			got = strconv.Itoa(len(args))
+		}
+		return usageError{fmt.Errorf("%s takes %s, and got %s", nameOf(c), what, got)}
+	}
+}
+
+// noArgs checks that a command has no arguments. Where it has commands below it,
+// the first argument is to be one of these.
+func noArgs(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.HasAvailableSubCommands():
+		return unknownCommand(c, args[0])
+	}
+	return usageError{fmt.Errorf("%s takes no arguments, and got %q", nameOf(c), args[0])}
+}
+
+// flagError says what is wrong with a flag.
+func flagError(err error) error {
+	var unknown *pflag.NotExistError
+	var without *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		err = fmt.Errorf("unknown flag -%s; put a text that begins with - behind --", unknown.GetSpecifiedShortnames())
+	case errors.As(err, &unknown):
+		err = fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
+	case errors.As(err, &without):
+		err = fmt.Errorf("--%s needs a value", without.GetFlag().Name)
+	case errors.As(err, &invalid):
+		err = fmt.Errorf("--%s takes %s, and got %q", invalid.GetFlag().Name, valueName(invalid.GetFlag()), invalid.GetValue())
+	}
+	return usageError{err}
+}
+
+// valueName says what the value of a flag is: a duration, a number.
+func valueName(f *pflag.Flag) string {
+	switch t := f.Value.Type(); t {
+	case "duration":
+		return "a duration such as 90m or 36h"
+	case "bool":
+		return "true or false"
+	case "int":
+		return "a number"
+	default:
+		return "a " + t
+	}
+}
+
+// flagGroups checks that no two flags are set that exclude each other.
+func flagGroups(c *cobra.Command) error {
+	err := c.ValidateFlagGroups()
+	if err == nil {
+		return nil
+	}
+	// if any flags in the group [due failed sent] ...; [failed sent] were all set
+	_, set, _ := strings.Cut(err.Error(), "; [")
+	if set, ok := strings.CutSuffix(set, "] were all set"); ok {
+		err = fmt.Errorf("--%s exclude each other", strings.Join(strings.Fields(set), " and --"))
+	}
+	return usageError{err}
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"vext/internal/config"
 	"vext/queue"
+	"vext/server"
 )
 
 func newRetry(a *app) *cobra.Command {
@@ -21,7 +22,7 @@ understood, stays in failed/. A reminder in backoff, because it could not be sen
 is tried at the next run.`,
 		Example: `  vext retry 0123456789ab
   vext retry --all`,
-		ValidArgsFunction: a.completeIDs(0, failed),
+		ValidArgsFunction: completeIDs(a, 0, failed),
 		Args: func(_ *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return usageError{errors.New("name the messages to retry, or use --all")}
@@ -31,11 +32,11 @@ is tried at the next run.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := &retrier{app: a}
 			if all {
-				return errors.Join(r.all(cmd), r.advise())
+				return errors.Join(r.all(cmd.Context()), r.advise())
 			}
 			var errs []error
 			for _, id := range args {
-				errs = append(errs, a.change(cmd, id, r.one))
+				errs = append(errs, a.change(cmd.Context(), id, r.one))
 			}
 			return errors.Join(append(errs, r.advise())...)
 		},
@@ -84,8 +85,8 @@ func (r *retrier) advise() error {
 	return err
 }
 
-func (r *retrier) all(cmd *cobra.Command) error {
-	return r.locked(cmd, func(q *queue.Queue, _ *config.Config) error {
+func (r *retrier) all(ctx context.Context) error {
+	return r.locked(ctx, func(_ *server.Server, q *queue.Queue) error {
 		items, err := q.Quarantined()
 		if err != nil {
 			return err

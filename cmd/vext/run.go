@@ -9,10 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/hint"
 	"vext/internal/text"
 	"vext/notify"
 	"vext/queue"
 	"vext/reminder"
+	"vext/server"
 )
 
 func newRun(a *app) *cobra.Command {
@@ -29,30 +31,28 @@ day or every minute; two runs at the same time do no harm.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.makeState = !dryRun
-			q, c, err := a.openQueue()
+			s, q, err := a.open()
 			if err != nil {
 				return err
 			}
-			s, err := a.serviceFor(q, c)
+			service, err := s.Service(q)
 			if err != nil {
 				return err
 			}
 			if dryRun {
-				if remindsOnIRC(c, q.State) {
-					s.IRC = notify.FailingOutbox{Err: errors.New("this is only a preview")}
+				if server.RemindsOnIRC(s.Config, q.State) {
+					service.IRC = notify.FailingOutbox{Err: errors.New("this is only a preview")}
 				}
-				return printPreview(a.stdout, s)
+				return printPreview(a.stdout, service)
 			}
-			if _, _, err := adopt(q); err != nil {
+			if _, _, err := server.Adopt(q); err != nil {
 				return err
 			}
-			done := a.withIRC(cmd.Context(), s, c)
-			sum, err := s.Run(cmd.Context())
-			err = errors.Join(err, done())
+			sum, err := s.Run(cmd.Context(), service)
 			if errors.Is(err, queue.ErrLocked) {
 				var locked *queue.LockedError
 				if errors.As(err, &locked) && time.Since(locked.Since) > 2*reminder.MaxRun {
-					return hinted{err, "that run takes too long; see what the process waits for, and kill it if it hangs"}
+					return hint.Wrap(err, "that run takes too long; see what the process waits for, and kill it if it hangs")
 				}
 				a.hints = nil
 				fmt.Fprintf(a.stderr, "vext: hint: %v; that process does the work\n", err)
@@ -60,7 +60,7 @@ day or every minute; two runs at the same time do no harm.`,
 			}
 			_, watched := terminal(a.stdout)
 			if !quiet && (watched || !sum.Empty()) {
-				fmt.Fprintln(summaryWriter(a, s), sum)
+				fmt.Fprintln(summaryWriter(a, service), sum)
 			}
 			if !watched && sum.Empty() {
 				a.hints = nil // cron would mail them

@@ -1,20 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"vext/internal/config"
-	"vext/notify"
-	"vext/queue"
-	"vext/reminder"
+	"vext/internal/hint"
+	"vext/server"
+	"vext/server/control"
 )
 
 func newServe(a *app) *cobra.Command {
@@ -36,145 +34,62 @@ an event.`,
 				return usageError{errors.New("--now: vext serve uses the system's clock")}
 			}
 			a.makeState = true
-			c, err := a.load()
+			s, err := a.load()
 			if err != nil {
 				return err
 			}
-			q, err := a.open(c)
-			if err != nil {
-				return err
-			}
-			serving, err := queue.AcquireServing(q.State)
-			if err != nil {
-				return err
-			}
-			defer serving.Release()
-			if _, err := a.serviceFor(q, c); err != nil { // so that it fails at the start, not at midnight
-				return err
-			}
-			log := a.log(slog.LevelInfo)
-			for _, hint := range a.hints {
-				log.Warn("old name in the configuration", "hint", hint)
+			s.Log, s.Progress = a.log(slog.LevelInfo), nil
+			for _, text := range a.hints {
+				s.Log.Warn("old name in the configuration", "hint", text)
 			}
 			a.hints = nil
-			if err := a.keepState(q, log); err != nil {
-				return err
-			}
-			tasks, done, err := a.tasks(cmd.Context(), c, q, log)
-			if err != nil {
-				return err
-			}
-			notifySystemd(log, systemdReady)
-			defer notifySystemd(log, systemdStopping)
-			log.Info("started", "version", version(), "schedule", c.Schedule, "timezone", c.Timezone)
-			err = errors.Join(together(cmd.Context(), tasks...), done())
-			log.Info("stopped")
-			return err
+			return s.Serve(cmd.Context(), func(ctx context.Context, caller *control.Caller, r *control.Request) *control.Answer {
+				return runFor(ctx, a, s, caller, r)
+			})
 		},
 	}
 }
 
-// keepState makes everything that is opened from now on accept only while the
-// state directory keeps its present identity.
-func (a *app) keepState(q *queue.Queue, log *slog.Logger) error {
-	id, isNew, err := adopt(q)
+// controlCommands are the commands that users may run through the control socket.
+// None of their flags may name a file: vext serve, not the user, would open it.
+var controlCommands = map[string]func(*app) *cobra.Command{"show": newShow, "snooze": newSnooze, "cancel": newCancel}
+
+// runFor runs a command for the user who sent it through the control socket.
+func runFor(ctx context.Context, a *app, s *server.Server, caller *control.Caller, r *control.Request) *control.Answer {
+	var out bytes.Buffer
+	b := &app{stdin: strings.NewReader(""), stdout: &out, stderr: a.stderr, user: caller.Login, serving: s, caller: caller}
+	err := executeFor(ctx, b, r)
+	answer := &control.Answer{Output: out.Bytes(), Usage: errors.As(err, new(usageError))}
 	if err != nil {
+		answer.Error, answer.Hint = err.Error(), hintFor(err)
+	}
+	return answer
+}
+
+func executeFor(ctx context.Context, a *app, r *control.Request) error {
+	newCommand, known := controlCommands[r.Command]
+	if !known {
+		return usageError{fmt.Errorf("%q is not a command of the control socket", r.Command)}
+	}
+	if len(a.caller.Addresses) == 0 {
+		advice := "no address is configured for you; ask the operator of vext"
+		if operator := a.serving.Config.Operator; operator != "" {
+			advice += ", " + operator
+		}
+		return hint.Wrap(fmt.Errorf("user %s is not a committer here", a.caller.Login), advice)
+	}
+	cmd := newCommand(a)
+	cmd.SetContext(ctx)
+	for name, value := range r.Flags {
+		if err := cmd.Flags().Set(name, value); err != nil {
+			return usageError{err}
+		}
+	}
+	if err := flagGroups(cmd); err != nil {
 		return err
 	}
-	if last, _ := queue.Runs(q.State); isNew && last.IsZero() {
-		log.Info("new state directory; to accept no other one, set state_id, see vext.toml(5)", "state", q.State, "state_id", id)
-	}
-	a.stateID = id
-	return nil
-}
-
-// process runs the processor on its schedule. outlet is nil where another
-// process keeps the connections to IRC.
-func (a *app) process(ctx context.Context, c *config.Config, outlet notify.Outbox, clock wallClock, log *slog.Logger) error {
-	schedule, err := reminder.ParseSchedule(c.Schedule, c.Zone)
-	if err != nil {
+	if err := cmd.Args(cmd, r.Args); err != nil {
 		return err
 	}
-	reminder.Serve(ctx, schedule, clock, log, func(ctx context.Context) (reminder.Summary, error) {
-		q, err := a.open(c)
-		if err != nil {
-			return reminder.Summary{}, err
-		}
-		s, err := a.loggingService(q, c, log)
-		if err != nil {
-			return reminder.Summary{}, err
-		}
-		s.Progress, s.IRC = nil, outlet
-		if outlet != nil {
-			return s.Run(ctx)
-		}
-		done := a.withIRC(ctx, s, c)
-		sum, err := s.Run(ctx)
-		return sum, errors.Join(err, done())
-	})
-	return nil
-}
-
-// A task is a part of the service. It ends when its context does, and before
-// that only with an error.
-type task func(context.Context) error
-
-// together runs tasks until the first fails or ctx ends, and returns its error when all
-// have ended.
-func together(ctx context.Context, tasks ...task) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, t := range tasks {
-		group.Go(func() error { return guarded(ctx, t) })
-	}
-	return group.Wait()
-}
-
-// guarded runs a task and turns a panic into an error: no part of the service
-// ends the others in the middle of their work.
-func guarded(ctx context.Context, t task) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return t(ctx)
-}
-
-// wallClock is the system's clock. It looks at the clock every so often while
-// it sleeps: a timer does not see a machine that was suspended, or a clock
-// that was set. The zero value is never woken.
-type wallClock struct{ woken chan struct{} }
-
-func newWallClock() wallClock { return wallClock{make(chan struct{}, 1)} }
-
-// wake ends the current sleep early, or else the next one.
-func (c wallClock) wake() {
-	select {
-	case c.woken <- struct{}{}:
-	default: // it will be
-	}
-}
-
-const maxSleep = time.Minute
-
-func (wallClock) Now() time.Time { return time.Now() }
-
-func (c wallClock) Sleep(ctx context.Context, until time.Time) error {
-	until = until.Round(0) // by the wall clock, not the monotonic one
-	for {
-		left := until.Sub(time.Now().Round(0))
-		if left <= 0 {
-			return nil
-		}
-		timer := time.NewTimer(min(left, maxSleep))
-		select {
-		case <-timer.C:
-		case <-c.woken:
-			timer.Stop()
-			return nil
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
-	}
+	return cmd.RunE(cmd, r.Args)
 }

@@ -25,9 +25,9 @@ func newShow(a *app) *cobra.Command {
 		Example: `  vext show 0123456789ab
   vext show --raw 0123456789ab | less    the mail as it arrived`,
 		Args:              takes(1, 1, "one ID"),
-		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
+		ValidArgsFunction: completeIDs(a, 1, waiting, failed, recentlySent),
 		RunE: a.orControl(toRead, func(_ *cobra.Command, args []string) error {
-			q, _, err := a.openQueue()
+			_, q, err := a.open()
 			if err != nil {
 				return err
 			}

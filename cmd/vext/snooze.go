@@ -28,10 +28,10 @@ week. A reminder that was sent before is sent once more.`,
   vext snooze 0123456789ab monday
   vext snooze 0123456789ab 2026-12-24`,
 		Args:              takes(2, 0, "an ID and a period"),
-		ValidArgsFunction: a.completeIDs(1, waiting, failed, sentLately),
+		ValidArgsFunction: completeIDs(a, 1, waiting, failed, recentlySent),
 		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
 			words := strings.Join(args[1:], " ")
-			err := a.change(cmd, args[0], func(q *queue.Queue, item *queue.Item) error {
+			err := a.change(cmd.Context(), args[0], func(q *queue.Queue, item *queue.Item) error {
 				today := q.Today()
 				period, err := commit.ParseDelay(words, today)
 				if errors.Is(err, commit.ErrNoPeriod) {
@@ -52,7 +52,7 @@ week. A reminder that was sent before is sent once more.`,
 				return err
 			})
 			if err == nil {
-				a.takeBack(cmd.Context())
+				dropChanged(cmd.Context(), a)
 			}
 			return err
 		}),

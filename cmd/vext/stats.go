@@ -50,36 +50,37 @@ of MFCns was imported, and if the configured title contains "MFC".`,
 }
 
 func stats(a *app, opts statsOptions) error {
-	q, c, err := a.openQueue()
+	s, q, err := a.open()
 	if err != nil {
 		return err
 	}
-	since, until, err := parseDays(opts.since, opts.until, c.Zone)
+	since, until, err := parseDays(opts.since, opts.until, q.Zone)
 	if err != nil {
 		return err
 	}
-	s, err := reminder.CountSent(q.History, opts.by, since, until, c.Zone)
-	if s == nil {
+	counts, err := reminder.CountSent(q.History, opts.by, since, until, q.Zone)
+	if counts == nil {
 		return usageError{fmt.Errorf("--by: %w", err)}
 	}
 	if err != nil {
 		return err
 	}
+	title := s.Config.Stats.Title
 	switch {
 	case opts.json:
-		return printJSON(a.stdout, s)
+		return printJSON(a.stdout, counts)
 	case opts.csv:
-		return statsCSV(a.stdout, s)
-	case opts.mfcns || opts.by == reminder.ByCommitter && (s.Imported || strings.Contains(c.Stats.Title, "MFC")):
-		return s.WriteReport(a.stdout, cmp.Or(c.Stats.Title, reminder.MFCnsTitle), c.Zone)
+		return statsCSV(a.stdout, counts)
+	case opts.mfcns || opts.by == reminder.ByCommitter && (counts.Imported || strings.Contains(title, "MFC")):
+		return counts.WriteReport(a.stdout, cmp.Or(title, reminder.MFCnsTitle), q.Zone)
 	case opts.by == reminder.ByCommitter:
-		return s.WriteTable(a.stdout, cmp.Or(c.Stats.Title, reminder.TableTitle), c.Zone)
+		return counts.WriteTable(a.stdout, cmp.Or(title, reminder.TableTitle), q.Zone)
 	}
 	columns := width(a.stdout)
 	if columns == 0 {
 		columns = 80
 	}
-	return s.WriteBars(a.stdout, columns)
+	return counts.WriteBars(a.stdout, columns)
 }
 
 // parseDays reads the values of --since and --until.

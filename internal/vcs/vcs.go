@@ -175,3 +175,15 @@ func kindOfPath(path string) Kind {
 func fileURL(path string) string {
 	return "file://" + strings.NewReplacer("%", "%25", " ", "%20", "#", "%23", "?", "%3F").Replace(path)
 }
+
+// Probe reads from a repository, and returns its kind. It detects an empty kind, and
+// returns "" if it can't.
+func Probe(ctx context.Context, kind Kind, url weburl.URL) (Kind, error) {
+	if kind == "" {
+		var err error
+		if kind, err = Detect(ctx, url); err != nil {
+			return "", err
+		}
+	}
+	return kind, Reach(ctx, kind, url)
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/internal/history"
@@ -37,10 +38,10 @@ func completion(values []string, typed string) ([]string, cobra.ShellCompDirecti
 
 // completeIDs completes the IDs of what lists return, for at most so many
 // arguments; 0 is any number.
-func (a *app) completeIDs(most int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+func completeIDs(a *app, max int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		q, _, err := a.openQueue()
-		if err != nil || (most > 0 && len(args) >= most) {
+		_, q, err := a.open()
+		if err != nil || (max > 0 && len(args) >= max) {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var ids []string
@@ -68,26 +69,26 @@ func safeID(item *queue.Item) string {
 
 // completeFlags completes the values of flags that name something which the
 // state or the configuration knows, in every command that has them.
-func (a *app) completeFlags(c *cobra.Command) {
+func completeFlags(a *app, c *cobra.Command) {
 	for name, complete := range map[string]cobra.CompletionFunc{
-		"repository": a.completeNames(func(e *history.Event) string { return e.Repository }, repositoryNames),
-		"committer":  a.completeNames(func(e *history.Event) string { return commit.Login(e.Address) }, nil),
-		"branch":     a.completeNames(func(e *history.Event) string { return e.Branch }, nil),
+		"repository": completeNames(a, func(e *history.Event) string { return e.Repository }, repositoryNames),
+		"committer":  completeNames(a, func(e *history.Event) string { return commit.Login(e.Address) }, nil),
+		"branch":     completeNames(a, func(e *history.Event) string { return e.Branch }, nil),
 	} {
 		if c.Flags().Lookup(name) != nil {
 			c.RegisterFlagCompletionFunc(name, complete)
 		}
 	}
 	for _, sub := range c.Commands() {
-		a.completeFlags(sub)
+		completeFlags(a, sub)
 	}
 }
 
 // completeNames completes names from the events of the history, and those that
 // more returns, unless it is nil.
-func (a *app) completeNames(of func(*history.Event) string, more func(*queue.Queue, *config.Config) []string) cobra.CompletionFunc {
+func completeNames(a *app, of func(*history.Event) string, more func(*queue.Queue, *config.Config) []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		q, c, err := a.openQueue()
+		s, q, err := a.open()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -98,7 +99,7 @@ func (a *app) completeNames(of func(*history.Event) string, more func(*queue.Que
 			}
 		})
 		if more != nil {
-			for _, name := range more(q, c) {
+			for _, name := range more(q, s.Config) {
 				names[name] = true
 			}
 		}
@@ -125,19 +126,52 @@ func repositoryNames(q *queue.Queue, c *config.Config) []string {
 
 // completeHooked completes the paths of the repositories that have a hook, else
 // directories.
-func (a *app) completeHooked(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+func completeHooked(a *app) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var paths []string
+		if s, err := a.load(); err == nil {
+			states, _ := s.Hooks(c.Context(), "", "")
+			for _, state := range states {
+				paths = append(paths, state.Where)
+			}
+		}
+		if paths, directive := completion(paths, typed); len(paths) > 0 {
+			return paths, directive
+		}
+		return nil, cobra.ShellCompDirectiveFilterDirs
 	}
-	var paths []string
-	if _, store, err := a.hooks(); err == nil {
-		states, _ := store.All()
-		for _, s := range states {
-			paths = append(paths, s.Where)
+}
+
+// strictCompletion makes completion an error for a shell that it does not know.
+func strictCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Args, c.RunE = noArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+		for _, shell := range c.Commands() {
+			shell.Args = noArgs
 		}
 	}
-	if paths, directive := completion(paths, typed); len(paths) > 0 {
-		return paths, directive
+}
+
+func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }
+func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Quarantined() }
+
+// keptDays is for how many days a sent message is kept.
+const keptDays = 60
+
+// recentlySent returns the sent reminders that can still be shown or snoozed.
+// Reading the messages themselves would take too long for a completion.
+func recentlySent(q *queue.Queue) ([]queue.Item, error) {
+	items, err := q.Sent()
+	i := slices.IndexFunc(items, func(item queue.Item) bool { return q.Today().Sub(calendar.Of(item.Sent, q.Zone)) <= keptDays })
+	if i < 0 {
+		i = len(items)
 	}
-	return nil, cobra.ShellCompDirectiveFilterDirs
+	return items[i:], err
 }

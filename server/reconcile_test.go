@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"vext/internal/calendar"
+	"vext/internal/commit"
 	"vext/notify"
 	"vext/notify/irc"
 	"vext/outbox"
@@ -19,15 +21,15 @@ import (
 	"vext/reminder"
 )
 
-// Whoever settles when a run has the lock does it after a pause, once.
-func TestSettleWhen(t *testing.T) {
+// While a run has the lock, reconciling is retried after a pause, once.
+func TestReconcileWhen(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	wake := make(chan struct{}, 1)
 	wake <- struct{}{}
 	var times []time.Time
 	const pause = 20 * time.Millisecond
-	settleWhen(ctx, wake, pause, slog.New(slog.DiscardHandler), func(context.Context) (reminder.Summary, error) {
+	reconcileWhen(ctx, wake, pause, slog.New(slog.DiscardHandler), func(context.Context) (reminder.Summary, error) {
 		times = append(times, time.Now())
 		if len(times) < 3 {
 			return reminder.Summary{}, queue.ErrLocked
@@ -36,23 +38,14 @@ func TestSettleWhen(t *testing.T) {
 		return reminder.Summary{Sent: 1}, nil
 	})
 	if len(times) != 3 || times[2].Sub(times[0]) < 2*pause {
-		t.Errorf("settled at %v", times)
+		t.Errorf("reconciled at %v", times)
 	}
 }
 
-// execute executes a command with an app's configuration and state.
-func execute(t *testing.T, a *app, now string, args ...string) error {
-	args = append(args, "--config", a.configPath, "--state", a.state, "--now", now)
-	root := newRoot(a)
-	root.SetArgs(args)
-	return root.ExecuteContext(t.Context())
-}
+const pendingKey = "reminder a@example.org 20261120 irc://127.0.0.1:1/#src"
 
-const waitingKey = "reminder a@example.org 20261120 irc://127.0.0.1:1/#src"
-
-// waitingForIRC returns a state with a reminder, and what else of it is in the
-// outbox.
-func waitingForIRC(t *testing.T, settings string) (a *app, state string) {
+// pendingForIRC returns a server whose queue has a reminder that is pending for IRC.
+func pendingForIRC(t *testing.T, settings string) (s *Server, state string) {
 	t.Helper()
 	dir := t.TempDir()
 	state = filepath.Join(dir, "state")
@@ -74,11 +67,22 @@ func waitingForIRC(t *testing.T, settings string) (a *app, state string) {
 			t.Fatal(err)
 		}
 	}
-	a = &app{
-		stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard,
-		configPath: filepath.Join(dir, "vext.toml"), state: state, nowFlag: "2026-11-20 13:00", user: "ops",
+	c, err := Load(filepath.Join(dir, "vext.toml"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return a, state
+	s = &Server{Config: c, State: state, Log: slog.New(slog.DiscardHandler)}
+	s.at("2026-11-20 13:00")
+	return s, state
+}
+
+// at sets the clock.
+func (s *Server) at(now string) {
+	t, err := calendar.ParseTime(now, time.UTC)
+	if err != nil {
+		panic(err)
+	}
+	s.Now = func() time.Time { return t }
 }
 
 // withLine opens the outbox and puts the line of the reminder into it.
@@ -86,7 +90,7 @@ func withLine(t *testing.T, state string) (*irc.Client, *outbox.Outbox) {
 	t.Helper()
 	client, o, err := openOutbox(state, slog.New(slog.DiscardHandler))
 	if err == nil {
-		err = o.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: waitingKey, Reminder: true})
+		err = o.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: pendingKey, Reminder: true})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -103,22 +107,22 @@ func historyOf(t *testing.T, state string) string {
 	return string(data)
 }
 
-// What a person puts off or takes out is taken back from IRC at once, whether a
-// vext has the outbox or none does; where it can't be had nothing is said.
-func TestTakenBackAtOnce(t *testing.T) {
+// The messages of a snoozed or cancelled reminder are dropped at once, through the
+// control socket or from the disk. If that fails, nothing is logged.
+func TestDropChanged(t *testing.T) {
 	for _, test := range []struct {
-		args  []string
-		asked bool // by the door
-		stuck bool // another has the outbox, and no door
-		why   string
+		cancel bool // else snooze
+		asked  bool // through the control socket
+		stuck  bool // another process has the outbox, without a control socket
+		why    string
 	}{
-		{args: []string{"snooze", "0123", "1", "week"}, why: "it was put off"},
-		{args: []string{"cancel", "0123"}, why: "it was cancelled"},
-		{args: []string{"snooze", "0123", "1", "week"}, asked: true, why: "it was put off"},
-		{args: []string{"cancel", "0123"}, asked: true, why: "it was cancelled"},
-		{args: []string{"cancel", "0123"}, stuck: true},
+		{why: "it was put off"},
+		{cancel: true, why: "it was cancelled"},
+		{asked: true, why: "it was put off"},
+		{cancel: true, asked: true, why: "it was cancelled"},
+		{cancel: true, stuck: true},
 	} {
-		a, state := waitingForIRC(t, "")
+		s, state := pendingForIRC(t, "")
 		_, o := withLine(t, state)
 		leave := func() error { return nil }
 		switch {
@@ -129,28 +133,51 @@ func TestTakenBackAtOnce(t *testing.T) {
 		case !test.stuck:
 			o.Close()
 		}
-		var complaints strings.Builder
-		a.stderr = &complaints
-		if err := execute(t, a, "2026-11-20 13:00", test.args...); err != nil || complaints.Len() > 0 {
-			t.Errorf("%v: %v, %s", test.args, err, complaints.String())
+		var log strings.Builder
+		s.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		if err := changeReminder(s, test.cancel); err != nil {
+			t.Fatal(err)
+		}
+		if s.DropChanged(t.Context()); log.Len() > 0 {
+			t.Errorf("%+v: %s", test, log.String())
 		}
 		if got := historyOf(t, state); strings.Contains(got, `"unsaid"`) == test.stuck || !strings.Contains(got, test.why) {
-			t.Errorf("%v: history:\n%s", test.args, got)
+			t.Errorf("%+v: history:\n%s", test, got)
 		}
 		if !test.asked && !test.stuck {
 			_, o, _ = openOutbox(state, slog.New(slog.DiscardHandler))
 		}
 		if waiting, err := o.Pending(t.Context()); len(waiting) > 0 != test.stuck || err != nil {
-			t.Errorf("%v: in the outbox: %q, %v", test.args, waiting, err)
+			t.Errorf("%+v: in the outbox: %q, %v", test, waiting, err)
 		}
 		leave()
 		o.Close()
 	}
 }
 
-// Where nobody can speak, because of settings that can't be read or an outbox
-// that can't be had, the mail goes after a day; a line that can be taken back is.
-func TestMailWithoutOutlet(t *testing.T) {
+func changeReminder(s *Server, cancel bool) error {
+	q, err := s.Queue()
+	if err != nil {
+		return err
+	}
+	items, err := q.FindAmong("0123", func(*queue.Item) bool { return true })
+	if err != nil {
+		return err
+	}
+	if cancel {
+		return q.Cancel(&items[0], "ops")
+	}
+	week, err := commit.ParseDelay("1 week", q.Today())
+	if err != nil {
+		return err
+	}
+	_, err = q.Snooze(&items[0], week, "ops")
+	return err
+}
+
+// Without a connection, because of unreadable settings or a broken outbox, a mail is
+// sent after a day; a message that can be dropped is.
+func TestMailWithoutConnection(t *testing.T) {
 	for _, test := range []struct {
 		name, settings string
 		noOutbox       bool
@@ -160,7 +187,7 @@ func TestMailWithoutOutlet(t *testing.T) {
 		{"no outbox", "", true, "it could not be taken back"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			a, state := waitingForIRC(t, test.settings)
+			s, state := pendingForIRC(t, test.settings)
 			_, o := withLine(t, state)
 			o.Close()
 			if test.noOutbox {
@@ -172,7 +199,16 @@ func TestMailWithoutOutlet(t *testing.T) {
 				now   string
 				mails int
 			}{{"2026-11-21 10:00", 0}, {"2026-11-21 12:00", 1}, {"2026-11-23 12:00", 1}} {
-				if err := execute(t, a, run.now, "run"); err == nil {
+				s.at(run.now)
+				q, err := s.Queue()
+				if err != nil {
+					t.Fatal(err)
+				}
+				service, err := s.Service(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Run(t.Context(), service); err == nil {
 					t.Error("no error")
 				}
 				mails, _ := filepath.Glob(filepath.Join(filepath.Dir(state), "mail", "new", "*"))
@@ -198,9 +234,9 @@ func TestMailWithoutOutlet(t *testing.T) {
 	}
 }
 
-// What was sent by mail meanwhile is not told when a client begins to speak.
-func TestTakenBackBeforeSpeaking(t *testing.T) {
-	a, state := waitingForIRC(t, "")
+// A message whose mail was sent meanwhile is dropped before a client connects.
+func TestDroppedBeforeConnecting(t *testing.T) {
+	s, state := pendingForIRC(t, "")
 	client, o := withLine(t, state)
 	defer o.Close()
 	line := `{"time":"2026-11-20T12:30:00Z","event":"unsaid","name":"a@example.org","due":"20261120","via":"irc://127.0.0.1:1/#src"}` + "\n"
@@ -209,11 +245,10 @@ func TestTakenBackBeforeSpeaking(t *testing.T) {
 		_, err = f.WriteString(line)
 		f.Close()
 	}
-	c, loadErr := a.load()
-	if err != nil || loadErr != nil {
-		t.Fatal(err, loadErr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	settings, err := ircSettings(c)
+	settings, err := ircSettings(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +258,7 @@ func TestTakenBackBeforeSpeaking(t *testing.T) {
 		dialed <- struct{}{}
 		return nil, io.EOF
 	}
-	leave := background(t.Context(), func(ctx context.Context) error { return a.speak(ctx, c, client, o, client.Log) })
+	leave := background(t.Context(), func(ctx context.Context) error { return s.runIRC(ctx, client, o) })
 	defer leave()
 	for {
 		waiting, err := o.Pending(t.Context())
@@ -235,9 +270,9 @@ func TestTakenBackBeforeSpeaking(t *testing.T) {
 		}
 		select {
 		case <-dialed:
-			t.Fatal("connected before the line was taken back")
+			t.Fatal("connected before the message was dropped")
 		case <-t.Context().Done():
-			t.Fatal("not taken back")
+			t.Fatal("not dropped")
 		default:
 		}
 	}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"vext/announce"
+	"vext/internal/config"
+	"vext/internal/hint"
+	"vext/internal/target"
+	"vext/notify"
+	"vext/notify/mail"
+	"vext/policy"
+	"vext/queue"
+	"vext/reminder"
+	"vext/server/control"
+	"vext/source/hook"
+	"vext/spool"
+	"vext/templates"
+)
+
+const templatesHint = "see the key templates in vext.toml(5)"
+
+// Service returns what runs need, without IRC.
+func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
+	c := s.Config
+	host := mail.LocalName()
+	from := c.Mail.From
+	if from == "" {
+		from = "vext@" + host // no mail is sent without mail.from, see config
+	}
+	address, err := reminder.ParseAddress(from)
+	if err != nil {
+		return nil, err
+	}
+	envelope := address.Address
+	if c.Mail.Envelope != "" {
+		bounces, err := reminder.ParseAddress(c.Mail.Envelope)
+		if err != nil {
+			return nil, err
+		}
+		envelope = bounces.Address
+	}
+	words, err := templates.Load(c.Templates)
+	if err == nil {
+		err = reminder.TryTemplates(words)
+	}
+	if err == nil {
+		_, err = announce.NewWords(words, announceRules(c))
+	}
+	if err != nil {
+		return nil, hint.Wrap(err, templatesHint)
+	}
+	sender, err := s.sender()
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("mail.via: %w", err), "see the key via in vext.toml(5)")
+	}
+	sources, err := s.sources(q)
+	if err != nil {
+		return nil, err
+	}
+	return &reminder.Service{
+		Queue: q, Sources: sources, Mail: sender, Templates: words, From: address, Envelope: envelope,
+		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
+		Operator:    c.Operator, Host: host, Vext: commandInMail(q.State, c), OnHost: worksFor(c),
+		Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
+		Log: s.Log, Progress: s.Progress,
+	}, nil
+}
+
+func (s *Server) sender() (notify.Sender, error) {
+	m := &s.Config.Mail
+	password, err := m.Secret()
+	if err != nil {
+		return nil, err
+	}
+	return mail.Open(m.Via, mail.Options{User: m.User, Password: password, Stdout: s.Stdout})
+}
+
+// routes returns where reminders go.
+func routes(c *config.Config) []policy.Route {
+	var all []policy.Route
+	for _, r := range c.Routes {
+		route := policy.Route{Committers: r.Committers, Repositories: r.Repositories, Branches: r.Branches}
+		for _, to := range r.To {
+			if to == config.ByMail {
+				route.Mail = true
+			} else if t, err := target.Parse(to); err == nil { // config has checked them
+				route.Targets = append(route.Targets, t)
+			}
+		}
+		all = append(all, route)
+	}
+	return all
+}
+
+// Users returns the addresses of the users of this machine.
+func Users(c *config.Config) *control.Users {
+	return &control.Users{Table: c.Users, Domain: c.Control.Domain}
+}
+
+// worksFor returns a function that reports whether the commands in a mail work for
+// its recipient on this machine: through the control socket, or because this vext
+// belongs to the recipient.
+func worksFor(c *config.Config) func(address string) bool {
+	users := Users(c)
+	return func(address string) bool {
+		if c.Control.Socket != "" && users.Has(address) {
+			return true
+		}
+		return IsOwn(c.Path) && len(c.Reminders.Allow) == 1 && strings.EqualFold(c.Reminders.Allow[0], address)
+	}
+}
+
+// Command returns the command line of this program, with a configuration and a
+// state directory unless these are empty.
+func Command(config, state string) ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := []string{program}
+	for _, flag := range []struct{ name, path string }{{"--config", config}, {"--state", state}} {
+		if flag.path == "" {
+			continue
+		}
+		path, err := filepath.Abs(flag.path)
+		if err != nil {
+			return nil, err
+		}
+		command = append(command, flag.name, path)
+	}
+	return command, nil
+}
+
+// commandInMail returns the beginning of a command for sh(1) that the reader of a
+// mail types. It names the configuration and the state directory if a plain vext
+// would use others. The environment of the reader is another, so VEXT_CONFIG and
+// VEXT_STATE do not count. At the control socket the state directory is that of
+// vext serve; with --state a user could not use the socket.
+func commandInMail(state string, c *config.Config) string {
+	words := []string{"vext"}
+	add := func(flag, path string) {
+		if absolute, err := filepath.Abs(path); err == nil {
+			path = absolute
+		}
+		words = append(words, flag, path)
+	}
+	if c.Path != "" && c.Path != config.Usual() {
+		add("--config", c.Path)
+	}
+	usual := c.State
+	if usual == "" {
+		usual, _ = spool.UsualState()
+	}
+	if state != usual && c.Control.Socket == "" {
+		add("--state", state)
+	}
+	return hook.Line(words)
+}
