@@ -9,9 +9,7 @@ import (
 	"vext/spool"
 )
 
-// json takes the JSON of a hook, which is one commit, or that of a forge, which
-// is a push, and writes each commit as the mail that everything behind the
-// filter reads.
+// json accepts JSON: the object of a hook, or the payload of a forge.
 func (f *Filter) json(in *input) (Result, error) {
 	if err := in.drain(); err != nil {
 		return Result{}, err
@@ -20,39 +18,29 @@ func (f *Filter) json(in *input) (Result, error) {
 		return Result{}, fmt.Errorf("a JSON object of %d bytes; at most %d can be read", in.size, in.limit)
 	}
 	data := in.captured
-	in.captured = nil // its memory is needed
-	if kind, ok := forge.Recognise(data); ok {
-		return f.forge(kind, data)
-	}
-	c, err := commit.ParseJSON(data)
-	if err != nil {
-		return Result{Bad, err.Error()}, nil
-	}
-	c.Source = commit.FromJSON
-	return f.accept(NewPush(commit.Arrival{Commit: c}))
-}
-
-// forge takes the payload of a forge's push.
-func (f *Filter) forge(kind forge.Kind, data []byte) (Result, error) {
-	p, err := forge.Parse(kind, "", data)
+	in.captured = nil // to free its memory
+	p, err := forge.Read("", "", data)
 	switch {
 	case errors.Is(err, forge.ErrOther):
-		return Result{Ignored, fmt.Sprintf("an event of %s: %v", kind, err)}, nil
+		return Result{Ignored, err.Error()}, nil
 	case err != nil:
-		return Result{Bad, fmt.Sprintf("an event of %s: %v", kind, err)}, nil
+		return Result{Bad, err.Error()}, nil
 	}
 	result, err := f.accept(ForgePush(p, p.Repository, commit.FromJSON))
-	if err != nil {
-		return Result{}, err
-	}
-	for _, u := range p.Updates {
-		if !u.Incomplete {
-			continue
+	for i := range p.Updates {
+		if u := &p.Updates[i]; err == nil && u.Incomplete {
+			f.Incomplete("", p.Repository, u)
+			result.Reason += "; not all commits of the push to " + commit.BranchName(u.Refname) + " are described"
 		}
-		f.Spool.Incomplete(spool.IncompletePush{
-			Repository: p.Repository, Refname: u.Refname, Before: u.Before, After: u.After, Listed: u.Listed, Total: u.Total,
-		})
-		result.Reason += "; not all commits of the push to " + commit.BranchName(u.Refname) + " are described"
 	}
-	return result, nil
+	return result, err
+}
+
+// Incomplete notes for the operator that an update does not describe all its commits, and
+// that they can't be looked up. hook is "" for standard input.
+func (f *Filter) Incomplete(hook, repository string, u *forge.Update) {
+	f.Spool.Incomplete(spool.IncompletePush{
+		Time: f.now(), Hook: hook, Repository: repository, Refname: u.Refname,
+		Before: u.Before, After: u.After, Listed: u.Listed, Total: u.Total,
+	})
 }

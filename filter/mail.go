@@ -47,7 +47,7 @@ func (f *Filter) mail(in *input) (Result, error) {
 	if mail.Dropped > 0 && err == nil {
 		last := &mail.Commits[len(mail.Commits)-1]
 		f.Spool.Incomplete(spool.IncompletePush{
-			Repository: last.Repository, Refname: last.Refname, After: last.Revision, Listed: asking, Total: asking + mail.Dropped,
+			Time: f.now(), Repository: last.Repository, Refname: last.Refname, After: last.Revision, Listed: asking, Total: asking + mail.Dropped,
 		})
 		result.Reason += fmt.Sprintf("; %d more are too many for one mail", mail.Dropped)
 	}

@@ -59,6 +59,27 @@ type Update struct {
 	Page string
 }
 
+// Read reads the payload of a forge as Parse does, or the object of vext's own hooks, which
+// is a push of one commit. kind is "" when only the payload shows it.
+func Read(kind Kind, event string, data []byte) (*Push, error) {
+	if kind == "" {
+		kind, _ = Recognise(data)
+	}
+	if kind != "" {
+		p, err := Parse(kind, event, data)
+		if err != nil {
+			return nil, fmt.Errorf("an event of %s: %w", kind, err)
+		}
+		return p, nil
+	}
+	c, err := commit.ParseJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	u := Update{Refname: c.Refname, After: c.Revision, Commits: []commit.Commit{c}, Listed: 1, Total: 1}
+	return &Push{Repository: c.Repository, Updates: []Update{u}}, nil
+}
+
 // Parse reads the payload of an event. The header of a webhook's request names the
 // event; "" stands for no header. Members that are not needed may have any type.
 func Parse(kind Kind, event string, data []byte) (*Push, error) {

@@ -39,7 +39,7 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	state := testkit.State(t)
-	f, err := filter.New(spool.New(state), time.Now)
+	f, err := filter.New(spool.New(state), func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}

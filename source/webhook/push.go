@@ -14,7 +14,6 @@ import (
 	"vext/internal/commit"
 	"vext/internal/forge"
 	"vext/policy"
-	"vext/spool"
 )
 
 // take accepts the push of an authenticated request.
@@ -118,10 +117,7 @@ func (h *Handler) lookUp(ctx context.Context, hook *Hook, f *filter.Filter, repo
 		log.Debug("webhook: incomplete, on a branch that does not count")
 	default:
 		log.Warn("webhook: incomplete, and the repository is not followed")
-		f.Spool.Incomplete(spool.IncompletePush{
-			Time: h.Now(), Hook: hook.Name, Repository: repository, Refname: u.Refname,
-			Before: u.Before, After: u.After, Listed: u.Listed, Total: u.Total,
-		})
+		f.Incomplete(hook.Name, repository, u)
 	}
 	return false, nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"vext/internal/commit"
 	"vext/internal/forge"
 )
 
@@ -56,25 +55,10 @@ func isForm(header http.Header, body []byte) bool {
 	return mediaType == "application/x-www-form-urlencoded" && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 }
 
-// parse reads a payload: a forge's, or the object of vext's own hooks, which is a push of
-// one commit.
+// parse reads a payload, see forge.Read.
 func parse(header http.Header, payload []byte) (*forge.Push, error) {
 	kind, event := kindOf(header)
-	known := kind != ""
-	if !known {
-		kind, known = forge.Recognise(payload)
-	}
-	if known {
-		return forge.Parse(kind, event, payload)
-	}
-	c, err := commit.ParseJSON(payload)
-	if err != nil {
-		return nil, err
-	}
-	return &forge.Push{
-		Repository: c.Repository,
-		Updates:    []forge.Update{{Refname: c.Refname, After: c.Revision, Commits: []commit.Commit{c}, Listed: 1, Total: 1}},
-	}, nil
+	return forge.Read(kind, event, payload)
 }
 
 // kindOf returns the forge that sends such a header, and its event; "" when the header
