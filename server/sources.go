@@ -37,7 +37,8 @@ func (s *Server) Follower(q *queue.Queue, store follow.Store, source string) (*f
 	}
 	follower := &follow.Follower{Store: store, Queue: q, Filter: f, Log: s.Log, Progress: s.Progress}
 	if len(s.Config.Announce) > 0 {
-		follower.IsAnnounced = announce.Matcher(&q.Policy, announceRules(s.Config))
+		follower.Announces = true
+		f.Announced = announce.Matcher(&q.Policy, announceRules(s.Config))
 	}
 	return follower, nil
 }

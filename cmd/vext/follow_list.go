@@ -110,7 +110,7 @@ func describe(s *follow.State) followed {
 		Failures: s.Failures, Failing: s.Failing, Error: s.Error, Warnings: s.Warnings, Branches: []string{}, Patterns: []string{},
 	}
 	for _, refname := range slices.Sorted(maps.Keys(s.Positions)) {
-		if refname != "" { // all branches of Subversion
+		if refname != "" && !s.Uncounted[refname] { // "" stands for all branches of Subversion
 			one.Branches = append(one.Branches, commit.BranchName(refname))
 		}
 	}

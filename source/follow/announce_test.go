@@ -30,7 +30,7 @@ func (w *world) announce() {
 // announcing is follower for a configuration with announcements of these branches.
 func (w *world) announcing(branches ...string) *Follower {
 	f := w.follower()
-	f.IsAnnounced = func(repository, refname string) bool {
+	f.Announces, f.Filter.Announced = true, func(repository, refname string) bool {
 		return repository == "w" && policy.MatchBranch(branches, refname)
 	}
 	return f
@@ -96,7 +96,7 @@ echo "$hash"`, branch, subject))
 
 // The first look announces nothing; what comes then is, asking or not, on the
 // branches of [[announce]], and reminders stay the same.
-func TestNotices(t *testing.T) {
+func TestAnnounce(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	w.commit("main", "old")
@@ -145,7 +145,7 @@ func TestNotices(t *testing.T) {
 }
 
 // A history that is taken up from a date on is not announced.
-func TestNoticesFrom(t *testing.T) {
+func TestAnnounceFrom(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	w.commit("main", "a")
@@ -160,7 +160,7 @@ func TestNoticesFrom(t *testing.T) {
 }
 
 // A commit that cannot be stored is stored at the next look.
-func TestNoticesFail(t *testing.T) {
+func TestAnnounceFail(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	w.commit("main", "old")
@@ -183,7 +183,7 @@ func TestNoticesFail(t *testing.T) {
 }
 
 // A hook announces pushed commits, from the first push on.
-func TestNoticesPushed(t *testing.T) {
+func TestAnnouncePushed(t *testing.T) {
 	const topic, main = "refs/heads/topic", "refs/heads/main"
 	w := newWorld(t)
 	w.announce()
@@ -210,7 +210,7 @@ func TestNoticesPushed(t *testing.T) {
 	w.look(w.announcing(), Update{"refs/heads/y", y, ""})
 	w.announced("a deleted branch")
 	w.expect("reminders", "main m")
-	if s, err := Hooked(w.state).Load("w"); err != nil || len(s.Positions) != 1 || s.AnnouncedTips["refs/heads/y"] != "" {
+	if s, err := Hooked(w.state).Load("w"); err != nil || len(s.Positions)-len(s.Uncounted) != 1 || s.Positions["refs/heads/y"] != "" {
 		t.Errorf("%+v, %v", s, err)
 	}
 
@@ -223,7 +223,7 @@ func TestNoticesPushed(t *testing.T) {
 }
 
 // What a forge did not list is announced with the rest of its push.
-func TestNoticesLookUp(t *testing.T) {
+func TestAnnounceLookUp(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	before := w.commit("main", "old")
@@ -240,7 +240,7 @@ func TestNoticesLookUp(t *testing.T) {
 }
 
 // Of Subversion the branches are those of the paths, and the files are named.
-func TestNoticesSvn(t *testing.T) {
+func TestAnnounceSvn(t *testing.T) {
 	w := newSvnWorld(t)
 	w.announce()
 	w.svnCommit("trunk/f", "old")
@@ -257,7 +257,7 @@ func TestNoticesSvn(t *testing.T) {
 }
 
 // The files that a commit changed are named, of git and Mercurial.
-func TestNoticesFiles(t *testing.T) {
+func TestAnnounceFiles(t *testing.T) {
 	w := newWorld(t)
 	w.announce()
 	w.commit("main", "old")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"vext/filter"
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/vcs"
@@ -37,19 +38,14 @@ type BackfillFailure struct {
 // copy of the repository changes.
 func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, dryRun bool) (Backfill, error) {
 	var b Backfill
-	unlock, err := f.Store.Lock(ctx, r.Name, registerTimeout)
+	p, unlock, err := f.begin(ctx, &r, registerTimeout)
 	if err != nil {
 		return b, err
 	}
 	defer unlock()
-	state, err := f.Store.Load(r.Name)
-	if err != nil {
-		return b, err
-	}
-	r.Source = commit.FromImport
-	p := pass{Follower: f, repository: &r, state: state, report: new(Report)}
+	r.Source, p.past = commit.FromImport, true
 	var commits []commit.Commit
-	if b.Commits, err = p.past(ctx, since, &commits); err != nil {
+	if b.Commits, err = p.requestsSince(ctx, since, &commits); err != nil {
 		return b, err
 	}
 	plan, err := f.Queue.PlanPast(commits)
@@ -63,17 +59,15 @@ func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, 
 	if err := f.Queue.History.Append(passed...); err != nil {
 		return b, err
 	}
-	for part := range slices.Chunk(coming, batchSize) {
-		if _, _, err := f.Filter.Take(part...); err != nil {
-			return b, err
-		}
-	}
-	return b, nil
+	push := filter.NewPush(coming...)
+	push.Past = true
+	_, err = f.Filter.Accept(push)
+	return b, err
 }
 
-// past collects the commits since a time that ask for a reminder.
-func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Commit) (n int, err error) {
-	if p.repo, err = p.open(ctx); err != nil {
+// requestsSince collects the commits since a time that ask for a reminder.
+func (p *pass) requestsSince(ctx context.Context, since time.Time, commits *[]commit.Commit) (n int, err error) {
+	if err := p.open(ctx); err != nil {
 		return 0, err
 	}
 	tips, err := p.repo.Update(ctx, p.repository.wants)
@@ -88,7 +82,7 @@ func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Comm
 	}
 	slices.SortFunc(ranges, func(a, b vcs.Range) int { return cmp.Compare(a.Refname, b.Refname) })
 	return p.repo.Walk(ctx, p.log(ranges), func(c *commit.Commit) error {
-		if p.chooses(c) {
+		if p.counts(c) {
 			*commits = append(*commits, *c)
 		}
 		return nil
@@ -96,7 +90,7 @@ func (p *pass) past(ctx context.Context, since time.Time, commits *[]commit.Comm
 }
 
 // count returns the events to record and the commits to spool.
-func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming []commit.Commit) {
+func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming []commit.Arrival) {
 	for i := range plan {
 		d := &plan[i]
 		b.Requests++
@@ -106,16 +100,16 @@ func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming 
 			passed = append(passed, d.Event)
 		case history.Queued:
 			b.Queued++
-			coming = append(coming, *d.Commit)
+			coming = append(coming, commit.Arrival{Commit: *d.Commit})
 		case history.Failed:
 			b.Quarantined++
 			b.Failures = append(b.Failures, BackfillFailure{d.Event.Revision, d.Event.Subject, d.Event.Reason})
-			coming = append(coming, *d.Commit) // to be quarantined with the spool
+			coming = append(coming, commit.Arrival{Commit: *d.Commit}) // to be quarantined with the spool
 		case history.Ignored:
 			b.Ignored++
 		case history.OnBranch:
 			b.Known++
-			coming = append(coming, *d.Commit) // for the reminder to name the branch
+			coming = append(coming, commit.Arrival{Commit: *d.Commit}) // for the reminder to name the branch
 		default:
 			b.Known++
 		}

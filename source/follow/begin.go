@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"vext/filter"
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/vcs"
@@ -83,34 +84,34 @@ func (p *pass) firstRange(ctx context.Context, refname, tip string) (r vcs.Range
 // maxBase bounds the tips that are recorded at the first look.
 const maxBase = 20000
 
-// begin records the tips at the first look, whose commits do not count.
-func (p *pass) begin(tips map[string]string) {
-	if p.state.Begun {
-		return
+// recordFirst records the tips at the first look, whose commits do not count, and those
+// of the branches that are only announced.
+func (p *pass) recordFirst(tips map[string]string) {
+	if !p.state.Begun {
+		p.state.Begun = true
+		base := slices.Compact(slices.Sorted(maps.Values(tips)))
+		p.state.Base = base[:min(len(base), maxBase)]
 	}
-	p.state.Begun = true
-	base := slices.Compact(slices.Sorted(maps.Values(tips)))
-	p.state.Base = base[:min(len(base), maxBase)]
+	p.recordUncounted(tips)
 }
 
-// beginBefore is begin for a repository whose first look is caused by a push: the
-// state before the push is the present state without the pushed commits.
+// beginBefore records the positions before the first push, or before the first push
+// that is announced: the tips without the pushed commits.
 func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
-	if p.state.Begun {
+	if p.state.Begun && p.announcing == (p.state.Uncounted != nil) {
 		return nil
 	}
 	tips, err := p.tipsBefore(ctx, pushed)
-	if err != nil {
-		return err
+	if err == nil && !p.state.Begun {
+		p.past = true
+		defer func() { p.past = false }()
+		var ranges []vcs.Range
+		if ranges, err = p.ranges(ctx, updatesTo(tips), tips); err == nil {
+			err = p.walk(ctx, ranges)
+		}
 	}
-	p.silent = true
-	defer func() { p.silent = false }()
-	ranges, err := p.ranges(ctx, tips)
 	if err == nil {
-		err = p.walk(ctx, ranges)
-	}
-	if err == nil {
-		p.begin(tips)
+		p.recordFirst(tips)
 	}
 	return err
 }
@@ -128,8 +129,8 @@ func (p *pass) byDate(r vcs.Range, after time.Time, why string) vcs.Range {
 
 // noteByDate adds a note of how many commits counted by their dates, and how many of
 // these ask for a reminder.
-func (p *pass) noteByDate(why string, commits, asking int) {
+func (p *pass) noteByDate(why string, accepted filter.Accepted) {
 	if why != "" {
-		p.note("%s: %s, %s for a reminder", why, calendar.Plural(commits, "commit"), calendar.Verb(asking, "asks", "ask"))
+		p.note("%s: %s, %s for a reminder", why, calendar.Plural(accepted.Commits, "commit"), calendar.Verb(len(accepted.Names), "asks", "ask"))
 	}
 }

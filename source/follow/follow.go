@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,9 +55,7 @@ type Follower struct {
 	// CatchingUp means that the commits found now were missed by a hook.
 	CatchingUp   bool
 	FoundSeveral func() // called at the second commit; may be nil
-	// IsAnnounced reports whether commits on a branch of a repository are announced;
-	// nil when none are.
-	IsAnnounced func(repository, refname string) bool
+	Announces    bool   // commits are announced, on the branches of Filter.Announced
 }
 
 // A Report is the result for one repository.
@@ -110,39 +106,30 @@ const maxFetchTime = 3 * time.Hour
 
 // one reads one repository. pushed are the updates that a hook received.
 func (f *Follower) one(ctx context.Context, r *Repository, force bool, pushed []Update, wait time.Duration) Report {
-	report := Report{Name: r.Name}
-	unlock, err := f.Store.Lock(ctx, r.Name, wait)
+	p, unlock, err := f.begin(ctx, r, wait)
 	if errors.Is(err, disk.ErrLocked) {
-		report.Busy = true
-		return report
+		return Report{Name: r.Name, Busy: true}
 	}
-	if err != nil {
-		report.Err = fmt.Errorf("%s: %w", r.Name, err)
-		return report
-	}
-	defer unlock()
-	state, err := f.Store.Load(r.Name)
 	if err != nil {
 		f.Log.Error("cannot follow", "repository", r.Name, "err", err)
-		report.Err = err
-		return report
+		return Report{Name: r.Name, Err: fmt.Errorf("%s: %w", r.Name, err)}
 	}
+	defer unlock()
+	state, report := p.state, &p.report
 	if left := state.Next.Sub(f.Queue.Now); !force && left > 0 && left <= retries.Max && state.Where == r.Where() {
 		report.RetryAt = state.Next
-		return report
+		return *report
 	}
-	isNew, err := f.start(state)
-	if err != nil {
+	if p.isNew, err = f.start(state); err != nil {
 		report.Err = fmt.Errorf("%s: %w", r.Name, err)
-		return report
+		return *report
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxFetchTime)
 	defer cancel()
-	p := pass{Follower: f, repository: r, state: state, report: &report, isNew: isNew}
 	err = p.run(ctx, pushed)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		report.Err = err // vext is ending, which is not a failure of the repository
-		return report
+		return *report
 	}
 	state.LastTry = f.Queue.Now
 	switch {
@@ -160,7 +147,7 @@ func (f *Follower) one(ctx context.Context, r *Repository, force bool, pushed []
 	if err != nil {
 		report.Err = fmt.Errorf("%s: %w", r.Name, err)
 	}
-	return report
+	return *report
 }
 
 // remember records in the state how the pass ended.
@@ -183,65 +170,7 @@ func (p *pass) remember(err error) {
 // retries is the backoff of a repository, which begins with the second failure in a row.
 var retries = backoff.Backoff{Min: 5 * time.Minute, Max: 6 * time.Hour}
 
-// open returns the repository. It detects the kind if none is configured.
-func (p *pass) open(ctx context.Context) (vcs.Repository, error) {
-	r, s := p.repository, p.state
-	if s.Where != r.Where() || (r.Kind != "" && s.Kind != r.Kind) {
-		s.Where, s.Kind = r.Where(), r.Kind
-	}
-	if s.Kind == "" {
-		kind, err := vcs.Detect(ctx, weburl.Parse(cmp.Or(r.URL.Reveal(), r.Path)))
-		if err != nil {
-			return nil, err
-		}
-		s.Kind = kind
-	}
-	if r.URL.IsZero() {
-		return vcs.Open(s.Kind, r.Path, weburl.URL{})
-	}
-	if err := p.Store.prepare(); err != nil {
-		return nil, err
-	}
-	dir, err := filepath.Abs(p.Store.path(r.Name, "."+string(s.Kind)))
-	if err != nil {
-		return nil, err
-	}
-	if err := p.Store.checkCopy(dir); err != nil {
-		return nil, err
-	}
-	return vcs.Open(s.Kind, dir, r.URL)
-}
-
 // wants reports whether a branch counts for reminders.
 func (r *Repository) wants(refname string) bool {
 	return refname == "" || policy.MatchBranch(r.Branches, refname)
-}
-
-// warn records which configured patterns match no branch. names are the names of
-// all branches.
-func (p *pass) warn(names []string) {
-	r, before := p.repository, p.state.Warnings
-	p.state.Warnings = nil
-	slices.Sort(names)
-	matches := func(patterns []string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return policy.MatchBranch(patterns, name) })
-	}
-	switch {
-	case len(names) == 0 && (p.state.Kind == vcs.Svn || r.URL.IsZero()): // no layout that shows branches; a new repository
-	case len(names) == 0:
-		p.state.Warnings = append(p.state.Warnings, "it has no branches yet")
-	case r.Explicit:
-		for _, pattern := range r.Branches {
-			if !matches([]string{pattern}) {
-				p.state.Warnings = append(p.state.Warnings, fmt.Sprintf("no branch matches %q; there are %s", pattern, few(names)))
-			}
-		}
-	case !matches(r.Branches):
-		p.state.Warnings = append(p.state.Warnings, fmt.Sprintf("no branch counts; there are %s", few(names)))
-	}
-	for _, warning := range p.state.Warnings {
-		if !slices.Contains(before, warning) { // vext check shows it each time
-			p.say("%s", warning)
-		}
-	}
 }

@@ -46,14 +46,14 @@ func noZeros(hash string) string {
 // handled in another order, or one was missed, and the caller compares the branches.
 func (p *pass) isNext(pushed []Update) bool {
 	return !slices.ContainsFunc(pushed, func(u Update) bool {
-		position, known := p.state.Positions[u.Refname]
-		return known && p.repository.wants(u.Refname) && position != u.Old && position != u.New
+		position := p.state.Positions[u.Refname]
+		return p.repository.wants(u.Refname) && p.state.isCounted(u.Refname) && position != u.Old && position != u.New
 	})
 }
 
 // tipsBefore returns the positions of the branches before a push.
 func (p *pass) tipsBefore(ctx context.Context, pushed []Update) (map[string]string, error) {
-	tips, err := p.repo.Update(ctx, p.fetches)
+	tips, err := p.repo.Update(ctx, p.reads)
 	if err != nil {
 		return nil, err
 	}
@@ -67,37 +67,19 @@ func (p *pass) tipsBefore(ctx context.Context, pushed []Update) (map[string]stri
 
 // walkPushed stores the commits of a push.
 func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
-	var ranges []vcs.Range
+	var updates []Update
 	for _, u := range pushed {
-		if !strings.HasPrefix(u.Refname, "refs/heads/") {
-			continue
-		}
-		if !p.repository.wants(u.Refname) {
-			announced, err := p.announcedPushRange(ctx, u)
-			if err != nil {
-				return err
-			}
-			ranges = append(ranges, announced...)
-			continue
-		}
-		old, known := p.state.Positions[u.Refname]
 		switch {
+		case !strings.HasPrefix(u.Refname, "refs/heads/"):
 		case u.New == "":
-			delete(p.state.Positions, u.Refname)
-		case old == u.New:
-		case !known: // also if the push that created it is handled later
-			r, err := p.newBranch(ctx, u.Refname, u.New)
-			if err != nil {
-				return err
-			}
-			ranges = append(ranges, r)
+			p.state.forget(u.Refname)
 		default:
-			r, err := p.update(ctx, u.Refname, old, u.New, p.state.Positions)
-			if err != nil {
-				return err
-			}
-			ranges = append(ranges, r)
+			updates = append(updates, u)
 		}
+	}
+	ranges, err := p.ranges(ctx, updates, p.state.Positions)
+	if err != nil {
+		return err
 	}
 	if slices.ContainsFunc(ranges, func(r vcs.Range) bool { return p.repository.wants(r.Refname) }) {
 		p.state.Warnings = nil // a branch counts
@@ -117,38 +99,23 @@ func (f *Follower) FollowPush(ctx context.Context, r Repository, pushed []Update
 // CompletePush stores the commits of one push of which a forge listed only some. The
 // positions do not move.
 func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Report, error) {
-	report := Report{Name: r.Name}
-	unlock, err := f.Store.Lock(ctx, r.Name, hookTimeout)
+	p, unlock, err := f.begin(ctx, &r, hookTimeout)
 	if err != nil {
-		return report, err
+		return Report{Name: r.Name}, err
 	}
 	defer unlock()
-	state, err := f.Store.Load(r.Name)
-	if err != nil {
-		return report, err
-	}
-	p := pass{Follower: f, repository: &r, state: state, report: &report}
-	p.announcing = p.isAnnouncing()
-	if p.repo, err = p.open(ctx); err != nil {
-		return report, err
+	if err := p.open(ctx); err != nil {
+		return p.report, err
 	}
 	if _, err := p.repo.Update(ctx, func(name string) bool { return name == u.Refname || r.wants(name) }); err != nil {
-		return report, err
+		return p.report, err
 	}
 	r.FirstParent = false // all that was pushed
 	pushed, err := p.pushedRange(ctx, u)
-	if err != nil {
-		return report, err
-	}
-	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{pushed}), p.take)
-	report.Commits = n
 	if err == nil {
-		err = p.flush()
+		_, err = p.accept(ctx, []vcs.Range{pushed}, nil)
 	}
-	if err == nil {
-		err = p.announce(ctx)
-	}
-	return report, err
+	return p.report, err
 }
 
 // pushedRange returns the commits of a push.
@@ -162,7 +129,7 @@ func (p *pass) pushedRange(ctx context.Context, u Update) (vcs.Range, error) {
 		return r, err
 	}
 	// The start of the push is unknown, and not all of the history is new.
-	r.Since, err = p.repo.Has(ctx, p.known())
+	r.Since, err = p.repo.Has(ctx, p.state.known(""))
 	r.After = p.since()
 	return r, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"vext/filter"
 	"vext/internal/commit"
 	"vext/internal/vcs"
 )
@@ -52,7 +53,7 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 		return err
 	case !counts || last == 0:
 		s.Positions[""], s.Gap = tip, nil
-		p.noteByDate(p.why[""], 0, 0)
+		p.noteByDate(p.why[""], filter.Accepted{})
 	default:
 		if err := p.walkFrom(ctx, vcs.SvnNumber(strings.Join(r.Since, "")), last, r); err != nil {
 			return err
@@ -86,35 +87,25 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 		}
 		return nil
 	}
-	asking := p.report.Requests
-	n, err := p.repo.Walk(ctx, p.log([]vcs.Range{r}), func(c *commit.Commit) error {
+	gap := false
+	accepted, err := p.accept(ctx, []vcs.Range{r}, func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
 		isOld := c.Date.Before(r.After) // earlier gaps are never filled
 		if number > done+1 && !isOld && !p.isSparse() && !p.skipGap(done+1, number-1) {
+			gap = true
 			return errGap
 		}
 		done = number
-		return p.take(c)
+		return nil
 	})
-	p.report.Commits += n
-	if n > 0 {
-		p.Filter.Spool.Seen(p.Filter.Source)
-		p.state.arrived(p.Queue.Now)
-	}
-	if err != nil && !errors.Is(err, errGap) {
+	if err != nil {
 		return err
 	}
-	if err == nil && done < last && (p.isSparse() || p.skipGap(done+1, last)) {
+	if !gap && done < last && (p.isSparse() || p.skipGap(done+1, last)) {
 		done = last
 	}
-	if err := p.flush(); err != nil {
-		return err
-	}
-	if err := p.announce(ctx); err != nil {
-		return err
-	}
 	p.state.Positions[""] = "r" + strconv.Itoa(done)
-	p.noteByDate(p.why[""], n, p.report.Requests-asking)
+	p.noteByDate(p.why[""], accepted)
 	if done == last || p.state.Gap != nil && p.state.Gap.Revision <= done {
 		p.state.Gap = nil
 	}

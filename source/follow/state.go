@@ -19,30 +19,31 @@ import (
 
 // A State is what is stored about one repository.
 type State struct {
-	Name          string              `json:"name"`
-	Kind          vcs.Kind            `json:"vcs"`
-	Where         string              `json:"where"` // the URL, or the path of a hook's repository
-	Options       *Options            `json:"options,omitempty"`
-	Begun         bool                `json:"begun"`
-	Positions     map[string]string   `json:"positions"`      // up to which the commits of each branch are stored
-	Base          []string            `json:"base,omitempty"` // the tips at the first look
-	AnnouncedTips map[string]string   `json:"told,omitzero"`  // positions of the branches that do not count for reminders
-	Past          map[string][]string `json:"past,omitempty"` // earlier positions
-	Start         time.Time           `json:"start,omitzero"` // when it was added; later commits count
-	ID            string              `json:"id,omitempty"`   // of a Subversion repository
-	LastTry       time.Time           `json:"last_try,omitzero"`
-	LastOK        time.Time           `json:"last_ok,omitzero"`
-	Failures      int                 `json:"failures,omitempty"` // since LastOK
-	Failing       time.Time           `json:"failing_since,omitzero"`
-	Next          time.Time           `json:"next_try,omitzero"` // the end of the backoff
-	Error         string              `json:"error,omitempty"`
-	Warnings      []string            `json:"warnings,omitempty"`
-	Notes         []Note              `json:"notes,omitempty"` // the last few
-	Gap           *Gap                `json:"gap,omitempty"`
-	Vanished      []VanishedCommit    `json:"vanished,omitempty"` // not yet in the history
-	HookRan       time.Time           `json:"brought,omitzero"`   // when the hook last ran
-	Missed        []time.Time         `json:"missed,omitempty"`   // when runs found commits that the hook had missed, oldest first
-	Arrivals      []time.Time         `json:"arrivals,omitempty"` // the last time of each day at which commits arrived, oldest first
+	Name      string              `json:"name"`
+	Kind      vcs.Kind            `json:"vcs"`
+	Where     string              `json:"where"` // the URL, or the path of a hook's repository
+	Options   *Options            `json:"options,omitempty"`
+	Begun     bool                `json:"begun"`
+	Positions map[string]string   `json:"positions"`          // up to which the commits of each branch are stored
+	Base      []string            `json:"base,omitempty"`     // the tips at the first look
+	Uncounted map[string]bool     `json:"uncounted,omitzero"` // branches whose requests are not stored, see positions.go
+	Told      map[string]string   `json:"told,omitempty"`     // their positions, as earlier versions kept them
+	Past      map[string][]string `json:"past,omitempty"`     // earlier positions
+	Start     time.Time           `json:"start,omitzero"`     // when it was added; later commits count
+	ID        string              `json:"id,omitempty"`       // of a Subversion repository
+	LastTry   time.Time           `json:"last_try,omitzero"`
+	LastOK    time.Time           `json:"last_ok,omitzero"`
+	Failures  int                 `json:"failures,omitempty"` // since LastOK
+	Failing   time.Time           `json:"failing_since,omitzero"`
+	Next      time.Time           `json:"next_try,omitzero"` // the end of the backoff
+	Error     string              `json:"error,omitempty"`
+	Warnings  []string            `json:"warnings,omitempty"`
+	Notes     []Note              `json:"notes,omitempty"` // the last few
+	Gap       *Gap                `json:"gap,omitempty"`
+	Vanished  []VanishedCommit    `json:"vanished,omitempty"` // not yet in the history
+	HookRan   time.Time           `json:"brought,omitzero"`   // when the hook last ran
+	Missed    []time.Time         `json:"missed,omitempty"`   // when runs found commits that the hook had missed, oldest first
+	Arrivals  []time.Time         `json:"arrivals,omitempty"` // the last time of each day at which commits arrived, oldest first
 }
 
 // Options are the options of a repository with a hook.

@@ -41,9 +41,9 @@ type pair struct {
 	by   commit.Commit
 }
 
-// successors returns the commits that are gone, each with its successor in a range,
+// findSuccessors returns the commits that are gone, each with its successor in a range,
 // if there is one. If not, its reminder says that the commit is gone.
-func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]VanishedCommit, error) {
+func (p *pass) findSuccessors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]VanishedCommit, error) {
 	found := make([]VanishedCommit, len(gone))
 	for i := range gone {
 		found[i] = VanishedCommit{Time: p.Queue.Now, Revision: gone[i].Revision, Branch: gone[i].Branch()}
@@ -76,7 +76,7 @@ func (p *pass) successors(ctx context.Context, gone []commit.Commit, r vcs.Range
 		}
 		found[pair.gone].Successor, taken[is] = is, true
 		if isBefore(&pair.by, r.After) { // the range leaves it out
-			p.batch = append(p.batch, pair.by)
+			p.successors = append(p.successors, commit.Arrival{Commit: pair.by})
 		}
 	}
 	return found, nil
@@ -117,10 +117,10 @@ func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]
 	}
 	r.After = time.Time{}
 	var pairs []pair
-	log := vcs.Log{Ranges: []vcs.Range{r}, FirstParent: p.repository.FirstParent, Match: p.asks}
+	log := vcs.Log{Ranges: []vcs.Range{r}, FirstParent: p.repository.FirstParent, Match: p.Filter.Trailers.Ask}
 	_, err := p.repo.Walk(ctx, log, func(c *commit.Commit) error {
 		candidates := wanted[identityOf(c)]
-		if len(candidates) == 0 || len(pairs) >= maxPairs || !p.chooses(c) {
+		if len(candidates) == 0 || len(pairs) >= maxPairs || !p.counts(c) {
 			return nil
 		}
 		for _, i := range candidates {

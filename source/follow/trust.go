@@ -68,7 +68,7 @@ func (s *State) dropInvalid() {
 		return vcs.SvnNumber(position) == 0 && position != "r0" &&
 			slices.ContainsFunc(strings.Split(position, ","), func(hash string) bool { return !commit.IsHash(hash) })
 	}
-	for _, positions := range []map[string]string{s.Positions, s.AnnouncedTips} {
+	for _, positions := range []map[string]string{s.Positions, s.Told} {
 		for refname, position := range positions {
 			if isInvalid(position) {
 				delete(positions, refname)

@@ -94,7 +94,7 @@ func TestPositionsNameNoRepository(t *testing.T) {
 	if s.Name != "w" || s.Kind != vcs.Git || s.Where != "/srv/w.git" || s.Options.Domain != "" || s.Options.Command[0] != "/bin/vext" {
 		t.Errorf("it names %+v, %+v", s, s.Options)
 	}
-	if len(s.Positions) != 2 || len(s.Base) != 1 || len(s.AnnouncedTips) != 0 || len(s.Past["a"]) != 1 {
+	if len(s.Positions) != 2 || len(s.Base) != 1 || len(s.Told) != 0 || len(s.Past["a"]) != 1 {
 		t.Errorf("positions: %+v", s)
 	}
 }
