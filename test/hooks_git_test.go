@@ -560,7 +560,7 @@ func TestGitRefused(t *testing.T) {
 	r.want(t, 2)
 
 	sh(t, w.dir, "mkdir shared; git -C clone config core.hooksPath ../shared")
-	refused("shared hooks", install(w.clone), "its hooks lie outside of it", "vext: hint: ", "vext follow add "+w.clone+"/.git")
+	refused("shared hooks", install(w.clone), "its hooks are outside of the repository", "vext: hint: ", "vext follow add "+w.clone+"/.git")
 	sh(t, w.dir, "rmdir shared; git -C clone config --unset core.hooksPath")
 
 	ok(t, os.Rename(w.state, w.state+".away"))
@@ -570,8 +570,8 @@ func TestGitRefused(t *testing.T) {
 
 	w.hook("install", w.server)
 	before = listing(t, w.dir, nil)
-	refused("of the same name", install("--name", "widget", w.clone), "widget is the name of "+w.server+" already", "vext: hint: choose another with --name")
-	refused("by another name", install("--name", "other", w.server), w.server+" already has a hook, as widget", "vext: hint: take that out first: vext hook remove "+w.server)
+	refused("of the same name", install("--name", "widget", w.clone), "widget is already the name of "+w.server, "vext: hint: choose another with --name")
+	refused("by another name", install("--name", "other", w.server), w.server+" already has a hook, as widget", "vext: hint: remove that hook first: vext hook remove "+w.server)
 	wantSame(t, before, listing(t, w.dir, nil))
 }
 
