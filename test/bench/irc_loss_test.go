@@ -7,11 +7,11 @@ import (
 	"vext/internal/testkit/ircd"
 )
 
-// count returns how many of the texts were not heard, how many were heard
-// behind a later one, and how many of what was heard had been heard before.
-func count(heard []ircd.Heard, texts []string) (lost, disordered, twice int) {
+// count returns how many of the texts were not received, how many were received
+// behind a later one, and how many of what was received had been received before.
+func count(received []ircd.Received, texts []string) (lost, disordered, twice int) {
 	first := map[string]int{}
-	for i, h := range heard {
+	for i, h := range received {
 		if _, known := first[h.Text]; known {
 			twice++
 			continue
@@ -41,9 +41,9 @@ func BenchmarkIRCServerAway30sGoal0Lost(b *testing.B) {
 		way := ircd.NewRelay(b, s.Addr)
 		ear := ircd.Record(b, s.Addr, nil, "", "ear", "#vext", "#irker")
 		vext, peer := ircd.NewBot(b, "[irc]\nbacklog_lines = 0\n"), newIrkerd(b)
-		var ours, theirs []ircd.Heard
+		var ours, theirs []ircd.Received
 		keep := func() {
-			ours, theirs = append(ours, ear.Heard("#vext")...), append(theirs, ear.Heard("#irker")...)
+			ours, theirs = append(ours, ear.Received("#vext")...), append(theirs, ear.Received("#irker")...)
 		}
 		texts := numbered(100)
 		tick := time.NewTicker(time.Second)
@@ -63,8 +63,8 @@ func BenchmarkIRCServerAway30sGoal0Lost(b *testing.B) {
 			<-tick.C
 		}
 		tick.Stop()
-		ear.WaitHeard("#vext", len(texts)-len(ours), 90*time.Second)
-		ear.WaitHeard("#irker", len(texts), 30*time.Second)
+		ear.WaitReceived("#vext", len(texts)-len(ours), 90*time.Second)
+		ear.WaitReceived("#irker", len(texts), 30*time.Second)
 		keep()
 		lost, disordered, twice := count(ours, texts)
 		b.ReportMetric(float64(lost), "vext-lost")
@@ -76,7 +76,7 @@ func BenchmarkIRCServerAway30sGoal0Lost(b *testing.B) {
 	}
 }
 
-// ended tells n messages, ends the notifier after some were heard, starts it
+// ended tells n messages, ends the notifier after some were received, starts it
 // again and returns how many were lost.
 func ended(b *testing.B, n int, end func(notifier)) {
 	s := ircd.Start(b, ircd.Options{Kind: ircd.Ngircd})
@@ -93,18 +93,18 @@ func ended(b *testing.B, n int, end func(notifier)) {
 			peer.say(channel(s.Addr, who), texts...)
 			it = peer
 		}
-		ear.WaitHeard("#"+who, 5, 10*time.Second)
+		ear.WaitReceived("#"+who, 5, 10*time.Second)
 		end(it)
 		it.Start()
-		heard := ear.WaitAll("#"+who, texts, 15*time.Second)
-		for heard[len(heard)-1].Text != texts[n-1] { // some came twice
-			more := ear.WaitHeard("#"+who, len(heard)+1, 15*time.Second)
-			if len(more) == len(heard) {
+		received := ear.WaitAll("#"+who, texts, 15*time.Second)
+		for received[len(received)-1].Text != texts[n-1] { // some came twice
+			more := ear.WaitReceived("#"+who, len(received)+1, 15*time.Second)
+			if len(more) == len(received) {
 				break
 			}
-			heard = more
+			received = more
 		}
-		lost, disordered, twice := count(heard, texts)
+		lost, disordered, twice := count(received, texts)
 		b.ReportMetric(float64(lost), who+"-lost")
 		if who == "vext" {
 			b.ReportMetric(float64(disordered), "vext-disordered")

@@ -47,8 +47,8 @@ func BenchmarkIRCMemoryGoal25MBIdle40MBWith100Channels(b *testing.B) {
 					peer.say(channel(s.Addr, "i"+name), "x")
 				}
 			}
-			if heard := ear.WaitHeard("", 118, 30*time.Second); len(heard) != 118 {
-				b.Logf("network %d: %d heard of 118", n, len(heard))
+			if received := ear.WaitReceived("", 118, 30*time.Second); len(received) != 118 {
+				b.Logf("network %d: %d received of 118", n, len(received))
 			}
 		}
 		b.ReportMetric(memory(b, vext.PID(), "VmRSS"), "vext-MiB")
@@ -89,17 +89,17 @@ func BenchmarkIRCWeekAway100000Goal64MB(b *testing.B) {
 		b.ReportMetric(memory(b, vext.PID(), "VmHWM"), "peak-MiB-while-away")
 		opened := time.Now()
 		way.Open(b)
-		heard := ear.WaitHeard("", targets, 5*time.Minute)
-		if len(heard) > 0 {
-			b.ReportMetric(heard[len(heard)-1].At.Sub(opened).Seconds(), "s-until-told")
+		received := ear.WaitReceived("", targets, 5*time.Minute)
+		if len(received) > 0 {
+			b.ReportMetric(received[len(received)-1].At.Sub(opened).Seconds(), "s-until-told")
 		}
-		heard = ear.WaitHeard("", targets+1, 5*time.Second)
+		received = ear.WaitReceived("", targets+1, 5*time.Second)
 		told := map[string]bool{}
-		for _, h := range heard {
+		for _, h := range received {
 			told[h.To] = strings.HasPrefix(h.Text, fmt.Sprintf("%d messages", each))
 		}
-		if len(heard) != targets || len(told) != targets {
-			b.Errorf("it told %d lines to %d channels: %q", len(heard), len(told), ircd.Texts(heard[:min(len(heard), 20)]))
+		if len(received) != targets || len(told) != targets {
+			b.Errorf("it told %d lines to %d channels: %q", len(received), len(told), ircd.Texts(received[:min(len(received), 20)]))
 		}
 		for to, ok := range told {
 			if !ok {

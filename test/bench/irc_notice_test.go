@@ -27,7 +27,7 @@ foo: fix %[1]d
 }
 
 // Goal: a commit is announced within 100 ms of its arrival, here counted from
-// the start of vext-filter until it is heard in the channel.
+// the start of vext-filter until it is received in the channel.
 func BenchmarkIRCNoticeGoal100ms(b *testing.B) {
 	const warm, n = 5, 200
 	s := ircd.Start(b, ircd.Options{Kind: ircd.Inspircd})
@@ -42,12 +42,12 @@ func BenchmarkIRCNoticeGoal100ms(b *testing.B) {
 			if out, err := filter.CombinedOutput(); err != nil {
 				b.Fatalf("vext-filter: %v\n%s", err, out)
 			}
-			heard := ear.WaitHeard("#src", i+1, 10*time.Second)
-			if len(heard) != i+1 {
-				b.Fatalf("commit %d is not heard", i+1)
+			received := ear.WaitReceived("#src", i+1, 10*time.Second)
+			if len(received) != i+1 {
+				b.Fatalf("commit %d is not received", i+1)
 			}
 			if i >= warm {
-				took = append(took, heard[i].At.Sub(begun))
+				took = append(took, received[i].At.Sub(begun))
 			}
 		}
 		b.ReportMetric(percentile(took, 50), "p50-ms")

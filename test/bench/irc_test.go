@@ -29,17 +29,17 @@ func percentile(took []time.Duration, p int) float64 {
 	return float64(took[min(len(took)-1, len(took)*p/100)]) / float64(time.Millisecond)
 }
 
-// until tells one text and returns how long until it was heard.
+// until tells one text and returns how long until it was received.
 func until(b *testing.B, c *ircd.Client, ear *ircd.Recorder, name, target, text string) time.Duration {
 	b.Helper()
-	n := len(ear.Heard(name)) + 1
+	n := len(ear.Received(name)) + 1
 	begun := time.Now()
 	c.Send(target, text, false)
-	heard := ear.WaitHeard(name, n, 10*time.Second)
-	if len(heard) < n {
-		b.Fatalf("%q is not heard in %s", text, name)
+	received := ear.WaitReceived(name, n, 10*time.Second)
+	if len(received) < n {
+		b.Fatalf("%q is not received in %s", text, name)
 	}
-	return heard[n-1].At.Sub(begun)
+	return received[n-1].At.Sub(begun)
 }
 
 // Goal: from the JSON to the message p50 5 ms and p99 25 ms, on a warm
@@ -73,7 +73,7 @@ func BenchmarkIRCLatencyGoalP50_5msP99_25ms(b *testing.B) {
 }
 
 // Goal: 1,000 messages a second to one channel, with no bound on either side.
-// irkerd is heard for ten seconds only.
+// irkerd is recorded for ten seconds only.
 func BenchmarkIRCOneChannel1000Goal1000PerSecond(b *testing.B) {
 	for _, server := range []ircd.Options{{Kind: ircd.Ngircd}, {Kind: ircd.Inspircd}} {
 		b.Run(string(server.Kind), func(b *testing.B) {
@@ -81,18 +81,18 @@ func BenchmarkIRCOneChannel1000Goal1000PerSecond(b *testing.B) {
 			ear := ircd.Record(b, s.Addr, nil, "", "ear", "#vext", "#irker")
 			vext, peer := ircd.NewBot(b, quick), newIrkerd(b)
 			vext.Say(channel(s.Addr, "vext"), "warm")
-			ear.WaitHeard("#vext", 1, 10*time.Second)
+			ear.WaitReceived("#vext", 1, 10*time.Second)
 			texts := numbered(1000)
 			for b.Loop() {
 				begun := time.Now()
 				vext.Say(channel(s.Addr, "vext"), texts...)
-				heard := ear.WaitHeard("#vext", 1001, 10*time.Second)
-				took := heard[len(heard)-1].At.Sub(begun)
+				received := ear.WaitReceived("#vext", 1001, 10*time.Second)
+				took := received[len(received)-1].At.Sub(begun)
 				peer.say(channel(s.Addr, "irker"), texts[:50]...)
 				time.Sleep(10 * time.Second)
-				lost, disordered, twice := count(heard, texts)
-				b.ReportMetric(float64(len(heard)-1)/took.Seconds(), "vext/s")
-				b.ReportMetric(float64(len(ear.Heard("#irker")))/10, "irker/s")
+				lost, disordered, twice := count(received, texts)
+				b.ReportMetric(float64(len(received)-1)/took.Seconds(), "vext/s")
+				b.ReportMetric(float64(len(ear.Received("#irker")))/10, "irker/s")
 				b.ReportMetric(float64(lost+disordered+twice), "vext-lost-disordered-twice")
 			}
 			peer.Kill()
@@ -137,12 +137,12 @@ func BenchmarkIRC20ChannelsGoal1_1TimesPace(b *testing.B) {
 					say(channel(s.Addr, who+c), text)
 				}
 			}
-			heard := ear.WaitHeard("", n, 15*time.Second)
-			if len(heard) > 0 && who == "vext" {
+			received := ear.WaitReceived("", n, 15*time.Second)
+			if len(received) > 0 && who == "vext" {
 				pace := time.Duration(n-5) * time.Second / 2
-				b.ReportMetric(heard[len(heard)-1].At.Sub(begun).Seconds()/pace.Seconds(), "vext-times-pace")
+				b.ReportMetric(received[len(received)-1].At.Sub(begun).Seconds()/pace.Seconds(), "vext-times-pace")
 			}
-			b.ReportMetric(float64(n-len(heard)), who+"-lost")
+			b.ReportMetric(float64(n-len(received)), who+"-lost")
 			it.Kill()
 			ear.Close()
 		}
@@ -185,7 +185,7 @@ func BenchmarkIRCAcceptFrom50ClientsGoal5000PerSecond(b *testing.B) {
 			defer c.Close()
 			c.Send(channel(s.Addr, "irker"), fmt.Sprint(i), false)
 		}
-		b.ReportMetric(float64(len(ear.WaitHeard("#irker", 5, 10*time.Second))), "irker-of-5-clients")
+		b.ReportMetric(float64(len(ear.WaitReceived("#irker", 5, 10*time.Second))), "irker-of-5-clients")
 		peer.Kill()
 	}
 }

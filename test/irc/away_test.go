@@ -28,11 +28,11 @@ func TestServerAway(t *testing.T) {
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s, ear, way, b := behindRelay(t, o, quick)
 		texts := numbered("away", 60)
-		var heard []ircd.Heard
+		var received []ircd.Received
 		for i, text := range texts {
 			switch i {
 			case 15:
-				heard = append(heard, ear.WaitHeard("#src", 15, soon)...)
+				received = append(received, ear.WaitReceived("#src", 15, soon)...)
 				way.Close()
 				s.Kill()
 			case 45:
@@ -43,8 +43,8 @@ func TestServerAway(t *testing.T) {
 			b.Say(url(way.Addr, "src"), text)
 			time.Sleep(100 * time.Millisecond) // as they come in
 		}
-		heard = append(heard, ear.WaitHeard("#src", 45, later)...)
-		wantAll(t, heard, texts, 0)
+		received = append(received, ear.WaitReceived("#src", 45, later)...)
+		wantAll(t, received, texts, 0)
 	})
 }
 
@@ -57,7 +57,7 @@ func TestCutInTheMidst(t *testing.T) {
 		texts := numbered("midst", 300)
 		b.Say(url(way.Addr, "src"), texts...)
 		for i := range 3 {
-			ear.WaitHeard("#src", 60*(i+1), later)
+			ear.WaitReceived("#src", 60*(i+1), later)
 			way.Cut()
 		}
 		wantAll(t, ear.WaitAll("#src", texts, later), texts, 3*onWire)
@@ -74,13 +74,13 @@ func TestServerStandsStill(t *testing.T) {
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
 		s, ear, way, b := behindRelay(t, o, quick)
 		b.Say(url(way.Addr, "src"), "first")
-		ear.WaitHeard("#src", 1, soon)
+		ear.WaitReceived("#src", 1, soon)
 		s.Pause()
 		texts := numbered("still", 40)
 		b.Say(url(way.Addr, "src"), texts...)
 		time.Sleep(3 * time.Second) // what it stands still for
 		s.Resume()
-		wantAll(t, ear.WaitHeard("#src", 41, later), append([]string{"first"}, texts...), 0)
+		wantAll(t, ear.WaitReceived("#src", 41, later), append([]string{"first"}, texts...), 0)
 	})
 }
 
@@ -95,7 +95,7 @@ func TestKilledWith100Waiting(t *testing.T) {
 		b.Kill()
 		way.Open(t)
 		b.Start()
-		wantAll(t, ear.WaitHeard("#src", 100, later), texts, 0)
+		wantAll(t, ear.WaitReceived("#src", 100, later), texts, 0)
 	})
 }
 
@@ -108,7 +108,7 @@ func TestKilledInTheMidst(t *testing.T) {
 		texts := numbered("midst", 200)
 		b.Say(url(way.Addr, "src"), texts...)
 		for i := range 3 {
-			ear.WaitHeard("#src", 40*(i+1), later)
+			ear.WaitReceived("#src", 40*(i+1), later)
 			b.Kill()
 			b.Start()
 		}
@@ -124,14 +124,14 @@ func TestTermWith20Waiting(t *testing.T) {
 		_, ear, way, b := behindRelay(t, o, "")
 		texts := numbered("term", 20)
 		b.Say(url(way.Addr, "src"), texts...)
-		ear.WaitHeard("#src", 3, soon)
+		ear.WaitReceived("#src", 3, soon)
 		begun := time.Now()
 		b.Stop()
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("it took %v to end", took)
 		}
 		b.Start()
-		wantAll(t, ear.WaitHeard("#src", 20, later), texts, 0)
+		wantAll(t, ear.WaitReceived("#src", 20, later), texts, 0)
 	})
 }
 
@@ -142,13 +142,13 @@ func TestBacklog(t *testing.T) {
 	way.Close()
 	b.Say(url(way.Addr, "src"), numbered("backlog", 80)...)
 	way.Open(t)
-	heard := ear.WaitHeard("#src", 1, later)
-	if len(heard) != 1 || !strings.HasPrefix(heard[0].Text, "80 messages while I was away") {
-		t.Errorf("heard %q", ircd.Texts(heard))
+	received := ear.WaitReceived("#src", 1, later)
+	if len(received) != 1 || !strings.HasPrefix(received[0].Text, "80 messages while I was away") {
+		t.Errorf("received %q", ircd.Texts(received))
 	}
 	b.Say(url(way.Addr, "src"), "after")
-	if heard := ircd.Texts(ear.WaitHeard("#src", 2, soon)); len(heard) != 2 || heard[1] != "after" {
-		t.Errorf("heard %q", heard)
+	if received := ircd.Texts(ear.WaitReceived("#src", 2, soon)); len(received) != 2 || received[1] != "after" {
+		t.Errorf("received %q", received)
 	}
 }
 

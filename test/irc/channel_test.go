@@ -17,9 +17,9 @@ func TestKickOfSomebodyElse(t *testing.T) {
 		b := ircd.NewBot(t, "")
 		texts := numbered("kick", 12)
 		b.Say(url(s.Addr, "src"), texts...)
-		ear.WaitHeard("#src", 2, soon)
+		ear.WaitReceived("#src", 2, soon)
 		ear.Kick("#src", "other")
-		wantAll(t, ear.WaitHeard("#src", 12, soon), texts, 0)
+		wantAll(t, ear.WaitReceived("#src", 12, soon), texts, 0)
 	})
 }
 
@@ -33,10 +33,10 @@ func TestKicked(t *testing.T) {
 		texts := numbered("kicked", 14)
 		b.Say(url(s.Addr, "src"), texts...)
 		b.Say(url(s.Addr, "other"), "meanwhile")
-		ear.WaitHeard("#src", 3, soon)
+		ear.WaitReceived("#src", 3, soon)
 		ear.Kick("#src", "vext")
-		wantAll(t, ear.WaitHeard("#src", 14, later), texts, 0)
-		wantAll(t, ear.WaitHeard("#other", 1, soon), []string{"meanwhile"}, 0)
+		wantAll(t, ear.WaitReceived("#src", 14, later), texts, 0)
+		wantAll(t, ear.WaitReceived("#other", 1, soon), []string{"meanwhile"}, 0)
 	})
 }
 
@@ -56,17 +56,17 @@ func TestClosedChannel(t *testing.T) {
 				texts := numbered("closed", 5)
 				b.Say(url(s.Addr, "src"), texts...)
 				b.Say(url(s.Addr, "other"), texts...)
-				wantAll(t, ear.WaitHeard("#other", 5, soon), texts, 0)
+				wantAll(t, ear.WaitReceived("#other", 5, soon), texts, 0)
 				b.Await("#src", `"refused"`)
-				if heard := ear.Heard("#src"); len(heard) > 0 {
-					t.Fatalf("heard %q in a closed channel", ircd.Texts(heard))
+				if received := ear.Received("#src"); len(received) > 0 {
+					t.Fatalf("received %q in a closed channel", ircd.Texts(received))
 				}
 				arg := mode.arg
 				if mode.set == "+l" {
 					arg = ""
 				}
 				ear.Mode("#src", mode.unset, arg)
-				wantAll(t, ear.WaitHeard("#src", 5, later), texts, 0)
+				wantAll(t, ear.WaitReceived("#src", 5, later), texts, 0)
 			})
 		})
 	}
@@ -81,7 +81,7 @@ func TestChannelKey(t *testing.T) {
 		ear.Mode("#src", "+k", "secret")
 		b := ircd.NewBot(t, quick)
 		b.Say(url(s.Addr, "src?key=secret"), "x")
-		wantAll(t, ear.WaitHeard("#src", 1, soon), []string{"x"}, 0)
+		wantAll(t, ear.WaitReceived("#src", 1, soon), []string{"x"}, 0)
 	})
 }
 

@@ -30,13 +30,13 @@ func TestTLS(t *testing.T) {
 			b    *ircd.Bot
 			host string
 		}{{other, "localhost"}, {b, "127.0.0.1"}} {
-			refused.b.Say(secure(refused.host, s.TLSAddr, "other"), "not to be heard")
+			refused.b.Say(secure(refused.host, s.TLSAddr, "other"), "not to be delivered")
 			refused.b.Await("certificate")
 		}
 		b.Say(secure("localhost", s.TLSAddr, "src"), "x")
-		wantAll(t, ear.WaitHeard("#src", 1, soon), []string{"x"}, 0)
-		if heard := ear.Heard("#other"); len(heard) > 0 {
-			t.Errorf("told a server that is another: %q", ircd.Texts(heard))
+		wantAll(t, ear.WaitReceived("#src", 1, soon), []string{"x"}, 0)
+		if received := ear.Received("#other"); len(received) > 0 {
+			t.Errorf("told a server that is another: %q", ircd.Texts(received))
 		}
 	})
 }
@@ -57,17 +57,17 @@ func TestSASL(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := ircd.NewBot(t, ca+test.settings)
-			before := len(ear.Heard("#src"))
+			before := len(ear.Received("#src"))
 			b.Say(secure("localhost", s.TLSAddr, "src"), test.name)
 			if test.refused != "" {
 				b.Await(test.refused)
-				if heard := ear.Heard("#src"); len(heard) > before {
-					t.Errorf("heard %q", heard[before:])
+				if received := ear.Received("#src"); len(received) > before {
+					t.Errorf("received %q", received[before:])
 				}
 				return
 			}
-			heard := ear.WaitHeard("#src", before+1, soon)
-			wantAll(t, heard[before:], []string{test.name}, 0)
+			received := ear.WaitReceived("#src", before+1, soon)
+			wantAll(t, received[before:], []string{test.name}, 0)
 		})
 	}
 }
@@ -122,10 +122,10 @@ func TestServerPassword(t *testing.T) {
 		ear := ircd.Record(t, s.Addr, nil, "secret", "ear", "#src", "#url")
 		b := ircd.NewBot(t, quick+"server_password = \"secret\"\n")
 		b.Say(url(s.Addr, "src"), "x")
-		wantAll(t, ear.WaitHeard("#src", 1, soon), []string{"x"}, 0)
+		wantAll(t, ear.WaitReceived("#src", 1, soon), []string{"x"}, 0)
 		other := ircd.NewBot(t, quick+"nick = \"other\"\n")
 		other.Say("irc://jane:secret@"+s.Addr+"/url", "x")
-		wantAll(t, ear.WaitHeard("#url", 1, soon), []string{"x"}, 0)
+		wantAll(t, ear.WaitReceived("#url", 1, soon), []string{"x"}, 0)
 	})
 }
 
@@ -155,16 +155,16 @@ func TestNickTaken(t *testing.T) {
 		thief := ircd.Record(t, s.Addr, nil, "", "vextlongn")
 		b := ircd.NewBot(t, quick+"nick = \"vextlongn\"\n")
 		b.Say(url(s.Addr, "src"), "one")
-		heard := ear.WaitHeard("#src", 1, soon)
-		wantAll(t, heard, []string{"one"}, 0)
-		if len(heard) > 0 && (heard[0].From == "vextlongn" || len(heard[0].From) > 9) {
-			t.Errorf("it is %s", heard[0].From)
+		received := ear.WaitReceived("#src", 1, soon)
+		wantAll(t, received, []string{"one"}, 0)
+		if len(received) > 0 && (received[0].From == "vextlongn" || len(received[0].From) > 9) {
+			t.Errorf("it is %s", received[0].From)
 		}
 		thief.Sendf("QUIT")
 		thief.Close()
 		ear.Patiently(later, "the nick is regained", func(m ircd.Message) bool { return m.Command == "NICK" && m.Param(0) == "vextlongn" })
 		b.Say(url(s.Addr, "src"), "two")
-		wantAll(t, ear.WaitHeard("#src", 2, soon), []string{"one", "two"}, 0)
+		wantAll(t, ear.WaitReceived("#src", 2, soon), []string{"one", "two"}, 0)
 	})
 }
 
@@ -226,7 +226,7 @@ func TestIPv6(t *testing.T) {
 		ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
 		b := ircd.NewBot(t, quick)
 		b.Say(url(s.Addr, "src"), "x")
-		wantAll(t, ear.WaitHeard("#src", 1, soon), []string{"x"}, 0)
+		wantAll(t, ear.WaitReceived("#src", 1, soon), []string{"x"}, 0)
 	})
 }
 
@@ -240,7 +240,7 @@ func TestFloodLimits(t *testing.T) {
 		b := ircd.NewBot(t, "[irc]\nbacklog_lines = 0\n")
 		texts := numbered(strings.Repeat("long ", 75), 40)
 		b.Say(url(s.Addr, "src"), texts...)
-		wantAll(t, ear.WaitHeard("#src", 40, 40*time.Second), texts, 0)
+		wantAll(t, ear.WaitReceived("#src", 40, 40*time.Second), texts, 0)
 		for _, m := range ear.Messages() {
 			if m.Command == "QUIT" {
 				t.Errorf("%s quit: %q", m.From, m.Params)

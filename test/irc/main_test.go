@@ -57,13 +57,13 @@ func numbered(what string, n int) []string {
 	return texts
 }
 
-// wantAll checks that all texts were heard, in their order. At most again may
-// have been heard twice.
-func wantAll(t *testing.T, heard []ircd.Heard, texts []string, again int) {
+// wantAll checks that all texts were received, in their order. At most again may
+// have been received twice.
+func wantAll(t *testing.T, received []ircd.Received, texts []string, again int) {
 	t.Helper()
-	first := map[string]int{} // where it was heard first
+	first := map[string]int{} // where it was received first
 	twice := 0
-	for i, h := range heard {
+	for i, h := range received {
 		if _, known := first[h.Text]; known {
 			twice++
 			continue
@@ -90,9 +90,9 @@ func wantAll(t *testing.T, heard []ircd.Heard, texts []string, again int) {
 		t.Errorf("%d of %d out of order: %q", len(disordered), len(texts), disordered[:min(10, len(disordered))])
 	}
 	if twice > again {
-		t.Errorf("%d heard twice, of which %d may have been", twice, again)
+		t.Errorf("%d received twice, of which %d may have been", twice, again)
 	}
 	if extra := len(first) - (len(texts) - len(lost)); extra > 0 {
-		t.Errorf("%d heard that nobody said: %q", extra, ircd.Texts(heard))
+		t.Errorf("%d received that nobody said: %q", extra, ircd.Texts(received))
 	}
 }

@@ -93,9 +93,9 @@ func TestReminder(t *testing.T) {
 			firstRun(t, b)
 			spool(t, b, asking)
 			b.Run("run", "--now", "2026-11-20T12:00:00Z")
-			heard := ear.WaitHeard("#src", 1, soon)
-			if len(heard) != 1 || !strings.Contains(heard[0].Text, `MFC of 0123456789ab "foo: fix bar" is due`) {
-				t.Fatalf("heard %q", ircd.Texts(heard))
+			received := ear.WaitReceived("#src", 1, soon)
+			if len(received) != 1 || !strings.Contains(received[0].Text, `MFC of 0123456789ab "foo: fix bar" is due`) {
+				t.Fatalf("received %q", ircd.Texts(received))
 			}
 			via := `"event":"sent"`
 			if more != "" {
@@ -106,8 +106,8 @@ func TestReminder(t *testing.T) {
 				t.Errorf("the history:\n%s", got)
 			}
 			b.Run("run", "--now", "2026-11-21T12:00:00Z")
-			if n := len(mails(b)); (n == 1) != (more != "") || len(ear.Heard("#src")) != 1 {
-				t.Errorf("%d mails, heard %q", n, ircd.Texts(ear.Heard("#src")))
+			if n := len(mails(b)); (n == 1) != (more != "") || len(ear.Received("#src")) != 1 {
+				t.Errorf("%d mails, received %q", n, ircd.Texts(ear.Received("#src")))
 			}
 		})
 	}
@@ -124,8 +124,8 @@ func TestReminderByRun(t *testing.T) {
 	if out := b.Run("run", "--now", "2026-11-20T12:00:00Z"); !strings.Contains(out, "1 sent") {
 		t.Errorf("the run says %q", out)
 	}
-	if heard := ear.Heard("#src"); len(heard) != 1 {
-		t.Errorf("heard %q", ircd.Texts(heard))
+	if received := ear.Received("#src"); len(received) != 1 {
+		t.Errorf("received %q", ircd.Texts(received))
 	}
 }
 
@@ -150,8 +150,8 @@ func TestReminderByMailInstead(t *testing.T) {
 	s.Again()
 	ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
 	b.Say(url(s.Addr, "src"), "another")
-	if heard := ircd.Texts(ear.WaitHeard("#src", 1, later)); len(heard) != 1 || heard[0] != "another" {
-		t.Errorf("heard %q", heard)
+	if received := ircd.Texts(ear.WaitReceived("#src", 1, later)); len(received) != 1 || received[0] != "another" {
+		t.Errorf("received %q", received)
 	}
 	b.Run("run", "--now", "2026-11-22T12:00:00Z")
 	if got := history(t, b); len(mails(b)) != 1 || strings.Count(got, `"event":"sent"`) != 1 {

@@ -11,7 +11,7 @@ import (
 	"vext/internal/testkit/ircd"
 )
 
-// A notice is heard at once on a connection that stands; every one, once.
+// A notice is received at once on a connection that stands; every one, once.
 func TestLatency(t *testing.T) {
 	for _, kind := range []ircd.Kind{ircd.Ngircd, ircd.Inspircd} { // one after the other: it is about time
 		t.Run(string(kind), func(t *testing.T) {
@@ -19,7 +19,7 @@ func TestLatency(t *testing.T) {
 			ear := ircd.Record(t, s.Addr, nil, "", "ear", "#src")
 			b := ircd.NewBot(t, quick)
 			b.Say(url(s.Addr, "src"), "first")
-			ear.WaitHeard("#src", 1, later)
+			ear.WaitReceived("#src", 1, later)
 			c := ircd.Dial(t, b.Irker)
 			defer c.Close()
 			texts := numbered("warm", 100)
@@ -27,18 +27,18 @@ func TestLatency(t *testing.T) {
 			for i, text := range texts {
 				begun := time.Now()
 				c.Send(url(s.Addr, "src"), text, false)
-				heard := ear.WaitHeard("#src", i+2, soon)
-				if len(heard) < i+2 {
-					t.Fatalf("%q is not heard", text)
+				received := ear.WaitReceived("#src", i+2, soon)
+				if len(received) < i+2 {
+					t.Fatalf("%q is not received", text)
 				}
-				took = append(took, heard[i+1].At.Sub(begun))
+				took = append(took, received[i+1].At.Sub(begun))
 			}
 			slices.Sort(took)
 			t.Logf("p50 %v, max %v", took[50], took[99])
 			if took[50] > 25*time.Millisecond {
 				t.Errorf("half of the notices took more than %v", took[50])
 			}
-			wantAll(t, ear.Heard("#src"), append([]string{"first"}, texts...), 0)
+			wantAll(t, ear.Received("#src"), append([]string{"first"}, texts...), 0)
 		})
 	}
 }
@@ -65,7 +65,7 @@ func TestManyChannels(t *testing.T) {
 			}
 		}
 		for i, c := range channels {
-			wantAll(t, ears[i/10].WaitHeard(c, len(texts), soon), texts, 0)
+			wantAll(t, ears[i/10].WaitReceived(c, len(texts), soon), texts, 0)
 		}
 	})
 }
@@ -104,7 +104,7 @@ func TestIdleClients(t *testing.T) {
 	}
 	texts := numbered("idle", 10)
 	b.Say(url(s.Addr, "src"), texts...)
-	wantAll(t, ear.WaitHeard("#src", len(texts), soon), texts, 0)
+	wantAll(t, ear.WaitReceived("#src", len(texts), soon), texts, 0)
 }
 
 // What is longer than a line is cut so that nothing of it is lost and no
@@ -120,11 +120,11 @@ func TestLongText(t *testing.T) {
 		b.Say(url(s.Addr, "src"), euros, words, "end")
 		var texts []string
 		for i := 1; len(texts) == 0 || texts[len(texts)-1] != "end"; i++ {
-			heard := ear.WaitHeard("#src", i, soon)
-			if len(heard) < i {
-				t.Fatalf("only heard %q", texts)
+			received := ear.WaitReceived("#src", i, soon)
+			if len(received) < i {
+				t.Fatalf("only received %q", texts)
 			}
-			texts = ircd.Texts(heard)
+			texts = ircd.Texts(received)
 		}
 		split := slices.IndexFunc(texts, func(s string) bool { return strings.HasPrefix(s, "word") })
 		if got := strings.Join(texts[:split], ""); got != euros {
@@ -152,13 +152,13 @@ func TestInjection(t *testing.T) {
 	c.Send(url(s.Addr, "a?key=x%0d%0aQUIT"), "x", false)
 	c.Send([]string{url(s.Addr, "a\nQUIT"), src}, "last", true)
 	c.Ack()
-	heard := s.WaitSaid("#src", 8, soon)
-	for len(heard) > 0 && heard[len(heard)-1].Text != "last" {
-		more := s.WaitSaid("#src", len(heard)+1, soon)
-		if len(more) == len(heard) {
-			t.Fatalf("the last was not told: %q", ircd.Texts(heard))
+	received := s.WaitSaid("#src", 8, soon)
+	for len(received) > 0 && received[len(received)-1].Text != "last" {
+		more := s.WaitSaid("#src", len(received)+1, soon)
+		if len(more) == len(received) {
+			t.Fatalf("the last was not told: %q", ircd.Texts(received))
 		}
-		heard = more
+		received = more
 	}
 	usual := []string{"CAP", "NICK", "USER", "JOIN", "PRIVMSG", "PING", "PONG", "WHO", "MODE"}
 	for _, l := range s.Lines() {
@@ -177,8 +177,8 @@ func TestNotify(t *testing.T) {
 		b := ircd.NewBot(t, quick)
 		b.Run("notify", url(s.Addr, "src"), "to all")
 		b.Run("notify", url(s.Addr, "ear,isnick"), "to one")
-		wantAll(t, ear.WaitHeard("#src", 1, soon), []string{"to all"}, 0)
-		wantAll(t, ear.WaitHeard("ear", 1, soon), []string{"to one"}, 0)
+		wantAll(t, ear.WaitReceived("#src", 1, soon), []string{"to all"}, 0)
+		wantAll(t, ear.WaitReceived("ear", 1, soon), []string{"to one"}, 0)
 	})
 }
 
@@ -193,7 +193,7 @@ func TestNobody(t *testing.T) {
 		texts := numbered("src", 5)
 		b.Say(url(s.Addr, "src"), texts...)
 		b.Say(url(s.Addr, "ear,isnick"), texts...)
-		wantAll(t, ear.WaitHeard("#src", 5, soon), texts, 0)
-		wantAll(t, ear.WaitHeard("ear", 5, soon), texts, 0)
+		wantAll(t, ear.WaitReceived("#src", 5, soon), texts, 0)
+		wantAll(t, ear.WaitReceived("ear", 5, soon), texts, 0)
 	})
 }

@@ -23,7 +23,7 @@ var (
 	}
 )
 
-// wanted is where each commit is to be heard of under the new version, by its
+// wanted is where each commit is to arrive under the new version, by its
 // subject: reminders by mail, in a channel or by a person; announcements in
 // #commits.
 var wanted = map[string][]string{
@@ -103,12 +103,12 @@ func TestTakeover(t *testing.T) {
 	found := w.found()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if want, got := wanted[name], found[name]; !slices.Equal(got, want) {
-			t.Errorf("%s: heard of at %q, want %q", name, got, want)
+			t.Errorf("%s: found at %q, want %q", name, got, want)
 		}
 		delete(found, name)
 	}
 	if len(found) > 0 {
-		t.Errorf("heard of besides: %q", found)
+		t.Errorf("also found: %q", found)
 	}
 	if n := w.ops(); n != 1 {
 		t.Errorf("the line of vext notify came %d times, want once", n)
@@ -190,7 +190,7 @@ func (w *world) events(name string) []string {
 	return kinds
 }
 
-// found returns where commits were heard of, by their subjects, sorted.
+// found returns where commits arrived, by their subjects, sorted.
 func (w *world) found() map[string][]string {
 	found := map[string][]string{}
 	paths, _ := filepath.Glob(filepath.Join(w.dir, "mail", "*", "*"))
@@ -209,10 +209,10 @@ func (w *world) found() map[string][]string {
 			found[m.Header.Get("Subject")] = append(found[m.Header.Get("Subject")], to)
 		}
 	}
-	for _, heard := range w.heard() {
+	for _, received := range w.received() {
 		for name := range wanted {
-			if regexp.MustCompile(`(^|[ "])` + name + `($|[ "])`).MatchString(heard.Text) {
-				found[name] = append(found[name], heard.To)
+			if regexp.MustCompile(`(^|[ "])` + name + `($|[ "])`).MatchString(received.Text) {
+				found[name] = append(found[name], received.To)
 			}
 		}
 	}
@@ -225,20 +225,20 @@ func (w *world) found() map[string][]string {
 // ops returns how often the line came that waited for #ops.
 func (w *world) ops() int {
 	n := 0
-	for _, heard := range w.heard() {
-		if heard.To == "#ops" && heard.Text == "the backup failed" {
+	for _, received := range w.received() {
+		if received.To == "#ops" && received.Text == "the backup failed" {
 			n++
 		}
 	}
 	return n
 }
 
-// await waits until what was heard of is enough.
+// await waits until enough has arrived.
 func (w *world) await(isEnough func(found map[string][]string) bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !isEnough(w.found()); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("waited in vain; heard of %s\nthe log of vext serve:\n%s", fmt.Sprint(w.found()), w.log())
+			w.t.Fatalf("waited in vain; found %s\nthe log of vext serve:\n%s", fmt.Sprint(w.found()), w.log())
 		}
 	}
 }

@@ -162,11 +162,11 @@ func (w *world) log() string {
 	return string(text)
 }
 
-// heard returns what was said on IRC.
-func (w *world) heard() []ircd.Heard {
-	var all []ircd.Heard
+// received returns what was said on IRC.
+func (w *world) received() []ircd.Received {
+	var all []ircd.Received
 	for _, r := range w.recorders {
-		all = append(all, r.Heard("")...)
+		all = append(all, r.Received("")...)
 	}
 	return all
 }

@@ -25,9 +25,9 @@ func TestServers(t *testing.T) {
 			for i := range 50 {
 				mouth.Sendf("PRIVMSG #one :%d", i)
 			}
-			heard := ear.WaitHeard("#one", 50, 5*time.Second)
-			if len(heard) != 50 || heard[49].Text != "49" || heard[0].From != "mouth" {
-				t.Errorf("heard %q", Texts(heard))
+			received := ear.WaitReceived("#one", 50, 5*time.Second)
+			if len(received) != 50 || received[49].Text != "49" || received[0].From != "mouth" {
+				t.Errorf("received %q", Texts(received))
 			}
 			mouth.Sendf("JOIN #three")
 			mouth.Await("405", func(m Message) bool { return m.Command == "405" })

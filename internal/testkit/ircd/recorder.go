@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Heard is one thing that was said, to a channel or the recorder itself.
-type Heard struct {
+// A Received is one thing that was said, to a channel or the recorder itself.
+type Received struct {
 	At      time.Time
 	From    string // nick
 	Command string // PRIVMSG or NOTICE
@@ -30,7 +30,7 @@ type Recorder struct {
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at the next message
-	heard    []Heard
+	received []Received
 	messages []Message
 	lost     error
 }
@@ -154,16 +154,16 @@ func (r *Recorder) Messages() []Message {
 	return r.messages
 }
 
-// Heard returns what was said to a channel or nick, "" for all.
-func (r *Recorder) Heard(to string) []Heard {
+// Received returns what was said to a channel or nick, "" for all.
+func (r *Recorder) Received(to string) []Received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return said(r.heard, to)
+	return said(r.received, to)
 }
 
-func said(heard []Heard, to string) []Heard {
-	var found []Heard
-	for _, h := range heard {
+func said(received []Received, to string) []Received {
+	var found []Received
+	for _, h := range received {
 		if to == "" || h.To == strings.ToLower(to) {
 			found = append(found, h)
 		}
@@ -171,42 +171,42 @@ func said(heard []Heard, to string) []Heard {
 	return found
 }
 
-// WaitAll waits until all of the texts were heard in a channel, some of which may
-// be heard twice, or until nothing was heard for as long as patience.
-func (r *Recorder) WaitAll(to string, texts []string, patience time.Duration) []Heard {
-	return waitAll(texts, func(n int) []Heard { return r.WaitHeard(to, n, patience) })
+// WaitAll waits until all of the texts were received in a channel, some of which may
+// be received twice, or until nothing was received for as long as patience.
+func (r *Recorder) WaitAll(to string, texts []string, patience time.Duration) []Received {
+	return waitAll(texts, func(n int) []Received { return r.WaitReceived(to, n, patience) })
 }
 
-// waitAll waits for more until all texts are among what was heard, or no more
+// waitAll waits for more until all texts are among what was received, or no more
 // comes.
-func waitAll(texts []string, wait func(n int) []Heard) []Heard {
+func waitAll(texts []string, wait func(n int) []Received) []Received {
 	for n := len(texts); ; {
-		heard := wait(n)
+		received := wait(n)
 		missing := map[string]bool{}
 		for _, text := range texts {
 			missing[text] = true
 		}
-		for _, h := range heard {
+		for _, h := range received {
 			delete(missing, h.Text)
 		}
-		if len(missing) == 0 || len(heard) < n {
-			return heard
+		if len(missing) == 0 || len(received) < n {
+			return received
 		}
-		n = len(heard) + 1
+		n = len(received) + 1
 	}
 }
 
-// WaitHeard waits until n things were said to a channel or nick ("" for all),
+// WaitReceived waits until n things were said to a channel or nick ("" for all),
 // or until nothing was said for a while, and returns what was.
-func (r *Recorder) WaitHeard(to string, n int, patience time.Duration) []Heard {
+func (r *Recorder) WaitReceived(to string, n int, patience time.Duration) []Received {
 	quiet := time.NewTimer(patience)
 	defer quiet.Stop()
 	for {
 		r.mu.Lock()
-		heard, changed := r.heard, r.changed
+		received, changed := r.received, r.changed
 		r.mu.Unlock()
-		if len(heard) >= n {
-			if found := said(heard, to); len(found) >= n {
+		if len(received) >= n {
+			if found := said(received, to); len(found) >= n {
 				return found
 			}
 		}
@@ -214,9 +214,9 @@ func (r *Recorder) WaitHeard(to string, n int, patience time.Duration) []Heard {
 		case <-changed:
 			quiet.Reset(patience)
 		case <-r.done:
-			return r.Heard(to)
+			return r.Received(to)
 		case <-quiet.C:
-			return r.Heard(to)
+			return r.Received(to)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func (r *Recorder) note(m Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m.Command == "PRIVMSG" || m.Command == "NOTICE" {
-		r.heard = append(r.heard, Heard{time.Now(), m.From, m.Command, strings.ToLower(m.Param(0)), m.Param(1)})
+		r.received = append(r.received, Received{time.Now(), m.From, m.Command, strings.ToLower(m.Param(0)), m.Param(1)})
 	} else {
 		r.messages = append(r.messages, m)
 	}
@@ -256,9 +256,9 @@ func (r *Recorder) note(m Message) {
 }
 
 // Texts returns the texts alone.
-func Texts(heard []Heard) []string {
-	texts := make([]string, len(heard))
-	for i, h := range heard {
+func Texts(received []Received) []string {
+	texts := make([]string, len(received))
+	for i, h := range received {
 		texts[i] = h.Text
 	}
 	return texts

@@ -138,11 +138,11 @@ func (s *Scripted) Lines() []Line {
 
 // Said returns what was said, to a channel or nick or ("") to all. What was not
 // confirmed is among it.
-func (s *Scripted) Said(to string) []Heard {
-	var found []Heard
+func (s *Scripted) Said(to string) []Received {
+	var found []Received
 	for _, l := range s.Lines() {
 		if (l.Command == "PRIVMSG" || l.Command == "NOTICE") && (to == "" || strings.EqualFold(l.Param(0), to)) {
-			found = append(found, Heard{At: l.At, Command: l.Command, To: l.Param(0), Text: l.Param(1)})
+			found = append(found, Received{At: l.At, Command: l.Command, To: l.Param(0), Text: l.Param(1)})
 		}
 	}
 	return found
@@ -150,15 +150,15 @@ func (s *Scripted) Said(to string) []Heard {
 
 // WaitSaid waits until n things were said, or until patience is over, and
 // returns what was.
-func (s *Scripted) WaitSaid(to string, n int, patience time.Duration) []Heard {
+func (s *Scripted) WaitSaid(to string, n int, patience time.Duration) []Received {
 	s.wait(patience, func() bool { return len(s.Said(to)) >= n })
 	return s.Said(to)
 }
 
 // WaitAll waits until all of the texts were told to a channel, some of which may
 // be told twice.
-func (s *Scripted) WaitAll(to string, texts []string, patience time.Duration) []Heard {
-	return waitAll(texts, func(n int) []Heard { return s.WaitSaid(to, n, patience) })
+func (s *Scripted) WaitAll(to string, texts []string, patience time.Duration) []Received {
+	return waitAll(texts, func(n int) []Received { return s.WaitSaid(to, n, patience) })
 }
 
 // WaitLines waits for n lines with a command, and returns them.
