@@ -11,6 +11,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/history"
+	"vext/spool"
 )
 
 // ErrUnchanged is returned when a change has no effect. Nothing is recorded.
@@ -113,7 +114,7 @@ func (q *Queue) tidy(item *Item) error {
 	case InQueue:
 		return q.SyncDay(item.Day)
 	case InQuarantine:
-		return disk.Remove(item.path + whySuffix)
+		return disk.Remove(item.path + spool.WhySuffix)
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (q *Queue) QuarantineStrays(found []StrayFile) (moved []StrayFile, err erro
 	for _, f := range found {
 		event := history.Event{Time: history.Stamp(q.Now), Kind: history.Failed, Name: f.Name, Reason: f.Reason}
 		record := func() error { return q.History.Append(event) }
-		move := func() error { return q.quarantine(f.path, f.Name, f.Reason) }
+		move := func() error { return q.Spool.Quarantine(f.path, f.Name, f.Reason) }
 		first, second := record, move
 		if filepath.Dir(f.path) == q.History.Dir() {
 			first, second = move, record

@@ -302,7 +302,7 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 		if d.stays {
 			return nil
 		}
-		return q.quarantine(path, d.Name, d.Event.Reason)
+		return q.Spool.Quarantine(path, d.Name, d.Event.Reason)
 	case history.Ignored: // kept, because the policy may be wrong
 		return q.Finish(Entry{Name: d.Name, path: path})
 	default:

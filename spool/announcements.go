@@ -145,19 +145,7 @@ func (s Spool) Announcements() ([]string, error) {
 	return paths, err
 }
 
-// QuarantineAnnouncement moves an announcement that can't be read to failed/, with the
-// reason beside it.
+// QuarantineAnnouncement quarantines an announcement that can't be read.
 func (s Spool) QuarantineAnnouncement(path, reason string) error {
-	if err := disk.MakeDir(s.failed()); err != nil {
-		return err
-	}
-	to := filepath.Join(s.failed(), Name(strings.TrimSuffix(filepath.Base(path), announcementEnd)))
-	if err := os.WriteFile(to+".why", []byte(reason+"\n"), disk.FileMode); err != nil {
-		return err
-	}
-	err := disk.Rename(path, to)
-	if errors.Is(err, fs.ErrExist) { // it has the same digest, and content
-		err = disk.Remove(path)
-	}
-	return err
+	return s.Quarantine(path, Name(strings.TrimSuffix(filepath.Base(path), announcementEnd)), reason)
 }
