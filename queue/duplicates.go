@@ -37,7 +37,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 	planned := &plannedIndex{}
 	for i := range plan {
 		d := &plan[i]
-		if snoozed, err := calendar.Parse(known.Name(d.Name).Snoozed); err == nil && d.needsDay { // and quarantined after that
+		if snoozed, err := calendar.Parse(known.Name(d.Name).Snoozed); err == nil && d.needsDay { // it was snoozed, and quarantined after that
 			d.Day, d.Event.Kind, d.Event.Due, d.Event.Reason, d.Event.Cause = snoozed, history.Queued, snoozed.String(), "", ""
 		}
 		if d.Event.Kind == history.Queued {
@@ -72,7 +72,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 		default:
 			first.add(d)
 			if snoozed, err := calendar.Parse(byName.Snoozed); err == nil {
-				d.Day, d.Event.Due = snoozed, byName.Snoozed // and quarantined after that
+				d.Day, d.Event.Due = snoozed, byName.Snoozed // it was quarantined after that
 			}
 		}
 	}

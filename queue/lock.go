@@ -43,7 +43,7 @@ type Lock struct{ f *os.File }
 // Acquire takes the lock of a state directory. It waits at most for the time wait, and
 // until ctx ends.
 func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, error) {
-	f, err := openLock(state, os.O_RDWR|os.O_CREATE)
+	f, err := openLock(lockPath(state), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +63,9 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 	return nil, ErrLocked
 }
 
-// openLock opens the lock's file, which must be a regular file.
-func openLock(state string, flags int) (*os.File, error) {
-	f, err := os.OpenFile(lockPath(state), flags|unix.O_NONBLOCK, disk.FileMode)
+// openLock opens the file of a lock, which must be a regular file.
+func openLock(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|unix.O_NONBLOCK, disk.FileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func readHolder(f *os.File) (h Holder, ok bool) {
 // HeldBy returns the current holder of the lock of a state directory, and whether there
 // is one.
 func HeldBy(state string) (h Holder, held bool) {
-	f, err := openLock(state, os.O_RDONLY)
+	f, err := openLock(lockPath(state), os.O_RDONLY)
 	if err != nil {
 		return h, false
 	}
@@ -183,3 +183,47 @@ func readRuns(path string) (last, first time.Time) {
 	first, _ = time.Parse(time.RFC3339, b)
 	return last, first
 }
+
+// A ServingError says that another vext serve uses the state directory.
+type ServingError struct{ PID int } // 0 when it is not known
+
+func (e *ServingError) Error() string {
+	if e.PID == 0 {
+		return "another vext serve is running"
+	}
+	return fmt.Sprintf("another vext serve (pid %d) is running", e.PID)
+}
+
+// Serving is the lock that a vext serve holds while it runs. Its file has the process
+// ID. The kernel releases the lock when the process exits. It is not the Lock for
+// changes of the queue.
+type Serving struct{ f *os.File }
+
+// AcquireServing takes the lock of a state directory for vext serve, without waiting.
+// The error is a *ServingError when another process holds it.
+func AcquireServing(state string) (*Serving, error) {
+	f, err := openLock(filepath.Join(state, "serving"), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, err
+	}
+	err = disk.Lock(context.Background(), f, 0)
+	if errors.Is(err, disk.ErrLocked) {
+		serving := new(ServingError)
+		fmt.Fscan(f, &serving.PID)
+		err = serving
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Serving{f}, nil
+}
+
+// Release releases the lock.
+func (s *Serving) Release() error { return s.f.Close() }

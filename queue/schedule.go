@@ -9,9 +9,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"vext/internal/calendar"
@@ -88,22 +88,17 @@ func (q *Queue) compare(plan *[]Decision) error {
 func (q *Queue) readAll(files []fs.DirEntry, progress Progress) ([]Decision, error) {
 	decisions := make([]Decision, len(files))
 	errs := make([]error, len(files))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := range next {
-				decisions[i], errs[i] = q.decide(files[i])
-			}
-		})
-	}
+	var workers errgroup.Group
+	workers.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range files {
-		next <- i
+		workers.Go(func() error {
+			decisions[i], errs[i] = q.decide(files[i])
+			return nil
+		})
 		if progress != nil && i%1000 == 0 {
 			progress(i, len(files))
 		}
 	}
-	close(next)
 	workers.Wait()
 	if progress != nil {
 		progress(len(files), len(files))
@@ -205,14 +200,10 @@ func (q *Queue) describe(e *history.Event, m *Message) {
 
 // waiting returns the day of each message in the queue, by name.
 func (q *Queue) waiting() (map[string]calendar.Day, error) {
-	days, _, err := q.days()
-	waiting := map[string]calendar.Day{}
-	for _, day := range days {
-		files, dirErr := readDir(q.dayDir(day))
-		err = errors.Join(err, dirErr)
-		for _, f := range files {
-			waiting[f.Name()] = day
-		}
+	entries, err := q.Entries(calendar.Day{})
+	waiting := make(map[string]calendar.Day, len(entries))
+	for _, e := range entries {
+		waiting[e.Name] = e.Day
 	}
 	return waiting, err
 }

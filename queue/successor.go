@@ -23,7 +23,7 @@ func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 		if err != nil {
 			return nil, err
 		}
-		standing := standingOf(known, key)
+		standing := known.Preferred(key)
 		if name = ""; standing.Queued != nil {
 			name = standing.Queued.Name
 		}
@@ -76,14 +76,6 @@ func (q *Queue) superseded() ([]Item, error) {
 	return items, err
 }
 
-// standingOf returns the state of a commit from trusted sources, or else from any.
-func standingOf(known *history.Index, key string) *history.State {
-	if trusted := known.Trusted(key); trusted.IsKnown() {
-		return trusted
-	}
-	return known.Key(key)
-}
-
 // lookup looks up the message of an item in the history. The error moved says that its
 // commit was amended, so that a second reminder must not be made.
 func (q *Queue) lookup(item *Item, also ...func(*history.Event)) (byName *history.State, moved, err error) {
@@ -93,7 +85,7 @@ func (q *Queue) lookup(item *Item, also ...func(*history.Event)) (byName *histor
 		return nil, nil, err
 	}
 	byName = known.Name(item.Name)
-	for _, s := range []*history.State{byName, standingOf(known, key)} {
+	for _, s := range []*history.State{byName, known.Preferred(key)} {
 		if s.Moved {
 			moved = fmt.Errorf("%s was amended or rebased to %s, and has no reminder of its own",
 				item.Short(), commit.ShortRevision(s.Ended.Successor))

@@ -63,10 +63,7 @@ func (r *run) markVanished(ctx context.Context) error {
 		}
 		var waiting []history.Event
 		for _, e := range events {
-			standing := known.Key(e.Key)
-			if trusted := known.Trusted(e.Key); trusted.Queued != nil {
-				standing = trusted
-			}
+			standing := known.Preferred(e.Key)
 			if standing.Queued == nil || standing.Done || standing.Vanished != nil {
 				continue
 			}

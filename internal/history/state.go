@@ -140,6 +140,14 @@ func (k *Index) Believed(key string) *State {
 	return k.Key(key)
 }
 
+// Preferred returns Trusted when that is known, or else Key. Only LookupSources reads it.
+func (k *Index) Preferred(key string) *State {
+	if trusted := k.Trusted(key); trusted.IsKnown() {
+		return trusted
+	}
+	return k.Key(key)
+}
+
 // Claimed returns the standing of the commit with that key from all other events,
 // which are about messages that anybody can have written. Only KnowSources reads it.
 func (k *Index) Claimed(key string) *State { return standing(k.claimed, key) }
