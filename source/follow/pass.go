@@ -46,7 +46,7 @@ func (f *Follower) begin(ctx context.Context, r *Repository, wait time.Duration)
 	}
 	state.takeOver(r.wants)
 	p = &pass{Follower: f, repository: r, state: state, report: Report{Name: r.Name}}
-	p.announcing = f.Announces && f.Filter.Announces()
+	p.announcing = f.Announces && f.Filter.Spool.Announces()
 	return p, unlock, nil
 }
 
