@@ -6,7 +6,6 @@
 package control
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,13 +38,12 @@ type Answer struct {
 	Usage  bool   `json:"usage,omitempty"` // the request itself is wrong
 }
 
-// Bounds of a request and its answer, in bytes, and how long each step may take.
+// Bounds of a request and its answer, in bytes, and of the time of a call, which is
+// more than a command waits for the lock of the state.
 const (
 	maxRequest = 16 << 10
 	maxAnswer  = 64 << 20
-	readTime   = 5 * time.Second
-	writeTime  = 5 * time.Second
-	callTime   = time.Minute // more than a command waits for the lock of the state
+	callTime   = time.Minute
 )
 
 // socketMode lets every user of the machine connect. What a user may do depends on
@@ -84,37 +82,17 @@ func Call(ctx context.Context, path string, r *Request) (*Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	// A busy server answers without reading the request. Its answer counts, and
-	// not the write error.
-	_, writeErr := conn.Write(append(request, '\n'))
 	answer := new(Answer)
-	if err := json.NewDecoder(io.LimitReader(conn, maxAnswer)).Decode(answer); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, fmt.Errorf("%s: vext serve does not answer: %w", path, errors.Join(writeErr, err))
+	if err := socket.Call(ctx, path, maxAnswer, json.RawMessage(request), answer); err != nil {
+		return nil, err
 	}
 	return answer, nil
 }
 
 // readRequest reads one line, of at most maxRequest bytes.
 func readRequest(from io.Reader) (*Request, error) {
-	line, err := bufio.NewReaderSize(from, maxRequest).ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		return nil, errors.New("the request is too long")
-	}
-	if err != nil {
-		return nil, err
-	}
 	r := new(Request)
-	if err := json.Unmarshal(line, r); err != nil {
+	if err := socket.Read(from, maxRequest, r); err != nil {
 		return nil, fmt.Errorf("not a request: %w", err)
 	}
 	return r, nil

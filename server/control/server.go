@@ -2,12 +2,10 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
-	"time"
 
 	"vext/internal/socket"
 )
@@ -40,42 +38,25 @@ const (
 // Serve answers requests until ctx ends, and returns when all requests that came
 // by then are answered. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	defer cancel()
-	closed := context.AfterFunc(ctx, func() { l.Close() })
-	defer closed()
-	for {
-		conn, err := l.AcceptUnix()
-		if ctx.Err() != nil {
-			if err == nil {
-				conn.Close()
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("control socket: %w", err)
-		}
+	err := socket.Serve(ctx, l, func(ctx context.Context, conn *net.UnixConn) {
 		uid, err := socket.Peer(conn)
 		if err != nil {
 			s.Log.Error("control socket", "err", err)
-			conn.Close()
-			continue
+			return
 		}
-		if !s.enter(uid) {
-			s.answer(conn, &Answer{Error: "vext serve is busy with other requests", Hint: "try again"})
-			conn.Close()
-			continue
-		}
-		conns.Go(func() {
+		answer := &Answer{Error: "vext serve is busy with other requests", Hint: "try again"}
+		if s.enter(uid) {
 			defer s.leave(uid)
-			defer conn.Close()
-			ended := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
-			defer ended()
-			s.serve(ctx, conn, uid)
-		})
+			answer = s.serve(ctx, conn, uid)
+		}
+		if err := socket.Write(conn, answer); err != nil {
+			s.Log.Debug("control socket", "err", err)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
 	}
+	return nil
 }
 
 // enter counts a connection of a user, and reports whether the limits allow it.
@@ -102,31 +83,24 @@ func (s *Server) leave(uid uint32) {
 	}
 }
 
-// serve reads one request and answers it.
-func (s *Server) serve(ctx context.Context, conn net.Conn, uid uint32) {
-	conn.SetReadDeadline(time.Now().Add(readTime))
-	if ctx.Err() != nil {
-		return
-	}
+// serve reads one request and returns its answer.
+func (s *Server) serve(ctx context.Context, conn net.Conn, uid uint32) *Answer {
 	request, err := readRequest(conn)
 	if err != nil {
-		s.answer(conn, &Answer{Error: err.Error(), Usage: true})
-		return
+		return &Answer{Error: err.Error(), Usage: true}
 	}
-	if request.Command == "" { // whether anybody answers
-		s.answer(conn, &Answer{})
-		return
+	if request.Command == "" { // only a check that vext serve answers
+		return &Answer{}
 	}
 	login, err := s.Users.login(uid)
 	if err != nil {
 		s.Log.Warn("control socket: a user without a name", "uid", uid, "err", err)
-		s.answer(conn, &Answer{Error: fmt.Sprintf("user %d has no login on this machine", uid)})
-		return
+		return &Answer{Error: fmt.Sprintf("user %d has no login on this machine", uid)}
 	}
 	caller := &Caller{login, s.Users.Addresses(login)}
 	answer := s.do(ctx, caller, request)
 	s.Log.Info("control socket", "user", login, "command", request.Command, "args", request.Args, "err", answer.Error)
-	s.answer(conn, answer)
+	return answer
 }
 
 // do calls s.Do, and turns a panic into an error, so that no request ends the
@@ -134,15 +108,8 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, uid uint32) {
 func (s *Server) do(ctx context.Context, caller *Caller, r *Request) (answer *Answer) {
 	defer func() {
 		if r := recover(); r != nil {
-			answer = &Answer{Error: fmt.Sprintf("panic: %v", r), Hint: "this is a fault of vext; please report it"}
+			answer = &Answer{Error: fmt.Sprintf("panic: %v", r), Hint: "this is a bug in vext; please report it"}
 		}
 	}()
 	return s.Do(ctx, caller, r)
-}
-
-func (s *Server) answer(conn net.Conn, a *Answer) {
-	conn.SetWriteDeadline(time.Now().Add(writeTime))
-	if err := json.NewEncoder(conn).Encode(a); err != nil {
-		s.Log.Debug("control socket", "err", err)
-	}
 }
