@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -15,21 +16,28 @@ import (
 	"vext/internal/store"
 )
 
-// seenName is the file name of the seen store in the state directory. brokenMark
-// follows it in the names of damaged ones.
+// seenName is the file name of the seen store in the state directory. damagedMark
+// follows it in the names of damaged ones. Earlier versions had the others.
 const (
-	seenName   = "notices.db"
-	brokenMark = ".broken-"
+	seenName    = "announced.db"
+	damagedMark = ".damaged-"
+
+	formerSeenName    = "notices.db"
+	formerDamagedMark = ".broken-"
 )
 
 // OpenSeenStore opens the seen store of a state directory, and makes it when it does
-// not exist. A damaged one is renamed, see BrokenSeenStores, and replaced by an empty
+// not exist. A damaged one is renamed, see DamagedSeenStores, and replaced by an empty
 // one: to announce a commit twice is better than not at all.
 func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, error) {
 	path := filepath.Join(state, seenName)
+	err := disk.Rename(filepath.Join(state, formerSeenName), path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
 	db, err := open(path)
 	if errors.Is(err, store.ErrDamaged) {
-		renamed, renameErr := store.Quarantine(path, brokenMark, now)
+		renamed, renameErr := store.Quarantine(path, damagedMark, now)
 		if renameErr != nil {
 			return nil, fmt.Errorf("%s: %w; and it can't be renamed: %w", path, err, renameErr)
 		}
@@ -42,10 +50,11 @@ func OpenSeenStore(state string, now time.Time, log *slog.Logger) (*SeenStore, e
 	return &SeenStore{db}, nil
 }
 
-// BrokenSeenStores returns the paths of the damaged seen stores that were renamed, the
+// DamagedSeenStores returns the paths of the damaged seen stores that were renamed, the
 // oldest first.
-func BrokenSeenStores(state string) []string {
-	return store.Quarantined(filepath.Join(state, seenName), brokenMark)
+func DamagedSeenStores(state string) []string {
+	return append(store.Quarantined(filepath.Join(state, formerSeenName), formerDamagedMark),
+		store.Quarantined(filepath.Join(state, seenName), damagedMark)...)
 }
 
 // Close closes the store.

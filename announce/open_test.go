@@ -20,7 +20,7 @@ func TestSeenStoreInUse(t *testing.T) {
 	if _, err := OpenSeenStore(d.state, d.now, d.Log); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Error(err)
 	}
-	if broken := BrokenSeenStores(d.state); broken != nil {
+	if broken := DamagedSeenStores(d.state); broken != nil {
 		t.Errorf("renamed %v", broken)
 	}
 }
@@ -78,8 +78,8 @@ func TestSeenStoreBroken(t *testing.T) {
 		d := newFixture(t)
 		data := spoil(d, change)
 		d.restart()
-		broken := BrokenSeenStores(d.state)
-		if len(broken) != 1 || filepath.Base(broken[0]) != "notices.db.broken-20261120T120000Z" || strings.Count(d.log.String(), "level=ERROR") != 1 {
+		broken := DamagedSeenStores(d.state)
+		if len(broken) != 1 || filepath.Base(broken[0]) != "announced.db.damaged-20261120T120000Z" || strings.Count(d.log.String(), "level=ERROR") != 1 {
 			t.Fatalf("%s: renamed %v: %s", name, broken, d.log)
 		}
 		if kept, err := os.ReadFile(broken[0]); err != nil || !bytes.HasPrefix(kept, data) {
@@ -94,8 +94,8 @@ func TestSeenStoreBroken(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o750)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSeenStore(d.state, d.now, d.Log); err == nil || len(BrokenSeenStores(d.state)) > 0 {
-		t.Errorf("a directory: %v, renamed %v", err, BrokenSeenStores(d.state))
+	if _, err := OpenSeenStore(d.state, d.now, d.Log); err == nil || len(DamagedSeenStores(d.state)) > 0 {
+		t.Errorf("a directory: %v, renamed %v", err, DamagedSeenStores(d.state))
 	}
 }
 
@@ -110,7 +110,7 @@ func TestSeenStoreBrokenPage(t *testing.T) {
 			})
 			pages = len(data) / pageSize
 			d.restart()
-			broken += len(BrokenSeenStores(d.state))
+			broken += len(DamagedSeenStores(d.state))
 			d.clean(t.Context())
 			d.arrive(arrival(hashA, "s"))
 			d.expect(fmt.Sprintf("page %d from %d: %q", page, from, what), "src: jane src main 0a1b2c3d4e5f s")
@@ -136,7 +136,7 @@ func TestSeenStoreBrokenFreelist(t *testing.T) {
 		return data
 	})
 	d.restart()
-	if len(BrokenSeenStores(d.state)) != 1 {
+	if len(DamagedSeenStores(d.state)) != 1 {
 		t.Error(d.log)
 	}
 	d.arrive(arrival(hashA, "s"))
@@ -171,4 +171,23 @@ func TestSeenStoreOlderForm(t *testing.T) {
 	}
 	d.arrive(c)
 	d.expect("a month later", "src: jane src main 0a1b2c3d4e5f s")
+}
+
+// The file of an earlier version, which had another name, is taken over.
+func TestSeenStoreFormerName(t *testing.T) {
+	d := newFixture(t)
+	c := arrival(hashA, "s")
+	d.arrive(c)
+	d.expect("first", "src: jane src main 0a1b2c3d4e5f s")
+	d.Seen.Close()
+	if err := os.Rename(filepath.Join(d.state, seenName), filepath.Join(d.state, formerSeenName)); err != nil {
+		t.Fatal(err)
+	}
+	d.Seen = nil
+	d.restart()
+	d.arrive(c)
+	d.expect("after the rename", "")
+	if _, err := os.Stat(filepath.Join(d.state, formerSeenName)); err == nil {
+		t.Error("the former file is still there")
+	}
 }

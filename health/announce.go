@@ -34,7 +34,7 @@ func (c *Checker) announcements() []Finding {
 		}
 	}
 	findings := []Finding{f}
-	for _, path := range announce.BrokenSeenStores(c.Queue.State) {
+	for _, path := range announce.DamagedSeenStores(c.Queue.State) {
 		findings = append(findings, Finding{
 			Warning, what, "the store of announced commits was unreadable, and a new one was made; the old file is " + path, "check the disk for errors; then: rm " + path,
 		})

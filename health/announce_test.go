@@ -46,7 +46,7 @@ func TestCheckNotices(t *testing.T) {
 	if got := at(time.Now().Add(time.Hour)); len(got) != 1 || got[0].Level != Warning || !strings.Contains(got[0].Text, "1 announcement pending") {
 		t.Errorf("an old one: %+v", got)
 	}
-	if err := os.WriteFile(filepath.Join(state, "notices.db.broken-20261120T120000Z"), nil, 0o640); err != nil {
+	if err := os.WriteFile(filepath.Join(state, "announced.db.damaged-20261120T120000Z"), nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if got := at(time.Now()); len(got) != 2 || got[1].Level != Warning || !strings.Contains(got[1].Hint, "rm "+state) {
