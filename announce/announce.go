@@ -23,7 +23,7 @@ import (
 	"vext/spool"
 )
 
-// An Announcer puts a message for each commit that arrives into Outlet, once for
+// An Announcer puts a message for each commit that arrives into Outbox, once for
 // each branch, whichever sources bring it. Run is its only goroutine.
 type Announcer struct {
 	Spool  spool.Spool
@@ -31,7 +31,7 @@ type Announcer struct {
 	Rules  []Rule
 	Words  *Words
 	Seen   *SeenStore
-	Outlet notify.Outbox
+	Outbox notify.Outbox
 	Log    *slog.Logger
 	Now    func() time.Time
 
@@ -126,7 +126,7 @@ func (w *watch) end() {
 func (a *Announcer) clean(ctx context.Context) {
 	keys, err := a.Seen.keys()
 	if err == nil && len(keys) > 0 {
-		if err = a.Outlet.Forget(ctx, keys...); err == nil {
+		if err = a.Outbox.Forget(ctx, keys...); err == nil {
 			err = a.Seen.removeKeys(keys)
 		}
 	}

@@ -29,11 +29,11 @@ func (d *fixture) waits() string {
 	d.t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
-		if said := d.outlet.taken(); said != "" {
+		if said := d.outbox.taken(); said != "" {
 			return said
 		}
 		select {
-		case <-d.outlet.more:
+		case <-d.outbox.more:
 		case <-deadline:
 			d.t.Fatalf("no message\n%s", d.log)
 		}
@@ -77,15 +77,15 @@ func TestRunAgain(t *testing.T) {
 func TestRunFails(t *testing.T) {
 	d := newFixture(t)
 	d.Rescan = 5 * time.Millisecond
-	d.outlet.fail = errFull
+	d.outbox.fail = errFull
 	d.run()
 	d.arrive(arrival("r1", "s"))
 	for !strings.Contains(d.log.String(), "disk full") {
 		time.Sleep(time.Millisecond)
 	}
-	d.outlet.mu.Lock()
-	d.outlet.fail = nil
-	d.outlet.mu.Unlock()
+	d.outbox.mu.Lock()
+	d.outbox.fail = nil
+	d.outbox.mu.Unlock()
 	d.waits()
 	for !strings.Contains(d.log.String(), "announcements: working again") {
 		time.Sleep(time.Millisecond)
@@ -105,8 +105,8 @@ func BenchmarkArrival(b *testing.B) {
 		n++
 		begun := time.Now()
 		d.arrive(arrival(fmt.Sprintf("r%d", n), "s"))
-		for len(d.outlet.taken()) == 0 {
-			<-d.outlet.more
+		for len(d.outbox.taken()) == 0 {
+			<-d.outbox.more
 		}
 		took = append(took, time.Since(begun))
 	}

@@ -25,7 +25,7 @@ const maxFile = 64 << 20
 
 // A batch is what several files announce together.
 type batch struct {
-	lines     []notify.Message
+	messages  []notify.Message
 	described []identity
 	counted   []identity              // commits that no message describes; not in known
 	known     commit.Index[*identity] // of described
@@ -62,8 +62,8 @@ func (a *Announcer) fill(b *batch, paths []string) (n int) {
 // announce puts the messages of a batch into the outbox, records its commits, and
 // removes its files. After an error, the files are to be announced again.
 func (a *Announcer) announce(ctx context.Context, b *batch) error {
-	if len(b.lines) > 0 {
-		if err := a.Outlet.Put(ctx, b.lines...); err != nil {
+	if len(b.messages) > 0 {
+		if err := a.Outbox.Put(ctx, b.messages...); err != nil {
 			return err
 		}
 	}
@@ -75,9 +75,9 @@ func (a *Announcer) announce(ctx context.Context, b *batch) error {
 		}
 	}
 	if len(b.described) > 0 {
-		keys := make([]string, len(b.lines))
-		for i := range b.lines {
-			keys[i] = b.lines[i].Key
+		keys := make([]string, len(b.messages))
+		for i := range b.messages {
+			keys[i] = b.messages[i].Key
 		}
 		if err := a.Seen.record(a.Now(), b.described, keys); err != nil {
 			return err
@@ -208,16 +208,16 @@ func (a *Announcer) add(b *batch, g *group) {
 		if !r.matches(a.Policy, g.repository, g.refname) {
 			continue
 		}
-		lines := a.lines(r, g)
+		messages := a.messages(r, g)
 		for _, to := range r.To {
 			same := sameTarget(to)
 			if done[same] {
 				continue
 			}
 			done[same] = true
-			for _, line := range lines {
-				line.Target, line.Key = to, lineKey(same, line.Key)
-				b.lines = append(b.lines, line)
+			for _, m := range messages {
+				m.Target, m.Key = to, messageKey(same, m.Key)
+				b.messages = append(b.messages, m)
 			}
 		}
 	}
@@ -227,9 +227,9 @@ func (a *Announcer) add(b *batch, g *group) {
 // maxShown bounds how many commits of a large push are described after their number.
 const maxShown = 3
 
-// lines returns the messages of a rule about a group: one for each commit, or one for
+// messages returns the messages of a rule about a group: one for each commit, or one for
 // all that describes the first of them. Their keys identify the commits.
-func (a *Announcer) lines(r *Rule, g *group) []notify.Message {
+func (a *Announcer) messages(r *Rule, g *group) []notify.Message {
 	count := len(g.commits) + g.more
 	if count > r.Max {
 		texts := []string{a.Words.push(r, g.commits, count)}
@@ -238,11 +238,11 @@ func (a *Announcer) lines(r *Rule, g *group) []notify.Message {
 		}
 		return []notify.Message{{Text: strings.Join(texts, "\n"), Project: g.repository, Commits: count, Key: keyOf(g.commits), Since: g.since}}
 	}
-	lines := make([]notify.Message, len(g.commits))
+	messages := make([]notify.Message, len(g.commits))
 	for i := range g.commits {
-		lines[i] = notify.Message{Text: a.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
+		messages[i] = notify.Message{Text: a.Words.commit(r, &g.commits[i]), Project: g.repository, Commits: 1, Key: keyOf(g.commits[i : i+1]), Since: g.since}
 	}
-	return lines
+	return messages
 }
 
 // keyOf identifies commits on their branch. The key of a forgeable commit differs
@@ -259,9 +259,9 @@ func keyOf(commits []commit.Arrival) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// lineKey identifies the message to a target about commits. It is the same when the
+// messageKey identifies the message to a target about commits. It is the same when the
 // message is made again after a crash.
-func lineKey(target, commits string) string {
+func messageKey(target, commits string) string {
 	sum := sha256.Sum256([]byte(target + "\x00" + commits))
 	return "notice " + hex.EncodeToString(sum[:])
 }

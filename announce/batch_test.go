@@ -77,11 +77,11 @@ func TestCrash(t *testing.T) {
 	for name, crash := range map[string]func(d *fixture, b *batch){
 		"before the outbox": func(*fixture, *batch) {},
 		"after the outbox": func(d *fixture, b *batch) {
-			d.outlet.Put(ctx, b.lines...)
+			d.outbox.Put(ctx, b.messages...)
 		},
 		"after the seen store": func(d *fixture, b *batch) {
-			d.outlet.Put(ctx, b.lines...)
-			d.Seen.record(d.now, b.described, []string{b.lines[0].Key})
+			d.outbox.Put(ctx, b.messages...)
+			d.Seen.record(d.now, b.described, []string{b.messages[0].Key})
 		},
 	} {
 		d := newFixture(t)
@@ -97,16 +97,16 @@ func TestCrash(t *testing.T) {
 		d.clean(ctx)
 		d.expect(name, announced)
 		d.clean(ctx)
-		if keys, _ := d.outlet.Pending(t.Context()); len(keys) > 0 {
+		if keys, _ := d.outbox.Pending(t.Context()); len(keys) > 0 {
 			t.Errorf("%s: the outbox still has %v", name, keys)
 		}
 	}
 }
 
 // While the outbox fails, commits stay stored, in their order.
-func TestOutletFails(t *testing.T) {
+func TestOutboxFails(t *testing.T) {
 	d := newFixture(t)
-	d.outlet.fail = errFull
+	d.outbox.fail = errFull
 	var want []string
 	for i := range 30 {
 		d.arrive(arrival(fmt.Sprintf("r%d", i+1), "s"))
@@ -118,7 +118,7 @@ func TestOutletFails(t *testing.T) {
 	if n := strings.Count(d.log.String(), "disk full"); n != 1 {
 		t.Errorf("said %d times: %s", n, d.log)
 	}
-	d.outlet.fail = nil
+	d.outbox.fail = nil
 	d.expect("afterwards", strings.Join(want, "\n"))
 }
 
@@ -273,7 +273,7 @@ func TestUnreadable(t *testing.T) {
 	if d.announceAll(t.Context()) {
 		t.Error(d.log)
 	}
-	if got := d.outlet.taken(); got != "src: jane src main 0a1b2c3d4e5f s" {
+	if got := d.outbox.taken(); got != "src: jane src main 0a1b2c3d4e5f s" {
 		t.Errorf("said %q", got)
 	}
 }

@@ -37,10 +37,10 @@ func TestSince(t *testing.T) {
 	d := newFixture(t)
 	since := func(what string, want time.Time) {
 		t.Helper()
-		if d.announceAll(t.Context()) || len(d.outlet.lines) != 1 || !d.outlet.lines[0].Since.Equal(want) {
-			t.Errorf("%s: %+v, want %v: %s", what, d.outlet.lines, want, d.log)
+		if d.announceAll(t.Context()) || len(d.outbox.lines) != 1 || !d.outbox.lines[0].Since.Equal(want) {
+			t.Errorf("%s: %+v, want %v: %s", what, d.outbox.lines, want, d.log)
 		}
-		d.outlet.taken()
+		d.outbox.taken()
 	}
 	put := func(name, revision string, at time.Time) {
 		t.Helper()
@@ -61,8 +61,8 @@ func TestSince(t *testing.T) {
 	d.now = time.Now().Add(time.Minute)
 	before := time.Now().Round(0)
 	d.arrive(arrival("r4", "s"))
-	if d.announceAll(t.Context()) || len(d.outlet.lines) != 1 || d.outlet.lines[0].Since.Before(before) || d.outlet.lines[0].Since.After(time.Now()) {
-		t.Errorf("a new one: %+v", d.outlet.lines)
+	if d.announceAll(t.Context()) || len(d.outbox.lines) != 1 || d.outbox.lines[0].Since.Before(before) || d.outbox.lines[0].Since.After(time.Now()) {
+		t.Errorf("a new one: %+v", d.outbox.lines)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestCountedAgain(t *testing.T) {
 			}
 			b := &batch{reasons: map[string]string{}}
 			d.fill(b, paths)
-			if err := errors.Join(d.outlet.Put(t.Context(), b.lines...), d.Seen.record(d.now, b.counted, nil)); err != nil {
+			if err := errors.Join(d.outbox.Put(t.Context(), b.messages...), d.Seen.record(d.now, b.counted, nil)); err != nil {
 				t.Fatal(err)
 			}
 			d.restart()

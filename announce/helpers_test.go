@@ -25,8 +25,8 @@ const (
 	hashA = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"
 )
 
-// An outlet is a notify.Outbox in memory.
-type outlet struct {
+// An outbox is a notify.Outbox in memory.
+type outbox struct {
 	outboxtest.Memory
 	mu    sync.Mutex
 	fail  error
@@ -34,16 +34,16 @@ type outlet struct {
 	more  chan struct{} // has an item when there is a new line
 }
 
-func newOutlet() *outlet { return &outlet{more: make(chan struct{}, 1)} }
+func newOutbox() *outbox { return &outbox{more: make(chan struct{}, 1)} }
 
-func TestOutlet(t *testing.T) {
+func TestOutbox(t *testing.T) {
 	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
-		o := newOutlet()
+		o := newOutbox()
 		return o.Case(o)
 	})
 }
 
-func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
+func (o *outbox) Put(ctx context.Context, lines ...notify.Message) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fail != nil {
@@ -72,7 +72,7 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
 
 // taken returns the messages since the last call as TARGET: TEXT, with | for line
 // ends.
-func (o *outlet) taken() string {
+func (o *outbox) taken() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var all []string
@@ -89,7 +89,7 @@ type fixture struct {
 	*Announcer
 	t      testing.TB
 	state  string
-	outlet *outlet
+	outbox *outbox
 	filter *filter.Filter
 	log    *testkit.Log
 	now    time.Time
@@ -103,7 +103,7 @@ func newFixture(t testing.TB, rules ...Rule) *fixture {
 	if len(rules) == 0 {
 		rules = []Rule{{To: []string{src}, Template: brief, Max: DefaultMax}}
 	}
-	d := &fixture{t: t, state: testkit.State(t), outlet: newOutlet(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	d := &fixture{t: t, state: testkit.State(t), outbox: newOutbox(), log: &testkit.Log{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	s := spool.New(d.state)
 	var err error
 	if d.filter, err = filter.New(s, time.Now); err != nil {
@@ -121,7 +121,7 @@ func newFixture(t testing.TB, rules ...Rule) *fixture {
 		t.Fatal(err)
 	}
 	d.Announcer = &Announcer{
-		Spool: s, Policy: &policy.Policy{Branches: policy.DefaultBranches}, Rules: rules, Words: words, Outlet: d.outlet,
+		Spool: s, Policy: &policy.Policy{Branches: policy.DefaultBranches}, Rules: rules, Words: words, Outbox: d.outbox,
 		Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return d.now },
 	}
 	d.restart()
@@ -156,7 +156,7 @@ func (d *fixture) expect(what, want string) {
 	if d.announceAll(d.t.Context()) {
 		d.t.Errorf("%s: %s", what, d.log)
 	}
-	if got := d.outlet.taken(); got != want {
+	if got := d.outbox.taken(); got != want {
 		d.t.Errorf("%s: said\n%s\nwant\n%s", what, got, want)
 	}
 	if left, _ := d.Spool.Announcements(); len(left) > 0 {

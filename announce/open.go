@@ -58,7 +58,7 @@ func DamagedSeenStores(state string) []string {
 }
 
 // Close closes the store.
-func (m *SeenStore) Close() error { return m.db.Close() }
+func (s *SeenStore) Close() error { return s.db.Close() }
 
 // open opens a database and checks all of it.
 func open(path string) (*bbolt.DB, error) {

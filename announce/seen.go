@@ -125,8 +125,8 @@ func decode(key, value []byte) (id identity, ok bool) {
 var bucketTold, bucketKeys = []byte("told"), []byte("keys")
 
 // view calls f, with a function that reports whether a commit was announced.
-func (m *SeenStore) view(f func(wasSeen func(*identity) bool)) error {
-	return m.db.View(func(tx *bbolt.Tx) error {
+func (s *SeenStore) view(f func(wasSeen func(*identity) bool)) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
 		seen := tx.Bucket(bucketTold)
 		f(func(id *identity) bool {
 			cursor, prefix := seen.Cursor(), id.prefix()
@@ -143,8 +143,8 @@ func (m *SeenStore) view(f func(wasSeen func(*identity) bool)) error {
 
 // record stores which commits were announced, and the keys of their messages. Both
 // are on disk when it returns.
-func (m *SeenStore) record(now time.Time, announced []identity, keys []string) error {
-	return m.db.Update(func(tx *bbolt.Tx) error {
+func (s *SeenStore) record(now time.Time, announced []identity, keys []string) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
 		for i := range announced {
 			if err := tx.Bucket(bucketTold).Put(announced[i].key(), announced[i].encode(now)); err != nil {
 				return err
@@ -160,8 +160,8 @@ func (m *SeenStore) record(now time.Time, announced []identity, keys []string) e
 }
 
 // keys returns the keys that are to be removed from the outbox.
-func (m *SeenStore) keys() (keys []string, err error) {
-	err = m.db.View(func(tx *bbolt.Tx) error {
+func (s *SeenStore) keys() (keys []string, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketKeys).ForEach(func(key, _ []byte) error {
 			keys = append(keys, string(key))
 			return nil
@@ -171,8 +171,8 @@ func (m *SeenStore) keys() (keys []string, err error) {
 }
 
 // removeKeys removes keys after the outbox has removed them.
-func (m *SeenStore) removeKeys(keys []string) error {
-	return m.db.Update(func(tx *bbolt.Tx) error {
+func (s *SeenStore) removeKeys(keys []string) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
 		for _, key := range keys {
 			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
 				return err
@@ -186,10 +186,10 @@ func (m *SeenStore) removeKeys(keys []string) error {
 const maxExpired = 10000
 
 // expire removes the commits that were announced before a time.
-func (m *SeenStore) expire(before time.Time) error {
+func (s *SeenStore) expire(before time.Time) error {
 	for {
 		var old [][]byte
-		err := m.db.View(func(tx *bbolt.Tx) error {
+		err := s.db.View(func(tx *bbolt.Tx) error {
 			cursor := tx.Bucket(bucketTold).Cursor()
 			for key, at := cursor.First(); key != nil && len(old) < maxExpired; key, at = cursor.Next() {
 				if len(at) < 8 || int64(binary.BigEndian.Uint64(at)) < before.Unix() {
@@ -201,7 +201,7 @@ func (m *SeenStore) expire(before time.Time) error {
 		if err != nil || len(old) == 0 {
 			return err
 		}
-		err = m.db.Update(func(tx *bbolt.Tx) error {
+		err = s.db.Update(func(tx *bbolt.Tx) error {
 			for _, key := range old {
 				if err := tx.Bucket(bucketTold).Delete(key); err != nil {
 					return err

@@ -82,11 +82,11 @@ func TestForgedSubject(t *testing.T) {
 			d.arrive(mail)
 			if !together {
 				d.announceAll(t.Context())
-				said = d.outlet.taken() + "\n"
+				said = d.outbox.taken() + "\n"
 			}
 			d.arrive(hook)
 			d.announceAll(t.Context())
-			got := len(strings.Fields(strings.ReplaceAll(said+d.outlet.taken(), " ", "_")))
+			got := len(strings.Fields(strings.ReplaceAll(said+d.outbox.taken(), " ", "_")))
 			if got != 1 && !test.again || got != 2 && test.again {
 				t.Errorf("%s, together %v: %d announced", test.name, together, got)
 			}

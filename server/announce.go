@@ -54,7 +54,7 @@ func (s *Server) announcer(q *queue.Queue, words *announce.Words, outbox notify.
 	}
 	a := &announce.Announcer{
 		Spool: q.Spool, Policy: &q.Policy, Rules: announceRules(s.Config), Words: words,
-		Seen: seen, Outlet: outbox, Log: s.Log, Now: s.Now,
+		Seen: seen, Outbox: outbox, Log: s.Log, Now: s.Now,
 	}
 	s.Log.Info("announcing commits", "tables", len(s.Config.Announce))
 	return func(ctx context.Context) error {
