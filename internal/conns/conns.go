@@ -101,17 +101,28 @@ func (l *Limit) enter(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.closed && len(l.all) >= l.max {
-		if !l.evict(0, nil) {
-			again := time.AfterFunc(max(l.silence/4, time.Millisecond), l.changed.Broadcast)
-			l.changed.Wait()
-			again.Stop()
+		if !l.isEnding() && l.evict(0, nil) {
+			continue
 		}
+		again := time.AfterFunc(max(l.silence/4, time.Millisecond), l.changed.Broadcast)
+		l.changed.Wait()
+		again.Stop()
 	}
 	if !l.closed {
 		l.all[c] = true
 		l.read(c)
 	}
 	return !l.closed
+}
+
+// isEnding reports whether an evicted connection is about to free its place.
+func (l *Limit) isEnding() bool {
+	for c := range l.all {
+		if c.ending {
+			return true
+		}
+	}
+	return false
 }
 
 // Evict closes one connection from which the server is waiting for input and for
@@ -126,13 +137,17 @@ func (l *Limit) Evict(atLeast int64, spared *Conn) bool {
 func (l *Limit) evict(atLeast int64, spared *Conn) bool {
 	now := time.Now()
 	c := l.slowest(func(c *Conn) bool {
-		return !c.busy && c.held >= atLeast && c != spared && now.Sub(c.last) >= l.silence
+		return !c.busy && !c.ending && c.held >= atLeast && c != spared && now.Sub(c.last) >= l.silence
 	})
 	if c == nil {
 		return false
 	}
-	delete(l.all, c)
-	c.Conn.Close()
+	if c.ending = true; c.end != nil {
+		c.end()
+	} else {
+		delete(l.all, c)
+		c.Conn.Close()
+	}
 	if l.evicted != nil {
 		l.evicted(c.RemoteAddr())
 	}
@@ -190,10 +205,12 @@ type Conn struct {
 	from  netip.Prefix
 
 	// Guarded by limit.mu:
-	busy bool
-	held int64
-	turn uint64 // grows with each read
-	last time.Time
+	busy   bool
+	held   int64
+	turn   uint64 // grows with each read
+	last   time.Time
+	end    func() // instead of Close, when the connection is evicted; may be nil
+	ending bool
 }
 
 // Read implements io.Reader.
@@ -216,6 +233,14 @@ func (c *Conn) SetBusy(busy bool) {
 		c.limit.read(c)
 		c.limit.changed.Broadcast()
 	}
+}
+
+// SetEnd makes an eviction call end, which must not wait, instead of closing the
+// connection. The connection keeps its place until it is closed.
+func (c *Conn) SetEnd(end func()) {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	c.end = end
 }
 
 // Hold adds n, which may be negative, to the bytes that the server holds for the client.

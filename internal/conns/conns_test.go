@@ -194,3 +194,37 @@ func TestOrigin(t *testing.T) {
 		t.Errorf("a socket: %s", got)
 	}
 }
+
+// A connection with an end of its own keeps its place until it is closed, and no other
+// is evicted meanwhile.
+func TestEnd(t *testing.T) {
+	l := New(2, time.Millisecond, nil)
+	here, _ := net.Pipe()
+	ended := make(chan *Conn, 3)
+	add := func() *Conn {
+		c := &Conn{Conn: here, limit: l}
+		if !l.enter(c) {
+			t.Error("the listener is closed")
+		}
+		c.SetEnd(func() { ended <- c })
+		return c
+	}
+	first, second := add(), add()
+	third := make(chan *Conn)
+	go func() { third <- add() }()
+	if c := <-ended; c != first {
+		t.Error("the second is ended")
+	}
+	time.Sleep(10 * time.Millisecond)
+	select {
+	case <-third:
+		t.Error("there are three")
+	case <-ended:
+		t.Error("two are ended")
+	default:
+	}
+	first.Close()
+	if c := <-third; c == second || len(l.all) != 2 {
+		t.Errorf("%d connections", len(l.all))
+	}
+}

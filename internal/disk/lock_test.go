@@ -33,10 +33,12 @@ func TestLock(t *testing.T) {
 	if err := Lock(ended, second, time.Minute); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
-	time.AfterFunc(2*lockPoll, func() { first.Close() })
+	closed := make(chan struct{})
+	time.AfterFunc(2*lockPoll, func() { first.Close(); close(closed) })
 	if err := Lock(t.Context(), second, time.Minute); err != nil || IsLocked(second) {
 		t.Errorf("released: %v", err)
 	}
+	<-closed
 	if err := Lock(t.Context(), first, 0); err == nil || errors.Is(err, ErrLocked) {
 		t.Errorf("a closed file: %v", err)
 	}

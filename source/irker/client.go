@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vext/internal/backoff"
+	"vext/internal/conns"
 )
 
 const (
@@ -27,7 +28,36 @@ const (
 	writeTimeout = 10 * time.Second
 )
 
-// accept serves the clients of l until ctx ends.
+// A client is a connection, which a goroutine of its own serves.
+type client struct {
+	conn *conns.Conn
+	end  func() // ends the connection after the data that has arrived was read, see Read
+
+	draining bool      // it is ending, and reads the data that has arrived
+	until    time.Time // when draining ends
+	left     int       // bytes that may be read while draining
+	mute     bool      // writing an answer has failed
+}
+
+// allowed is a listener that rejects clients from other addresses than the allowed ones.
+type allowed struct {
+	net.Listener
+	v *serving
+}
+
+// Accept implements net.Listener.
+func (a allowed) Accept() (net.Conn, error) {
+	for {
+		conn, err := a.Listener.Accept()
+		if err != nil || !a.v.rejects(conn.RemoteAddr()) {
+			return conn, err
+		}
+		a.v.warn(&a.v.bad, "irker: client not allowed from its address", "client", conn.RemoteAddr())
+		conn.Close()
+	}
+}
+
+// accept serves the clients of l, which is a conns.Limit's, until ctx ends.
 func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup) error {
 	for {
 		conn, err := l.Accept()
@@ -36,26 +66,17 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
-		case err != nil: // for example, no file descriptor is free
+		case err != nil:
 			v.warn(&v.system, "irker: cannot accept clients; retrying", "err", err)
 			backoff.Sleep(ctx, retries.Min)
 			continue
-		case v.rejects(conn.RemoteAddr()):
-			v.warn(&v.bad, "irker: client not allowed from its address", "client", conn.RemoteAddr())
-			conn.Close()
-			continue
 		}
-		if v.clients.full() {
-			v.warn(&v.bad, "irker: too many clients; one must wait", "client", conn.RemoteAddr())
-		}
-		c := &client{conn: conn, left: maxLeft}
-		if !v.clients.enter(c) {
-			conn.Close()
-			return nil
-		}
+		c := &client{conn: conn.(*conns.Conn), left: maxLeft}
+		c.end = sync.OnceFunc(func() { conn.SetReadDeadline(past) })
+		c.conn.SetEnd(c.end)
 		all.Go(func() {
-			defer v.clients.leave(c)
 			defer conn.Close()
+			defer context.AfterFunc(ctx, c.end)()
 			v.serve(ctx, c)
 		})
 	}
@@ -66,12 +87,12 @@ func (v *serving) serve(ctx context.Context, c *client) {
 	in := lines{bufio.NewReaderSize(c, bufferSize)}
 	for {
 		requests, err := v.readBatch(in, c)
-		v.clients.setIdle(c, false)
+		c.conn.SetBusy(true)
 		v.deliver(ctx, requests, func() { v.answer(c, requests) })
 		if err != nil {
 			return
 		}
-		v.clients.setIdle(c, true)
+		c.conn.SetBusy(false)
 	}
 }
 
@@ -126,15 +147,15 @@ func (v *serving) answer(c *client, requests []request) {
 	c.conn.SetWriteDeadline(time.Now().Add(timeout))
 	if _, err := c.conn.Write(answers); err != nil {
 		c.mute = true
-		v.clients.dismiss(c)
+		c.end()
 	}
 }
 
 // Read implements io.Reader. After the connection was told to end, it returns the data
-// that has arrived already.
+// that has arrived already. Half a line does not count as activity for conns.Limit.
 func (c *client) Read(p []byte) (int, error) {
 	if !c.draining {
-		n, err := c.conn.Read(p)
+		n, err := c.conn.Conn.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
@@ -145,7 +166,7 @@ func (c *client) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	c.conn.SetReadDeadline(time.Now().Add(min(drainTime, left)))
-	n, err := c.conn.Read(p)
+	n, err := c.conn.Conn.Read(p)
 	c.left -= n
 	return n, err
 }

@@ -10,6 +10,7 @@
 package irker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"vext/internal/conns"
 	"vext/internal/lograte"
 	"vext/internal/text"
 	"vext/notify"
@@ -45,9 +47,10 @@ type Server struct {
 }
 
 const (
-	// maxClients bounds the connected TCP clients. A further client replaces the one
-	// that has been idle longest, or waits until one is idle.
+	// maxClients bounds the connected TCP clients, see conns.Limit.
 	maxClients = 500
+	// graceTime is how long an idle client keeps its place whatever happens.
+	graceTime = 20 * time.Millisecond
 	// maxTargets bounds the targets of a request.
 	maxTargets = 100
 	// maxBatch bounds the requests that are stored together.
@@ -82,20 +85,19 @@ func Listen(address string) (net.Listener, net.PacketConn, error) {
 // serving is the state that the goroutines of one Serve share.
 type serving struct {
 	*Server
-	clients *clients
-	bad     lograte.Limiter // requests and clients
-	system  lograte.Limiter // the machine
-	lost    lograte.Limiter // datagrams
+	bad    lograte.Limiter // requests and clients
+	system lograte.Limiter // the machine
+	lost   lograte.Limiter // datagrams
 }
 
 // Serve serves the clients of l and p until ctx ends, and closes both. It then stores
 // the requests that have arrived, and returns nil. It returns an error if l or p fails.
 func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) error {
-	places := s.places
-	if places == 0 {
-		places = maxClients
-	}
-	v := &serving{Server: s, clients: newClients(places)}
+	v := &serving{Server: s}
+	limit := conns.New(cmp.Or(s.places, maxClients), graceTime, func(client net.Addr) {
+		v.warn(&v.bad, "irker: too many clients; disconnecting the one that was idle longest", "client", client)
+	})
+	l = limit.Listener(allowed{l, v})
 	ended := ctx.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	queue := newDatagrams()
@@ -104,7 +106,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, p net.PacketConn) er
 		<-ctx.Done()
 		l.Close()
 		p.SetReadDeadline(past)
-		v.clients.end()
 	})
 	all.Go(func() { cancel(v.accept(ctx, l, &all)) })
 	all.Go(func() { cancel(v.receive(ctx, p, queue)) })

@@ -316,7 +316,7 @@ func TestPlaces(t *testing.T) {
 		fifth := p.dial(t)
 		first.wantEnd()
 		speak(second, fourth, fifth)
-		if got := h.log.String(); !strings.Contains(got, "irker: too many clients; one must wait") {
+		if got := h.log.String(); !strings.Contains(got, "irker: too many clients; disconnecting the one that was idle longest") {
 			t.Errorf("the log is\n%s", got)
 		}
 	})
