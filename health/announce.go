@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"vext/announce"
@@ -62,7 +63,7 @@ func (c *Checker) incompletePushes() []Finding {
 			Warning, "push to " + name, c.Ago(push.Time) + ": not all of its commits were listed, and no repository of that name was followed",
 			"import the missing commits: vext import --repository " + name + " --since " + calendar.Of(push.Time, c.Queue.Zone).ISO(),
 		}
-		if !c.follows(name) {
+		if !slices.Contains(c.Followed(), name) {
 			f.Hint = "add a [[repository]] of that name with its url; then " + f.Hint
 		}
 		findings = append(findings, f)
@@ -70,12 +71,13 @@ func (c *Checker) incompletePushes() []Finding {
 	return findings
 }
 
-// follows reports whether a repository of that name is to be followed.
-func (c *Checker) follows(name string) bool {
+// Followed returns the names of the repositories that are to be followed.
+func (c *Checker) Followed() []string {
+	var names []string
 	for i := range c.Config.Repositories {
-		if r := &c.Config.Repositories[i]; !r.URL.IsZero() && commit.RepositoryName(r.Name) == name {
-			return true
+		if r := &c.Config.Repositories[i]; !r.URL.IsZero() {
+			names = append(names, commit.RepositoryName(r.Name))
 		}
 	}
-	return false
+	return names
 }

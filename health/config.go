@@ -21,20 +21,12 @@ func (c *Checker) configFile() Finding {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		f.Level, f.Text = Critical, fmt.Sprintf("%v for user %s, which owns the state directory and runs the service", err, currentUser())
+		f.Level, f.Text = Critical, fmt.Sprintf("%v for user %s, which owns the state directory and runs the service", err, c.User)
 		f.Hint = fmt.Sprintf("give it to the group of that user: chgrp %s %s && chmod 640 %[2]s", currentGroup(), path)
 		return f
 	}
 	file.Close()
 	return f
-}
-
-func currentUser() string {
-	id := strconv.Itoa(os.Geteuid())
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return "uid " + id
 }
 
 func currentGroup() string {

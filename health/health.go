@@ -66,6 +66,7 @@ type Checker struct {
 	Config      *config.Config
 	Mail        notify.Sender // nil when none is configured
 	WithoutMail bool          // reminders go to IRC only
+	User        string        // that runs the check
 
 	MaxAge     time.Duration // of the last run
 	MaxSilence time.Duration // since the last commit; 0 for no limit

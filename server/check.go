@@ -28,13 +28,9 @@ func (s *Server) Check(ctx context.Context, checker *health.Checker) ([]health.F
 	if err != nil {
 		return nil, err
 	}
-	checker.Queue, checker.Config, checker.Mail, checker.WithoutMail = q, s.Config, service.Mail, service.WithoutMail
-	var names []string
-	for _, r := range Repositories(s.Config) {
-		names = append(names, r.Name)
-	}
+	checker.Queue, checker.Config, checker.Mail, checker.WithoutMail, checker.User = q, s.Config, service.Mail, service.WithoutMail, CurrentUser()
 	findings := checker.Check(ctx)
-	findings = append(findings, follow.Check(checker, names, func(state *follow.State) ([]string, error) { return brokenParts(ctx, state) })...)
+	findings = append(findings, follow.Check(checker, func(state *follow.State) ([]string, error) { return brokenParts(ctx, state) })...)
 	return append(findings, s.checkIRC(ctx, checker)...), nil
 }
 

@@ -23,14 +23,13 @@ const (
 // A check reports on repositories.
 type check struct{ *health.Checker }
 
-// Check returns the findings about the followed repositories with those names, and about
-// those with a hook of vext. broken returns the files of a hook that are missing or
-// changed, and how.
-func Check(c *health.Checker, names []string, broken func(*State) ([]string, error)) []health.Finding {
+// Check returns the findings about the repositories that are followed or have a hook.
+// broken returns the files of a hook that are missing or changed, and how.
+func Check(c *health.Checker, broken func(*State) ([]string, error)) []health.Finding {
 	k, state := check{c}, c.Queue.State
 	states, err := Followed(state).All()
 	findings := unreadable("repositories", err)
-	for _, name := range names {
+	for _, name := range c.Followed() {
 		i := slices.IndexFunc(states, func(s *State) bool { return s.Name == name })
 		if i < 0 || states[i].LastTry.IsZero() {
 			findings = append(findings, health.Finding{

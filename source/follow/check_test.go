@@ -22,13 +22,15 @@ type checked struct {
 
 func newChecked(t *testing.T) *checked {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	return &checked{t, health.Checker{Queue: queue.New(testkit.State(t), policy.Policy{}, time.UTC, now), Config: config.Default(nil)}}
+	c := config.Default(nil)
+	c.Repositories = []config.Repository{{Name: "widget", URL: weburl.Parse("https://git.example.org/widget.git")}}
+	return &checked{t, health.Checker{Queue: queue.New(testkit.State(t), policy.Policy{}, time.UTC, now), Config: c}}
 }
 
 // want checks the finding about a repository.
-func (c *checked) want(what string, level health.Level, text string, names ...string) {
+func (c *checked) want(what string, level health.Level, text string) {
 	c.Helper()
-	for _, f := range Check(&c.Checker, names, func(*State) ([]string, error) { return nil, nil }) {
+	for _, f := range Check(&c.Checker, func(*State) ([]string, error) { return nil, nil }) {
 		if f.What == what {
 			if f.Level != level || !strings.Contains(f.Text+f.Hint, text) {
 				c.Errorf("%+v, want %v with %q", f, level, text)
@@ -72,7 +74,6 @@ func TestCheckHook(t *testing.T) {
 // A followed repository that is silent for longer than usual is a warning.
 func TestCheckSilenceOfRepository(t *testing.T) {
 	c := newChecked(t)
-	c.Config.Repositories = []config.Repository{{Name: "widget", URL: weburl.Parse("https://git.example.org/widget.git")}}
 	s := &State{Name: "widget", LastTry: c.Queue.Now, LastOK: c.Queue.Now, Positions: map[string]string{}}
 	for i := range 60 {
 		s.Arrivals = append(s.Arrivals, c.Queue.Now.AddDate(0, 0, i-89))
@@ -84,25 +85,25 @@ func TestCheckSilenceOfRepository(t *testing.T) {
 		}
 	}
 	save()
-	c.want("follow widget", health.Warning, "silent for 30 days", "widget")
+	c.want("follow widget", health.Warning, "silent for 30 days")
 	c.Config.Repositories[0].MaxSilence = &config.Silence{Duration: 31 * 24 * time.Hour}
-	c.want("follow widget", health.OK, "", "widget")
+	c.want("follow widget", health.OK, "")
 	c.Config.Repositories[0].MaxSilence = nil
 	s.Arrivals = s.Arrivals[:1]
 	save()
-	c.want("follow widget", health.OK, "", "widget")
+	c.want("follow widget", health.OK, "")
 }
 
 // With a slow schedule, the last look may be two periods old.
 func TestCheckSlowSchedule(t *testing.T) {
 	c := newChecked(t)
 	c.Config.Follow.Schedule = "0 0 * * 0"
-	c.want("follow widget", health.Warning, "not looked at yet", "widget")
+	c.want("follow widget", health.Warning, "not looked at yet")
 	for days, level := range map[int]health.Level{6: health.OK, 15: health.Warning} {
 		s := &State{Name: "widget", LastTry: c.Queue.Now.AddDate(0, 0, -days), LastOK: c.Queue.Now, Positions: map[string]string{}}
 		if err := Followed(c.Queue.State).Save(s); err != nil {
 			t.Fatal(err)
 		}
-		c.want("follow widget", level, "", "widget")
+		c.want("follow widget", level, "")
 	}
 }
