@@ -21,17 +21,14 @@ import (
 	"vext/internal/hint"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
-	"vext/policy"
 	"vext/server"
 	"vext/source/follow"
-	"vext/source/hook"
 )
 
 // addOptions are the flags of vext follow add.
 type addOptions struct {
-	mine, force              bool
-	name, from, kind, domain string
-	branches, aliases        []string
+	mine, force bool
+	config.Repository
 }
 
 func newFollowAdd(a *app) *cobra.Command {
@@ -54,12 +51,12 @@ A repository that can't be read now is added only if you confirm it, or with
 	flags := c.Flags()
 	flags.BoolVar(&opts.mine, "mine", false, "follow only your own commits, and send you reminders")
 	flags.BoolVar(&opts.force, "force", false, "add it even if it can't be read now")
-	flags.StringVar(&opts.name, "name", "", "name the repository `NAME` (default: the end of the URL)")
-	flags.StringVar(&opts.from, "from", "", "count commits since this `COMMIT` or date (default: now)")
-	flags.StringVar(&opts.kind, "vcs", "", "its version control system, `git|hg|svn` (default: detect)")
-	flags.StringArrayVar(&opts.aliases, "alias", nil, "another `NAME` that its commits arrive with")
-	flags.StringVar(&opts.domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
-	flags.StringArrayVar(&opts.branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
+	flags.StringVar(&opts.Name, "name", "", "name the repository `NAME` (default: the end of the URL)")
+	flags.StringVar(&opts.From, "from", "", "count commits since this `COMMIT` or date (default: now)")
+	flags.StringVar(&opts.VCS, "vcs", "", "its version control system, `git|hg|svn` (default: detect)")
+	flags.StringArrayVar(&opts.Aliases, "alias", nil, "another `NAME` that its commits arrive with")
+	flags.StringVar(&opts.Domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
+	flags.StringArrayVar(&opts.Branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
 	return c
 }
 
@@ -76,65 +73,35 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 			return err
 		}
 	}
-	url := weburl.Parse(where)
-	if err := mayKeep(file, url); err != nil {
-		return err
-	}
-	r := config.Repository{
-		Name: cmp.Or(opts.name, path.Base(commit.RepositoryName(url.String()))), URL: url, VCS: opts.kind, From: opts.from,
-		Branches: opts.branches, Aliases: opts.aliases, Domain: opts.domain,
-	}
-	_, known, err := tryToAdd(file, &r)
+	command, err := server.Command(a.configPath, a.state)
 	if err != nil {
 		return err
 	}
-	if opts.force, err = reach(a, cmd.Context(), known, &r, opts.force); err != nil { // nothing was changed yet
-		return err
-	}
-	unlock, err := config.Lock(file)
+	add := &server.Addition{File: file, Repository: opts.Repository, Mine: opts.mine, Command: command}
+	r := &add.Repository
+	r.URL = weburl.Parse(where)
+	r.Name = cmp.Or(r.Name, path.Base(commit.RepositoryName(r.URL.String())))
+	before, err := add.Check()
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	edit, before, err := tryToAdd(file, &r) // again: reaching it takes time
+	force, err := reach(a, cmd.Context(), before, r, opts.force)
 	if err != nil {
 		return err
 	}
-	var hints []string
-	if opts.mine {
-		if hints, err = setMine(cmd, a, edit, before, &r); err != nil {
-			return err
+	c, hints, err := add.Write(cmd.Context()) // before root becomes the owner of the state
+	if err != nil {
+		return err
+	}
+	failure, err := firstFetch(cmd.Context(), a, c)
+	if err != nil {
+		return err
+	}
+	if failure != nil {
+		if !force {
+			return hint.Wrap(failure, "it was added to "+file+", and vext follow retries it; to undo this: vext follow remove "+r.Name)
 		}
-	}
-	c, err := withTable(edit, &r, file)
-	if err != nil {
-		return err
-	}
-	if err := edit.Write(file); err != nil { // as whoever runs this, before the state's owner takes over
-		return err
-	}
-	a.makeState = true
-	c.Path = file
-	all := server.Repositories(c)
-	first := *c
-	first.Follow.Run = false // only fetch
-	s, err := a.serverFor(&first)
-	if err != nil {
-		return err
-	}
-	q, err := s.Queue()
-	if err != nil {
-		return err
-	}
-	added := all[len(all)-1]
-	if err := follow.Followed(q.State).Forget(cmd.Context(), added.Name); err != nil { // of one that was followed before
-		return err
-	}
-	switch err := followOnce(cmd.Context(), a, s, all[len(all)-1:], true); {
-	case err != nil && !opts.force:
-		return hint.Wrap(err, "it was added to "+file+", and vext follow retries it; to undo this: vext follow remove "+added.Name)
-	case err != nil:
-		for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+		for line := range strings.Lines(strings.TrimSpace(failure.Error())) {
 			fmt.Fprintf(a.stderr, "vext: warning: %s\n", printable(strings.TrimRight(line, "\n")))
 		}
 		hints = append(hints, "vext follow retries it; commits made from now on count")
@@ -143,88 +110,32 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 		hints = append(hints, "restart vext serve if it runs; otherwise let cron run: vext follow --once")
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
-	for _, hint := range hints {
-		fmt.Fprintf(a.stderr, "vext: hint: %s\n", hint)
+	for _, text := range hints {
+		fmt.Fprintf(a.stderr, "vext: hint: %s\n", text)
 	}
 	return nil
 }
 
-// mayKeep reports whether a URL may be written to a configuration file. A URL with
-// a password may be written only to a file that others can't read. A new file is
-// then private to its owner, see config.Edit.
-func mayKeep(file string, url weburl.URL) error {
-	info, err := os.Stat(file)
-	if _, _, hasPassword := url.Login(); !hasPassword || err != nil || info.Mode().Perm()&0o007 == 0 {
-		return nil
-	}
-	return hint.Wrap(fmt.Errorf("%s: the URL has a password, and everybody can read %s", url, file),
-		"chmod o-rwx "+file+", and give it the group of the user that vext runs as; or keep the password in git's credential store")
-}
-
-// tryToAdd returns the text of the configuration and the parsed configuration if a
-// repository can be added to it.
-func tryToAdd(file string, r *config.Repository) (*config.Edit, *config.Config, error) {
-	edit, err := config.Read(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	before, err := edit.Parse(policy.DefaultBranches)
-	if err != nil {
-		return nil, nil, hint.Wrap(fmt.Errorf("%s: %w", file, err), "see vext.toml(5)")
-	}
-	for i := range before.Repositories {
-		if known := &before.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(r.URL.String()) {
-			return nil, nil, hint.Wrap(fmt.Errorf("%s is already followed, as %s", r.URL, known.Name), "to change its entry, edit "+file)
-		}
-	}
-	with := *edit
-	_, err = withTable(&with, r, file)
-	return edit, before, err
-}
-
-// withTable puts a repository into the text of the configuration.
-func withTable(edit *config.Edit, r *config.Repository, file string) (*config.Config, error) {
-	edit.Append(r.Table())
-	if _, _, hasPassword := r.URL.Login(); hasPassword {
-		edit.Private = true
-	}
-	c, err := edit.Parse(policy.DefaultBranches)
-	if err != nil {
-		return nil, hint.Wrap(err, "to follow it under another name, use --name; to change the present entry, edit "+file)
-	}
-	return c, nil
-}
-
-// setMine makes the configuration one for a single person.
-func setMine(cmd *cobra.Command, a *app, edit *config.Edit, c *config.Config, r *config.Repository) (hints []string, err error) {
-	name, address, err := vcs.Identity(cmd.Context())
-	if err != nil {
-		return nil, hint.Wrap(err, "set your address: git config --global user.email you@example.org")
-	}
-	r.Committers = []string{address}
-	switch {
-	case len(c.Reminders.Allow) == 0:
-		edit.Set("reminders", "allow = "+config.QuoteList([]string{address}))
-	case !policy.MatchAddress(c.Reminders.Allow, address):
-		hints = append(hints, fmt.Sprintf("add your address to allow under [reminders]; without it you get no reminder: %s", config.Quote(address)))
-	}
-	if c.Mail.From == "" {
-		lines := []string{"from = " + config.Quote((&commit.Person{Name: name, Email: address}).String())}
-		const sendmail = "/usr/sbin/sendmail"
-		if _, err := os.Stat(sendmail); err == nil && c.Mail.Via == config.Default(nil).Mail.Via {
-			lines = append(lines, `via = "sendmail:`+sendmail+`"`)
-		}
-		edit.Set("mail", lines...)
-	}
-	if !c.Follow.Run {
-		edit.Set("follow", "run = true # send what is due as well")
-	}
-	command, err := server.Command(a.configPath, a.state)
+// firstFetch fetches the last repository of a configuration, to which it was added.
+// failure is the error of that repository.
+func firstFetch(ctx context.Context, a *app, c *config.Config) (failure, err error) {
+	a.makeState = true
+	only := *c
+	only.Follow.Run = false
+	s, err := a.serverFor(&only)
 	if err != nil {
 		return nil, err
 	}
-	line := strings.ReplaceAll(hook.Line(append(command, "follow", "--once")), "%", `\%`) // crontab(5)
-	return append(hints, "add this line to your crontab (crontab -e): */20 * * * * "+line), nil
+	q, err := s.Queue()
+	if err != nil {
+		return nil, err
+	}
+	all := server.Repositories(c)
+	added := all[len(all)-1:]
+	if err := follow.Followed(q.State).Forget(ctx, added[0].Name); err != nil { // followed before
+		return nil, err
+	}
+	return followOnce(ctx, a, s, added, true), nil
 }
 
 // reach finds out which version control system a repository has, and whether the

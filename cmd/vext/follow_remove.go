@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"vext/internal/config"
 	"vext/internal/disk"
 	"vext/internal/hint"
-	"vext/policy"
 	"vext/server"
 	"vext/source/follow"
 )
@@ -39,30 +37,9 @@ func followRemove(a *app, ctx context.Context, name string) error {
 	if !usual {
 		a.configPath = file
 	}
-	unlock, err := config.Lock(file)
+	c, name, removed, err := server.RemoveRepository(file, name) // before root becomes the owner of the state
 	if err != nil {
 		return err
-	}
-	defer unlock()
-	edit, err := config.Read(file)
-	if err != nil {
-		return err
-	}
-	c, err := edit.Parse(policy.DefaultBranches)
-	if err != nil {
-		return hint.Wrap(fmt.Errorf("%s: %w", file, err), "see vext.toml(5)")
-	}
-	c.Path = file
-	p := server.Policy(c)
-	name = p.Repository(name)
-	i := slices.IndexFunc(c.Repositories, func(r config.Repository) bool { return !r.URL.IsZero() && p.Repository(r.Name) == name })
-	if i >= 0 { // as whoever runs this, before the state's owner takes over
-		if err := edit.RemoveRepository(c.Repositories[i].Name); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-		if err := edit.Write(file); err != nil {
-			return err
-		}
 	}
 	s, err := a.serverFor(c)
 	if err != nil {
@@ -73,7 +50,7 @@ func followRemove(a *app, ctx context.Context, name string) error {
 		return err
 	}
 	store := follow.Followed(q.State)
-	if i < 0 && !store.Has(name) {
+	if !removed && !store.Has(name) {
 		_, err := chosen(c, []string{name})
 		return err
 	}
@@ -84,7 +61,7 @@ func followRemove(a *app, ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if i < 0 {
+	if !removed {
 		_, err = fmt.Fprintf(a.stdout, "%s was no longer in %s; its copy and its position are removed\n", name, file)
 		return err
 	}

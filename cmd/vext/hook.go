@@ -36,33 +36,34 @@ func addVCS(c *cobra.Command, kind *string) {
 	c.RegisterFlagCompletionFunc("vcs", cobra.FixedCompletions([]string{"git", "hg", "svn"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// parseVCS checks the value of --vcs.
-func parseVCS(kind string) (vcs.Kind, error) {
-	switch k := vcs.Kind(kind); k {
+// loadForHook reads the configuration, and the value of --vcs.
+func loadForHook(a *app, flag string) (*server.Server, vcs.Kind, error) {
+	kind := vcs.Kind(flag)
+	switch kind {
 	case "", vcs.Git, vcs.Hg, vcs.Svn:
-		return k, nil
+	default:
+		return nil, "", usageError{fmt.Errorf("--vcs: %q is none of git, hg and svn", flag)}
 	}
-	return "", usageError{fmt.Errorf("--vcs: %q is none of git, hg and svn", kind)}
+	s, err := a.load()
+	return s, kind, err
 }
 
 func newHookInstall(a *app) *cobra.Command {
 	var opts server.HookOptions
-	var kind string
+	var vcsFlag string
 	c := &cobra.Command{
 		Use:   "install REPO",
 		Short: "Install the hook, or update it",
 		Args:  takes(1, 1, "one repository"),
 		Example: `  vext hook install /srv/git/widget.git
   vext hook install --name src --branch main --branch 'stable/*' ~/src`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			a.makeState = true
-			s, err := a.load()
+			s, kind, err := loadForHook(a, vcsFlag)
 			if err != nil {
 				return err
 			}
-			if opts.VCS, err = parseVCS(kind); err != nil {
-				return err
-			}
+			opts.VCS = kind
 			s.Log = a.log(quiet)
 			r, err := s.InstallHook(cmd.Context(), args[0], opts)
 			if err != nil {
@@ -78,7 +79,7 @@ func newHookInstall(a *app) *cobra.Command {
 			return err
 		},
 	}
-	addVCS(c, &kind)
+	addVCS(c, &vcsFlag)
 	c.Flags().StringVar(&opts.Name, "name", "", "name the repository `NAME` (default: its directory)")
 	c.Flags().StringVar(&opts.Domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
 	c.Flags().StringArrayVar(&opts.Branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
@@ -94,11 +95,7 @@ func newHookRemove(a *app) *cobra.Command {
 
 		ValidArgsFunction: completeHooked(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.load()
-			if err != nil {
-				return err
-			}
-			kind, err := parseVCS(vcsFlag)
+			s, kind, err := loadForHook(a, vcsFlag)
 			if err != nil {
 				return err
 			}

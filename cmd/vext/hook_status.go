@@ -27,11 +27,7 @@ func newHookStatus(a *app) *cobra.Command {
 		Args:              takes(0, 1, "at most one repository"),
 		ValidArgsFunction: completeHooked(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.load()
-			if err != nil {
-				return err
-			}
-			kind, err := parseVCS(vcsFlag)
+			s, kind, err := loadForHook(a, vcsFlag)
 			if err != nil {
 				return err
 			}
