@@ -33,7 +33,7 @@ bin/vext-filter:
 run: all
 	bin/vext demo
 
-# Everything that is tested, with the real programs where they can be had. Never
+# Everything that is tested, with the real programs if they are installed. Never
 # from the cache: it does not know of the programs that the tests build and run.
 # At its end stands how many tests were skipped, and which.
 test: test-programs

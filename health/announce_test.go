@@ -50,7 +50,7 @@ func TestCheckNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := at(time.Now()); len(got) != 2 || got[1].Level != Warning || !strings.Contains(got[1].Hint, "rm "+state) {
-		t.Errorf("a memory that was set aside: %+v", got)
+		t.Errorf("a quarantined database: %+v", got)
 	}
 }
 

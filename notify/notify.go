@@ -22,7 +22,7 @@ type Sender interface {
 	// An error is a *PermanentError when this mail will never be accepted, an
 	// *UnavailableError when no mail can be sent now, an *UnconfirmedError when the
 	// mail may have been accepted. Any other error is about this mail, which was not
-	// accepted and may be tried again later.
+	// accepted and may be retried later.
 	Send(ctx context.Context, m *Mail) error
 	// Check reports whether mail could be sent, without sending any.
 	Check(ctx context.Context) error

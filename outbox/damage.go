@@ -12,7 +12,7 @@ import (
 	"vext/internal/store"
 )
 
-// damagedMark stands between the name of a quarantined database and what tells it from
+// damagedMark stands between the name of a quarantined database and what distinguishes it from
 // others.
 const damagedMark = ".damaged-"
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A summary counts the lines of a backlog that is told in one.
+// A summary counts the lines of a backlog in one message.
 type summary struct {
 	counts map[string]int // commits by project, and the lines of no commit under ""
 	last   string         // what the last of them said
@@ -35,10 +35,10 @@ func (s *summary) add(r *record) {
 // noProject is where commits are counted whose project is not known.
 const noProject = "?"
 
-// mostProjects bounds how many projects a summary names.
-const mostProjects = 5
+// maxProjects bounds how many projects a summary names.
+const maxProjects = 5
 
-// String returns the summary as it is told: "37 commits to src while I was
+// String returns the summary as it is sent: "37 commits to src while I was
 // away: " and what was said last.
 func (s *summary) String() string {
 	var projects []string
@@ -54,7 +54,7 @@ func (s *summary) String() string {
 	var parts []string
 	more := 0
 	for _, project := range projects {
-		if project != "" && len(parts) >= mostProjects {
+		if project != "" && len(parts) >= maxProjects {
 			more += s.counts[project]
 			continue
 		}

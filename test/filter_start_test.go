@@ -123,7 +123,7 @@ func childOf(t *testing.T, pid int) int {
 	for {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			t.Skipf("this kernel does not tell of children: %v", err)
+			t.Skipf("this kernel does not report children: %v", err)
 		}
 		if child, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
 			return child

@@ -131,7 +131,7 @@ func TestRunOnAFullDisk(t *testing.T) {
 }
 
 // fillHistory fills the last page of the history with empty lines, which are
-// passed over: on a tmpfs a file grows by whole pages.
+// skipped: on a tmpfs a file grows by whole pages.
 func (s *service) fillHistory() {
 	s.t.Helper()
 	path := filepath.Join(s.state, "history", committed[:4]+".jsonl")

@@ -130,7 +130,7 @@ func (s *sandbox) sh(as, script string) string {
 // what it prints, "" where the guide does not say.
 type step struct{ section, commands, prints string }
 
-// steps returns what a guide tells to do.
+// steps returns the steps of a guide.
 func steps(t *testing.T, guide string) []step {
 	t.Helper()
 	var steps []step
@@ -271,7 +271,7 @@ func TestMercurialGuide(t *testing.T) {
 			s.follow("../docs/guide-mercurial.md", map[string]string{"In your own repository": "jane"}, map[string]func(){
 				"On a server": func() {
 					if r := s.try("jane", s.places.Replace("hg -R /srv/hg/widget root")); name == "open" && r.stderr != "" {
-						t.Errorf("jane is told %s", r.stderr)
+						t.Errorf("jane sees %s", r.stderr)
 					}
 				},
 				"See that it works": func() { s.wantSent(1, 0) },
@@ -377,7 +377,7 @@ git push --quiet origin main`))
 			}
 			spool := filepath.Join(s.dir, "spool", "spool")
 			if test.byHook {
-				eventually(t, "the hook hands over", func() bool { return len(names(t, spool)) == commits })
+				eventually(t, "the hook spools", func() bool { return len(names(t, spool)) == commits })
 			}
 			queued := func() []string {
 				paths, _ := filepath.Glob(filepath.Join(s.dir, "spool", "queue", "*", "*"))

@@ -178,7 +178,7 @@ type item struct {
 	Name, Place, Due, Committer, Address, Repository, Branch, Revision, Subject, Asked, Reason string
 }
 
-// list returns what waits or, with --failed, what was set aside.
+// list returns what waits or, with --failed, what was quarantined.
 func (s *service) list(flags ...string) []item {
 	s.t.Helper()
 	var items []item

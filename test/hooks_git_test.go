@@ -299,7 +299,7 @@ func TestGitKeepsTheHook(t *testing.T) {
 				got = read(t, log)
 			}
 			if want := old + " " + pushed + " refs/heads/main\n"; test.runs && got != want {
-				t.Errorf("the hook was told %q, want %q; git push said %s", got, want, r.stderr)
+				t.Errorf("the hook received %q, want %q; git push said %s", got, want, r.stderr)
 			} else if !test.runs && strings.Contains(got, pushed) {
 				t.Errorf("the hook ran: %q", got)
 			}

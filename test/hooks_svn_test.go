@@ -163,7 +163,7 @@ func TestSvnKeepsTheHook(t *testing.T) {
 				t.Errorf("%+v", item)
 			}
 			if got := read(t, log); !strings.HasPrefix(got, "3: "+w.server+" 2 1-") {
-				t.Errorf("the hook was told %q", got)
+				t.Errorf("the hook received %q", got)
 			}
 			w.hook("remove", w.server)
 			wantSame(t, before, listing(t, filepath.Join(w.server, "hooks"), nil))

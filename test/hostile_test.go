@@ -106,7 +106,7 @@ printf '{"name": "evil", "vcs": "git", "where": "%s", "begun": true, "positions"
 }
 
 // A repository that belongs to somebody else is followed by its path, by a user
-// who has no home, and git has to be told nothing.
+// who has no home, and git needs no configuration.
 func TestFollowAnothersRepositoryWithoutHome(t *testing.T) {
 	testkit.Program(t, "setpriv")
 	s := newHostile(t)

@@ -21,7 +21,7 @@ import (
 	"vext/source/irker"
 )
 
-// A recorder is an outlet that keeps what it is given.
+// A recorder is an outbox that keeps what it is given.
 type recorder struct {
 	outboxtest.Memory
 	mu    sync.Mutex
@@ -73,7 +73,7 @@ func (r *recorder) want(t *testing.T, want ...string) {
 	r.mu.Unlock()
 }
 
-// newIrker serves irker's clients at its port, which irkerhook cannot be told,
+// newIrker serves irker's clients at its port, which can't be changed in irkerhook,
 // on an address of this machine's that no irkerd has.
 func newIrker(t *testing.T) (server string, r *recorder) {
 	t.Helper()
@@ -111,7 +111,7 @@ func newWeb(t *testing.T) (url string) {
 	return web.URL
 }
 
-// Debian's irkerhook-git, as a hook of a bare repository, tells each commit of a
+// Debian's irkerhook-git, as a hook of a bare repository, reports each commit of a
 // push, by UDP and TCP, to two channels, with colours.
 func TestIrkerhookGit(t *testing.T) {
 	testkit.Program(t, "irkerhook")
@@ -132,8 +132,8 @@ func TestIrkerhookGit(t *testing.T) {
 	// Of a new branch the helper can't say which commits are new.
 	sh(t, dir+"/work", `git checkout -q -b main && git commit -q --allow-empty -m init && git push -q origin main`)
 	first := strings.TrimSpace(sh(t, dir+"/work", `git rev-parse HEAD`))
-	told := " Widget: Oskar Example widget:main * " + first[:7] + " / : init " + web + "/?id="
-	r.want(t, "irc://irc.example.org/#commits"+told+"HEAD", "ircs://irc.example.org/#widget?key=sesame"+told+"HEAD")
+	report := " Widget: Oskar Example widget:main * " + first[:7] + " / : init " + web + "/?id="
+	r.want(t, "irc://irc.example.org/#commits"+report+"HEAD", "ircs://irc.example.org/#widget?key=sesame"+report+"HEAD")
 
 	commit := func(n string) (hash string) {
 		sh(t, dir+"/work", `mkdir -p sys && echo "$N" >> sys/knob.c && git add . && git commit -q -m "frob: keep the knöb, $N"`, "N="+n)
@@ -156,7 +156,7 @@ func TestIrkerhookGit(t *testing.T) {
 	r.want(t, "irc://h/#c \x02Widget:\x0f \x0303Oskar Example\x0f widget:\x0307main\x0f * \x02"+hash[:7]+"\x0f / \x02sys/knob.c\x0f: frob: keep the knöb, 3 \x0305\x0f")
 }
 
-// irkerhook tells each revision of a Subversion repository, with all lines of
+// irkerhook reports each revision of a Subversion repository, with all lines of
 // its message.
 func TestIrkerhookSubversion(t *testing.T) {
 	hook := testkit.Program(t, "irkerhook")

@@ -126,7 +126,7 @@ func TestPostfixDeliversByLMTP(t *testing.T) {
 				{olivia, strings.Replace(asks, messageID, "long", 1) + strings.Repeat("x", 1<<20) + "\r\n.\n..\n"},
 			} {
 				p.send(mail.from, list, mail.text)
-				p.settle()
+				p.flush()
 			}
 			s.wantSpooled(messageID, "long")
 			want := []string{

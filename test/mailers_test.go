@@ -197,7 +197,7 @@ Changed:
 Index: knob
 `
 
-// A Subversion repository tells svnnotify of its commits, by the handler whose
+// A Subversion repository reports its commits to svnnotify, by the handler whose
 // mails are plain text and by the one that adds HTML.
 func TestSvnnotify(t *testing.T) {
 	for _, test := range []struct {

@@ -179,8 +179,8 @@ func (p *postfix) queueCommand(flag string) string {
 	return program{}.run(p.t, p.postqueue, "-c", filepath.Join(p.dir, "config"), flag).ok(p.t)
 }
 
-// settle waits until Postfix has delivered all that it was handed.
-func (p *postfix) settle() {
+// flush waits until Postfix has delivered all of its mails.
+func (p *postfix) flush() {
 	p.t.Helper()
 	eventually(p.t, "Postfix's queue is empty", func() bool { return len(p.queue()) == 0 })
 }
@@ -211,7 +211,7 @@ func TestPostfixBringsTheCommitAndTakesTheReminder(t *testing.T) {
 
 	for range 2 {
 		p.send(olivia, list, commitMail("MFC after:\t2 weeks"))
-		p.settle()
+		p.flush()
 	}
 	s.wantSpooled(messageID)
 
@@ -228,7 +228,7 @@ func TestPostfixBringsTheCommitAndTakesTheReminder(t *testing.T) {
 		if got := s.run(step.now); got != step.want {
 			t.Errorf("at %s vext run said %q, want %q", step.now, got, step.want)
 		}
-		p.settle()
+		p.flush()
 		if got := mails(t, p.mailbox); len(got) != step.reminders {
 			t.Fatalf("after the run of %s: %d reminders in the mailbox, want %d", step.now, len(got), step.reminders)
 		}
@@ -253,7 +253,7 @@ func TestPostfixBringsTheCommitAndTakesTheReminder(t *testing.T) {
 
 	returned := read(t, filepath.Join(p.mailbox, "new", names(t, filepath.Join(p.mailbox, "new"))[0]))
 	p.send(olivia, list, returned)
-	p.settle()
+	p.flush()
 	s.wantSpooled()
 	p.wantLog("vext", "sent", "sent", "sent")
 	p.wantLog("virtual", "sent")
@@ -271,7 +271,7 @@ func wantHeader(t *testing.T, m *mail.Message, want map[string]string) {
 	}
 }
 
-// What asks for nothing is accepted and gone, and nobody hears of it: an
+// What asks for nothing is accepted and gone, and nobody gets a mail: an
 // ordinary commit, a bounce of a commit mail that comes back to the list, a
 // mail from the empty sender, a text that is no mail at all.
 func TestPostfixIsRidOfWhatAsksForNothing(t *testing.T) {
@@ -289,7 +289,7 @@ func TestPostfixIsRidOfWhatAsksForNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p.send(test.from, test.to, test.mail)
-			p.settle()
+			p.flush()
 			if got := s.spooled(); len(got) > 0 {
 				t.Errorf("in the spool: %q, want nothing", got)
 			}
@@ -303,7 +303,7 @@ func TestPostfixIsRidOfWhatAsksForNothing(t *testing.T) {
 	}
 }
 
-// A committer whom Postfix does not know is set aside with what Postfix said,
+// A committer whom Postfix does not know is quarantined with Postfix's answer,
 // and the others get their reminders all the same.
 func TestPostfixRefusesOneRecipient(t *testing.T) {
 	testkit.Root(t)
@@ -317,16 +317,16 @@ func TestPostfixRefusesOneRecipient(t *testing.T) {
 	if got, want := s.run(due), "2 queued, 1 sent, 1 quarantined\n"; got != want {
 		t.Errorf("vext run said %q, want %q", got, want)
 	}
-	p.settle()
+	p.flush()
 	if got := mails(t, p.mailbox); len(got) != 1 {
 		t.Errorf("%d reminders in the mailbox, want 1", len(got))
 	}
 	failed := s.list("--failed")
 	if len(failed) != 1 {
-		t.Fatalf("set aside: %+v, want one", failed)
+		t.Fatalf("quarantined: %+v, want one", failed)
 	}
 	if failed[0].Name != "gone" || failed[0].Address != "gone@example.org" {
-		t.Errorf("set aside: %+v", failed[0])
+		t.Errorf("quarantined: %+v", failed[0])
 	}
 	contains(t, failed[0].Reason, "recipient gone@example.org", "550", "unknown in virtual mailbox table")
 }
@@ -349,7 +349,7 @@ func TestPostfixIsDownForAWhile(t *testing.T) {
 	if got, want := s.run(due), "1 sent\n"; got != want {
 		t.Errorf("vext run said %q, want %q", got, want)
 	}
-	p.settle()
+	p.flush()
 	if got := mails(t, p.mailbox); len(got) != 1 {
 		t.Errorf("%d reminders in the mailbox, want 1", len(got))
 	}

@@ -160,7 +160,7 @@ func (h *host) serve() (stop func()) {
 }
 
 // Committers use their mails' commands without any right on the state: each sees
-// and changes what goes to them, and can't tell what goes to others from what is
+// and changes what goes to them, and can't distinguish what goes to others from what is
 // not there. The history says who it was.
 func TestControlSocket(t *testing.T) {
 	for _, path := range control.Paths {
@@ -206,7 +206,7 @@ func TestControlSocket(t *testing.T) {
 	h.want("root", 0, "cancelled by daemon\n", "--state", h.state, "show", "0a1b")
 	h.want("bin", 0, "foo: fix bar", "--state", h.state, "show", "0a1b") // needs no socket
 
-	h.tellsAll("../../docs/committers.md", strings.NewReplacer("jane", "www-data", "/run/vext/control or /var/run/vext/control", strings.Join(control.Paths, " or "),
+	h.printsAll("../../docs/committers.md", strings.NewReplacer("jane", "www-data", "/run/vext/control or /var/run/vext/control", strings.Join(control.Paths, " or "),
 		"/run/vext/control", h.socket, "0123456789ab", "0a1b"))
 
 	// Where the configuration can be read, it says where the socket is.
@@ -215,9 +215,9 @@ func TestControlSocket(t *testing.T) {
 	h.want("root", 1, "vext: error: another vext serve", "--state", h.state, "serve")
 }
 
-// tellsAll wants the messages at the head of what a guide lists under "When it
+// printsAll wants the messages at the head of what a guide lists under "When it
 // does not work" to be such as a command has printed here.
-func (h *host) tellsAll(guide string, here *strings.Replacer) {
+func (h *host) printsAll(guide string, here *strings.Replacer) {
 	h.t.Helper()
 	data, err := os.ReadFile(guide)
 	check(h.t, err)

@@ -30,7 +30,7 @@ func notifyFor(t *testing.T, state string, args ...string) (status int, said str
 }
 
 // Of many at once, without a service, the one that keeps the connection leaves
-// when its own line is told: the others go on, and each is told once.
+// when its own line is delivered: the others go on, and each is delivered once.
 func TestNotifyTogether(t *testing.T) {
 	server := ircd.NewScripted(t, ircd.Script{})
 	state := testkit.State(t)
@@ -45,13 +45,13 @@ func TestNotifyTogether(t *testing.T) {
 		})
 	}
 	all.Wait()
-	heard := map[string]int{}
+	received := map[string]int{}
 	for _, h := range server.Said("#ops") {
-		heard[h.Text]++
+		received[h.Text]++
 	}
 	for i := range many {
-		if text := fmt.Sprintf("line %d", i); heard[text] != 1 {
-			t.Errorf("%s was told %d times", text, heard[text])
+		if text := fmt.Sprintf("line %d", i); received[text] != 1 {
+			t.Errorf("%s was delivered %d times", text, received[text])
 		}
 	}
 }
@@ -75,8 +75,8 @@ func TestNotifyFrozen(t *testing.T) {
 	}
 }
 
-// What the server rejects for good is not kept, and the command says what the
-// server said; what it takes later is. A person is told as a channel is.
+// What the server rejects permanently is not kept, and the command says what the
+// server said; what it takes later is. A person is like a channel.
 func TestNotifyRejected(t *testing.T) {
 	for _, test := range []struct {
 		to      string

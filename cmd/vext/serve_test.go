@@ -14,7 +14,7 @@ import (
 	"vext/internal/testkit"
 )
 
-// vext serve tells systemd that it is ready, catches up with what became due
+// vext serve notifies systemd that it is ready, catches up with what became due
 // while it did not run, and ends cleanly on SIGTERM.
 func TestServe(t *testing.T) {
 	bin, state, dir := testkit.Programs(t), testkit.State(t), t.TempDir()
@@ -57,7 +57,7 @@ func TestServe(t *testing.T) {
 		buffer := make([]byte, 100)
 		n, err := systemd.Read(buffer)
 		if err != nil || string(buffer[:n]) != want {
-			t.Fatalf("systemd was told %q, %v; want %q", buffer[:n], err, want)
+			t.Fatalf("systemd received %q, %v; want %q", buffer[:n], err, want)
 		}
 	}
 	expect("READY=1")

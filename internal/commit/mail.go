@@ -194,7 +194,7 @@ func (h *Header) ignored() string {
 }
 
 // isNobody reports whether the envelope sender is that of a bounce. Postfix's
-// pipe(8) writes it as MAILER-DAEMON unless told otherwise.
+// pipe(8) writes it as MAILER-DAEMON by default.
 func isNobody(sender string) bool { return sender == "" || sender == "MAILER-DAEMON" }
 
 // isReply reports whether a person has written the mail as a reply. In-Reply-To alone

@@ -59,7 +59,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// What is wrong with a way in is said with its name.
+// An error about a source names it.
 func TestWays(t *testing.T) {
 	for text, want := range map[string]string{
 		"[lmtp]\nlisten = \"0.0.0.0:24\"":                "lmtp.listen: 0.0.0.0 can be reached by other machines, and LMTP has no authentication; use 127.0.0.1 or a socket",

@@ -34,7 +34,7 @@ func TestOpen(t *testing.T) {
 	}
 	aside, err := Quarantine(path, ".bad-", noon)
 	if want := path + ".bad-20261120T120000Z"; err != nil || aside != want || !slices.Equal(Quarantined(path, ".bad-"), []string{want}) {
-		t.Errorf("set aside %q of %q, %v", aside, Quarantined(path, ".bad-"), err)
+		t.Errorf("quarantined %q of %q, %v", aside, Quarantined(path, ".bad-"), err)
 	}
 	if db, err = Open(path, 0o600); err != nil {
 		t.Fatalf("anew: %v", err)

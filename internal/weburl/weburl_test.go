@@ -95,10 +95,10 @@ func TestIsLocal(t *testing.T) {
 func TestHide(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "nothing": "nothing",
-		"unable to access 'https://jane:secret@host/w/': 403":    "unable to access 'https://jane@host/w/': 403",
-		"a https://j:s@h and http://h/x@2, svn://u:p%40q@h:1/":   "a https://j@h and http://h/x@2, svn://u@h:1/",
-		"https://github_pat_0123456789abcdef@github.com/a/b":     "https://github.com/a/b",
-		"no route to https://[::1]:80/ (told by jane@host:path)": "no route to https://[::1]:80/ (told by jane@host:path)",
+		"unable to access 'https://jane:secret@host/w/': 403":  "unable to access 'https://jane@host/w/': 403",
+		"a https://j:s@h and http://h/x@2, svn://u:p%40q@h:1/": "a https://j@h and http://h/x@2, svn://u@h:1/",
+		"https://github_pat_0123456789abcdef@github.com/a/b":   "https://github.com/a/b",
+		"no route to https://[::1]:80/ (from jane@host:path)":  "no route to https://[::1]:80/ (from jane@host:path)",
 	} {
 		if got := Hide(in); got != want {
 			t.Errorf("%q: %q", in, got)

@@ -17,12 +17,12 @@ type boundedConn struct {
 // sent reports whether the system has taken all that was written.
 func (c *boundedConn) sent() bool { return !c.failed.Load() }
 
-// longestAnswer is more than any answer, or any chain of certificates, has.
-const longestAnswer = 1 << 20
+// maxAnswer is more than any answer, or any chain of certificates, has.
+const maxAnswer = 1 << 20
 
 func (c *boundedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.n += n; c.n > longestAnswer {
+	if c.n += n; c.n > maxAnswer {
 		return n, errors.New("the server's answer has no end")
 	}
 	return n, err

@@ -149,7 +149,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// backend is a mail server that answers as it is told.
+// backend is a mail server with prepared answers.
 type backend struct {
 	mu                 sync.Mutex
 	mails              []string
@@ -263,9 +263,9 @@ func TestSMTPErrors(t *testing.T) {
 		refused, closed bool
 	}{
 		{"unknown recipient", &backend{failRcpt: func(string) error { return reply(550) }}, true, false},
-		{"recipient to be tried again", &backend{failRcpt: func(string) error { return reply(450) }}, false, false},
+		{"recipient to be retried", &backend{failRcpt: func(string) error { return reply(450) }}, false, false},
 		{"unwanted content", &backend{failData: reply(554)}, true, false},
-		{"content to be tried again", &backend{failData: reply(452)}, false, false},
+		{"content to be retried", &backend{failData: reply(452)}, false, false},
 		{"sender refused", &backend{failMail: func(string) error { return reply(550) }}, false, true},
 		{"closing over a recipient", &backend{failRcpt: func(string) error { return reply(421) }}, false, false},
 		{"closing over the content", &backend{failData: reply(421)}, false, false},

@@ -110,7 +110,7 @@ func (s *smtpSender) String() string {
 }
 
 // Send implements notify.Sender. When a connection that was open has died, it
-// tries once more over a new one: nothing was handed over on the old.
+// tries once more over a new one: nothing was sent on the old.
 func (s *smtpSender) Send(ctx context.Context, m *notify.Mail) error {
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
@@ -173,7 +173,7 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 	return nil
 }
 
-// deliver hands over the mail. Once the server's answer has been read, there is
+// deliver sends the mail. Once the server's answer has been read, there is
 // nothing more here that could fail. When the final dot was sent and no answer
 // came, the outcome is unknown.
 func (s *smtpSender) deliver(m *notify.Mail) error {
@@ -200,7 +200,7 @@ func (s *smtpSender) deliver(m *notify.Mail) error {
 
 // failed sorts an error by what the server said, and gives up a connection
 // that can't be used any more. One that is lost over a mail is an error of this
-// mail: the next opens another, and if that can't be had the way is closed.
+// mail: the next opens another, and if that fails the server is unavailable.
 func (s *smtpSender) failed(what string, err error) error {
 	var reply *smtp.SMTPError
 	if !errors.As(err, &reply) {

@@ -78,7 +78,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// A service that is told to end while the server thinks does not know either.
+// A service that ends before the server's answer does not know either.
 func TestNoAnswerCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -128,7 +128,7 @@ func (m *Memory) Claim(key string) { m.change(key, func(h *held) { h.inFlight = 
 // Deliver confirms a message.
 func (m *Memory) Deliver(key string) { m.change(key, func(h *held) { h.Delivered = then }) }
 
-// Bounce rejects a message for good.
+// Bounce rejects a message permanently.
 func (m *Memory) Bounce(key, reason string) { m.change(key, func(h *held) { h.Rejected = reason }) }
 
 func (m *Memory) change(key string, change func(*held)) {

@@ -17,7 +17,7 @@ type Case struct {
 	Outbox  notify.Outbox
 	Claim   func(key string)         // puts the message in flight
 	Deliver func(key string)         // confirms it
-	Bounce  func(key, reason string) // rejects it for good
+	Bounce  func(key, reason string) // rejects it permanently
 }
 
 // src is the target of the suite's messages.

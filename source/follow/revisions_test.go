@@ -61,7 +61,7 @@ func (w *svnWorld) svnCommit(path, subject string) {
 }
 
 // Revisions are taken in their order; one that is missing is waited for, for an
-// hour, and then passed over.
+// hour, and then skipped.
 func TestGap(t *testing.T) {
 	w := newSvnWorld(t)
 	w.svnCommit("trunk/a", "r1")

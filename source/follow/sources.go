@@ -105,7 +105,7 @@ func (in *Sources) vanished(ctx context.Context, store Store, found *State, reco
 // alertAfter is how long a failure lasts before the operator is alerted.
 const alertAfter = 24 * time.Hour
 
-// Alerts returns what the operator is to be told.
+// Alerts returns what the operator is to be sent.
 func (in *Sources) Alerts(now time.Time) []reminder.Alert {
 	var alerts []reminder.Alert
 	for _, store := range in.stores() {

@@ -28,7 +28,7 @@ const severalMark = "m"
 // closed when the worker ends.
 const workerFile = 3
 
-// ReportSeveral returns the function by which a worker tells its hook that it has
+// ReportSeveral returns the function by which a worker reports to its hook that it has
 // found more than one commit.
 func ReportSeveral() func() {
 	syscall.CloseOnExec(workerFile) // git must not inherit it

@@ -86,11 +86,11 @@ func end(t *testing.T, path string) {
 
 // The worker receives all updates of a push, or none if they are too many,
 // and Fire reads it to its end either way: git is not to be kept from writing.
-func TestFireTells(t *testing.T) {
+func TestFireReports(t *testing.T) {
 	for _, n := range []int{0, 1, maxUpdates, maxUpdates + 1, 10 << 20} {
-		told := filepath.Join(t.TempDir(), "told")
+		report := filepath.Join(t.TempDir(), "report")
 		stdin := strings.NewReader(strings.Repeat("x", n))
-		if err := Fire(stdin, sh(`cat >"$1.new"; mv "$1.new" "$1"`, told), true); err != nil {
+		if err := Fire(stdin, sh(`cat >"$1.new"; mv "$1.new" "$1"`, report), true); err != nil {
 			t.Error(err)
 		}
 		want := n
@@ -98,7 +98,7 @@ func TestFireTells(t *testing.T) {
 			want = 0
 		}
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			if info, err := os.Stat(told); err == nil {
+			if info, err := os.Stat(report); err == nil {
 				if info.Size() != int64(want) {
 					t.Errorf("of %d bytes it received %d", n, info.Size())
 				}

@@ -84,7 +84,7 @@ func piped(t *testing.T, test func(t *testing.T, h *harness, p *pipes, r *radio)
 }
 
 // If nothing can be stored, a client that wants an answer may repeat its request. What nobody
-// would say again is held, and tried again with growing pauses; only the client
+// would say again is held, and retried with backoff; only the client
 // that it came from waits meanwhile.
 func TestFullDisk(t *testing.T) {
 	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {
@@ -164,8 +164,8 @@ func TestFullDiskByUDP(t *testing.T) {
 	})
 }
 
-// A line that is refused for good has no part in the answers to others, and is
-// not tried again.
+// A line that is rejected permanently has no part in the answers to others, and is
+// not retried.
 func TestRefused(t *testing.T) {
 	const kept, lost, some = `{"ok":true}`, `{"ok":false,"error":"not kept: too many channels","skipped":["irc://h/#full"]}`, `{"ok":true,"skipped":["irc://h/#full"]}`
 	requests := []string{to("a", "1", ack), to("full", "2", ack), `{"to":["irc://h/full","irc://h/b"],"privmsg":"3","ack":true}` + "\n", to("full", "4"), to("c", "5", ack)}
@@ -189,13 +189,13 @@ func TestRefused(t *testing.T) {
 		tries := h.outbox.tries()
 		time.Sleep(time.Hour)
 		if h.outbox.tries() != tries {
-			t.Error("what is refused is tried again")
+			t.Error("what is rejected is retried")
 		}
 		same(t, h.outbox.texts(), slices.Concat(texts, texts))
 	})
 }
 
-// What can't be kept for now is tried again without what was refused, and
+// What can't be kept for now is retried without what was refused, and
 // without those whose clients got an error.
 func TestRefusedOnFullDisk(t *testing.T) {
 	piped(t, func(t *testing.T, h *harness, p *pipes, _ *radio) {

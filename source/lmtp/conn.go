@@ -19,7 +19,7 @@ import (
 //   - go-smtp replies 5yz to what it does not understand. A conn changes that to 4yz.
 //   - go-smtp rejects valid addresses and parameters. A conn removes them, see plain.
 //   - After a read error within a mail, go-smtp reads the rest of the mail as commands. A
-//     conn returns an error for good.
+//     conn returns an error from then on.
 //   - go-smtp does not accept CR CR LF as a line end, and would wait forever for the end of
 //     a mail whose last line ends so. A conn changes it to CR LF.
 //   - go-smtp either allows commands of any length, or no long lines in mails. A conn

@@ -136,7 +136,7 @@ func timed(b *testing.B, name string, args ...string) (time.Duration, int) {
 }
 
 // highWater returns the peak memory of a process in KiB, proc(5); 0 where that
-// can't be had.
+// is unreachable.
 func highWater(pid int) int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -70,9 +70,9 @@ func (h *hooked) run(stdin, name string, args ...string) (time.Duration, string)
 	return took, strings.TrimSpace(out.String())
 }
 
-// settle waits until n more messages are in the spool and the worker has ended:
+// drain waits until n more messages are in the spool and the worker has ended:
 // it is not to take the next measurement's time.
-func (h *hooked) settle(n int) {
+func (h *hooked) drain(n int) {
 	h.b.Helper()
 	h.want += n
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
@@ -115,10 +115,10 @@ for name in alone with without; do git push --quiet ../$name.git main; done`, ""
 			h.sh("git -C alone.git update-ref refs/heads/main "+tip, "")
 			took, _ := h.sh("cd alone.git; exec hooks/post-receive", old+" "+tip+" refs/heads/main\n")
 			alone = append(alone, took)
-			h.settle(commits)
+			h.drain(commits)
 
 			withHook, _ := h.run("", "git", "-C", "clone", "push", "--quiet", "../with.git", "main")
-			h.settle(commits)
+			h.drain(commits)
 			withoutHook, _ := h.run("", "git", "-C", "clone", "push", "--quiet", "../without.git", "main")
 			with, without, delay = append(with, withHook), append(without, withoutHook), append(delay, withHook-withoutHook)
 		}
@@ -198,9 +198,9 @@ func commits(b *testing.B, times int, program string, s scripts) {
 			h.sh("name=alone; without='"+s.without+"'; "+message+s.commit, "")
 			took, _ := h.sh(s.hook, "")
 			alone = append(alone, took)
-			h.settle(1)
+			h.drain(1)
 			withHook, _ := h.sh("name=with; without=; "+message+s.commit, "")
-			h.settle(1)
+			h.drain(1)
 			withoutHook, _ := h.sh("name=without; without=; "+message+s.commit, "")
 			with, without, delay = append(with, withHook), append(without, withoutHook), append(delay, withHook-withoutHook)
 		}

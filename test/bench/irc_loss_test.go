@@ -76,7 +76,7 @@ func BenchmarkIRCServerAway30sGoal0Lost(b *testing.B) {
 	}
 }
 
-// ended tells n messages, ends the notifier after some were received, starts it
+// ended sends n messages, ends the notifier after some were received, starts it
 // again and returns how many were lost.
 func ended(b *testing.B, n int, end func(notifier)) {
 	s := ircd.Start(b, ircd.Options{Kind: ircd.Ngircd})
@@ -121,7 +121,7 @@ func BenchmarkIRCKilledWith100Goal0Lost(b *testing.B) {
 	}
 }
 
-// Goal: nothing lost of 20 that wait when it is told to end.
+// Goal: nothing lost of 20 that are pending when it ends.
 func BenchmarkIRCTermWith20Goal0Lost(b *testing.B) {
 	for b.Loop() {
 		ended(b, 20, notifier.Stop)

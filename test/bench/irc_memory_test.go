@@ -91,19 +91,19 @@ func BenchmarkIRCWeekAway100000Goal64MB(b *testing.B) {
 		way.Open(b)
 		received := ear.WaitReceived("", targets, 5*time.Minute)
 		if len(received) > 0 {
-			b.ReportMetric(received[len(received)-1].At.Sub(opened).Seconds(), "s-until-told")
+			b.ReportMetric(received[len(received)-1].At.Sub(opened).Seconds(), "s-until-delivered")
 		}
 		received = ear.WaitReceived("", targets+1, 5*time.Second)
-		told := map[string]bool{}
+		summed := map[string]bool{}
 		for _, h := range received {
-			told[h.To] = strings.HasPrefix(h.Text, fmt.Sprintf("%d messages", each))
+			summed[h.To] = strings.HasPrefix(h.Text, fmt.Sprintf("%d messages", each))
 		}
-		if len(received) != targets || len(told) != targets {
-			b.Errorf("it told %d lines to %d channels: %q", len(received), len(told), ircd.Texts(received[:min(len(received), 20)]))
+		if len(received) != targets || len(summed) != targets {
+			b.Errorf("it sent %d lines to %d channels: %q", len(received), len(summed), ircd.Texts(received[:min(len(received), 20)]))
 		}
-		for to, ok := range told {
+		for to, ok := range summed {
 			if !ok {
-				b.Errorf("%s was not told of all", to)
+				b.Errorf("%s has no summary of all", to)
 			}
 		}
 		b.ReportMetric(memory(b, vext.PID(), "VmHWM"), "peak-MiB")

@@ -29,7 +29,7 @@ func percentile(took []time.Duration, p int) float64 {
 	return float64(took[min(len(took)-1, len(took)*p/100)]) / float64(time.Millisecond)
 }
 
-// until tells one text and returns how long until it was received.
+// until sends one text and returns how long until it was received.
 func until(b *testing.B, c *ircd.Client, ear *ircd.Recorder, name, target, text string) time.Duration {
 	b.Helper()
 	n := len(ear.Received(name)) + 1

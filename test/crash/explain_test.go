@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// Wherever the processor dies or fails as it tells a committer that a trailer
-// can't be understood, the next run ends with that told: once, but for a mail
-// that was handed over and not yet recorded.
+// Wherever the processor dies or fails as it writes to a committer that a trailer
+// can't be understood, the next run ends with that done: once, but for a mail
+// that was sent and not yet recorded.
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	state := spooled(t, unclear)
-	for name, open := range map[string]func(w *world) outlet{"maildir": openMaildir, "smtp": openServer} {
+	for name, open := range map[string]func(w *world) transport{"maildir": openMaildir, "smtp": openServer} {
 		t.Run(name, func(t *testing.T) {
 			walk(t, &job{
 				world: func(t *testing.T) *world { return explains(newWorld(t, state, open, false)) },

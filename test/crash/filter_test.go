@@ -91,7 +91,7 @@ func checkFilter(w *world, f fault, r result) {
 	}
 	w.spoolIsWhole(f != kill && r.exit == taken)
 	if again := w.exec(pump.mail(), filter(w)...); again.exit != taken {
-		w.errorf("tried again, it ends with %d:\n%s", again.exit, again.stderr)
+		w.errorf("retried, it ends with %d:\n%s", again.exit, again.stderr)
 	}
 	w.spoolIsWhole(true)
 	w.runs(farFuture())

@@ -14,8 +14,8 @@ import (
 	"vext/internal/testkit"
 )
 
-// startingPrograms is an outlet whose programs start others.
-type startingPrograms struct{ outlet }
+// startingPrograms is a transport whose programs start others.
+type startingPrograms struct{ transport }
 
 func (startingPrograms) startsPrograms() bool { return true }
 
@@ -72,7 +72,7 @@ MFC after: 2 weeks'; ` + commit + `echo $hash`)
 func TestHook(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
-	open := func(w *world) outlet { return startingPrograms{openMaildir(w)} }
+	open := func(w *world) transport { return startingPrograms{openMaildir(w)} }
 	walk(t, &job{
 		world: func(t *testing.T) *world { return newWorld(t, p.state, open, false) },
 		args:  func(w *world) []string { return vext(w, "hook", "work", "src") },

@@ -26,8 +26,8 @@ var (
 	// pump's commit once more, by another list, and valve's on another branch.
 	again     = commit{"202101060640.again@git.example.org", "a1b2", "main", "anna", "1 week"}
 	elsewhere = commit{"202101060641.elsewhere@git.example.org", "c3d4", "master", "boris", "1 week"}
-	// Nobody can tell when that is.
-	unclear = commit{"202101060642.unclear@git.example.org", "2a3b", "main", "clara", "when the dust has settled"}
+	// Nobody knows when that is.
+	unclear = commit{"202101060642.unclear@git.example.org", "2a3b", "main", "clara", "when the dust is gone"}
 )
 
 // twins names both mails of a commit alike. Which of them is taken for the

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package crash kills the real programs at every system call with which they
-// touch the disk or hand over a mail, and makes each of these calls fail. What
+// touch the disk or send a mail, and makes each of these calls fail. What
 // is left is then worked on by programs that nothing happens to, and must come
 // out as if nothing had ever happened: a reminder for every commit, and one
 // only.

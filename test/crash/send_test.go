@@ -18,7 +18,7 @@ var recording = []string{"write", "fsync", "renameat2", "mkdirat"}
 func base(name string) string { return path.Base(name) }
 
 // inQueue returns a state directory with three reminders that are due on two
-// days, a fourth that is not, and a message that was set aside.
+// days, a fourth that is not, and a quarantined message.
 func inQueue(t *testing.T) string {
 	t.Helper()
 	state := testkit.State(t)
@@ -40,7 +40,7 @@ func TestSend(t *testing.T) {
 	t.Parallel()
 	for _, way := range []struct {
 		name   string
-		open   func(w *world) outlet
+		open   func(w *world) transport
 		digest bool
 		always []string
 		only   []string
@@ -85,7 +85,7 @@ func checkSend(w *world, f fault, r result) {
 	w.countsSent(len(dueCommits))
 }
 
-// isLostAnswer reports whether a call failed by which vext hears from a mail
+// isLostAnswer reports whether a call failed by which vext learns from a mail
 // server, or a program, that a mail was taken. More than one call can fail in a
 // run, each on a thread of its own.
 func isLostAnswer(c *call) bool {

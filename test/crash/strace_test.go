@@ -48,7 +48,7 @@ func (f fault) fits(p point, j *job, startsPrograms bool) bool {
 		return slices.Contains(filling, p.call) && !opens && p.object != "pipe" // which is never full of that
 	case f == ioError && startsPrograms && p.object == "pipe":
 		// A call that strace makes fail is not made: a pipe that is not closed,
-		// or a program of which nobody hears that it runs, would be waited for
+		// or a program that runs unnoticed, would be waited for
 		// until the end of days.
 		return p.call == "write"
 	case f == kill && !j.thorough:
@@ -70,7 +70,7 @@ func (f fault) strayed(r *result, j *job, startsPrograms bool) bool {
 	})
 }
 
-// calls are those that touch files, and those with which mail is handed over.
+// calls are those that touch files, and those with which mail is sent.
 // The question mark is for machines that lack one.
 var calls = []string{
 	"openat", "read", "pread64", "write", "pwrite64", "close", "lseek", "getdents64",
@@ -199,7 +199,7 @@ type result struct {
 	at     string // the point where a fault was injected first, "" for none
 }
 
-// Options of strace that can't be had together: not to follow other programs
+// Options of strace that exclude each other: not to follow other programs
 // that a program starts, and a faster way of tracing, which knows no signals.
 var (
 	detached = []string{"-b", "execve"}

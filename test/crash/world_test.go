@@ -20,7 +20,7 @@ import (
 type world struct {
 	t                   *testing.T
 	root, state, config string
-	out                 outlet
+	out                 transport
 	disturbed           string // what was done to the program
 	left                string // and what it left on disk
 }
@@ -38,7 +38,7 @@ via = "%s"
 
 // newWorld makes a world whose state directory is a copy of another, or empty
 // for "".
-func newWorld(t *testing.T, state string, open func(w *world) outlet, digest bool) *world {
+func newWorld(t *testing.T, state string, open func(w *world) transport, digest bool) *world {
 	t.Helper()
 	root, err := os.MkdirTemp(t.TempDir(), "w")
 	if err != nil {
@@ -58,7 +58,7 @@ func newWorld(t *testing.T, state string, open func(w *world) outlet, digest boo
 	return w
 }
 
-// explains makes a world in which committers are told of what can't be
+// explains makes a world in which committers get mails about what can't be
 // understood.
 func explains(w *world) *world {
 	w.t.Helper()

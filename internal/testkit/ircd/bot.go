@@ -192,7 +192,7 @@ func (c *Client) Send(to any, text string, ack bool) {
 	}
 }
 
-// Ack waits for the answer to a notice that is to be told.
+// Ack waits for the answer to a request.
 func (c *Client) Ack() {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(patience))

@@ -35,8 +35,8 @@ type client struct {
 	joined  map[string]bool
 }
 
-// longestLine is more than a client may send, tags and all.
-const longestLine = 16 << 10
+// maxLine is more than a client may send, tags and all.
+const maxLine = 16 << 10
 
 // serve takes what a client sends until the connection ends.
 func (s *Scripted) serve(conn net.Conn) {
@@ -58,7 +58,7 @@ func (s *Scripted) serve(conn net.Conn) {
 		defer s.mu.Unlock()
 		c.open = false
 	}()
-	in := bufio.NewReaderSize(conn, longestLine)
+	in := bufio.NewReaderSize(conn, maxLine)
 	for {
 		raw, err := in.ReadSlice('\n')
 		if err != nil {

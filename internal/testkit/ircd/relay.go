@@ -8,7 +8,7 @@ import (
 )
 
 // A Relay stands between a client and a server, and can be closed: then the
-// server cannot be had. So a test that starts a server anew can have its own
+// server is unreachable. So a test that starts a server anew can have its own
 // client there before the one that is tested.
 type Relay struct {
 	Addr string

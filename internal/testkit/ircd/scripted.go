@@ -26,7 +26,7 @@ type Script struct {
 
 	Refuse     int            // so many registrations are refused with an ERROR
 	Joins      map[string]int // channels that cannot be joined, with the numeric
-	Messages   map[string]int // targets that cannot be told, with the numeric
+	Messages   map[string]int // targets that reject messages, with the numeric
 	SlowPong   time.Duration  // before each PONG
 	Silent     bool           // nothing is answered to PRIVMSG, NOTICE and PING
 	DropAt     int            // the connection drops at this many a message, not confirmed
@@ -155,8 +155,8 @@ func (s *Scripted) WaitSaid(to string, n int, patience time.Duration) []Received
 	return s.Said(to)
 }
 
-// WaitAll waits until all of the texts were told to a channel, some of which may
-// be told twice.
+// WaitAll waits until all of the texts were sent to a channel, some of which may
+// be sent twice.
 func (s *Scripted) WaitAll(to string, texts []string, patience time.Duration) []Received {
 	return waitAll(texts, func(n int) []Received { return s.WaitSaid(to, n, patience) })
 }

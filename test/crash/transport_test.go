@@ -16,11 +16,11 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// An outlet is a way for mail to leave, and what has come out at its end.
-type outlet interface {
+// A transport is one of vext's, and the mails that it has delivered.
+type transport interface {
 	via() string
 	delivered() ([]string, error) // once all that was under way has come in
-	// confirms reports whether vext must hear that a mail was taken: it can be
+	// confirms reports whether vext must learn that a mail was accepted: it can be
 	// killed, or the answer be lost, before it has.
 	confirms() bool
 	startsPrograms() bool
@@ -31,7 +31,7 @@ type outlet interface {
 // that none can be there twice.
 type maildir struct{ dir string }
 
-func openMaildir(w *world) outlet { return &maildir{filepath.Join(w.root, "mail")} }
+func openMaildir(w *world) transport { return &maildir{filepath.Join(w.root, "mail")} }
 
 func (m *maildir) via() string          { return "maildir:" + m.dir }
 func (m *maildir) confirms() bool       { return false }
@@ -63,7 +63,7 @@ printf '%%s%%s\n' '%s' "$mail" >> '%s'
 	separator = "From somewhere\n"
 )
 
-func openSendmail(w *world) outlet {
+func openSendmail(w *world) transport {
 	s := &sendmail{filepath.Join(w.root, "sendmail"), filepath.Join(w.root, "mailbox")}
 	w.write(s.program, fmt.Sprintf(script, separator, s.mailbox), 0o700)
 	return s
@@ -93,7 +93,7 @@ type server struct {
 	mails    []string
 }
 
-func openServer(w *world) outlet {
+func openServer(w *world) transport {
 	w.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
