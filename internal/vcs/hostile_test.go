@@ -172,7 +172,7 @@ func lookAtAll(t *testing.T, trap *trap, r Repository, tip, first, second string
 		lister.Files(t.Context(), []string{tip, second, first})
 		trap.check("Files")
 	}
-	if brancher, ok := r.(Brancher); ok {
+	if brancher, ok := r.(SvnRepository); ok {
 		brancher.Branches(t.Context())
 		trap.check("Branches")
 	}

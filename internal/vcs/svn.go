@@ -264,8 +264,8 @@ func (s *svnRepository) Includes(_ context.Context, position, earlier string) (b
 // Related implements Repository.
 func (s *svnRepository) Related(context.Context, string, []string) (bool, error) { return true, nil }
 
-// ID implements Named.
+// ID implements SvnRepository.
 func (s *svnRepository) ID() string { return s.uuid }
 
-// Sparse implements Named.
+// Sparse implements SvnRepository.
 func (s *svnRepository) Sparse() bool { return s.sparse }

@@ -71,13 +71,12 @@ type Repository interface {
 	Related(ctx context.Context, position string, others []string) (bool, error)
 }
 
-// A Brancher is a repository whose positions do not list its branches.
-type Brancher interface {
+// An SvnRepository is a repository of Subversion.
+type SvnRepository interface {
+	Repository
+	// Branches returns the branches, which positions do not list: those that the usual
+	// layout shows below the URL, if it has that.
 	Branches(ctx context.Context) ([]string, error)
-}
-
-// SvnInfo is a repository of Subversion.
-type SvnInfo interface {
 	// ID is the UUID of the repository, after a call of Update.
 	ID() string
 	// Sparse reports whether revisions are missing because vext may not read them,

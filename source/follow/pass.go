@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"vext/internal/commit"
@@ -76,8 +77,8 @@ func (p *pass) run(ctx context.Context, pushed []Update) error {
 	if err != nil {
 		return err
 	}
-	if p.state.Kind == vcs.Svn {
-		return p.walkRevisions(ctx, tips[""])
+	if svn, ok := p.repo.(vcs.SvnRepository); ok {
+		return p.walkRevisions(ctx, svn, tips[""])
 	}
 	p.warn(slices.Collect(maps.Keys(tips)))
 	ranges, err := p.ranges(ctx, updatesTo(tips), tips)
@@ -171,4 +172,19 @@ func (p *pass) warn(names []string) {
 			p.say("%s", warning)
 		}
 	}
+}
+
+// maxShown bounds the branch names in a warning.
+const maxShown = 5
+
+// few lists the first of some branches.
+func few(refnames []string) string {
+	var shown []string
+	for _, name := range refnames[:min(len(refnames), maxShown)] {
+		shown = append(shown, commit.BranchName(name))
+	}
+	if more := len(refnames) - len(shown); more > 0 {
+		shown = append(shown, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(shown, ", ")
 }

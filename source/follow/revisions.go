@@ -22,23 +22,21 @@ var errGap = errors.New("a revision is missing")
 
 // walkRevisions is ranges and walk for Subversion, whose history is a sequence of
 // numbers.
-func (p *pass) walkRevisions(ctx context.Context, tip string) error {
+func (p *pass) walkRevisions(ctx context.Context, svn vcs.SvnRepository, tip string) error {
 	s := p.state
 	last := vcs.SvnNumber(tip)
 	position, begun := s.Positions[""]
 	if position != tip {
-		if err := p.warnOfBranches(ctx); err != nil {
+		branches, err := svn.Branches(ctx)
+		if err != nil {
 			return err
 		}
-	}
-	id := s.ID
-	if named, ok := p.repo.(vcs.SvnInfo); ok {
-		id = named.ID()
+		p.warn(branches)
 	}
 	r, counts := vcs.Range{New: tip, Since: []string{position}}, true
 	var err error
 	switch done := vcs.SvnNumber(position); {
-	case begun && s.ID != "" && s.ID != id:
+	case begun && s.ID != "" && s.ID != svn.ID():
 		r = p.byDate(vcs.Range{New: tip}, p.since(), "another repository is at "+s.Where+" now")
 	case begun && done > last:
 		why := fmt.Sprintf("the newest revision was r%d and is r%d: was the repository restored? Revisions with a number that was used before count as known", done, last)
@@ -55,31 +53,18 @@ func (p *pass) walkRevisions(ctx context.Context, tip string) error {
 		s.Positions[""], s.Gap = tip, nil
 		p.noteByDate(p.why[""], filter.Accepted{})
 	default:
-		if err := p.walkFrom(ctx, vcs.SvnNumber(strings.Join(r.Since, "")), last, r); err != nil {
+		if err := p.walkFrom(ctx, svn, vcs.SvnNumber(strings.Join(r.Since, "")), last, r); err != nil {
 			return err
 		}
 	}
 	_, s.Begun = s.Positions[""] // false until the revision in from exists
-	s.ID = id                    // only at the end: if this look fails, the next must notice the change, too
+	s.ID = svn.ID()              // only at the end: if this look fails, the next must notice the change, too
 	return nil
-}
-
-// warnOfBranches warns if there are no branches that count.
-func (p *pass) warnOfBranches(ctx context.Context) error {
-	brancher, ok := p.repo.(vcs.Brancher)
-	if !ok {
-		return nil
-	}
-	names, err := brancher.Branches(ctx)
-	if err == nil {
-		p.warn(names)
-	}
-	return err
 }
 
 // walkFrom stores the revisions after done, up to last or to a gap that may still
 // be filled.
-func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error {
+func (p *pass) walkFrom(ctx context.Context, svn vcs.SvnRepository, done, last int, r vcs.Range) error {
 	if done >= last {
 		p.state.Gap = nil
 		if done == last {
@@ -91,7 +76,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	accepted, err := p.accept(ctx, []vcs.Range{r}, func(c *commit.Commit) error {
 		number := vcs.SvnNumber(c.Revision)
 		isOld := c.Date.Before(r.After) // earlier gaps are never filled
-		if number > done+1 && !isOld && !p.isSparse() && !p.skipGap(done+1, number-1) {
+		if number > done+1 && !isOld && !svn.Sparse() && !p.skipGap(done+1, number-1) {
 			gap = true
 			return errGap
 		}
@@ -101,7 +86,7 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 	if err != nil {
 		return err
 	}
-	if !gap && done < last && (p.isSparse() || p.skipGap(done+1, last)) {
+	if !gap && done < last && (svn.Sparse() || p.skipGap(done+1, last)) {
 		done = last
 	}
 	p.state.Positions[""] = "r" + strconv.Itoa(done)
@@ -110,12 +95,6 @@ func (p *pass) walkFrom(ctx context.Context, done, last int, r vcs.Range) error 
 		p.state.Gap = nil
 	}
 	return nil
-}
-
-// isSparse reports whether revisions are missing because vext may not read them.
-func (p *pass) isSparse() bool {
-	named, ok := p.repo.(vcs.SvnInfo)
-	return ok && named.Sparse()
 }
 
 // skipGap reports whether vext has waited long enough for the missing revisions from
@@ -139,19 +118,4 @@ func revisions(first, last int) string {
 		return fmt.Sprintf("r%d", first)
 	}
 	return fmt.Sprintf("r%d to r%d", first, last)
-}
-
-// maxShown bounds the branch names in a warning.
-const maxShown = 5
-
-// few lists the first of some branches.
-func few(refnames []string) string {
-	var shown []string
-	for _, name := range refnames[:min(len(refnames), maxShown)] {
-		shown = append(shown, commit.BranchName(name))
-	}
-	if more := len(refnames) - len(shown); more > 0 {
-		shown = append(shown, fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(shown, ", ")
 }

@@ -39,8 +39,8 @@ func (s Store) readTrusted(path string) (*State, error) {
 	return parseState(path, data)
 }
 
-// seen returns the state with the positions of NAME.positions, if that exists.
-func (s Store) seen(state *State) (*State, error) {
+// withPositions returns the state with the positions of NAME.positions, if that exists.
+func (s Store) withPositions(state *State) (*State, error) {
 	if !s.shared {
 		return state, nil
 	}
@@ -84,16 +84,16 @@ func (s *State) dropInvalid() {
 	}
 }
 
-// register writes NAME.json of a repository with a hook.
-func (s Store) register(state *State) error {
+// saveIdentity writes NAME.json of a repository with a hook.
+func (s Store) saveIdentity(state *State) error {
 	return s.write(s.path(state.Name, ".json"), &State{Name: state.Name, Kind: state.Kind, Where: state.Where, Options: state.Options})
 }
 
-// registered returns the state of a repository that is to be registered at a path.
+// loadToRegister returns the state of a repository that is to be registered at a path.
 // A file that is not trusted is replaced. If it names the same repository, its
 // positions are kept, because in an earlier version the user of a git server wrote
 // the file.
-func (s Store) registered(name, path string) (*State, error) {
+func (s Store) loadToRegister(name, path string) (*State, error) {
 	state, err := s.Load(name)
 	if !errors.Is(err, disk.ErrUntrusted) {
 		return state, err
@@ -102,15 +102,15 @@ func (s Store) registered(name, path string) (*State, error) {
 	file := s.path(name, ".json")
 	data, err := disk.ReadRegular(file)
 	if err != nil { // a link, say, which is replaced
-		return s.seen(fresh)
+		return s.withPositions(fresh)
 	}
 	old, err := parseState(file, data)
 	if err != nil || old.Where != path {
-		return s.seen(fresh)
+		return s.withPositions(fresh)
 	}
 	old.Name, old.Options = name, nil
 	old.dropInvalid()
-	return s.seen(old)
+	return s.withPositions(old)
 }
 
 // Untrusted returns an error for each file of the store that does not count because
