@@ -260,7 +260,7 @@ func keyOf(commits []commit.Arrival) string {
 }
 
 // messageKey identifies the message to a target about commits. It is the same when the
-// message is made again after a crash.
+// message is made again after a crash, also by another version.
 func messageKey(target, commits string) string {
 	sum := sha256.Sum256([]byte(target + "\x00" + commits))
 	return "notice " + hex.EncodeToString(sum[:])

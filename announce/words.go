@@ -26,7 +26,7 @@ func NewWords(set *templates.Set, rules []Rule) (*Words, error) {
 		if r.Template == "" || w.own[r.Template] != "" {
 			continue
 		}
-		name := fmt.Sprintf("notice %d", i+1)
+		name := fmt.Sprintf("announce %d", i+1)
 		var err error
 		if w.set, err = w.set.With(name, r.Template); err != nil {
 			return nil, err

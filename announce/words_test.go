@@ -78,8 +78,8 @@ func TestTemplateErrors(t *testing.T) {
 		{"announcement.txt", "{{if}}", "", "announcement.txt"},
 		{"announcement.txt", " \n", "", "announcement.txt"},
 		{"announcement-push.txt", "{{.Nobody}}", "", "announcement-push.txt"},
-		{"", "", "{{.Nobody}}", "notice 2"},
-		{"", "", "{{", "notice 2"},
+		{"", "", "{{.Nobody}}", "announce 2"},
+		{"", "", "{{", "announce 2"},
 		{"announcement.txt", "{{.Author}} and {{.Name}}", "", ""},
 		{"", "", "{{.Bold}}{{.Rev}}{{.Reset}}", ""},
 	} {

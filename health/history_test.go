@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 	s.put("b", "soon")
 	s.run(2)
 	s.want(Warning, "quarantined", "1 message, 1 not understood")
-	items, err := s.Queue.Find("b")
+	items, err := s.Queue.Find("b", nil)
 	if err == nil {
 		err = s.Queue.Cancel(&items[0], "ops")
 	}

@@ -40,7 +40,7 @@ var ways = map[string][]string{"": {commit.FromWebhook, commit.FromImport}, comm
 // find returns the item with a name, in any place.
 func findItem(t *testing.T, q *Queue, name string) *Item {
 	t.Helper()
-	items, err := q.Find(name)
+	items, err := q.Find(name, nil)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

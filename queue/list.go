@@ -104,17 +104,17 @@ func (q *Queue) Waiting() ([]Item, error) {
 	items := make([]Item, 0, len(entries))
 	for _, e := range entries {
 		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, path: e.path}
-		standing := known.Name(e.Name)
-		item.fill(q, standing.Queued)
+		state := known.Name(e.Name)
+		item.fill(q, state.Queued)
 		item.Event.Name = item.Name // share one string
-		item.Tried = standing.Tried
-		if until, held := HeldUntil(standing.Limited, q.Now); held {
-			item.Until, item.Why = until, standing.Limited.Reason
+		item.Tried = state.Tried
+		if until, held := HeldUntil(state.Limited, q.Now); held {
+			item.Until, item.Why = until, state.Limited.Reason
 		}
-		if standing.Vanished != nil {
-			item.Gone = standing.Vanished.Reason
+		if state.Vanished != nil {
+			item.Gone = state.Vanished.Reason
 		}
-		for _, l := range standing.LinesOf(e.Day.String()) {
+		for _, l := range state.LinesOf(e.Day.String()) {
 			if l.IsOpen() {
 				item.IRC = append(item.IRC, l.Enqueued.Via)
 			}
@@ -233,21 +233,17 @@ var (
 // minPrefix is how many digits of a hash are enough to name a commit.
 const minPrefix = 4
 
-// Find returns the message with that name, or whose revision begins with it, alone in
-// the slice. It searches the lists in the order of places. The error is ErrNotFound;
-// ErrAmbiguous, with the items that the ID could mean; or one of the machine.
-func (q *Queue) Find(id string) ([]Item, error) {
-	return q.FindAmong(id, func(*Item) bool { return true })
-}
-
 // places returns the lists of messages, in the order in which Find searches them.
 func (q *Queue) places() []func() ([]Item, error) {
 	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Quarantined, q.Done}
 }
 
-// FindAmong is Find among the items for which counts is true. An item that
-// is not kept is a commit that was amended or rebased, see Successor.
-func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
+// Find returns the message with that name, or whose revision begins with it, alone in
+// the slice; of the items for which counts is true, or of all when counts is nil. It
+// searches the lists in the order of places. The error is ErrNotFound; ErrAmbiguous,
+// with the items that the ID could mean; or one of the machine. An item that is not
+// kept is a commit that was amended or rebased, see Successor.
+func (q *Queue) Find(id string, counts func(*Item) bool) ([]Item, error) {
 	for _, list := range append(q.places(), q.superseded) {
 		items, err := list()
 		if err != nil {
@@ -255,7 +251,7 @@ func (q *Queue) FindAmong(id string, counts func(*Item) bool) ([]Item, error) {
 		}
 		var found []Item
 		for _, item := range items {
-			if !counts(&item) {
+			if counts != nil && !counts(&item) {
 				continue
 			}
 			if item.Name == id {

@@ -209,7 +209,7 @@ func TestFailedIsNoDuplicate(t *testing.T) {
 
 func one(t testing.TB, q *Queue, id string) *Item {
 	t.Helper()
-	items, err := q.Find(id)
+	items, err := q.Find(id, nil)
 	if err != nil {
 		t.Fatalf("%s: %v", id, err)
 	}
@@ -420,7 +420,7 @@ func TestFind(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]error{"0123": ErrAmbiguous, "012": ErrNotFound, "x": ErrNotFound, "": ErrNotFound} {
-		if items, err := q.Find(id); !errors.Is(err, want) {
+		if items, err := q.Find(id, nil); !errors.Is(err, want) {
 			t.Errorf("%q: %+v, %v; want %v", id, items, err, want)
 		}
 	}

@@ -23,15 +23,15 @@ func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
 		if err != nil {
 			return nil, err
 		}
-		standing := known.Preferred(key)
-		if name = ""; standing.Queued != nil {
-			name = standing.Queued.Name
+		state := known.Preferred(key)
+		if name = ""; state.Queued != nil {
+			name = state.Queued.Name
 		}
-		if !standing.Moved {
+		if !state.Moved {
 			break
 		}
-		item.SupersededBy = standing.Ended.Successor
-		key = q.History.CanonicalKey(successorKey(standing.Ended))
+		item.SupersededBy = state.Ended.Successor
+		key = q.History.CanonicalKey(successorKey(state.Ended))
 	}
 	if item.SupersededBy == "" {
 		return nil, nil

@@ -22,7 +22,7 @@ const waitForSuccessor = 60 * 24 * time.Hour
 // commit, and in Successor the revision that replaced it; commits without a Successor
 // are ignored. Supersede returns those whose successor is not known yet.
 func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error) {
-	s := supersession{queue: q, standings: map[string]*history.State{}}
+	s := supersession{queue: q, states: map[string]*history.State{}}
 	var keys []string
 	for i := range gone {
 		if gone[i].Successor != "" {
@@ -53,21 +53,21 @@ func successorKey(e *history.Event) string {
 
 // A supersession collects events and moves, and applies them at the end.
 type supersession struct {
-	queue     *Queue
-	known     *history.Index
-	standings map[string]*history.State // with what is to be recorded
-	waiting   map[string]calendar.Day
-	events    []history.Event
-	moves     []func() error
+	queue   *Queue
+	known   *history.Index
+	states  map[string]*history.State // with what is to be recorded
+	waiting map[string]calendar.Day
+	events  []history.Event
+	moves   []func() error
 }
 
-// standing returns the state of a commit, including the events that are to be
+// state returns the state of a commit, including the events that are to be
 // recorded.
-func (s *supersession) standing(key string) *history.State {
-	if s.standings[key] == nil {
-		s.standings[key] = s.known.Believed(key)
+func (s *supersession) state(key string) *history.State {
+	if s.states[key] == nil {
+		s.states[key] = s.known.Believed(key)
 	}
-	return s.standings[key]
+	return s.states[key]
 }
 
 // pair returns the states of a commit that is gone and of its successor. For one that
@@ -75,7 +75,7 @@ func (s *supersession) standing(key string) *history.State {
 // when they can't harm the other: a forged mail about one commit must not cancel the
 // reminder of the other.
 func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
-	was, is = s.standing(oldKey), s.standing(newKey)
+	was, is = s.state(oldKey), s.state(newKey)
 	oldClaim, newClaim := s.known.Claimed(oldKey), s.known.Claimed(newKey)
 	switch isFailed := s.known.Trusted(newKey).Failed; {
 	case was.IsKnown() && !is.IsKnown() && !isFailed && isFor(newClaim, was):
@@ -85,7 +85,7 @@ func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	case !was.IsKnown() && !is.IsKnown() && !isFailed && oldClaim.IsKnown() && newClaim.IsKnown():
 		was, is = oldClaim, newClaim
 	}
-	s.standings[oldKey], s.standings[newKey] = was, is
+	s.states[oldKey], s.states[newKey] = was, is
 	return was, is
 }
 
@@ -147,18 +147,18 @@ func (s *supersession) decide(e *history.Event) bool {
 
 // restore puts a reminder back into the queue that was removed in favour of another
 // commit, if its message is still kept.
-func (s *supersession) restore(standing *history.State, e *history.Event, key string) {
+func (s *supersession) restore(state *history.State, e *history.Event, key string) {
 	items, _ := s.queue.Done() // an unreadable one is not restored
 	for i := range items {
 		item := &items[i]
-		if standing.Queued == nil || item.Name != standing.Queued.Name || isIn(s.waiting, item.Name) {
+		if state.Queued == nil || item.Name != state.Queued.Name || isIn(s.waiting, item.Name) {
 			continue
 		}
-		day, err := calendar.Parse(standing.Queued.Due)
+		day, err := calendar.Parse(state.Queued.Due)
 		if err != nil {
 			day = s.queue.Today()
 		}
-		s.record(standing, history.Event{Kind: history.Queued, Key: key, Due: day.String(), Reason: "the repository has it again"}, e)
+		s.record(state, history.Event{Kind: history.Queued, Key: key, Due: day.String(), Reason: "the repository has it again"}, e)
 		s.waiting[item.Name] = day
 		s.moves = append(s.moves, func() error { return s.queue.move(item, day) })
 	}
@@ -182,22 +182,22 @@ func (s *supersession) finishQuarantined(key string) (name string) {
 }
 
 // waits returns the name of a commit's message in the queue, "" when there is none.
-func (s *supersession) waits(standing *history.State) string {
-	if standing.Queued != nil && !standing.Done && isIn(s.waiting, standing.Queued.Name) {
-		return standing.Queued.Name
+func (s *supersession) waits(state *history.State) string {
+	if state.Queued != nil && !state.Done && isIn(s.waiting, state.Queued.Name) {
+		return state.Queued.Name
 	}
 	return ""
 }
 
 // record adds an event about a commit, with the fields of its queued event.
-func (s *supersession) record(standing *history.State, e history.Event, gone *history.Event) {
+func (s *supersession) record(state *history.State, e history.Event, gone *history.Event) {
 	all := history.Event{Repository: gone.Repository, Branch: gone.Branch, Source: commit.FromFollow}
-	if standing.Queued != nil {
-		all = *standing.Queued
+	if state.Queued != nil {
+		all = *state.Queued
 	}
 	all.Time, all.Kind, all.Key, all.Reason, all.Successor = history.Stamp(s.queue.Now), e.Kind, e.Key, e.Reason, e.Successor
 	all.Name, all.Revision, all.Due, all.By = cmp.Or(all.Name, e.Name), cmp.Or(all.Revision, e.Revision), e.Due, ""
-	standing.Take(&all)
+	state.Take(&all)
 	s.events = append(s.events, all)
 }
 

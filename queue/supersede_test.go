@@ -62,7 +62,7 @@ func (s *story) do(step string) {
 	case "send":
 		s.send()
 	case "cancel", "snooze":
-		items, err := s.q.Find(revision[words[1]][:12])
+		items, err := s.q.Find(revision[words[1]][:12], nil)
 		if err == nil && words[0] == "cancel" {
 			err = s.q.Cancel(&items[0], "ida")
 		} else if err == nil {
@@ -292,7 +292,7 @@ func TestSuccessor(t *testing.T) {
 			}
 			s.do(step)
 		}
-		items, err := s.q.Find(wasHash[:12])
+		items, err := s.q.Find(wasHash[:12], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +315,7 @@ func TestSuccessor(t *testing.T) {
 		if err := os.Remove(was.path); err != nil {
 			t.Fatal(err)
 		}
-		items, err = s.q.Find(wasHash[:12]) // by the history alone
+		items, err = s.q.Find(wasHash[:12], nil) // by the history alone
 		if err != nil || len(items) != 1 || items[0].IsKept() {
 			t.Fatalf("%s: %v, %+v", test.steps, err, items)
 		}
@@ -330,7 +330,7 @@ func TestSnoozeSuperseded(t *testing.T) {
 	s := newStory(t)
 	for _, step := range []string{"was hook", "send", "is hook", "gone", "snooze is", "snooze is"} {
 		if step == "snooze is" {
-			items, err := s.q.Find(isHash[:12])
+			items, err := s.q.Find(isHash[:12], nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -367,7 +367,7 @@ func TestCancelFailedOfAmended(t *testing.T) {
 	if err := s.q.Cancel(item, "ida"); err != nil {
 		t.Error(err)
 	}
-	items, err := s.q.Find(wasHash[:12])
+	items, err := s.q.Find(wasHash[:12], nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func TestRefused(t *testing.T) {
 
 func find(t testing.TB, s *Service, id string) *queue.Item {
 	t.Helper()
-	items, err := s.Queue.Find(id)
+	items, err := s.Queue.Find(id, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

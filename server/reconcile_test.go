@@ -160,7 +160,7 @@ func changeReminder(s *Server, cancel bool) error {
 	if err != nil {
 		return err
 	}
-	items, err := q.FindAmong("0123", func(*queue.Item) bool { return true })
+	items, err := q.Find("0123", func(*queue.Item) bool { return true })
 	if err != nil {
 		return err
 	}

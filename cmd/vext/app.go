@@ -152,7 +152,7 @@ func (a *app) find(q *queue.Queue, id string) (item, successor *queue.Item, err 
 		advice = "an ID stands in the reminder itself, in its lines vext snooze and vext cancel; only reminders to " + strings.Join(a.caller.Addresses, ", ") + " can be found"
 		sees = func(item *queue.Item) bool { return control.Contains(a.caller.Addresses, item.Address) }
 	}
-	items, err := q.FindAmong(id, sees)
+	items, err := q.Find(id, sees)
 	if err == nil {
 		item = &items[0]
 		successor, err = q.Successor(item, sees)
