@@ -32,7 +32,7 @@ type followed struct {
 	Start      time.Time `json:"start,omitzero"`
 	LastLook   time.Time `json:"last_look,omitzero"`
 	LastOK     time.Time `json:"last_ok,omitzero"`
-	Next       time.Time `json:"next_look,omitzero"` // by [follow]; zero where nobody looks
+	Next       time.Time `json:"next_look,omitzero"` // by [follow]; zero if it is not followed
 	Failures   int       `json:"failures"`
 	Failing    time.Time `json:"failing_since,omitzero"`
 	Error      string    `json:"error,omitempty"`

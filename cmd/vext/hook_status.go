@@ -70,7 +70,7 @@ type hookStatus struct {
 	Registered bool       `json:"registered"` // vext hook install was run here
 	Files      []hookFile `json:"files"`
 	FilesError string     `json:"files_error,omitempty"`
-	LastLook   *time.Time `json:"last_look,omitempty"` // that went well
+	LastLook   *time.Time `json:"last_look,omitempty"` // that succeeded
 	Failures   int        `json:"failures,omitempty"`  // in a row, since
 	Failing    *time.Time `json:"failing,omitempty"`   // the first of them
 	Missed     int        `json:"missed,omitempty"`    // times in the last week that a run found what the hook had not brought

@@ -46,7 +46,7 @@ func newList(a *app) *cobra.Command {
 	}
 	flags := c.Flags()
 	opts.addFlags(flags)
-	flags.BoolVar(&opts.due, "due", false, "only what is due")
+	flags.BoolVar(&opts.due, "due", false, "only reminders that are due")
 	flags.BoolVar(&opts.failed, "failed", false, "what was quarantined, with the reasons")
 	flags.BoolVar(&opts.sent, "sent", false, "what was sent, by the day of sending, the newest last")
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
@@ -243,14 +243,13 @@ func printFailed(w io.Writer, s style, items []queue.Item) {
 	}
 }
 
-// A choice says which reminders a list or a log shows. An empty field selects
-// all of them.
+// A choice selects the reminders of a list or a log. An empty field selects all.
 type choice struct{ committer, repository, branch string }
 
 func (c *choice) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.committer, "committer", "", "only what is for `NAME`: a login, an address, or a part of the name")
-	flags.StringVar(&c.repository, "repository", "", "only what is of the repository `NAME`, or of those that match a pattern")
-	flags.StringVar(&c.branch, "branch", "", "only what is on the branch `NAME`, or on those that match a pattern")
+	flags.StringVar(&c.committer, "committer", "", "only reminders for `NAME`: a login, an address, or a part of the name")
+	flags.StringVar(&c.repository, "repository", "", "only reminders of the repository `NAME`, or of those that match a pattern")
+	flags.StringVar(&c.branch, "branch", "", "only reminders of the branch `NAME`, or of those that match a pattern")
 }
 
 // takes reports whether the choice includes the reminder of an event.
@@ -260,8 +259,8 @@ func (c *choice) takes(p *policy.Policy, e *history.Event) bool {
 		(c.branch == "" || policy.MatchBranch([]string{c.branch}, e.Branch))
 }
 
-// words says which reminders the choice takes, with a blank behind it: "of
-// repository src ". It is empty for one that takes all.
+// words describes the choice, with a blank at the end: "of repository src ". It is
+// empty for a choice of all.
 func (c *choice) words() string {
 	text := ""
 	for _, part := range []struct{ before, name string }{

@@ -227,7 +227,7 @@ func takes(min, max int, what string) cobra.PositionalArgs {
 }
 
 // noArgs checks that a command has no arguments. Where it has commands below it,
-// the first argument is to be one of these.
+// the first argument must be one of these.
 func noArgs(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:

@@ -86,7 +86,7 @@ func eventsOf(q *queue.Queue, name string) ([]history.Event, error) {
 	return events, err
 }
 
-// shown is what is shown of one reminder, and of the one that has its place.
+// shown is what is shown of one reminder, and of the one that has replaced it.
 type shown struct {
 	Reminder  *queue.Item     `json:"reminder"`
 	Events    []history.Event `json:"events"`
@@ -94,8 +94,7 @@ type shown struct {
 	Successor *shown          `json:"successor,omitempty"`
 }
 
-// read reads what is to be shown of a reminder. Its message may be no longer
-// kept, or can't be read.
+// read returns what to show of a reminder. Its message may be gone or unreadable.
 func read(q *queue.Queue, item *queue.Item) (*shown, error) {
 	events, err := eventsOf(q, item.Name)
 	s := &shown{Reminder: item, Events: events}
@@ -141,7 +140,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	fact("commit", item.Revision)
 	fact("branch", branchOf(item))
 	fact("asked", item.Asked)
-	fact("came by", item.Source)
+	fact("source", item.Source)
 	fact("gone", item.Gone)
 	fact("for IRC", strings.Join(item.IRC, ", "))
 	fact("name", item.Name)
@@ -159,7 +158,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	return b.String()
 }
 
-// branchOf says where a commit lies: "main of src".
+// branchOf returns the branch of a commit with its repository: "main of src".
 func branchOf(item *queue.Item) string {
 	if item.Branch == "" || item.Repository == "" {
 		return item.Branch + item.Repository
@@ -167,7 +166,7 @@ func branchOf(item *queue.Item) string {
 	return item.Branch + " of " + item.Repository
 }
 
-// expandTabs fills up to tab stops of eight, which the indent would shift.
+// expandTabs replaces tabs by blanks, since an indent would shift tab stops.
 func expandTabs(line string) string {
 	var b strings.Builder
 	width := 0

@@ -2,12 +2,12 @@ package main
 
 // The rules of what a person sees:
 //
-//   - Standard output is for what was asked for, standard error for the rest.
-//   - Nothing is printed by a run that had nothing to do: cron would mail it.
-//   - Errors are `vext: error: ...`, and what is left to be mended by itself
-//     `vext: warning: ...`; what to do about them is `vext: hint: ...`. What
-//     happened is `vext: NAME: ...`, of the repository NAME.
-//   - Days come with their weekday and how far they are: Fri 4 Dec, in 2 weeks.
+//   - Standard output has the answer of a command, standard error the rest.
+//   - A run that had nothing to do prints nothing, since cron would mail it.
+//   - Errors are `vext: error: ...`, failures that vext retries by itself are
+//     `vext: warning: ...`, and advice is `vext: hint: ...`. A message about a
+//     repository is `vext: NAME: ...`.
+//   - Days have their weekday and distance: Fri 4 Dec, in 2 weeks.
 //   - Colour only on a terminal, and never with NO_COLOR (no-color.org).
 //   - --json prints for programs what the table prints for people.
 
@@ -73,8 +73,8 @@ func column(text string, n int) string {
 	return runewidth.FillRight(runewidth.Truncate(text, n, "…"), n)
 }
 
-// printable returns text without what could move the cursor or change the
-// colours of a terminal: subjects are written by strangers.
+// printable replaces control characters, which could move the cursor or change
+// colours of a terminal: strangers write subjects.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if text.IsControl(r) {
@@ -115,8 +115,8 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// progress shows on a terminal how far long work has come. It returns nil
-// where nobody watches.
+// progress shows the progress of long work on a terminal. It returns nil without a
+// terminal.
 func (a *app) progress(what string) queue.Progress {
 	w, ok := terminal(a.stderr)
 	if !ok {
