@@ -26,10 +26,15 @@ func (s Spool) failed() string     { return filepath.Join(s.state, "failed") }
 // notices is where earlier versions had announcements.
 func (s Spool) notices() string { return filepath.Join(s.state, "notices") }
 
-// Announces reports whether announcements are wanted.
+// Announces reports whether announcements are wanted. Between an upgrade from an
+// earlier version and the next start of vext serve, its directory says so.
 func (s Spool) Announces() bool {
-	_, err := os.Stat(s.announcing())
-	return err == nil
+	for _, path := range []string{s.announcing(), s.notices()} {
+		if _, err := os.Stat(path); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // announcementEnd ends the names of announcements, and no others, see IsName.

@@ -102,6 +102,9 @@ func TestTakeOverNotices(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(s.notices(), "dir"), 0o750); err != nil {
 		t.Fatal(err)
 	}
+	if !s.Announces() {
+		t.Error("commits are not announced before vext serve starts")
+	}
 	put := func(name string, at time.Time) {
 		t.Helper()
 		path := filepath.Join(s.notices(), name)
