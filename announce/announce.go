@@ -52,7 +52,7 @@ const (
 )
 
 // Run announces the stored commits and those that arrive, until ctx ends. Errors
-// are logged, and the work is tried again.
+// are logged, and the work is retried.
 func (a *Announcer) Run(ctx context.Context) error {
 	if err := a.Spool.StartAnnouncing(); err != nil {
 		return err

@@ -73,7 +73,7 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
-// A failing outbox is tried again, without an event.
+// A failing outbox is retried, without an event.
 func TestRunFails(t *testing.T) {
 	d := newFixture(t)
 	d.Rescan = 5 * time.Millisecond

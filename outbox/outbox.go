@@ -192,7 +192,7 @@ func openAt(path string, t notify.Transport, now func() time.Time) (*Outbox, err
 		close(o.closing)
 		<-o.written
 		if o.dead != nil {
-			return o.dead // its locks can't be had any more
+			return o.dead // its locks are lost
 		}
 		return db.Close()
 	})

@@ -134,7 +134,7 @@ func printChannels(b *strings.Builder, s style, all []irc.ChannelStatus, now tim
 		if c.Backlog > 0 {
 			oldest = agoWords(c.Oldest, now)
 		}
-		fmt.Fprintf(b, "  %s  %s  %7d  %-14s  %s\n", column(c.Name, wide), state, c.Backlog, oldest, agoWords(c.Told, now))
+		fmt.Fprintf(b, "  %s  %s  %7d  %-14s  %s\n", column(c.Name, wide), state, c.Backlog, oldest, agoWords(c.Delivered, now))
 		if c.Problem != "" {
 			words := c.Problem
 			if c.Retry.After(now) {

@@ -100,7 +100,7 @@ func (c *Client) networkOf(url string) *network {
 	return c.networks[serverOf(&t)]
 }
 
-// start runs a link's goroutine, unless the client has been told to end.
+// start runs a link's goroutine, unless the client is ending.
 func (c *Client) start(run func(context.Context)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,7 +250,7 @@ func (c *Client) Status(q notify.Queue) any {
 // fill adds what the queue knows of a target. It leaves out what can't be read.
 func (s *ChannelStatus) fill(q notify.Queue, url string) {
 	b, _ := q.Backlog(url)
-	s.Backlog, s.Oldest, s.Told = b.Count, b.Oldest, b.Delivered
+	s.Backlog, s.Oldest, s.Delivered = b.Count, b.Oldest, b.Delivered
 	s.Rejected, s.RejectedTime, s.Rejection = b.Bounced, b.LastBounced, b.LastReason
 }
 

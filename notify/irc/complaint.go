@@ -63,9 +63,9 @@ func (l *link) complaint(e *girc.Event) *complaint {
 	}
 	c.rejection = answerTo(code, e.Last())
 	for i, p := range params {
-		switch rooms := l.find(p); {
-		case len(rooms) > 0:
-			c.recipients = append(c.recipients, rooms...)
+		switch found := l.find(p); {
+		case len(found) > 0:
+			c.recipients = append(c.recipients, found...)
 		case slices.Contains(verbs, p):
 			c.verb = p
 		case i < len(params)-1: // the last is the text

@@ -31,11 +31,11 @@ func (s *server) answerAll(lines ...string) {
 	})
 }
 
-// told, waits and rejected are what can become of a line.
+// What can become of a line.
 const (
-	isTold     = "told"
-	isWaiting  = "waits"
-	isRejected = "rejected"
+	isDelivered = "delivered"
+	isWaiting   = "waits"
+	isRejected  = "rejected"
 )
 
 // outcome returns what has become of the line with the key k.
@@ -47,7 +47,7 @@ func (c *bot) outcome(t *testing.T) (became, why string) {
 	}
 	switch o := all["k"]; {
 	case !o.Delivered.IsZero():
-		return isTold, ""
+		return isDelivered, ""
 	case o.Rejected != "":
 		return isRejected, o.Rejected
 	default:
@@ -56,21 +56,21 @@ func (c *bot) outcome(t *testing.T) (became, why string) {
 }
 
 // Whatever a server answers to a message before its PONG, with whatever
-// parameters: a line is told only when the server did not complain.
+// parameters: a line is delivered only when the server did not complain.
 func TestAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		// What is no complaint.
-		":irc 301 vext %t :gone":                                    isTold,
-		":irc 717 vext %t :has been informed that you messaged him": isTold,
-		":irc 900 vext vext!v@h vext :You are logged in":            isTold,
-		":irc 730 vext :somebody!a@b":                               isTold,
-		":irc 396 vext host.example.org :is now your host":          isTold,
-		":irc 329 vext %t 1700000000":                               isTold,
-		"WARN PRIVMSG SOMETHING :be careful":                        isTold,
-		"NOTE PRIVMSG SOMETHING :by the way":                        isTold,
-		":irc NOTICE vext :*** Looking up your hostname":            isTold,
-		":joe!j@h NOTICE vext :your message was blocked, ha":        isTold,
-		":irc NOTICE %t :the message was dropped":                   isTold, // to all, not to us
+		":irc 301 vext %t :gone":                                    isDelivered,
+		":irc 717 vext %t :has been informed that you messaged him": isDelivered,
+		":irc 900 vext vext!v@h vext :You are logged in":            isDelivered,
+		":irc 730 vext :somebody!a@b":                               isDelivered,
+		":irc 396 vext host.example.org :is now your host":          isDelivered,
+		":irc 329 vext %t 1700000000":                               isDelivered,
+		"WARN PRIVMSG SOMETHING :be careful":                        isDelivered,
+		"NOTE PRIVMSG SOMETHING :by the way":                        isDelivered,
+		":irc NOTICE vext :*** Looking up your hostname":            isDelivered,
+		":joe!j@h NOTICE vext :your message was blocked, ha":        isDelivered,
+		":irc NOTICE %t :the message was dropped":                   isDelivered, // to all, not to us
 
 		// What can change: the pace, the server, the channel, the person, our account.
 		":irc 263 vext PRIVMSG :Please wait a while and try again.":        isWaiting,
@@ -158,12 +158,12 @@ func TestAnswers(t *testing.T) {
 				if became != want {
 					t.Errorf("%s to %s: it is %s, want %s", answer, to, became, want)
 				}
-				if end := answer[strings.LastIndex(answer, ":")+1:]; want != isTold && !strings.Contains(answer, "\n") && strings.Contains(answer, " :") && !strings.Contains(why, strings.TrimPrefix(end, "%t")[len(end)/2:]) {
+				if end := answer[strings.LastIndex(answer, ":")+1:]; want != isDelivered && !strings.Contains(answer, "\n") && strings.Contains(answer, " :") && !strings.Contains(why, strings.TrimPrefix(end, "%t")[len(end)/2:]) {
 					t.Errorf("%s: does not say what the server said: %q", answer, why)
 				}
 				s.answerAll()
 				time.Sleep(time.Hour)
-				if became, _ := c.outcome(t); became != isTold && want != isRejected {
+				if became, _ := c.outcome(t); became != isDelivered && want != isRejected {
 					t.Errorf("%s to %s: an hour after the server's last complaint it is %s", answer, to, became)
 				}
 			})
@@ -171,7 +171,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// What vext does not know is tried again, but not for ever; what can change is.
+// An unknown answer is retried, but not for ever; one that can change is.
 func TestUnclear(t *testing.T) {
 	for answer, want := range map[string]string{
 		":irc 573 vext %t :No": isRejected,
@@ -190,15 +190,15 @@ func TestUnclear(t *testing.T) {
 				t.Errorf("%s: after an hour it is %s", answer, became)
 			}
 			time.Sleep(time.Hour)
-			if became, why := c.outcome(t); became != want || want == isRejected && (len(s.told()) != maxUnclear || !strings.HasSuffix(why, ", 10 times")) {
-				t.Errorf("%s: after two hours it is %s (%s), tried %d times", answer, became, why, len(s.told()))
+			if became, why := c.outcome(t); became != want || want == isRejected && (len(s.received()) != maxUnclear || !strings.HasSuffix(why, ", 10 times")) {
+				t.Errorf("%s: after two hours it is %s (%s), tried %d times", answer, became, why, len(s.received()))
 			}
 		})
 	}
 }
 
 // An error that does not say which of several lines it is about rejects none: all
-// are told again, one by one, and only the one that is at fault is rejected.
+// are sent again, one by one, and only the one that is at fault is rejected.
 func TestRejectedOfSeveral(t *testing.T) {
 	for _, answer := range []string{":irc 417 vext :Input line was too long", ":irc 936 vext %t bad :No", "FAIL PRIVMSG INVALID_UTF8 :No"} {
 		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
@@ -240,7 +240,7 @@ func TestRejectedOfSeveral(t *testing.T) {
 			}
 			for to, want := range map[string][]string{"#src": {"0", "1", "3", "4", "5"}, "#other": {"0", "1", "2", "3", "4", "5"}} {
 				var first []string
-				for _, m := range s.told()[2:] {
+				for _, m := range s.received()[2:] {
 					if m.to == to && !slices.Contains(first, m.text) {
 						first = append(first, m.text)
 					}
@@ -266,13 +266,13 @@ func TestOtherCommands(t *testing.T) {
 		tries   int
 		want    string
 	}{
-		"a nick that is taken": {"vext1", map[string]string{"NICK vext": ":irc 433 vext1 vext :Nickname is already in use"}, 1, isTold},
-		"a nick for now":       {"vext1", map[string]string{"NICK vext": ":irc 437 vext1 vext :Nick/channel is temporarily unavailable"}, 1, isTold},
-		"too fast for a nick":  {"vext1", map[string]string{"NICK vext": "FAIL NICK RATE_LIMITED :Too fast"}, 1, isTold},
-		"a person for now":     {"vext", map[string]string{"PRIVMSG jane :hello": ":irc 437 vext jane :No"}, 2, isTold},
-		"another channel":      {"vext", map[string]string{"JOIN #shut": ":irc 474 vext #shut :No"}, 1, isTold},
-		"JOIN by its name":     {"vext", map[string]string{"JOIN #shut": ":irc 263 vext JOIN :Too fast"}, 1, isTold},
-		"JOIN that FAILs":      {"vext", map[string]string{"JOIN #shut": "FAIL JOIN CHANNEL_RENAMED #shut #open :No"}, 1, isTold},
+		"a nick that is taken": {"vext1", map[string]string{"NICK vext": ":irc 433 vext1 vext :Nickname is already in use"}, 1, isDelivered},
+		"a nick for now":       {"vext1", map[string]string{"NICK vext": ":irc 437 vext1 vext :Nick/channel is temporarily unavailable"}, 1, isDelivered},
+		"too fast for a nick":  {"vext1", map[string]string{"NICK vext": "FAIL NICK RATE_LIMITED :Too fast"}, 1, isDelivered},
+		"a person for now":     {"vext", map[string]string{"PRIVMSG jane :hello": ":irc 437 vext jane :No"}, 2, isDelivered},
+		"another channel":      {"vext", map[string]string{"JOIN #shut": ":irc 474 vext #shut :No"}, 1, isDelivered},
+		"JOIN by its name":     {"vext", map[string]string{"JOIN #shut": ":irc 263 vext JOIN :Too fast"}, 1, isDelivered},
+		"JOIN that FAILs":      {"vext", map[string]string{"JOIN #shut": "FAIL JOIN CHANNEL_RENAMED #shut #open :No"}, 1, isDelivered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, nil, func(t *testing.T, s *server, c *bot) {
@@ -321,8 +321,8 @@ func TestRejectedByLabel(t *testing.T) {
 		"@label=%s :irc 263 vext PRIVMSG :No":                           isWaiting,
 		"@label=%s :irc NOTICE vext :Message throttled due to flooding": isWaiting,
 		"@label=%s :irc NOTICE vext :Welcome":                           isWaiting,
-		"@label=%s :vext!~vext@localhost PRIVMSG #src :hello":           isTold,
-		"@label=%s :vext!~vext@localhost NOTICE #src :hello":            isTold,
+		"@label=%s :vext!~vext@localhost PRIVMSG #src :hello":           isDelivered,
+		"@label=%s :vext!~vext@localhost NOTICE #src :hello":            isDelivered,
 		":irc 417 vext :No":                                             isWaiting,
 	} {
 		inTime(t, nil, func(t *testing.T, s *server, c *bot) {

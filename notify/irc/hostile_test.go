@@ -43,14 +43,14 @@ func TestOddLines(t *testing.T) {
 			c.say(t, "two")
 			time.Sleep(3 * time.Minute)
 			if got := s.texts(); len(s.dialed()) != 1 || !slices.Equal(got, []string{"one", "two"}) {
-				t.Errorf("after %q: %d connections, told %q", line, len(s.dialed()), got)
+				t.Errorf("after %q: %d connections, received %q", line, len(s.dialed()), got)
 			}
 		})
 	}
 }
 
 // When the channel is closed to us in the midst none is lost. When we were
-// thrown out it is the last lines that were refused, and none is told twice.
+// thrown out it is the last lines that were refused, and none is sent twice.
 func TestClosedInTheMidst(t *testing.T) {
 	for _, change := range []string{"MODE #src +m", "KICK #src vext"} {
 		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
@@ -167,7 +167,7 @@ func TestWrongKey(t *testing.T) {
 		c.put(t, src, "four")
 		time.Sleep(time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "two", "three", "four"}) {
-			t.Errorf("told %q; %+v", got, c.channel(t))
+			t.Errorf("received %q; %+v", got, c.channel(t))
 		}
 	})
 }
@@ -190,7 +190,7 @@ func TestOneChannelOfTwoNames(t *testing.T) {
 		c.put(t, "irc://irc.example.org/#c{", "two")
 		time.Sleep(time.Minute)
 		if got := s.texts(); len(got) != 2 {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 }
@@ -225,8 +225,8 @@ func (s *server) withLabels(answer func(label, to, text string) []string) {
 // count, whatever their order.
 func TestLabels(t *testing.T) {
 	for name, test := range map[string]struct {
-		answer string // %[1]s is the label, %[2]s the target, %[3]s the text
-		told   bool
+		answer    string // %[1]s is the label, %[2]s the target, %[3]s the text
+		delivered bool
 	}{
 		"echo":                {"@label=%[1]s :vext!~vext@localhost PRIVMSG %[2]s :%[3]s", true},
 		"ack":                 {"@label=%[1]s :irc ACK", true},
@@ -250,10 +250,10 @@ func TestLabels(t *testing.T) {
 				c.say(t, "hello")
 				time.Sleep(time.Minute)
 				got := c.channel(t)
-				if (got.Backlog == 0) != test.told {
+				if (got.Backlog == 0) != test.delivered {
 					t.Errorf("%+v", got)
 				}
-				if !test.told && len(s.told()) < 1 {
+				if !test.delivered && len(s.received()) < 1 {
 					t.Error("nothing was said")
 				}
 			})
@@ -278,8 +278,8 @@ func TestLostPiece(t *testing.T) {
 		})
 		c.put(t, "irc://irc.example.org/jane,isnick", strings.Repeat("a", 370)+" "+strings.Repeat("b", 370)+" "+strings.Repeat("c", 370))
 		time.Sleep(10 * time.Minute)
-		if got := s.told(); len(got) != 6 || got[5].text[0] != 'c' || c.channel(t).Backlog != 0 {
-			t.Errorf("%d pieces told, a backlog of %d", len(got), c.channel(t).Backlog)
+		if got := s.received(); len(got) != 6 || got[5].text[0] != 'c' || c.channel(t).Backlog != 0 {
+			t.Errorf("%d pieces received, a backlog of %d", len(got), c.channel(t).Backlog)
 		}
 	})
 }
@@ -297,7 +297,7 @@ func TestEndless(t *testing.T) {
 		c.say(t, "two")
 		time.Sleep(time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "two"}) {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 }

@@ -189,12 +189,12 @@ func (l *link) summarize(r *recipient) error {
 // line end (RFC 2812, section 2.3). The server may change our host later, so the longest
 // is assumed.
 func (l *link) capacity(r *recipient) int {
-	const longestHost, longestUser = 63, 11
+	const maxHost, maxUser = 63, 11
 	line := 512
 	if l.lineLen > 0 {
 		line = l.lineLen
 	}
-	prefix := len(":!@ ") + len(l.nick) + max(len(l.user), longestUser) + max(len(l.host), longestHost)
+	prefix := len(":!@ ") + len(l.nick) + max(len(l.user), maxUser) + max(len(l.host), maxHost)
 	return max(minText, line-len("\r\n")-prefix-len(l.command(r))-len(" :"))
 }
 

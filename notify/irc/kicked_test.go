@@ -28,10 +28,10 @@ func (s *server) answerIn(answer func(text string) (answers []string, taken bool
 	})
 }
 
-// toldIn returns what was taken for #src.
-func (s *server) toldIn() []string {
+// receivedIn returns what was taken for #src.
+func (s *server) receivedIn() []string {
 	var all []string
-	for _, m := range s.told() {
+	for _, m := range s.received() {
 		if m.to == "#src" {
 			all = append(all, m.text)
 		}
@@ -57,14 +57,14 @@ func TestRefusedLongAfter(t *testing.T) {
 			})
 			c.say(t, "one", "two", "three")
 			time.Sleep(time.Hour)
-			if got := s.toldIn(); counts(got)["one"] != 1 || counts(got)["two"] == 0 || counts(got)["three"] == 0 {
-				t.Errorf("after %s: told %q", before, got)
+			if got := s.receivedIn(); counts(got)["one"] != 1 || counts(got)["two"] == 0 || counts(got)["three"] == 0 {
+				t.Errorf("after %s: received %q", before, got)
 			}
 		})
 	}
 }
 
-// Who is thrown out, and comes back before the PING that tells what became of
+// Who is thrown out, and comes back before the PING that confirms
 // what was on the wire, loses nothing and says nothing twice.
 func TestBackBeforeThePing(t *testing.T) {
 	for _, rate := range []float64{1, 2} {
@@ -103,8 +103,8 @@ func TestBackBeforeThePing(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Hour)
-				if got := s.toldIn(); !slices.Equal(got[1:], []string{"one", "two", "three", "four", "five"}) {
-					t.Errorf("rate %v, %q: told %q", rate, answers, got)
+				if got := s.receivedIn(); !slices.Equal(got[1:], []string{"one", "two", "three", "four", "five"}) {
+					t.Errorf("rate %v, %q: received %q", rate, answers, got)
 				}
 			})
 		}
@@ -126,7 +126,7 @@ func TestNoPlaceOnce(t *testing.T) {
 		s.set(func(s *server) { clear(s.refuse) })
 		time.Sleep(2 * time.Hour)
 		if got := s.texts(); !slices.Equal(got, []string{"a", "b"}) {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 }

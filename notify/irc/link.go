@@ -315,14 +315,14 @@ func (l *link) wake(url string) {
 // takeWakeups looks again at the recipients for which there is something new.
 func (l *link) takeWakeups() {
 	l.mu.Lock()
-	poked := l.woken
+	woken := l.woken
 	l.woken = nil
 	l.mu.Unlock()
-	if len(poked) == 0 {
+	if len(woken) == 0 {
 		return
 	}
 	for _, r := range l.recipients {
-		if !poked[r.url] {
+		if !woken[r.url] {
 			continue
 		}
 		if r.isIdle = false; r.hasNewKey() {

@@ -28,16 +28,16 @@ func TestTell(t *testing.T) {
 		if got := s.texts(); !slices.Equal(got, texts) {
 			t.Fatalf("%q", got)
 		}
-		last := s.told()[99].at
+		last := s.received()[99].at
 		if most := 47500 * time.Millisecond * 11 / 10; last > most {
 			t.Errorf("it took %s, which the pace allows in %s", last, most)
 		}
-		for i := range s.told()[:94] {
-			if took := s.told()[i+6].at - s.told()[i].at; took < 500*time.Millisecond {
+		for i := range s.received()[:94] {
+			if took := s.received()[i+6].at - s.received()[i].at; took < 500*time.Millisecond {
 				t.Errorf("six within %s, from the %dth", took, i)
 			}
 		}
-		if got := c.channel(t); got.Backlog != 0 || got.State != "joined" || got.Told.IsZero() {
+		if got := c.channel(t); got.Backlog != 0 || got.State != "joined" || got.Delivered.IsZero() {
 			t.Errorf("in the end: %+v", got)
 		}
 	})
@@ -53,15 +53,15 @@ func TestTurns(t *testing.T) {
 		}
 		began := time.Since(s.began)
 		time.Sleep(time.Minute)
-		i := slices.IndexFunc(s.told(), func(m said) bool { return m.to == "#quiet" })
-		if i < 0 || s.told()[i].at-began > 3*time.Second {
-			t.Errorf("the quiet channel was told after %v", s.told()[max(i, 0)])
+		i := slices.IndexFunc(s.received(), func(m said) bool { return m.to == "#quiet" })
+		if i < 0 || s.received()[i].at-began > 3*time.Second {
+			t.Errorf("the quiet channel got its line after %v", s.received()[max(i, 0)])
 		}
 	})
 }
 
-// A server that is away is tried with growing pauses, for ever; then all is
-// told, or summed up.
+// A server that is away is retried with backoff, for ever; then all is
+// sent, or summed up.
 func TestAway(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.isDown = true })
@@ -130,7 +130,7 @@ func TestStale(t *testing.T) {
 	})
 }
 
-// Every refusal of a JOIN is understood, tried again with growing pauses, shown,
+// Every refusal of a JOIN is understood, retried with backoff, shown,
 // and costs no line.
 func TestJoinRefused(t *testing.T) {
 	for command, words := range map[string]string{
@@ -155,7 +155,7 @@ func TestJoinRefused(t *testing.T) {
 				s.set(func(s *server) { delete(s.refuse, "JOIN #src") })
 				time.Sleep(time.Hour)
 				if got := s.texts(); !slices.Equal(got, []string{"text"}) {
-					t.Errorf("told %q", got)
+					t.Errorf("received %q", got)
 				}
 				if got := c.channel(t); got.Problem != "" || got.State != "joined" {
 					t.Errorf("in the end: %+v", got)
@@ -183,17 +183,17 @@ func TestKicked(t *testing.T) {
 		c.say(t, "three")
 		time.Sleep(50 * time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "two"}) {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 		time.Sleep(11 * time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "two", "three"}) || len(s.times()) != 3 {
-			t.Errorf("told %q, with %d JOINs", got, len(s.times()))
+			t.Errorf("received %q, with %d JOINs", got, len(s.times()))
 		}
 	})
 }
 
 // Who is kicked while lines are on the wire, for the second time, waits all the
-// same, and tells those lines then.
+// same, and sends those lines then.
 func TestKickedWhileSpeaking(t *testing.T) {
 	inTime(t, func(s *Settings) { s.Rate = 0 }, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "one")
@@ -225,17 +225,17 @@ func TestMayNotSpeak(t *testing.T) {
 		if got := c.channel(t); got.Backlog != 2 || !strings.Contains(got.Problem, "may not speak") {
 			t.Errorf("%+v", got)
 		}
-		tries := len(s.told())
+		tries := len(s.received())
 		s.set(func(s *server) { delete(s.refuse, "PRIVMSG #src") })
 		s.say(":op!o@h MODE #src -m")
 		time.Sleep(10 * time.Second)
 		if got := s.texts()[tries:]; len(got) == 0 || c.channel(t).Backlog != 0 {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 }
 
-// A server that says nothing any more is left, and the lines told again.
+// A server that says nothing any more is left, and the lines are sent again.
 func TestDeaf(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.isDeaf = true })
@@ -244,7 +244,7 @@ func TestDeaf(t *testing.T) {
 		s.set(func(s *server) { s.isDeaf = false })
 		time.Sleep(time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "one"}) || c.channel(t).Backlog != 0 {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 		// Without anything to tell it is asked now and then whether it is there.
 		s.set(func(s *server) { s.isDeaf = true })
@@ -267,8 +267,8 @@ func TestManyChannels(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		status := c.status()
-		if len(status) != 1 || len(status[0].Links) != 3 || len(s.told()) != 25 {
-			t.Errorf("%d told; status %+v", len(s.told()), status)
+		if len(status) != 1 || len(status[0].Links) != 3 || len(s.received()) != 25 {
+			t.Errorf("%d received; status %+v", len(s.received()), status)
 		}
 	})
 }
@@ -283,7 +283,7 @@ func TestWire(t *testing.T) {
 		if len(got) < 5 || !slices.Equal(got[:3], []string{"a", "QUIT :b", "JOIN #x"}) || strings.Join(got[3:], "") != strings.Repeat("€", 300) {
 			t.Errorf("%q", got)
 		}
-		for _, m := range s.told() {
+		for _, m := range s.received() {
 			if n := len(":vext!~vext@ PRIVMSG #src :\r\n") + 63 + len(m.text); n > 512 {
 				t.Errorf("%d bytes", n)
 			}
@@ -291,7 +291,7 @@ func TestWire(t *testing.T) {
 	})
 }
 
-// A text of several lines is told line by line, also one with a key.
+// A text of several lines is sent line by line, also to a channel with a key.
 func TestSeveralLines(t *testing.T) {
 	for key, backlog := range map[string]int{"": 3, "k": 1} {
 		inTime(t, nil, func(t *testing.T, s *server, c *bot) {
@@ -311,7 +311,7 @@ func TestSeveralLines(t *testing.T) {
 	}
 }
 
-// Somebody who is not there is told when he is.
+// A person who is away gets the line later.
 func TestPerson(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		s.set(func(s *server) { s.refuse["PRIVMSG jane"] = "401" })
@@ -346,7 +346,7 @@ func TestNick(t *testing.T) {
 	}
 }
 
-// Too many targets are refused, the known ones are told all the same.
+// Too many targets are refused, the known ones get their lines all the same.
 func TestTooManyTargets(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *server, c *bot) {
 		c.say(t, "one")
@@ -360,7 +360,7 @@ func TestTooManyTargets(t *testing.T) {
 		c.say(t, "two")
 		time.Sleep(time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"one", "two"}) {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 }
@@ -380,7 +380,7 @@ func TestNoticeWithoutColors(t *testing.T) {
 		c.say(t, "\x02src:\x0f \x0303jane\x0f \x1b[1mfix\x1b[0m")
 		time.Sleep(time.Minute)
 		if got := s.texts(); !slices.Equal(got, []string{"src: jane fix"}) || c.channel(t).Backlog != 0 {
-			t.Errorf("told %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 }

@@ -40,7 +40,7 @@ type recipient struct {
 	unclearOf uint64    // its number
 
 	full      []*link   // links that have no capacity for it
-	fullUntil time.Time // when they are tried again
+	fullUntil time.Time // when they are retried
 
 	mu    sync.Mutex
 	keys  []string // of the channel, the one that is tried first
@@ -105,7 +105,7 @@ func (r *recipient) nextKey() {
 	}
 }
 
-// Pauses after which a recipient is tried again.
+// Pauses after which a recipient is retried.
 const (
 	kickPause   = 10 * time.Second // after a kick; after another within retryBackoff.Max, that
 	carefulTime = 10 * time.Minute // after a rejection, or a change of modes
@@ -266,7 +266,7 @@ func (l *link) join(now time.Time) {
 	}
 }
 
-// nextRetry returns how long until a recipient or the nick is to be tried again.
+// nextRetry returns how long until a recipient or the nick is to be retried.
 func (l *link) nextRetry(now time.Time) time.Duration {
 	next := regainTime
 	for _, r := range l.recipients {

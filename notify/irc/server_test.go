@@ -125,8 +125,8 @@ func (s *server) set(change func(*server)) {
 	}
 }
 
-// told returns the messages that have come.
-func (s *server) told() []said {
+// received returns the messages that have come.
+func (s *server) received() []said {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.messages)
@@ -141,7 +141,7 @@ func (s *server) dialed() []time.Duration {
 
 func (s *server) texts() []string {
 	var all []string
-	for _, m := range s.told() {
+	for _, m := range s.received() {
 		all = append(all, m.text)
 	}
 	return all

@@ -24,16 +24,16 @@ type LinkStatus struct {
 
 // A ChannelStatus is the state of one channel or person.
 type ChannelStatus struct {
-	Target  string    `json:"target"` // URL without secrets
-	Name    string    `json:"name"`
-	State   string    `json:"state"` // joined, joining, waiting, refused, person, idle
-	Since   time.Time `json:"since,omitzero"`
-	Problem string    `json:"problem,omitempty"`
-	Failing time.Time `json:"failing,omitzero"` // since when there is a problem
-	Retry   time.Time `json:"retry,omitzero"`   // when it is tried again
-	Backlog int       `json:"backlog"`
-	Oldest  time.Time `json:"oldest,omitzero"` // of the backlog
-	Told    time.Time `json:"told,omitzero"`   // when the last line was confirmed
+	Target    string    `json:"target"` // URL without secrets
+	Name      string    `json:"name"`
+	State     string    `json:"state"` // joined, joining, waiting, refused, person, idle
+	Since     time.Time `json:"since,omitzero"`
+	Problem   string    `json:"problem,omitempty"`
+	Failing   time.Time `json:"failing,omitzero"` // since when there is a problem
+	Retry     time.Time `json:"retry,omitzero"`   // when it is retried
+	Backlog   int       `json:"backlog"`
+	Oldest    time.Time `json:"oldest,omitzero"` // of the backlog
+	Delivered time.Time `json:"told,omitzero"`   // when the last line was confirmed
 
 	Rejected     int       `json:"rejected,omitempty"` // how many lines have bounced, ever
 	RejectedTime time.Time `json:"rejected_time,omitzero"`

@@ -151,7 +151,7 @@ func (v *serving) answer(c *client, requests []request) {
 	}
 }
 
-// Read implements io.Reader. After the connection was told to end, it returns the data
+// Read implements io.Reader. After the connection's deadline was cut, it returns the data
 // that has arrived already. Half a line does not count as activity for conns.Limit.
 func (c *client) Read(p []byte) (int, error) {
 	if !c.draining {

@@ -44,7 +44,7 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 		to := h.Policy.Recipient(c).Email
 		allowed := policy.MatchAddress(hook.Allow, to)
 		if !allowed {
-			log.Warn("webhook: passed over", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's allow", to))
+			log.Warn("webhook: ignored", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's allow", to))
 		}
 		return allowed
 	}
@@ -90,7 +90,7 @@ func (h *Handler) keepSenders(hook *Hook, p *forge.Push, log *slog.Logger) (tota
 		u.Commits = slices.DeleteFunc(u.Commits, func(c commit.Commit) bool {
 			isStranger := !policy.MatchAddress(hook.Senders, c.Committer.Email)
 			if isStranger && h.Filter.Trailers.Ask([]byte(c.Message)) {
-				log.Warn("webhook: passed over", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's senders", c.Committer.Email))
+				log.Warn("webhook: ignored", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's senders", c.Committer.Email))
 			}
 			return isStranger
 		})

@@ -174,7 +174,7 @@ func TestCanonicalName(t *testing.T) {
 }
 
 // Commits that the hook's restrictions exclude are skipped; the rest of the push is not.
-func TestPassedOver(t *testing.T) {
+func TestIgnoredCommits(t *testing.T) {
 	push := payload(t, "github-push.json") // two that ask, both by jane, one of them written by ann
 	for _, test := range []struct {
 		name           string
@@ -193,7 +193,7 @@ func TestPassedOver(t *testing.T) {
 		}
 		b.hook().Allow, b.hook().Senders, b.Policy.ToAuthor = test.allow, test.senders, test.toAuthor
 		want(t, test.name, b.push(push), 200, test.want)
-		if passed := strings.Count(b.log.String(), "passed over"); passed+len(b.spooled()) != 2 {
+		if passed := strings.Count(b.log.String(), "webhook: ignored"); passed+len(b.spooled()) != 2 {
 			t.Errorf("%s: %d in the spool: %s", test.name, len(b.spooled()), b.log)
 		}
 		if b.Filter.Spool.LastSeenBy("webhook-forge").IsZero() {

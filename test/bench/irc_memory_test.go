@@ -59,7 +59,7 @@ func BenchmarkIRCMemoryGoal25MBIdle40MBWith100Channels(b *testing.B) {
 }
 
 // Goal: 64 MB at most while 100,000 notices come for a server that is away, and
-// while it is told when it is back: one line for each of the ten channels.
+// while it is sent when it is back: one line for each of the ten channels.
 func BenchmarkIRCWeekAway100000Goal64MB(b *testing.B) {
 	const targets, each = 10, 10_000
 	for b.Loop() {

@@ -22,7 +22,7 @@ func behindRelay(t *testing.T, o ircd.Options, settings string) (*ircd.Server, *
 const unconfirmed = 64
 
 // While the server is away notices come in all the same; when it is back they
-// are told, in order.
+// are delivered, in order.
 func TestServerAway(t *testing.T) {
 	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
@@ -49,7 +49,7 @@ func TestServerAway(t *testing.T) {
 }
 
 // The connection is cut while lines are on their way. What was not confirmed is
-// told again, nothing else.
+// sent again, nothing else.
 func TestCutInTheMidst(t *testing.T) {
 	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
@@ -68,7 +68,7 @@ func TestCutInTheMidst(t *testing.T) {
 // goes at a pace: those before the PING, and those behind it until its answer.
 const onWire = 20
 
-// A server that stands still for a while loses nothing and hears nothing twice.
+// A server that stands still for a while loses nothing and gets nothing twice.
 func TestServerStandsStill(t *testing.T) {
 	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
@@ -84,7 +84,7 @@ func TestServerStandsStill(t *testing.T) {
 	})
 }
 
-// Killed with 100 waiting, vext tells them when it is started again.
+// Killed with 100 waiting, vext sends them when it is started again.
 func TestKilledWith100Waiting(t *testing.T) {
 	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
@@ -99,7 +99,7 @@ func TestKilledWith100Waiting(t *testing.T) {
 	})
 }
 
-// Killed while it speaks, it tells what was not confirmed again, and nothing
+// Killed while it sends, it sends what was not confirmed again, and nothing
 // else.
 func TestKilledInTheMidst(t *testing.T) {
 	t.Parallel()
@@ -116,7 +116,7 @@ func TestKilledInTheMidst(t *testing.T) {
 	})
 }
 
-// Told to end with 20 waiting, vext ends soon, and tells the rest when it is
+// Ended with 20 pending, vext ends soon, and sends the rest when it is
 // started again; none twice.
 func TestTermWith20Waiting(t *testing.T) {
 	t.Parallel()
@@ -135,7 +135,7 @@ func TestTermWith20Waiting(t *testing.T) {
 	})
 }
 
-// A long backlog is told in one line.
+// A long backlog is summed up in one line.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	_, ear, way, b := behindRelay(t, ircd.Options{Kind: ircd.Ngircd}, "")
@@ -166,32 +166,32 @@ func TestDrops(t *testing.T) {
 			said := s.WaitAll("#src", texts, later)
 			wantAll(t, said, texts, 3*unconfirmed)
 			if len(said) < 33 {
-				t.Errorf("%d told; each of the 3 at which the connection dropped is to be told again", len(said))
+				t.Errorf("%d sent; each of the 3 at which the connection dropped is to be sent again", len(said))
 			}
 		})
 	}
 }
 
-// What is not confirmed is told again, on another connection if it must be.
+// What is not confirmed is sent again, on another connection if it must be.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	s := ircd.NewScripted(t, ircd.Script{Silent: true})
 	b := ircd.NewBot(t, quick)
 	b.Say(url(s.Addr, "src"), "x")
 	if got := s.WaitSaid("#src", 1, soon); len(got) != 1 {
-		t.Fatal("nothing was told")
+		t.Fatal("nothing was sent")
 	}
 	s.WaitLines("PING", 1)
 	s.Change(func(script *ircd.Script) { script.Silent = false })
 	if got := s.WaitSaid("#src", 2, later); len(got) < 2 {
-		t.Error("it was not told again")
+		t.Error("it was not sent again")
 	}
 	if got := s.WaitSaid("#src", 3, soon); len(got) > 2 {
-		t.Error("it was told a third time")
+		t.Error("it was sent a third time")
 	}
 }
 
-// A slow server is told each line once.
+// A slow server gets each line once.
 func TestSlowPong(t *testing.T) {
 	t.Parallel()
 	s := ircd.NewScripted(t, ircd.Script{SlowPong: 300 * time.Millisecond})

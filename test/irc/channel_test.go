@@ -23,7 +23,7 @@ func TestKickOfSomebodyElse(t *testing.T) {
 	})
 }
 
-// vext is kicked: it comes back once and tells the rest.
+// vext is kicked: it comes back once and sends the rest.
 func TestKicked(t *testing.T) {
 	t.Parallel()
 	eachServer(t, ircd.Options{}, func(t *testing.T, o ircd.Options) {
@@ -40,7 +40,7 @@ func TestKicked(t *testing.T) {
 	})
 }
 
-// A channel that lets nobody in is shown; when it lets vext in, all is told.
+// A channel that lets nobody in is shown; when it lets vext in, all is delivered.
 func TestClosedChannel(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []struct{ set, unset, arg string }{
@@ -85,7 +85,7 @@ func TestChannelKey(t *testing.T) {
 	})
 }
 
-// Every refusal of a JOIN is understood: shown, and tried again.
+// Every refusal of a JOIN is understood: shown, and retried.
 func TestJoinRefused(t *testing.T) {
 	t.Parallel()
 	for _, numeric := range []int{403, 405, 471, 473, 474, 475, 477} {
@@ -103,7 +103,7 @@ func TestJoinRefused(t *testing.T) {
 			}
 			b.Await("#src", problem)
 			if said := s.Said("#src"); len(said) > 0 {
-				t.Errorf("told a channel that was not joined: %q", ircd.Texts(said))
+				t.Errorf("sent to a channel that was not joined: %q", ircd.Texts(said))
 			}
 			if joins := len(s.WaitLines("JOIN", 2)); joins > 8 {
 				t.Errorf("it tried to join %d times at once", joins)

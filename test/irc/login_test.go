@@ -36,13 +36,13 @@ func TestTLS(t *testing.T) {
 		b.Say(secure("localhost", s.TLSAddr, "src"), "x")
 		wantAll(t, ear.WaitReceived("#src", 1, soon), []string{"x"}, 0)
 		if received := ear.Received("#other"); len(received) > 0 {
-			t.Errorf("told a server that is another: %q", ircd.Texts(received))
+			t.Errorf("sent to a server that is another: %q", ircd.Texts(received))
 		}
 	})
 }
 
 // Accounts are logged in to by SASL, at services that are linked to inspircd;
-// who is refused tells nothing and says why.
+// who is rejected sends nothing and says why.
 func TestSASL(t *testing.T) {
 	t.Parallel()
 	s := ircd.Start(t, ircd.Options{Kind: ircd.Inspircd, TLS: true, Services: []string{"jane:secret"}})
@@ -72,7 +72,7 @@ func TestSASL(t *testing.T) {
 	}
 }
 
-// What a server does not offer, or refuses, is an error: nothing is told.
+// What a server does not offer, or refuses, is an error: nothing is sent.
 func TestSASLRefused(t *testing.T) {
 	t.Parallel()
 	account := quick + "sasl = \"plain\"\naccount = \"jane\"\npassword = \"secret\"\n"
@@ -92,7 +92,7 @@ func TestSASLRefused(t *testing.T) {
 			s.WaitLines("NICK", 1)
 			b.Await("sasl")
 			if said := s.Said(""); len(said) > 0 {
-				t.Errorf("told %q", ircd.Texts(said))
+				t.Errorf("sent %q", ircd.Texts(said))
 			}
 			s.Change(func(script *ircd.Script) {
 				*script = ircd.Script{SASL: []string{"PLAIN"}, Accounts: map[string]string{"jane": "secret"}}
@@ -129,7 +129,7 @@ func TestServerPassword(t *testing.T) {
 	})
 }
 
-// NickServ is told the password before anything else is said.
+// NickServ gets the password before anything else is sent.
 func TestNickServ(t *testing.T) {
 	t.Parallel()
 	s := ircd.NewScripted(t, ircd.Script{})
@@ -168,7 +168,7 @@ func TestNickTaken(t *testing.T) {
 	})
 }
 
-// A registration that is refused is tried again.
+// A registration that is rejected is retried.
 func TestRegistrationRefused(t *testing.T) {
 	t.Parallel()
 	s := ircd.NewScripted(t, ircd.Script{Refuse: 2})
@@ -250,7 +250,7 @@ func TestFloodLimits(t *testing.T) {
 }
 
 // A server that is stricter than the configured pace ends the connection. vext
-// slows down, and all is told.
+// slows down, and all is delivered.
 func TestExcessFlood(t *testing.T) {
 	t.Parallel()
 	s := ircd.Start(t, ircd.Options{Kind: ircd.Inspircd, Flood: ircd.Kill})

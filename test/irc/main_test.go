@@ -48,7 +48,7 @@ func eachServer(t *testing.T, o ircd.Options, test func(t *testing.T, o ircd.Opt
 // url returns the URL of a channel, or with ,isnick a person, on a server.
 func url(addr, name string) string { return "irc://" + addr + "/" + name }
 
-// numbered returns n texts that are told apart.
+// numbered returns n texts that are different.
 func numbered(what string, n int) []string {
 	texts := make([]string, n)
 	for i := range texts {

@@ -80,7 +80,7 @@ func eventually(t *testing.T, what string, isSo func() bool) {
 	}
 }
 
-// A reminder that is due is told in the channel, beside a vext serve, and
+// A reminder that is due is sent to the channel, beside a vext serve, and
 // recorded as sent there as soon as the server has confirmed it.
 func TestReminder(t *testing.T) {
 	t.Parallel()
@@ -113,7 +113,7 @@ func TestReminder(t *testing.T) {
 	}
 }
 
-// Without a vext serve the run tells it by itself.
+// Without a vext serve the run sends it by itself.
 func TestReminderByRun(t *testing.T) {
 	t.Parallel()
 	s := ircd.Start(t, ircd.Options{Kind: ircd.Ngircd})
@@ -129,8 +129,8 @@ func TestReminderByRun(t *testing.T) {
 	}
 }
 
-// When IRC can't be had for a day the mail goes instead, once, and the line is
-// not told any more.
+// When IRC is unreachable for a day the mail goes instead, once, and the line is
+// not sent any more.
 func TestReminderByMailInstead(t *testing.T) {
 	t.Parallel()
 	s := ircd.Start(t, ircd.Options{Kind: ircd.Ngircd})
@@ -159,7 +159,7 @@ func TestReminderByMailInstead(t *testing.T) {
 	}
 }
 
-// What the server rejects for good goes by mail at once, and not at the next time
+// What the server rejects permanently goes by mail at once, and not at the next time
 // of the schedule: with a vext serve, and by a run without one.
 func TestReminderRejected(t *testing.T) {
 	t.Parallel()

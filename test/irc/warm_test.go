@@ -43,7 +43,7 @@ func TestLatency(t *testing.T) {
 	}
 }
 
-// More channels than a connection may have are told by several connections.
+// More channels than a connection may have are served by several connections.
 func TestManyChannels(t *testing.T) {
 	t.Parallel()
 	eachServer(t, ircd.Options{MaxChannels: 10}, func(t *testing.T, o ircd.Options) {
@@ -81,7 +81,7 @@ func TestTooManyChannels(t *testing.T) {
 	}
 	for i := range 8 {
 		if got := s.WaitSaid(fmt.Sprintf("#chan%d", i), 1, later); len(got) != 1 {
-			t.Errorf("#chan%d was told %d lines", i, len(got))
+			t.Errorf("#chan%d got %d lines", i, len(got))
 		}
 	}
 }
@@ -156,7 +156,7 @@ func TestInjection(t *testing.T) {
 	for len(received) > 0 && received[len(received)-1].Text != "last" {
 		more := s.WaitSaid("#src", len(received)+1, soon)
 		if len(more) == len(received) {
-			t.Fatalf("the last was not told: %q", ircd.Texts(received))
+			t.Fatalf("the last was not delivered: %q", ircd.Texts(received))
 		}
 		received = more
 	}
