@@ -1,7 +1,6 @@
 package lmtp
 
 import (
-	"context"
 	"log/slog"
 	"net"
 
@@ -21,23 +20,10 @@ func Listen(network, address string) (net.Listener, error) {
 	return socket.Listen(address, socketMode)
 }
 
-// A listener accepts at most maxConns connections at once. When all are in use, it
-// disconnects the client that has been silent for longest; that client sends its mail
+// limited returns a listener for at most maxConns connections at once. When all are in use,
+// it disconnects the client that has been silent for longest; that client sends its mail
 // again later.
-type listener struct {
-	net.Listener
-	ctx context.Context
-}
-
-func newListener(ctx context.Context, l net.Listener, log *slog.Logger) *listener {
+func limited(l net.Listener, log *slog.Logger) net.Listener {
 	limit := conns.New(maxConns, slowAfter, func(net.Addr) { log.Debug("lmtp: too many clients; the slowest is disconnected") })
-	return &listener{limit.Listener(l), ctx}
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return newConn(l.ctx, c), nil
+	return limit.Listener(l)
 }

@@ -3,16 +3,15 @@
 //
 // A reply has the meaning of vext-filter's exit status: 250 for a mail that is spooled or
 // ignored, 4yz (try again) for any error. 5yz, which would bounce a committer's mail, is
-// never sent.
+// never sent. For the same reason every sender and recipient is accepted, whatever its form.
 package lmtp
 
 import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"vext/filter"
 )
@@ -36,40 +35,32 @@ const (
 	// slowAfter is the time for which a client keeps its connection even if it sends
 	// nothing.
 	slowAfter = 500 * time.Millisecond
-	// maxRecipients bounds the recipients of one mail. RFC 5321, section 4.5.3.1.8,
-	// requires 100. A client sends the mail again for the others.
-	maxRecipients = 1000
 )
 
 // Serve serves the clients of l until ctx ends. It then returns nil when the mails in
 // progress are done, at the latest after 20 seconds. A client sends a mail without a reply
 // again. Serve closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		return &session{server: s}, nil
-	}))
-	server.LMTP = true
-	server.Domain = "localhost"
-	server.EnableSMTPUTF8 = true
-	server.MaxRecipients = maxRecipients
-	server.MaxLineLength = 0 // of commands and of mails, see conn
-	server.WriteTimeout = patience
-	server.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)
-
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(newListener(ctx, l, s.Log)) }()
+	within, end := context.WithCancel(ctx)
+	defer end()
+	l = limited(l, s.Log)
+	context.AfterFunc(within, func() { l.Close() })
+	var sessions sync.WaitGroup
+	c, err := l.Accept()
+	for ; err == nil; c, err = l.Accept() {
+		session := newSession(s, c)
+		sessions.Go(func() { session.serve(within) })
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	end()
+	done := make(chan struct{})
+	go func() { sessions.Wait(); close(done) }()
 	select {
-	case err := <-failed:
-		if ctx.Err() == nil {
-			server.Close()
-			return err
-		}
-	case <-ctx.Done():
+	case <-done:
+	case <-time.After(grace + time.Second):
+		s.Log.Warn("lmtp: ended with mails in progress")
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace+time.Second)
-	defer cancel()
-	if err := server.Shutdown(within); err != nil {
-		s.Log.Warn("lmtp: ended with mails in progress", "err", err)
-	}
-	return nil
+	return err
 }

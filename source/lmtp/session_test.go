@@ -67,7 +67,7 @@ func TestOddMails(t *testing.T) {
 		if len(h.spooled()) != i+1 {
 			t.Errorf("%q: %q", tail, h.spooled())
 		}
-		c.ask("NOOP", "250 2.0.0 I have") // nothing of the mail was read as a command
+		c.ask("NOOP", "250 2.0.0") // nothing of the mail was read as a command
 	}
 }
 
@@ -106,10 +106,10 @@ func TestNoPermanentError(t *testing.T) {
 	for range 4 {
 		c.ask("XYZ", "451 4")
 	}
-	c.want("451 4.5.1 Too many errors")
+	c.want("421 4.5.1 ")
 }
 
-// BDAT is rejected: go-smtp would spool this mail, of which half is missing.
+// BDAT, which is not offered, ends the connection: a mail would follow.
 func TestBDAT(t *testing.T) {
 	h := open(t)
 	c := h.dial()
@@ -134,7 +134,7 @@ func TestPipelining(t *testing.T) {
 	h := open(t)
 	c := h.dial()
 	const group = "MAIL FROM:<jane@example.org>\r\nRCPT TO:<a@example.org>\r\nRCPT TO:<vext>\r\nDATA\r\n"
-	answers := []string{"250 2.0.0 <a@example.org>", "250 2.0.0 <unusual-address@localhost>"}
+	answers := []string{"250 2.0.0 <a@example.org>", "250 2.0.0 <vext>"}
 	c.send(group)
 	c.want("250", "250", "250", "354")
 	for i := range 20 {
@@ -177,7 +177,7 @@ func TestPieces(t *testing.T) {
 		c := newClient(t, dial(t, h))
 		_, err := io.Copy(struct{ io.Writer }{c.conn}, in)
 		ok(t, err)
-		c.want("250", "250", "250", "354", "250 2.0.0 <unusual-address@localhost> spooled: a@b", "221")
+		c.want("250", "250", "250", "354", "250 2.0.0 <vext> spooled: a@b", "221")
 		h.wantSpooled("a@b")
 	}
 }
@@ -303,7 +303,7 @@ func TestMostConns(t *testing.T) {
 		}
 	}
 	if reply, err := first[1].reply(); err == nil {
-		t.Errorf("the slowest was not cut off: %s", reply)
+		t.Errorf("the slowest was not disconnected: %s", reply)
 	}
 }
 
@@ -343,7 +343,7 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// Messages of go-smtp go to the server's log.
+// The log has the reason for a disconnection.
 func TestErrorLog(t *testing.T) {
 	h := open(t)
 	h.dial().ask(strings.Repeat("x", 2*maxCommand), "421")
