@@ -108,11 +108,17 @@ func (s *Server) KeepState(q *queue.Queue) error {
 
 // Policy returns the policy of the configuration.
 func Policy(c *config.Config) policy.Policy {
+	branches, domains := map[string][]string{}, map[string]string{}
+	for i := range c.Repositories {
+		r := &c.Repositories[i]
+		name := commit.RepositoryName(r.Name)
+		branches[name], domains[name] = r.Branches, r.Domain
+	}
 	r := &c.Reminders
 	return policy.Policy{
 		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
-		Names: c.Names(), Own: c.Branches(), Domains: c.Domains(), Hold: c.MailIn.Hold.Duration,
+		Names: c.Names(), Own: branches, Domains: domains, Hold: c.MailIn.Hold.Duration,
 		Routes: routes(c),
 	}
 }

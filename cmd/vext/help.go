@@ -28,13 +28,9 @@ func newHelp() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			of := c.Root()
-			for _, name := range args {
-				next, _, err := of.Find([]string{name})
-				if err != nil || next == of {
-					return unknownCommand(of, name)
-				}
-				of = next
+			of, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(of, rest[0])
 			}
 			of.InitDefaultHelpFlag()
 			return of.Help()

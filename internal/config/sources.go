@@ -207,29 +207,6 @@ func (c *Config) Names() map[string]string {
 	return names
 }
 
-// Branches returns the branches that count in single repositories, by their
-// names, see policy.Policy.
-func (c *Config) Branches() map[string][]string {
-	own := map[string][]string{}
-	for i := range c.Repositories {
-		if r := &c.Repositories[i]; len(r.Branches) > 0 {
-			own[commit.RepositoryName(r.Name)] = r.Branches
-		}
-	}
-	return own
-}
-
-// Domains returns the domains of single repositories, by their names.
-func (c *Config) Domains() map[string]string {
-	domains := map[string]string{}
-	for i := range c.Repositories {
-		if r := &c.Repositories[i]; r.Domain != "" {
-			domains[commit.RepositoryName(r.Name)] = r.Domain
-		}
-	}
-	return domains
-}
-
 // Address returns where to listen for webhooks, "" to disable.
 func (h *HTTP) Address() (string, error) {
 	if h.Listen == "" {
