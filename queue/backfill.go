@@ -36,34 +36,23 @@ func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	failed, err := q.lookupKind(plan, history.Failed)
+	known, err := q.History.Lookup(Subjects(plan))
 	if err != nil {
 		return nil, err
 	}
-	err = q.compare(&plan)
+	err = q.Compare(&plan, known)
 	for i := range plan {
 		d := &plan[i]
 		switch {
 		case isUndecided(d):
 			d.duplicate("it is in the spool, or quarantined")
-		case d.Event.Kind == history.Failed && (failed.Name(d.Name).IsKnown() || failed.Key(d.Event.Key).IsKnown()):
+		case d.Event.Kind == history.Failed && (known.Name(d.Name).IsKnown() || known.Commit(d.Event.Key).All.IsKnown()):
 			d.duplicate("a person has decided about it")
 		case d.Event.Kind == history.Queued && q.isPast(d):
 			d.Event.Kind = history.Missed
 		}
 	}
 	return plan, err
-}
-
-// lookupKind looks up the commits of the decisions of one kind.
-func (q *Queue) lookupKind(plan []Decision, kind string) (*history.Index, error) {
-	var names, keys []string
-	for i := range plan {
-		if d := &plan[i]; d.Event.Kind == kind {
-			names, keys = append(names, d.Name), append(keys, d.Event.Key)
-		}
-	}
-	return q.History.Lookup(names, keys)
 }
 
 // undecided returns a function that reports whether a decision is about a commit that

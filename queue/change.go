@@ -56,9 +56,13 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 	var due calendar.Day
 	today := q.Today()
 	isSnoozed := false // today
-	byName, moved, err := q.lookup(item, func(e *history.Event) {
-		switch {
-		case e.Name != item.Name:
+	byName, moved, err := q.lookup(item)
+	if err != nil {
+		return due, nil, err
+	}
+	events, err := q.Events(item.Name)
+	for i := range events {
+		switch e := &events[i]; {
 		case e.Kind == history.Snoozed && calendar.Of(e.Time, q.Zone) == today:
 			isSnoozed = true
 		case e.Kind == history.Queued || e.Kind == history.Snoozed:
@@ -67,7 +71,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 		case slices.Contains([]string{history.Sent, history.Cancelled, history.Superseded, history.Failed}, e.Kind):
 			due = calendar.Day{}
 		}
-	})
+	}
 	if !isSnoozed {
 		due = item.Day
 	}
@@ -133,7 +137,8 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	case item.Place == InQuarantine && (byName.Queued == nil || moved != nil):
 		// The message may be forged, and must not cancel the reminder of the true
 		// commit, nor that of the successor of an amended one.
-		item.Key = ""
+		e := *item.Event
+		e.Key, item.Event = "", &e
 	}
 	if err := q.record(item, history.Cancelled, by, ""); err != nil {
 		return err

@@ -25,9 +25,13 @@ func (d *Decision) avoidName(byName *history.State) {
 	isClaim := func(e *history.Event) bool { return e != nil && commit.Forgeable(e.Source) }
 	if d.isTrusted() && (isClaim(byName.Queued) || isClaim(byName.Ended)) {
 		d.file = d.Name
-		d.Name = spool.DigestName([]byte(d.Event.Source + " " + d.Name))
+		d.Name = d.otherName()
 		d.Event.Name = d.Name
 	}
+}
+
+func (d *Decision) otherName() string {
+	return spool.DigestName([]byte(d.Event.Source + " " + d.Name))
 }
 
 // isClaimed decides about a commit by the claims about it, and reports whether it did.

@@ -52,9 +52,9 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 			continue
 		}
 		d.avoidName(known.Name(d.Name))
-		byName, byKey := known.Name(d.Name), known.Key(d.Event.Key)
+		byName, byKey := known.Name(d.Name), &known.Commit(d.Event.Key).All
 		if d.isTrusted() {
-			byKey = known.Trusted(d.Event.Key)
+			byKey = &known.Commit(d.Event.Key).Trusted
 		}
 		day, isWaiting := waiting[d.Name]
 		switch before := first.find(d.Event.Key); {
@@ -66,7 +66,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 			d.duplicateOf(byKey.Queued, byKey.Branches)
 		case before != nil:
 			d.duplicateOf(&before.Event, nil)
-		case d.isTrusted() && d.isClaimed(known.Claimed(d.Event.Key), waiting):
+		case d.isTrusted() && d.isClaimed(&known.Commit(d.Event.Key).Claimed, waiting):
 		case d.young:
 			d.Event.Kind, d.Event.Due, d.Event.Reason = Held, "", "it came by mail, and waits for another source"
 		default:
@@ -130,9 +130,9 @@ func (d *Decision) isCopy(known *history.Index, planned *plannedIndex) bool {
 		return false
 	}
 	cameItself := slices.ContainsFunc(d.copyOf, func(key string) bool {
-		s, isPlanned := known.Key(key), false
+		s, isPlanned := &known.Commit(key).All, false
 		if d.isTrusted() {
-			s = known.Believed(key)
+			s = known.Commit(key).Believed()
 		}
 		planned.Find(key, func(original *Decision) bool {
 			isPlanned = original != d && len(original.copyOf) == 0 && (original.isTrusted() || !d.isTrusted())

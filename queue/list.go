@@ -101,6 +101,11 @@ func (q *Queue) Waiting() ([]Item, error) {
 	if knowErr != nil {
 		return nil, errors.Join(err, knowErr)
 	}
+	return q.items(entries, known), err
+}
+
+// items returns the items of entries.
+func (q *Queue) items(entries []Entry, known *history.Index) []Item {
 	items := make([]Item, 0, len(entries))
 	for _, e := range entries {
 		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, path: e.path}
@@ -111,8 +116,8 @@ func (q *Queue) Waiting() ([]Item, error) {
 		if until, held := HeldUntil(state.Limited, q.Now); held {
 			item.Until, item.Why = until, state.Limited.Reason
 		}
-		if state.Vanished != nil {
-			item.Gone = state.Vanished.Reason
+		if gone := state.Vanished; gone != nil && known.Commit(item.Key).All.Vanished != nil { // nor came back under another name
+			item.Gone = gone.Reason
 		}
 		for _, l := range state.LinesOf(e.Day.String()) {
 			if l.IsOpen() {
@@ -121,7 +126,7 @@ func (q *Queue) Waiting() ([]Item, error) {
 		}
 		items = append(items, item)
 	}
-	return items, errors.Join(err, q.clearReturned(items))
+	return items
 }
 
 // maxHeld is for how long a reminder can be held.
@@ -136,27 +141,6 @@ func HeldUntil(limited *history.Event, now time.Time) (until time.Time, held boo
 	}
 	until, err := time.Parse(time.RFC3339, limited.Until)
 	return until, err == nil && until.After(now) && until.Sub(now) <= maxHeld
-}
-
-// clearReturned clears Gone of the items whose commit has come back, under another
-// name.
-func (q *Queue) clearReturned(items []Item) error {
-	var keys []string
-	for _, item := range items {
-		if item.Gone != "" {
-			keys = append(keys, item.Key)
-		}
-	}
-	if len(keys) == 0 {
-		return nil
-	}
-	known, err := q.History.Lookup(nil, keys)
-	for i := range items {
-		if items[i].Gone != "" && known.Key(items[i].Key).Vanished == nil {
-			items[i].Gone = ""
-		}
-	}
-	return err
 }
 
 // fill sets the event of the item to the one that queued it, or else makes one from
@@ -211,15 +195,12 @@ func (q *Queue) Done() ([]Item, error) {
 func (q *Queue) Sent() ([]Item, error) {
 	var items []Item
 	_, err := q.History.Scan(func(e *history.Event) {
-		if e.Kind != history.Sent {
-			return
-		}
 		sent := *e
 		item := Item{Event: &sent, Name: e.Name, Place: InSent, Sent: e.Time}
 		item.Day, _ = calendar.Parse(e.Due)
 		item.Reason = e.Reason
 		items = append(items, item)
-	})
+	}, history.Sent)
 	return items, err
 }
 
@@ -235,7 +216,15 @@ const minPrefix = 4
 
 // places returns the lists of messages, in the order in which Find searches them.
 func (q *Queue) places() []func() ([]Item, error) {
-	return []func() ([]Item, error){q.Waiting, q.Spooled, q.Quarantined, q.Done}
+	waiting := func() ([]Item, error) {
+		entries, err := q.Entries(calendar.Day{})
+		known, keptErr := q.kept()
+		if keptErr != nil {
+			return nil, keptErr
+		}
+		return q.items(entries, known), err
+	}
+	return []func() ([]Item, error){waiting, q.Spooled, q.Quarantined, q.Done}
 }
 
 // Find returns the message with that name, or whose revision begins with it, alone in

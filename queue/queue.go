@@ -31,6 +31,8 @@ type Queue struct {
 	Policy  policy.Policy
 	Zone    *time.Location // of the days
 	Now     time.Time
+
+	index *history.Index // see kept
 }
 
 // New returns the queue of a state directory as it is at the time now.

@@ -172,7 +172,7 @@ func TestDuplicates(t *testing.T) {
 		t.Errorf("files:\n%s", files)
 	}
 	known, _ := q.History.Lookup(nil, []string{"src@" + hash})
-	if got := known.Key("src@" + hash).Branches; len(got) != 1 || got[0] != "trunk" {
+	if got := known.Commit("src@" + hash).All.Branches; len(got) != 1 || got[0] != "trunk" {
 		t.Errorf("other branches: %v", got)
 	}
 }

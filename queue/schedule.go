@@ -46,37 +46,56 @@ type Progress func(done, total int)
 // can't be read because of the machine is in the error and not in the plan; the rest
 // of the plan is valid.
 func (q *Queue) Plan(progress Progress) ([]Decision, error) {
+	plan, err := q.ReadSpool(progress)
+	return plan, errors.Join(err, q.compare(&plan))
+}
+
+// ReadSpool is the part of Plan that reads the messages, and decides about each as if
+// it were the only one.
+func (q *Queue) ReadSpool(progress Progress) ([]Decision, error) {
 	files, err := q.Spool.Requests()
 	if err != nil {
 		return nil, err
 	}
-	plan, err := q.readAll(files, progress)
-	return plan, errors.Join(err, q.compare(&plan))
+	return q.readAll(files, progress)
 }
 
-// compare compares the decisions of a plan with each other, with the history and with
-// the queue.
+// Subjects returns the names and keys of which Compare needs the index.
+func Subjects(plan []Decision) (names, keys []string) {
+	names = make([]string, 0, len(plan))
+	keys = make([]string, 0, len(plan))
+	for i := range plan {
+		d := &plan[i]
+		names, keys = append(names, d.Name), append(append(keys, d.Event.Key), d.copyOf...)
+		if d.isTrusted() {
+			names = append(names, d.otherName())
+		}
+	}
+	return names, keys
+}
+
 func (q *Queue) compare(plan *[]Decision) error {
 	if len(*plan) == 0 {
 		return nil
 	}
-	names := make([]string, 0, len(*plan))
-	keys := make([]string, 0, len(*plan))
-	for _, d := range *plan {
-		names, keys = append(names, d.Name), append(append(keys, d.Event.Key), d.copyOf...)
-	}
-	known, err := q.History.LookupSources(names, keys)
+	known, err := q.History.Lookup(Subjects(*plan))
 	if err != nil {
 		*plan = nil
 		return err // duplicates can't be found
 	}
+	return q.Compare(plan, known)
+}
+
+// Compare is the part of Plan that compares the decisions with each other, with the
+// history and with the queue.
+func (q *Queue) Compare(plan *[]Decision, known *history.Index) error {
 	// A file that can't be moved is recorded once and stays.
-	*plan = slices.DeleteFunc(*plan, func(d Decision) bool { return d.stays && known.Name(d.Name).Failed })
+	*plan = slices.DeleteFunc(*plan, func(d Decision) bool { return d.stays && known.Name(d.Name).Failed != nil })
 	waiting, err := q.waiting()
 	if err != nil {
 		// It may be in a day that can't be read: decide in a later run.
 		*plan = slices.DeleteFunc(*plan, func(d Decision) bool {
-			return known.Name(d.Name).Queued != nil || known.Key(d.Event.Key).Queued != nil
+			return known.Name(d.Name).Queued != nil || known.Commit(d.Event.Key).All.Queued != nil
 		})
 	}
 	q.findDuplicates(*plan, known, waiting)

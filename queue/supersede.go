@@ -32,7 +32,7 @@ func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	if s.known, err = q.History.LookupSources(nil, keys); err != nil {
+	if s.known, err = q.History.Lookup(nil, keys); err != nil {
 		return nil, err
 	}
 	if s.waiting, err = q.waiting(); err != nil {
@@ -65,7 +65,8 @@ type supersession struct {
 // recorded.
 func (s *supersession) state(key string) *history.State {
 	if s.states[key] == nil {
-		s.states[key] = s.known.Believed(key)
+		state := *s.known.Commit(key).Believed()
+		s.states[key] = &state
 	}
 	return s.states[key]
 }
@@ -76,14 +77,14 @@ func (s *supersession) state(key string) *history.State {
 // reminder of the other.
 func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	was, is = s.state(oldKey), s.state(newKey)
-	oldClaim, newClaim := s.known.Claimed(oldKey), s.known.Claimed(newKey)
-	switch isFailed := s.known.Trusted(newKey).Failed; {
-	case was.IsKnown() && !is.IsKnown() && !isFailed && isFor(newClaim, was):
-		is = newClaim
-	case !was.IsKnown() && is.IsKnown() && (!oldClaim.Done || isFor(oldClaim, is)):
-		was = oldClaim
+	oldClaim, newClaim := s.known.Commit(oldKey).Claimed, s.known.Commit(newKey).Claimed
+	switch isFailed := s.known.Commit(newKey).Trusted.Failed != nil; {
+	case was.IsKnown() && !is.IsKnown() && !isFailed && isFor(&newClaim, was):
+		is = &newClaim
+	case !was.IsKnown() && is.IsKnown() && (!oldClaim.Done || isFor(&oldClaim, is)):
+		was = &oldClaim
 	case !was.IsKnown() && !is.IsKnown() && !isFailed && oldClaim.IsKnown() && newClaim.IsKnown():
-		was, is = oldClaim, newClaim
+		was, is = &oldClaim, &newClaim
 	}
 	s.states[oldKey], s.states[newKey] = was, is
 	return was, is

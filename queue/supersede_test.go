@@ -93,7 +93,7 @@ func (s *story) send() {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if byName := known.Name(item.Name); !byName.Done && (!known.Key(item.Key).Done || byName.Snoozed != "") {
+		if byName := known.Name(item.Name); !byName.Done && (!known.Commit(item.Key).All.Done || byName.Snoozed != "") {
 			s.sent = append(s.sent, map[string]string{wasHash: "was", isHash: "is"}[item.Revision])
 			if err := s.q.record(item, history.Sent, "", item.Day.String()); err != nil {
 				s.t.Fatal(err)

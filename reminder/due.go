@@ -3,7 +3,6 @@ package reminder
 import (
 	"strings"
 
-	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/queue"
 )
@@ -14,11 +13,10 @@ type dueItem struct {
 	message *queue.Message
 	event   history.Event  // as it was queued
 	byName  *history.State // of the message
-	byKey   *history.State // of the commit
-	trusted *history.State // of the commit, by trusted sources alone
-	instead string         // why the mail replaces IRC; "" when it does not
-	why     error          // why its trailer is not understood; set for an explanation
-	assumed bool           // it counts as sent without a confirmation
+	commit  *history.Commit
+	instead string // why the mail replaces IRC; "" when it does not
+	why     error  // why its trailer is not understood; set for an explanation
+	assumed bool   // it counts as sent without a confirmation
 }
 
 // key identifies the reminder: the same for each retry, another after a snooze.
@@ -32,14 +30,13 @@ func (r *run) due() ([]*dueItem, []error) {
 	if len(entries) == 0 {
 		return nil, errs
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name
-	}
-	known, err := r.Queue.History.Lookup(names, nil, r.today.take)
-	if err != nil {
+	if err := r.lookUp(entries, nil); err != nil {
 		return nil, append(errs, err)
 	}
+	if _, err := r.Queue.History.Scan(r.today.take, history.Sent, history.Unconfirmed, history.Explained); err != nil {
+		return nil, append(errs, err)
+	}
+	known := r.index
 	items := make([]*dueItem, 0, len(entries))
 	var keys []string
 	for _, e := range entries {
@@ -51,13 +48,27 @@ func (r *run) due() ([]*dueItem, []error) {
 		keys = append(keys, item.event.Key)
 		items = append(items, item)
 	}
-	if known, err = r.Queue.History.LookupSources(nil, keys); err != nil {
+	if err := r.lookUp(entries, keys); err != nil {
 		return nil, append(errs, err)
 	}
 	for _, item := range items {
-		item.byKey, item.trusted = known.Key(item.event.Key), known.Trusted(item.event.Key)
+		item.byName, item.commit = r.index.Name(item.entry.Name), r.index.Commit(item.event.Key)
 	}
 	return items, errs
+}
+
+// lookUp makes the index of the run have some entries and commits. It reads the history
+// anew only for an entry that came in between, or one that somebody put into the queue
+// by hand, whose commit the history does not have.
+func (r *run) lookUp(entries []queue.Entry, keys []string) error {
+	x := r.Queue.History.NewIndex(nil, keys)
+	for _, e := range entries {
+		x.AddWithCommit(e.Name)
+	}
+	if r.index == nil || !r.index.Covers(x) {
+		r.index = x
+	}
+	return r.index.Fill()
 }
 
 // identify fills in the event of an item: from the history, or from the message when
@@ -134,9 +145,9 @@ func (d *dueItem) isDone() bool {
 	if d.why != nil { // see unexplained
 		return false
 	}
-	byKey := d.byKey
-	if !commit.Forgeable(d.event.Source) {
-		byKey = d.trusted
+	byKey := &d.commit.All
+	if !d.isForgeable() {
+		byKey = &d.commit.Trusted
 	}
 	return d.byName.Done || byKey.Done && d.byName.Snoozed == ""
 }

@@ -69,7 +69,7 @@ func (r *run) unexplained() ([]*dueItem, error) {
 		return nil, errors.Join(err, knowErr)
 	}
 	for _, item := range items {
-		item.byName, item.byKey = known.Name(item.entry.Name), known.Key(item.event.Key)
+		item.byName, item.commit = known.Name(item.entry.Name), known.Commit(item.event.Key)
 	}
 	return items, err
 }
@@ -114,7 +114,7 @@ func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
 		return Words{}, false, nil
 	}
 	item.message, item.why = m, why
-	return s.words(m, item.entry.Name, item.byKey, s.Queue.Today()), true, nil
+	return s.words(m, item.entry.Name, &item.commit.All, s.Queue.Today()), true, nil
 }
 
 // notUnderstoodData is the data of not-understood.txt.

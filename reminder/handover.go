@@ -125,7 +125,7 @@ func (h *handover) hand(item *dueItem, m *queue.Message, way policy.Route, lines
 			continue
 		}
 		if !isNew && !isAgain {
-			w = h.words(m, item.entry.Name, item.byKey, h.Queue.Today())
+			w = h.words(m, item.entry.Name, &item.commit.All, h.Queue.Today())
 		}
 		line, err := h.line(&event, &way.Targets[i], m, w)
 		if err != nil {

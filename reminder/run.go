@@ -15,6 +15,7 @@ import (
 type run struct {
 	*Service
 	sum      Summary
+	index    *history.Index  // of what is due
 	sentKeys map[string]bool // the commits of which this run has sent a reminder
 	today    *dayCount       // the mails of today
 	held     []history.Event // of reminders held until tomorrow, not yet recorded

@@ -185,7 +185,7 @@ func (r *run) prepare(item *dueItem) (Words, bool, error) {
 	if key != "" {
 		r.sentKeys[key] = true
 	}
-	w := r.words(m, item.entry.Name, item.byKey, r.Queue.Today())
+	w := r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today())
 	w.Snoozed = r.snoozed(item.byName, w.Login)
 	return w, true, nil
 }

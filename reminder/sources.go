@@ -57,17 +57,21 @@ func (r *run) markVanished(ctx context.Context) error {
 		for i := range events {
 			keys[i] = events[i].Key
 		}
-		known, err := r.Queue.History.LookupSources(nil, keys)
+		known, err := r.Queue.History.Lookup(nil, keys)
 		if err != nil {
 			return events, err
 		}
 		var waiting []history.Event
 		for _, e := range events {
-			standing := known.Preferred(e.Key)
-			if standing.Queued == nil || standing.Done || standing.Vanished != nil {
+			c := known.Commit(e.Key)
+			state := &c.All
+			if c.Trusted.Queued != nil {
+				state = &c.Trusted
+			}
+			if state.Queued == nil || state.Done || state.Vanished != nil {
 				continue
 			}
-			queued := standing.Queued
+			queued := state.Queued
 			e.Time, e.Name = history.Stamp(r.Queue.Now), queued.Name
 			e.Address, e.Committer, e.Subject, e.Asked = queued.Address, queued.Committer, queued.Subject, queued.Asked
 			waiting = append(waiting, e)

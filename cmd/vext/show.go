@@ -76,16 +76,6 @@ func copyMessage(w io.Writer, q *queue.Queue, item *queue.Item) error {
 	return err
 }
 
-func eventsOf(q *queue.Queue, name string) ([]history.Event, error) {
-	var events []history.Event
-	_, err := q.History.Scan(func(e *history.Event) {
-		if e.Name == name && name != "" {
-			events = append(events, *e)
-		}
-	})
-	return events, err
-}
-
 // shown is what is shown of one reminder, and of the one that has replaced it.
 type shown struct {
 	Reminder  *queue.Item     `json:"reminder"`
@@ -96,7 +86,7 @@ type shown struct {
 
 // read returns what to show of a reminder. Its message may be gone or unreadable.
 func read(q *queue.Queue, item *queue.Item) (*shown, error) {
-	events, err := eventsOf(q, item.Name)
+	events, err := q.Events(item.Name)
 	s := &shown{Reminder: item, Events: events}
 	if m, readErr := q.Read(item.Entry()); readErr == nil {
 		s.Message = m.Message

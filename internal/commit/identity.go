@@ -26,9 +26,9 @@ func CutKey(key string) (repository, revision string) {
 	return key[:i], key[i+1:]
 }
 
-// abbreviated is the number of digits to which mailers, such as Mercurial's,
+// Abbreviated is the number of digits to which mailers, such as Mercurial's,
 // abbreviate a hash.
-const abbreviated = 12
+const Abbreviated = 12
 
 // SameCommit reports whether two keys name one commit. An abbreviated hash matches
 // the full one; a full hash without a repository matches that of any repository.
@@ -40,7 +40,7 @@ func SameCommit(a, b string) bool {
 	repoB, revB := CutKey(b)
 	if revA != revB {
 		short := min(len(revA), len(revB))
-		if short < abbreviated || revA[:short] != revB[:short] || !IsHex(revA) || !IsHex(revB) {
+		if short < Abbreviated || revA[:short] != revB[:short] || !IsHex(revA) || !IsHex(revB) {
 			return false
 		}
 	}

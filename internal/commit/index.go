@@ -63,7 +63,7 @@ func (x *Index[T]) starting() map[string][]entry[T] {
 				for _, e := range list {
 					_, revision := CutKey(e.key)
 					if mayBeAbbreviated(revision) || IsHash(revision) {
-						start := revision[:abbreviated]
+						start := revision[:Abbreviated]
 						x.byStart[start] = append(x.byStart[start], e)
 					}
 				}
@@ -79,11 +79,11 @@ func places(key string) (start, at string) {
 	_, revision := CutKey(key)
 	switch {
 	case IsHash(revision):
-		return revision[:abbreviated], revision
+		return revision[:Abbreviated], revision
 	case mayBeAbbreviated(revision):
-		return revision[:abbreviated], ""
+		return revision[:Abbreviated], ""
 	}
 	return "", key
 }
 
-func mayBeAbbreviated(revision string) bool { return len(revision) >= abbreviated && IsHex(revision) }
+func mayBeAbbreviated(revision string) bool { return len(revision) >= Abbreviated && IsHex(revision) }

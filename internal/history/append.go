@@ -59,7 +59,13 @@ func (h History) newest() (int, error) {
 	if err != nil || len(paths) == 0 {
 		return 0, err
 	}
-	return strconv.Atoi(filepath.Base(paths[len(paths)-1])[:4])
+	return yearOf(paths[len(paths)-1]), nil
+}
+
+// yearOf returns the year of a file.
+func yearOf(path string) int {
+	year, _ := strconv.Atoi(filepath.Base(path)[:4]) // which files has checked
+	return year
 }
 
 func (h History) path(year int) string {

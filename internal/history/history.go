@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,12 +23,17 @@ type History struct {
 	// Repository returns the canonical name of a repository; nil when no repository
 	// has an alias.
 	Repository func(string) string
+
+	read *atomic.Int64
 }
 
 // New returns the history of a state directory.
 func New(state string) History {
-	return History{dir: filepath.Join(state, "history"), sum: filepath.Join(state, "history.sum")}
+	return History{dir: filepath.Join(state, "history"), sum: filepath.Join(state, "history.sum"), read: new(atomic.Int64)}
 }
+
+// Read returns how many bytes of the history were read by h and its copies.
+func (h History) Read() int64 { return h.read.Load() }
 
 // Dir returns the directory that the history lies in.
 func (h History) Dir() string { return h.dir }
@@ -72,24 +78,6 @@ func (h History) list() (paths, strays []string, err error) {
 func isRegular(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
-}
-
-// Scan calls fn with every event, in the order in which they were appended. The
-// event is valid only during the call. Scan skips damaged lines and returns their
-// number.
-func (h History) Scan(fn func(*Event)) (damaged int, err error) {
-	paths, err := h.files()
-	if err != nil {
-		return 0, wrap("read", h.dir, err)
-	}
-	for _, path := range paths {
-		n, err := scanFile(path, fn)
-		if err != nil {
-			return damaged, wrap("read", path, err)
-		}
-		damaged += n
-	}
-	return damaged, nil
 }
 
 // An Error says that the history could not be read or written. All methods of

@@ -90,8 +90,8 @@ func (s *State) open(e *Event) *Line {
 	return nil
 }
 
-// Lines collects from a scan of the history the standings of the messages that
-// have lines for IRC which are open, or were not long ago. A standing says
+// Lines collects from a scan of the history the states of the messages that
+// have lines for IRC which are open, or were not long ago. A state says
 // nothing of what was before its first line.
 type Lines struct {
 	Names map[string]*State
@@ -113,7 +113,7 @@ func (l *Lines) Take(e *Event) {
 		l.Names[e.Name] = s
 	}
 	event := *e
-	if s.take(&event); e.Time.Before(l.since) && !s.HasOpen() {
+	if s.Take(&event); e.Time.Before(l.since) && !s.HasOpen() {
 		delete(l.Names, e.Name)
 	}
 }

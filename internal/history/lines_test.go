@@ -40,7 +40,7 @@ func TestLines(t *testing.T) {
 			if e.Kind == "beside" {
 				e.Kind, e.Reason = Enqueued, AlongsideMail
 			}
-			s.take(&e)
+			s.Take(&e)
 		}
 		var got []string
 		for _, l := range s.LinesOf(test.day) {

@@ -2,204 +2,167 @@ package history
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
+	"errors"
 	"io"
-	"time"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"vext/internal/disk"
 )
 
-// scanFile reads a file line by line. A million lines are read in less than a
-// second, which encoding/json alone can't do: parse is for lines as appendLine
-// writes them, and json.Unmarshal for all that it is not sure of.
-func scanFile(path string, fn func(*Event)) (damaged int, err error) {
-	f, err := disk.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	r := bufio.NewReaderSize(f, 256<<10)
+// Scan calls fn with every event of these kinds, or with every event when no kind is
+// given, in the order in which they were appended. The event is valid only during the
+// call. Scan skips damaged lines and returns their number; without a kind it finds all
+// of them.
+func (h History) Scan(fn func(*Event), kinds ...string) (damaged int, err error) {
+	_, damaged, err = h.scanEvents(Position{}, nil, fn, kinds)
+	return damaged, err
+}
+
+// ScanFrom calls fn with every event that was appended after a position, and returns
+// the position behind the last. When the history before the position is no longer what
+// it was, because somebody has changed or restored it, ScanFrom calls restart, and then
+// fn with all events.
+func (h History) ScanFrom(from Position, restart func(), fn func(*Event)) (to Position, err error) {
+	to, _, err = h.scanEvents(from, restart, fn, nil)
+	return to, err
+}
+
+func (h History) scanEvents(from Position, restart func(), fn func(*Event), kinds []string) (to Position, damaged int, err error) {
 	var e Event
-	var long []byte
 	known := names{}
-	for {
-		line, err := r.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
-			long = append(long, line...)
+	to, err = h.scan(from, restart, func(r *record, _ place) {
+		switch {
+		case r == nil:
+			damaged++
+		case len(kinds) > 0 && !slices.Contains(kinds, string(r[fKind])):
+		case r.event(&e, known):
+			fn(&e)
+		case len(r[fKind]) > 0:
+			damaged++
+		}
+	})
+	return to, damaged, err
+}
+
+// A Position is a place in the history, with what identifies the history before it.
+// The zero Position is the beginning.
+type Position struct{ sums sums }
+
+// MarshalText returns the position as text.
+func (p Position) MarshalText() ([]byte, error) { return p.sums.text(), nil }
+
+// UnmarshalText reads a position as MarshalText writes it.
+func (p *Position) UnmarshalText(text []byte) error {
+	p.sums = parseSums(text)
+	return nil
+}
+
+// A place is where a line begins: its file's year, and the offset in the file.
+type place struct {
+	year   int16
+	offset int64
+}
+
+// scan calls fn with the lines behind a position, nil for a damaged line, and returns
+// the position behind the last.
+func (h History) scan(from Position, restart func(), fn func(*record, place)) (to Position, err error) {
+	paths, err := h.files()
+	if err != nil {
+		return to, wrap("read", h.dir, err)
+	}
+	last := len(from.sums) - 1
+	if last >= 0 && !from.isIn(paths) {
+		last = -1
+		restart()
+	}
+	for i, path := range paths {
+		switch {
+		case i < last:
+			to.sums = append(to.sums, from.sums[i])
 			continue
-		}
-		if len(long) > 0 {
-			long = append(long, line...)
-			line = long
-		}
-		if len(line) > 1 {
-			e = Event{}
-			if !parse(line, &e, known) {
-				e = Event{}
-				if json.Unmarshal(line, &e) != nil {
-					damaged++
-					e.Kind = ""
-				}
-			}
-			if e.Kind != "" {
-				fn(&e)
-			}
-		}
-		long = long[:0]
-		if err == io.EOF {
-			return damaged, nil
+		case i == last:
+			err = h.scanFile(path, from.sums[i].size, &to, fn)
+		default:
+			err = h.scanFile(path, 0, &to, fn)
 		}
 		if err != nil {
-			return damaged, err
+			return to, wrap("read", path, err)
 		}
 	}
+	return to, nil
 }
 
-// parse reads a line of strings without escapes, in the layout of appendLine.
-// It reports false for any other line, and e is then not to be used.
-func parse(line []byte, e *Event, known names) bool {
-	line = bytes.TrimRight(line, "\n")
-	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' || bytes.IndexByte(line, '\\') >= 0 {
-		return false
-	}
-	rest := line[1 : len(line)-1]
-	for {
-		var key, value []byte
-		var ok bool
-		if key, rest, ok = cutString(rest); !ok || len(rest) == 0 || rest[0] != ':' {
+// isIn reports whether the history in these files has the position: the last file of
+// the position may have grown, and the others are unchanged.
+func (p Position) isIn(paths []string) bool {
+	for i, s := range p.sums {
+		if i >= len(paths) || filepath.Base(paths[i]) != s.name {
 			return false
 		}
-		if value, rest, ok = cutString(rest[1:]); !ok || !e.set(key, value, known) {
+		f, err := disk.Open(paths[i])
+		if err != nil {
 			return false
 		}
-		if len(rest) == 0 {
-			return !e.Time.IsZero()
-		}
-		if rest[0] != ',' {
+		info, err := f.Stat()
+		err = errors.Join(err, p.sums.check(f, s.name))
+		if f.Close(); err != nil || i < len(p.sums)-1 && info.Size() != s.size {
 			return false
 		}
-		rest = rest[1:]
-	}
-}
-
-// cutString takes a quoted string off the front of b.
-func cutString(b []byte) (s, rest []byte, ok bool) {
-	if len(b) < 2 || b[0] != '"' {
-		return nil, nil, false
-	}
-	end := bytes.IndexByte(b[1:], '"')
-	if end < 0 {
-		return nil, nil, false
-	}
-	return b[1 : 1+end], b[2+end:], true
-}
-
-// names holds what stands in many events, such as addresses, once.
-type names map[string]string
-
-// maxNames bounds the names; a project has fewer.
-const maxNames = 10000
-
-func (n names) string(b []byte) string {
-	if s, ok := n[string(b)]; ok {
-		return s
-	}
-	s := string(b)
-	if len(n) < maxNames {
-		n[s] = s
-	}
-	return s
-}
-
-func (e *Event) set(key, value []byte, known names) bool {
-	if string(key) == "time" {
-		t, ok := parseTime(value)
-		e.Time = t
-		return ok
-	}
-	to := e.field(string(key))
-	if to == nil {
-		return false
-	}
-	switch to {
-	case &e.Name, &e.Key, &e.Revision, &e.Subject, &e.Successor:
-		*to = string(value)
-	default:
-		*to = known.string(value)
 	}
 	return true
 }
 
-// field returns the text field that JSON calls key, nil for an unknown one.
-func (e *Event) field(key string) *string {
-	switch key {
-	case "event":
-		return &e.Kind
-	case "name":
-		return &e.Name
-	case "address":
-		return &e.Address
-	case "committer":
-		return &e.Committer
-	case "repository":
-		return &e.Repository
-	case "branch":
-		return &e.Branch
-	case "revision":
-		return &e.Revision
-	case "key":
-		return &e.Key
-	case "subject":
-		return &e.Subject
-	case "asked":
-		return &e.Asked
-	case "due":
-		return &e.Due
-	case "via":
-		return &e.Via
-	case "by":
-		return &e.By
-	case "reason":
-		return &e.Reason
-	case "cause":
-		return &e.Cause
-	case "until":
-		return &e.Until
-	case "source":
-		return &e.Source
-	case "clock":
-		return &e.Clock
-	case "successor":
-		return &e.Successor
+// scanFile calls fn with the lines of a file from an offset on, and adds the end of the
+// file to a position.
+func (h History) scanFile(path string, offset int64, to *Position, fn func(*record, place)) error {
+	f, err := disk.Open(path)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer f.Close()
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+		return err
+	}
+	year := yearOf(path)
+	n, err := scanLines(f, func(r *record, at int64) { fn(r, place{int16(year), offset + at}) })
+	if err != nil {
+		return err
+	}
+	h.read.Add(n)
+	end, err := readTailBefore(f, offset+n)
+	to.sums = append(to.sums, sum{filepath.Base(path), end.size, end.digest()})
+	return err
 }
 
-// parseTime reads 2006-01-02T15:04:05Z.
-func parseTime(b []byte) (time.Time, bool) {
-	if len(b) != len("2006-01-02T15:04:05Z") || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[19] != 'Z' {
-		return time.Time{}, false
-	}
-	number := func(from, to int) int {
-		n := 0
-		for _, c := range b[from:to] {
-			if c < '0' || c > '9' {
-				return -1 << 20
-			}
-			n = n*10 + int(c-'0')
+// scanLines calls fn with the lines of a file and their offsets, and returns the length
+// of all.
+func scanLines(f *os.File, fn func(*record, int64)) (n int64, err error) {
+	r := bufio.NewReaderSize(f, 256<<10)
+	var fields record
+	var line, long []byte
+	for err == nil {
+		line, err = r.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			long, err = append(long, line...), nil
+			continue
 		}
-		return n
+		if len(long) > 0 {
+			long = append(long, line...)
+			line, long = long, long[:0]
+		}
+		switch {
+		case len(line) <= 1:
+		case fields.split(line):
+			fn(&fields, n)
+		default:
+			fn(nil, n)
+		}
+		n += int64(len(line))
 	}
-	year, month, day := number(0, 4), number(5, 7), number(8, 10)
-	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
-	if year < 1 || month < 1 || month > 12 || day < 1 || day > 28 && day > daysIn(year, month) ||
-		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
-		return time.Time{}, false
+	if err == io.EOF {
+		err = nil
 	}
-	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC), true
-}
-
-func daysIn(year, month int) int {
-	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return n, err
 }

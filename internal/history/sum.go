@@ -40,12 +40,25 @@ const sumFormat = "%s %012d %s\n"
 func (h History) ForgetSums() error { return disk.Remove(h.sum) }
 
 func (h History) readSums() sums {
-	data, err := disk.ReadFile(h.sum)
+	text, err := disk.ReadFile(h.sum)
 	if err != nil {
 		return nil
 	}
+	return parseSums(text)
+}
+
+func (all sums) text() []byte {
+	var text []byte
+	for _, s := range all {
+		text = fmt.Appendf(text, sumFormat, s.name, s.size, s.digest)
+	}
+	return text
+}
+
+// parseSums reads sums as text writes them; none when one can't be read.
+func parseSums(text []byte) sums {
 	var all sums
-	for line := range bytes.Lines(data) {
+	for line := range bytes.Lines(text) {
 		var s sum
 		if _, err := fmt.Sscanf(string(line), sumFormat, &s.name, &s.size, &s.digest); err != nil || len(s.digest) != digestSize || !yearFile.MatchString(s.name) {
 			return nil
@@ -67,10 +80,7 @@ func (h History) writeSum(all sums, f *os.File, name string) {
 			}
 		}
 	}
-	var text []byte
-	for _, s := range all.with(f, name) {
-		text = fmt.Appendf(text, sumFormat, s.name, s.size, s.digest)
-	}
+	text := all.with(f, name).text()
 	to, err := disk.OpenFile(h.sum, os.O_WRONLY|os.O_CREATE)
 	if err != nil {
 		return

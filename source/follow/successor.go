@@ -108,12 +108,12 @@ func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]
 	after := r.After
 	isWaiting := func(i int) bool { return true }
 	if !after.IsZero() {
-		known, err := p.Queue.History.LookupSources(nil, keys)
+		known, err := p.Queue.History.Lookup(nil, keys)
 		if err != nil {
 			return nil, err
 		}
 		waits := func(s *history.State) bool { return s.Queued != nil && !s.Done }
-		isWaiting = func(i int) bool { return waits(known.Believed(keys[i])) || waits(known.Claimed(keys[i])) }
+		isWaiting = func(i int) bool { return waits(known.Commit(keys[i]).Believed()) || waits(&known.Commit(keys[i]).Claimed) }
 	}
 	r.After = time.Time{}
 	var pairs []pair
