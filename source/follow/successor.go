@@ -113,7 +113,9 @@ func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]
 			return nil, err
 		}
 		waits := func(s *history.State) bool { return s.Queued != nil && !s.Done }
-		isWaiting = func(i int) bool { return waits(known.Commit(keys[i]).Believed()) || waits(&known.Commit(keys[i]).Claimed) }
+		isWaiting = func(i int) bool {
+			return waits(known.Commit(keys[i]).Believed()) || waits(&known.Commit(keys[i]).Claimed)
+		}
 	}
 	r.After = time.Time{}
 	var pairs []pair
