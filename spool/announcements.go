@@ -82,6 +82,8 @@ func (s Spool) StartAnnouncing() error {
 		if err := s.removeAnnouncements(); err != nil { // of long ago
 			return err
 		}
+	}
+	if _, err := os.Stat(s.announcing()); err != nil {
 		if err := disk.WriteNew(s.tmp(), s.announcing(), nil); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}

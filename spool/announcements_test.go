@@ -116,12 +116,27 @@ func TestTakeOverNotices(t *testing.T) {
 		return fmt.Sprintf("%019d-0000000001-%s", at.UnixNano(), DigestName([]byte(text)))
 	}
 	want := []string{named(now.Add(-3*time.Minute), "1"), DigestName([]byte("2")), named(now.Add(-time.Minute), "3")}
+	if _, err := s.PutAll(NewAnnouncement(now, []byte("by a hook after the upgrade"))); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, "by a hook after the upgrade")
 	put(want[2], now)
 	put(want[1], now.Add(-2*time.Minute))
 	put(want[0], now)
 	for range 2 {
 		if err := s.StartAnnouncing(); err != nil {
 			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(s.notices(), "dir")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.StartAnnouncing(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(s.notices()); !os.IsNotExist(err) {
+			t.Errorf("the directory is still there: %v", err)
 		}
 	}
 	var got []string
@@ -133,12 +148,5 @@ func TestTakeOverNotices(t *testing.T) {
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, want %v: %v", got, want, err)
-	}
-	os.Remove(filepath.Join(s.notices(), "dir"))
-	if err := s.StartAnnouncing(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(s.notices()); !os.IsNotExist(err) {
-		t.Errorf("the directory is still there: %v", err)
 	}
 }
