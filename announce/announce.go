@@ -145,7 +145,7 @@ func (a *Announcer) announceAll(ctx context.Context) (failed bool) {
 	paths, err := a.Spool.Announcements()
 	var unread []error
 	for len(paths) > 0 && err == nil && ctx.Err() == nil {
-		b := &batch{reasons: map[string]string{}}
+		b := new(batch)
 		paths = paths[a.fill(b, paths):]
 		err = a.announce(ctx, b)
 		unread = append(unread, b.errs...)

@@ -29,10 +29,12 @@ type batch struct {
 	described []identity
 	counted   []identity              // commits that no message describes; not in known
 	known     commit.Index[*identity] // of described
-	reasons   map[string]string       // why files are quarantined, by path
-	read      []string                // paths
-	errs      []error                 // of files that can't be read or removed
+	files     []file
+	errs      []error // of files that can't be read or removed
 }
+
+// A file is one that was read: it is quarantined when there is a reason for it.
+type file struct{ path, reason string }
 
 // A group is the commits of one push on one branch.
 type group struct {
@@ -83,8 +85,8 @@ func (a *Announcer) announce(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	for _, path := range b.read {
-		if err := a.done(path, b.reasons[path]); err != nil {
+	for _, f := range b.files {
+		if err := a.done(f); err != nil {
 			b.errs = append(b.errs, err)
 		}
 	}
@@ -92,12 +94,12 @@ func (a *Announcer) announce(ctx context.Context, b *batch) error {
 }
 
 // done removes a file that was announced, or quarantines it.
-func (a *Announcer) done(path, reason string) error {
-	if reason == "" {
-		return disk.Remove(path)
+func (a *Announcer) done(f file) error {
+	if f.reason == "" {
+		return disk.Remove(f.path)
 	}
-	a.Log.Error("announcements: quarantined", "file", path, "why", reason)
-	return a.Spool.QuarantineAnnouncement(path, reason)
+	a.Log.Error("announcements: quarantined", "file", f.path, "why", f.reason)
+	return a.Spool.QuarantineAnnouncement(f.path, f.reason)
 }
 
 // read adds the commits of a file to the batch.
@@ -115,10 +117,11 @@ func (a *Announcer) read(b *batch, path string) error {
 		return err
 	}
 	var arrivals []commit.Arrival
+	reason := ""
 	if len(data) > maxFile {
-		b.reasons[path] = fmt.Sprintf("more than %d bytes", maxFile)
+		reason = fmt.Sprintf("more than %d bytes", maxFile)
 	} else if arrivals, err = filter.ParseArrivals(data); err != nil {
-		b.reasons[path] = err.Error()
+		reason = err.Error()
 	}
 	groups, err := a.groups(b, arrivals)
 	if err != nil {
@@ -132,7 +135,7 @@ func (a *Announcer) read(b *batch, path string) error {
 		groups[i].since = since
 		a.add(b, &groups[i])
 	}
-	b.read = append(b.read, path)
+	b.files = append(b.files, file{path, reason})
 	return nil
 }
 

@@ -90,7 +90,7 @@ func TestCrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &batch{reasons: map[string]string{}}
+		b := new(batch)
 		d.fill(b, paths)
 		crash(d, b)
 		d.restart()

@@ -83,7 +83,7 @@ func TestCountedAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := &batch{reasons: map[string]string{}}
+			b := new(batch)
 			d.fill(b, paths)
 			if err := errors.Join(d.outbox.Put(t.Context(), b.messages...), d.Seen.record(d.now, b.counted, nil)); err != nil {
 				t.Fatal(err)

@@ -19,7 +19,6 @@ import (
 	"vext/internal/disk"
 	"vext/internal/history"
 	"vext/internal/text"
-	"vext/spool"
 )
 
 // A Decision is what Apply does with one message of the spool.
@@ -191,19 +190,6 @@ func (q *Queue) DayOf(m *Message) (calendar.Day, error) {
 func (q *Queue) isYoung(received time.Time) bool {
 	age := q.Now.Sub(received)
 	return age >= 0 && age < q.Policy.Hold
-}
-
-// strayReason returns why a file can't be a message, "" when it can.
-func strayReason(file fs.DirEntry) string {
-	switch {
-	case file.IsDir():
-		return "a directory, where only messages should be"
-	case !file.Type().IsRegular():
-		return "not a regular file"
-	case !spool.IsName(file.Name()):
-		return "not a file of vext: no message has such a name"
-	}
-	return ""
 }
 
 // describe sets the fields that every event of a message has.
