@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +53,9 @@ type Edit struct {
 	Private bool
 }
 
+// maxLockWait is how long Lock waits for another edit.
+const maxLockWait = time.Minute
+
 // Lock locks the file at path against other edits until unlock is called. It creates
 // the directory of the file if necessary.
 func Lock(path string) (unlock func(), err error) {
@@ -61,9 +66,9 @@ func Lock(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+	if err := disk.Lock(context.Background(), dir, maxLockWait); err != nil {
 		dir.Close()
-		return nil, &fs.PathError{Op: "lock", Path: dir.Name(), Err: err}
+		return nil, fmt.Errorf("%s: %w", dir.Name(), err)
 	}
 	return func() { dir.Close() }, nil
 }
