@@ -103,7 +103,7 @@ func TestGap(t *testing.T) {
 	if r := w.follow(); len(r.Messages) != 1 || !strings.Contains(r.Messages[0], "r6 is still missing") {
 		t.Errorf("messages %q", r.Messages)
 	}
-	w.expect("passed over", "trunk r7")
+	w.expect("skipped", "trunk r7")
 	s := w.load()
 	if len(s.Notes) != 1 || s.Gap != nil || s.Positions[""] != "r7" {
 		t.Errorf("%+v", s)
