@@ -157,16 +157,9 @@ func printFailures(w io.Writer, failures []follow.BackfillFailure) error {
 	for _, group := range queue.ByAdvice(failures, func(f *follow.BackfillFailure) string { return f.Reason }) {
 		for _, f := range group {
 			fmt.Fprintf(&b, "          %s  %s\n", printable(commit.ShortRevision(f.Revision)), printable(f.Subject))
-			why, _ := queue.SplitReason(f.Reason)
-			fmt.Fprintf(&b, "            %s\n", printable(why))
+			printWhy(&b, style{}, "            ", f.Reason)
 		}
-		_, advice := queue.SplitReason(group[0].Reason)
-		if len(group) == 1 {
-			advice = queue.WithID(advice, "vext", commit.ShortRevision(group[0].Revision))
-		}
-		for line := range strings.Lines(advice) {
-			fmt.Fprintf(&b, "            %s\n", printable(strings.TrimRight(line, "\n")))
-		}
+		printAdvice(&b, style{}, "            ", group[0].Reason, len(group), commit.ShortRevision(group[0].Revision))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -208,16 +208,7 @@ func shortID(item *queue.Item) string {
 	return item.Name[:min(len(item.Name), revisionWidth)]
 }
 
-// withID returns the reason of a quarantined item, with its ID in the commands of
-// the advice.
-func withID(item *queue.Item) string {
-	if item.Reason == "" {
-		return ""
-	}
-	return queue.WithID(item.Reason, "vext", cmp.Or(queue.ID(item.Event), item.Name))
-}
-
-// printFailed prints advice once for all items that share it.
+// printFailed prints what was quarantined, and why.
 func printFailed(w io.Writer, s style, items []queue.Item) {
 	for i, group := range queue.ByAdvice(items, func(item *queue.Item) string { return item.Reason }) {
 		if i > 0 {
@@ -229,17 +220,28 @@ func printFailed(w io.Writer, s style, items []queue.Item) {
 				fmt.Fprintf(w, "  %s  %s  %s\n", cmp.Or(printable(commit.Login(item.Address)), "-"),
 					cmp.Or(printable(commit.ShortRevision(item.Revision)), "-"), printable(item.Subject))
 			}
-			if why, _ := queue.SplitReason(item.Reason); why != "" {
-				fmt.Fprintf(w, "  %s\n", s.red(printable(why)))
-			}
+			printWhy(w, s, "  ", item.Reason)
 		}
-		_, advice := queue.SplitReason(group[0].Reason)
-		if len(group) == 1 {
-			_, advice = queue.SplitReason(withID(group[0]))
-		}
-		for line := range strings.Lines(advice) {
-			fmt.Fprintf(w, "  %s\n", s.red(printable(strings.TrimRight(line, "\n"))))
-		}
+		printAdvice(w, s, "  ", group[0].Reason, len(group), cmp.Or(queue.ID(group[0].Event), group[0].Name))
+	}
+}
+
+// printWhy prints the first line of a reason.
+func printWhy(w io.Writer, s style, indent, reason string) {
+	if why, _ := queue.SplitReason(reason); why != "" {
+		fmt.Fprintf(w, "%s%s\n", indent, s.red(printable(why)))
+	}
+}
+
+// printAdvice prints what to do about n items that have the reason in common; about a
+// single one, with its ID.
+func printAdvice(w io.Writer, s style, indent, reason string, n int, id string) {
+	_, advice := queue.SplitReason(reason)
+	if n == 1 {
+		advice = queue.WithID(advice, "vext", id)
+	}
+	for line := range strings.Lines(advice) {
+		fmt.Fprintf(w, "%s%s\n", indent, s.red(printable(strings.TrimRight(line, "\n"))))
 	}
 }
 

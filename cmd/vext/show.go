@@ -124,7 +124,7 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		state = "due " + item.Day.Short(today) + ", " + item.Day.Distance(today)
 	}
 	fact("state", state)
-	fact("reason", withID(item))
+	fact("reason", queue.WithID(item.Reason, "vext", cmp.Or(queue.ID(item.Event), item.Name)))
 	fact("held", item.Why)
 	fact("committer", commit.Person{Name: item.Committer, Email: item.Address}.String())
 	fact("commit", item.Revision)

@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -184,40 +185,35 @@ func plainly(key toml.Key, message string) string {
 	return message
 }
 
-// places names the table of every key, "" for those above the first table.
-var places = map[string]string{
-	"state": "", "state_id": "", "timezone": "", "operator": "", "templates": "",
-	"schedule": "", // and [follow]'s own
-	"allow":    "[reminders]", "branches": "[reminders]", "senders": "[reminders]", "repositories": "[reminders]",
-	"trailers": "[reminders]", "recipient": "[reminders]", "digest": "[reminders]", "explain": "[reminders]", "max_per_day": "[reminders]",
-	"from": "[mail]", "envelope": "[mail]", "via": "[mail]", "user": "[mail]", "password": "[mail]", "password_file": "[mail]",
-	"title":  "[stats]",
-	"listen": "[http], [lmtp] or [irker]", "hold": "[mail-in]", "run": "[follow]",
-	"max_silence": "[[hook]], [[repository]], [mail-in] or [lmtp]",
-	"secret":      "[[hook]]", "secret_file": "[[hook]]", "name": "[[hook]] or [[repository]]",
-	"url": "[[repository]] or [[network]]", "vcs": "[[repository]]", "aliases": "[[repository]]",
-	"first_parent": "[[repository]]", "committers": "[[repository]] or [[route]]", "domain": "[[repository]] or [control]", "socket": "[control]",
-	"nick": ircTables, "realname": ircTables, "command": ircTables, "burst": ircTables, "rate": ircTables,
-	"backlog_lines": ircTables, "backlog_age": ircTables, "connections": ircTables, "proxy": ircTables,
-	"ca": ircTables, "certificate": ircTables, "key": ircTables, "sasl": ircTables, "account": ircTables,
-	"nickserv": ircTables, "server_password": ircTables, "server_password_file": ircTables,
-	"to": "[[announce]] or [[route]]", "template": "[[announce]]", "colors": "[[announce]], [irc] or [[network]]", "max_commits": "[[announce]]",
-}
-
-const ircTables = "[irc] or [[network]]"
-
+// belongs says under which tables an unknown key is known, "" for none.
 func belongs(key toml.Key) string {
-	if len(key) == 0 {
-		return ""
+	var tables []string
+	var look func(in reflect.Type, table string)
+	look = func(in reflect.Type, table string) {
+		for _, f := range reflect.VisibleFields(in) {
+			name := f.Tag.Get("toml")
+			switch {
+			case f.Anonymous || name == "-" || len(key) == 0:
+			case name == key[len(key)-1]:
+				tables = append(tables, table)
+			case table == "" && f.Type.Kind() == reflect.Struct:
+				look(f.Type, "["+name+"]")
+			case table == "" && f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+				look(f.Type.Elem(), "[["+name+"]]")
+			}
+		}
 	}
-	table, known := places[key[len(key)-1]]
-	switch {
-	case !known:
+	look(reflect.TypeFor[Config](), "")
+	switch n := len(tables); {
+	case n == 0:
 		return ""
-	case table == "":
+	case tables[0] == "":
 		return "; it belongs above the first [table] of the file"
+	case n > 1:
+		return "; it belongs under " + strings.Join(tables[:n-1], ", ") + " or " + tables[n-1]
+	default:
+		return "; it belongs under " + tables[0]
 	}
-	return "; it belongs under " + table
 }
 
 // check finds errors that a TOML parser can't.
