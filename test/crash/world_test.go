@@ -40,10 +40,7 @@ via = "%s"
 // for "".
 func newWorld(t *testing.T, state string, open func(w *world) transport, digest bool) *world {
 	t.Helper()
-	root, err := os.MkdirTemp(t.TempDir(), "w")
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := testkit.Scratch(t)
 	w := &world{t: t, root: root, state: filepath.Join(root, "state"), config: filepath.Join(root, "vext.toml")}
 	if err := os.Mkdir(w.state, 0o750); err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ type made struct {
 // newWorld makes the repositories and a history. The trailers are due at once.
 func newWorld(t *testing.T) *world {
 	testkit.Program(t, "git")
-	dir := t.TempDir()
+	dir := testkit.Scratch(t)
 	w := &world{
 		t: t, bin: testkit.Programs(t), dir: dir, work: filepath.Join(dir, "work"), bare: filepath.Join(dir, "src.git"), state: filepath.Join(dir, "state"),
 		config: filepath.Join(dir, "vext.toml"), serve: filepath.Join(dir, "serve.toml"), broken: filepath.Join(dir, "broken.toml"),
