@@ -54,7 +54,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// When the mark that commits are announced was removed, it is made again.
+// The removed file STATE/announcing is made again.
 func TestRunAgain(t *testing.T) {
 	d := newFixture(t)
 	d.Rescan = 5 * time.Millisecond

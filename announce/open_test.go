@@ -25,14 +25,14 @@ func TestSeenStoreInUse(t *testing.T) {
 	}
 }
 
-// pageSize is that of a database that is made on this machine.
+// pageSize is the page size of databases on this machine.
 var pageSize = os.Getpagesize()
 
 // garbage is an invalid page header. far holds numbers that point beyond the end of
 // the file.
 var garbage, far = []byte{0xa5, 0x17, 0xff}, []byte{0, 0, 0, 0x20}
 
-// overwrite repeats what over a part of a file.
+// overwrite fills a part of a file with repetitions of what.
 func overwrite(what, data []byte, from, to int) []byte {
 	copy(data[from:min(to, len(data))], bytes.Repeat(what, len(data)))
 	return data

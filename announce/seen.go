@@ -172,14 +172,7 @@ func (s *SeenStore) keys() (keys []string, err error) {
 
 // removeKeys removes keys after the outbox has removed them.
 func (s *SeenStore) removeKeys(keys []string) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, key := range keys {
-			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.db.Update(func(tx *bbolt.Tx) error { return removeAll(tx.Bucket(bucketKeys), keys) })
 }
 
 // maxExpired bounds how many entries one transaction deletes.
@@ -187,30 +180,31 @@ const maxExpired = 10000
 
 // expire removes the commits that were announced before a time.
 func (s *SeenStore) expire(before time.Time) error {
-	for {
-		var old [][]byte
-		err := s.db.View(func(tx *bbolt.Tx) error {
-			cursor := tx.Bucket(bucketTold).Cursor()
+	for removed := maxExpired; removed == maxExpired; {
+		err := s.db.Update(func(tx *bbolt.Tx) error {
+			var old [][]byte
+			bucket := tx.Bucket(bucketTold)
+			cursor := bucket.Cursor()
 			for key, at := cursor.First(); key != nil && len(old) < maxExpired; key, at = cursor.Next() {
 				if len(at) < 8 || int64(binary.BigEndian.Uint64(at)) < before.Unix() {
 					old = append(old, bytes.Clone(key))
 				}
 			}
-			return nil
-		})
-		if err != nil || len(old) == 0 {
-			return err
-		}
-		err = s.db.Update(func(tx *bbolt.Tx) error {
-			for _, key := range old {
-				if err := tx.Bucket(bucketTold).Delete(key); err != nil {
-					return err
-				}
-			}
-			return nil
+			removed = len(old)
+			return removeAll(bucket, old)
 		})
 		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func removeAll[K string | []byte](bucket *bbolt.Bucket, keys []K) error {
+	for _, key := range keys {
+		if err := bucket.Delete([]byte(key)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

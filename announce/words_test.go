@@ -23,7 +23,7 @@ func words(t testing.TB, dir string, rules ...Rule) (*Words, error) {
 	return NewWords(set, rules)
 }
 
-// The lines as people see them, with all colours and with what may be missing.
+// Messages in all colours, and with missing values.
 func TestWords(t *testing.T) {
 	w, err := words(t, "")
 	if err != nil {
@@ -96,7 +96,7 @@ func TestTemplateErrors(t *testing.T) {
 	}
 }
 
-// A template that fails for one commit does not lose it.
+// A commit is announced also when its template fails.
 func TestTemplateFails(t *testing.T) {
 	rule := Rule{Template: `{{if eq .Branch "main"}}x{{end}}`}
 	w, err := words(t, "", rule)

@@ -14,7 +14,7 @@ import (
 	"vext/spool"
 )
 
-// A notice that waits for long is a reason to look.
+// An announcement that is pending for long is a warning.
 func TestCheckNotices(t *testing.T) {
 	c := config.Default(policy.DefaultBranches)
 	state := testkit.State(t)
@@ -29,7 +29,7 @@ func TestCheckNotices(t *testing.T) {
 	}
 	s := queue.New(state, policy.Policy{}, time.UTC, time.Now()).Spool
 	if got := at(time.Now()); len(got) != 0 {
-		t.Errorf("where nobody announces: %+v", got)
+		t.Errorf("without a process that announces: %+v", got)
 	}
 	if err := s.StartAnnouncing(); err != nil {
 		t.Fatal(err)
@@ -54,8 +54,7 @@ func TestCheckNotices(t *testing.T) {
 	}
 }
 
-// The day from which on the past is to be imported is that of the push in the
-// configured zone, in which --since is read.
+// The hint has the day of the push in the configured zone, in which --since is read.
 func TestCheckIncomplete(t *testing.T) {
 	newYork, err := time.LoadLocation("America/New_York")
 	if err != nil {

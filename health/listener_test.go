@@ -16,7 +16,7 @@ import (
 	"vext/queue"
 )
 
-// The control socket is well when it answers and users can reach it.
+// The control socket is OK when it answers and users can reach it.
 func TestCheckControl(t *testing.T) {
 	dir, err := os.MkdirTemp("", "vext-control-")
 	if err != nil {
@@ -61,8 +61,8 @@ func TestCheckControl(t *testing.T) {
 	want(OK, path+": answers", "")
 }
 
-// A hook that vext serve does not know, because it was started before, is said,
-// and so is one that takes nothing in.
+// A hook that was added after the start of vext serve is a warning. When vext serve
+// rejects everything, that is critical.
 func TestCheckServe(t *testing.T) {
 	c := newChecked(t)
 	status := 404
@@ -86,7 +86,7 @@ func TestCheckServe(t *testing.T) {
 	c.want("webhook new", OK, "")
 }
 
-// LMTP says it in answer to MAIL.
+// LMTP rejects everything in its reply to MAIL.
 func TestCheckLMTPReplaced(t *testing.T) {
 	c := newChecked(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,7 +114,7 @@ func TestCheckLMTPReplaced(t *testing.T) {
 	c.want("lmtp", Critical, "everything is rejected")
 }
 
-// That datagrams of irker's clients were lost is a reason to look, for a day.
+// Lost datagrams of irker's clients are a warning for a day.
 func TestCheckLost(t *testing.T) {
 	c := config.Default(policy.DefaultBranches)
 	c.Irker.Listen = "127.0.0.1:1"

@@ -15,8 +15,7 @@ import (
 	"vext/queue"
 )
 
-// daysOf returns the days of a rhythm: the distances between them, as often as
-// they are repeated.
+// daysOf returns days with these gaps, repeated.
 func daysOf(times int, gaps ...int) []calendar.Day {
 	day := calendar.Date(2025, 1, 1)
 	days := []calendar.Day{day}
@@ -29,7 +28,7 @@ func daysOf(times int, gaps ...int) []calendar.Day {
 	return days
 }
 
-// How long a source may be silent follows its rhythm.
+// The limit of silence follows the rhythm of a source.
 func TestAllowed(t *testing.T) {
 	week := []int{1, 1, 1, 1, 3}
 	for _, test := range []struct {
@@ -61,7 +60,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// shifted returns days so that they begin gap days after the last of before.
+// shifted moves days so that they begin gap days after the last of before.
 func shifted(days, before []calendar.Day, gap int) []calendar.Day {
 	by := before[len(before)-1].AddDays(gap).Sub(days[0])
 	var all []calendar.Day
@@ -71,7 +70,7 @@ func shifted(days, before []calendar.Day, gap int) []calendar.Day {
 	return all
 }
 
-// A rhythm raises no false alarm while it goes on.
+// A source that keeps its rhythm raises no alarm.
 func TestAllowedGoesOn(t *testing.T) {
 	for name, gaps := range map[string][]int{
 		"working days": {1, 1, 1, 1, 3}, "weekly": {7, 7, 6, 8}, "bursts": {1, 1, 2, 40, 1, 3, 35}, "monthly": {28, 33, 30},
@@ -109,15 +108,15 @@ func (c *checked) queue() *queue.Queue {
 	return queue.New(c.state, policy.Policy{}, time.UTC, c.now)
 }
 
-// seen makes a way one that brought commits every day of a hundred, and then not
-// for so many.
-func (c *checked) seen(way string, silent int) {
+// seen records that a source brought commits every day of a hundred, and then none for
+// so many days.
+func (c *checked) seen(source string, silent int) {
 	c.t.Helper()
 	var text strings.Builder
 	for i := range 100 {
 		fmt.Fprintln(&text, c.now.AddDate(0, 0, -silent-99+i).Format("20060102"))
 	}
-	path := filepath.Join(c.state, "history", strings.TrimSuffix("seen-"+way, "-"))
+	path := filepath.Join(c.state, "history", strings.TrimSuffix("seen-"+source, "-"))
 	if err := os.WriteFile(path, []byte(text.String()), 0o640); err != nil {
 		c.t.Fatal(err)
 	}
@@ -145,7 +144,7 @@ func (c *checked) want(what string, level Level, text string) {
 	c.t.Errorf("no finding about %s", what)
 }
 
-// One source that is silent is noticed while the others go on, unless it may be.
+// A silent source is a warning while others go on, unless max_silence allows it.
 func TestCheckSilence(t *testing.T) {
 	c := newChecked(t)
 	c.c.Hooks = []config.Hook{{Name: "a", Secret: "x"}, {Name: "b", Secret: "x"}}

@@ -9,9 +9,9 @@ import (
 	"vext/spool"
 )
 
-// What a hook has refused is worth a look when nobody with the right secret ever
-// came, when it was much, and when it names a repository of which nothing else
-// came; a stray request is not.
+// Rejected requests are a warning when none with the right secret came, when there
+// were many, and when they name a repository of which no others came. A single one is
+// not.
 func TestCheckSignatures(t *testing.T) {
 	c := newChecked(t)
 	c.c.Hooks = []config.Hook{{Name: "a", Secret: "x"}}

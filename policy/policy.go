@@ -94,7 +94,7 @@ func (p *Policy) Distrusts(c *commit.Commit) string {
 }
 
 func (p *Policy) ignoresSender(c *commit.Commit) string {
-	if commit.Forgeable(c.Source) && !matchAny(p.Senders, c.Sender, true) {
+	if commit.Forgeable(c.Source) && !matchAny(p.Senders, true, c.Sender) {
 		return fmt.Sprintf("sender %s is not listed in senders", c.Sender)
 	}
 	return ""
@@ -124,12 +124,12 @@ func (p *Policy) BranchesOf(repository string) []string {
 // MatchBranch reports whether a pattern matches a branch, with or without refs/heads/.
 // An empty list matches every branch.
 func MatchBranch(patterns []string, refname string) bool {
-	return matchAny(patterns, commit.BranchName(refname), false) || matchAny(patterns, refname, false)
+	return matchAny(patterns, false, commit.BranchName(refname), refname)
 }
 
 // MatchAddress reports whether a pattern matches an address. An empty list matches
 // every address.
-func MatchAddress(patterns []string, address string) bool { return matchAny(patterns, address, true) }
+func MatchAddress(patterns []string, address string) bool { return matchAny(patterns, true, address) }
 
 // HasRepository reports whether a pattern matches any name of a repository. An empty
 // list matches every repository.
@@ -141,25 +141,22 @@ func (p *Policy) HasRepository(patterns []string, name string) bool {
 			names = append(names, other)
 		}
 	}
-	return slices.ContainsFunc(names, func(name string) bool { return matchAny(patterns, name, true) }) ||
+	return matchAny(patterns, true, names...) ||
 		slices.ContainsFunc(patterns, func(pattern string) bool { return p.Repository(pattern) == name })
 }
 
-// matchAny reports whether s matches a pattern. An empty list matches everything.
-func matchAny(patterns []string, s string, fold bool) bool {
-	if len(patterns) == 0 {
-		return true
-	}
-	if fold {
-		s = strings.ToLower(s)
-	}
-	for _, p := range patterns {
-		if fold {
-			p = strings.ToLower(p)
-		}
-		if text.Match(p, s) {
-			return true
+// matchAny reports whether a pattern matches one of the names. An empty list matches
+// everything.
+func matchAny(patterns []string, fold bool, names ...string) bool {
+	for _, pattern := range patterns {
+		for _, name := range names {
+			if fold {
+				pattern, name = strings.ToLower(pattern), strings.ToLower(name)
+			}
+			if text.Match(pattern, name) {
+				return true
+			}
 		}
 	}
-	return false
+	return len(patterns) == 0
 }

@@ -43,7 +43,7 @@ func (p *Policy) DeniesRecipient(to commit.Person, source string) string {
 			"to drop this one: vext cancel ID", text.OneLine(to.Email))
 	case !isAddress(to.Email):
 		return fmt.Sprintf("no recipient: %q is not an address", to.Email)
-	case len(p.Allow) == 0 || !matchAny(p.Allow, to.Email, true):
+	case len(p.Allow) == 0 || !matchAny(p.Allow, true, to.Email):
 		return fmt.Sprintf("%s may not be written to: no pattern of allow, under [reminders], matches this address\n"+
 			"%s\n"+
 			"to drop this one: vext cancel ID; after a change of allow: vext retry ID", to.Email, allowAdvice(source))
