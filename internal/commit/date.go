@@ -14,36 +14,38 @@ const logDate = "2006-01-02 15:04:05 -0700"
 // of ctime(3), with or without a zone. A missing or unknown zone is UTC. It returns the
 // zero time for anything else.
 func ParseDate(s string) time.Time {
-	d := dateReader{strings.TrimSpace(withoutComments(s))}
-	if len(d.rest) > 10 && d.rest[4] == '-' {
-		return parseISO(d.rest)
+	s = strings.Join(strings.Fields(withoutComments(s)), " ")
+	if len(s) > 10 && s[4] == '-' {
+		return parseISO(s)
 	}
-	if d.isLetter() { // the day of the week
-		d.word()
-		d.take(',')
+	words := strings.Fields(strings.NewReplacer(" : ", ":", " :", ":", ": ", ":", ",", " ").Replace(s))
+	if len(words) > 0 && isLetter(words[0][0]) {
+		words = words[1:] // the day of the week
 	}
-	if d.isLetter() {
-		return d.ctime()
+	if len(words) < 4 {
+		return time.Time{}
 	}
-	day, month := d.number(2), month(d.word())
-	year := d.year()
-	clock := d.clock()
-	return makeDate(year, month, day, clock, d.zone())
-}
-
-// ctime reads the rest of `Fri Nov 20 09:30:39 2026`, with a zone before or behind the
-// year.
-func (d *dateReader) ctime() time.Time {
-	month, day := month(d.word()), d.number(2)
-	clock, zone := d.clock(), time.UTC
-	if !d.isDigit() {
-		zone = d.zone()
+	if isLetter(words[0][0]) { // ctime's: Nov 20 09:30:39 2026, with a zone before or behind the year
+		words[0], words[1] = words[1], words[0]
+		if len(words) > 4 && !isDigit(words[3][0]) {
+			words[3], words[4] = words[4], words[3]
+		}
+		words[2], words[3] = words[3], words[2]
 	}
-	year := d.year()
-	if d.rest != "" {
-		zone = d.zone()
+	month, clock, zone := words[1], words[3], append(words, "")[4]
+	if i := strings.IndexAny(clock, "+-"); i > 0 {
+		clock, zone = clock[:i], clock[i:]
 	}
-	return makeDate(year, month, day, clock, zone)
+	if rest, ok := strings.CutSuffix(clock, ":60"); ok {
+		clock = rest + ":59" // a leap second, by the one before, which is on the same day
+	}
+	text := words[0] + " " + month[:min(len(month), 3)] + " " + fullYear(words[2]) + " " + clock
+	for _, layout := range []string{"2 Jan 2006 15:04:05", "2 Jan 2006 15:04"} {
+		if t, err := time.ParseInLocation(layout, text, location(zone)); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 // parseISO reads a date that begins with the year.
@@ -61,18 +63,39 @@ func parseISO(s string) time.Time {
 	return time.Time{}
 }
 
-// makeDate returns the time, the zero time for a day or hour that does not exist. It
-// replaces a leap second by the second before, which is on the same day.
-func makeDate(year, month, day int, clock [3]int, zone *time.Location) time.Time {
-	hour, minute, second := clock[0], clock[1], clock[2]
-	if year < 1 || month < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
-		return time.Time{}
+// fullYear returns a year with four digits. RFC 5322, section 4.3, defines the century of
+// a year of two or three digits.
+func fullYear(s string) string {
+	n, err := strconv.Atoi(s)
+	switch {
+	case err != nil || len(s) != 2 && len(s) != 3:
+		return s
+	case len(s) == 3 || n >= 50:
+		return strconv.Itoa(n + 1900)
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, min(second, 59), 0, zone)
-	if t.Day() != day { // such as 30 February
-		return time.Time{}
+	return strconv.Itoa(n + 2000)
+}
+
+// location returns a zone: +0100, or a name of RFC 5322, section 4.3. Military letters and
+// unknown names are UTC.
+func location(zone string) *time.Location {
+	switch strings.ToUpper(zone) {
+	case "EDT":
+		zone = "-0400"
+	case "EST", "CDT":
+		zone = "-0500"
+	case "CST", "MDT":
+		zone = "-0600"
+	case "MST", "PDT":
+		zone = "-0700"
+	case "PST":
+		zone = "-0800"
 	}
-	return t
+	t, err := time.ParseInLocation("-0700", strings.Replace(zone, ":", "", 1), time.UTC)
+	if err != nil {
+		return time.UTC
+	}
+	return t.Location()
 }
 
 // withoutComments replaces each comment (RFC 5322, section 3.2.2) by a blank. Comments
@@ -100,126 +123,5 @@ func withoutComments(s string) string {
 	return b.String()
 }
 
-const monthNames = "janfebmaraprmayjunjulaugsepoctnovdec"
-
-// month returns the number of a month, by its name or the first three letters of it,
-// and 0 for anything else.
-func month(name string) int {
-	if len(name) < 3 {
-		return 0
-	}
-	i := strings.Index(monthNames, strings.ToLower(name[:3]))
-	if i < 0 || i%3 != 0 {
-		return 0
-	}
-	return i/3 + 1
-}
-
-// A dateReader reads a date token by token, skipping the blanks behind each. It returns
-// -1 or "" for a token that is not there.
-type dateReader struct{ rest string }
-
-func (d *dateReader) isDigit() bool { return d.rest != "" && isDigit(d.rest[0]) }
-
-func (d *dateReader) isLetter() bool { return d.rest != "" && isLetter(d.rest[0]) }
-
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-// span reads the longest prefix whose bytes are all of one kind.
-func (d *dateReader) span(is func(byte) bool) string {
-	n := 0
-	for n < len(d.rest) && is(d.rest[n]) {
-		n++
-	}
-	taken := d.rest[:n]
-	d.rest = strings.TrimLeft(d.rest[n:], " \t\r\n")
-	return taken
-}
-
-func (d *dateReader) word() string { return d.span(isLetter) }
-
-// take reads the byte c, if it is the next.
-func (d *dateReader) take(c byte) bool {
-	rest, ok := strings.CutPrefix(d.rest, string(c))
-	if ok {
-		d.rest = strings.TrimLeft(rest, " \t\r\n")
-	}
-	return ok
-}
-
-// number reads a number of at most that many digits.
-func (d *dateReader) number(digits int) int {
-	s := d.span(isDigit)
-	n, err := strconv.Atoi(s)
-	if err != nil || len(s) > digits {
-		return -1
-	}
-	return n
-}
-
-// clock reads hours, minutes and, if there are any, seconds.
-func (d *dateReader) clock() (clock [3]int) {
-	clock[0], clock[1] = d.number(2), -1
-	for i := 1; i < 3 && d.take(':'); i++ {
-		clock[i] = d.number(2)
-	}
-	return clock
-}
-
-// year reads a year. RFC 5322, section 4.3, defines the century of a year of two or
-// three digits.
-func (d *dateReader) year() int {
-	s := d.span(isDigit)
-	n, err := strconv.Atoi(s)
-	switch {
-	case err != nil || len(s) < 2 || len(s) > 4:
-		return -1
-	case len(s) == 4:
-		return n
-	case len(s) == 3 || n >= 50:
-		return n + 1900
-	}
-	return n + 2000
-}
-
-// zone reads a zone: +0100, or a name of RFC 5322, section 4.3. Military letters and
-// unknown names are UTC.
-func (d *dateReader) zone() *time.Location {
-	sign := 1
-	switch {
-	case d.take('-'):
-		sign = -1
-	case d.take('+'):
-	default:
-		return namedZone(d.word())
-	}
-	hours := d.span(isDigit)
-	if len(hours) == 2 && d.take(':') {
-		hours += d.span(isDigit)
-	}
-	n, err := strconv.Atoi(hours)
-	if err != nil || len(hours) != 4 || n%100 > 59 {
-		return time.UTC
-	}
-	return time.FixedZone("", sign*(n/100*60+n%100)*60)
-}
-
-func namedZone(name string) *time.Location {
-	hours := 0
-	switch strings.ToUpper(name) {
-	case "EDT":
-		hours = -4
-	case "EST", "CDT":
-		hours = -5
-	case "CST", "MDT":
-		hours = -6
-	case "MST", "PDT":
-		hours = -7
-	case "PST":
-		hours = -8
-	default:
-		return time.UTC
-	}
-	return time.FixedZone("", hours*3600)
-}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-message"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // decodable returns an entity's header and body for go-message. Its decoders stop at
@@ -84,4 +85,18 @@ func (d *base64Reader) put(value byte, to []byte) int {
 	to[0] = byte(d.bits >> (8 - 2*d.n))
 	d.n %= 4
 	return 1
+}
+
+// utf16Reader returns a reader of UTF-8 if the charset is a kind of UTF-16 (RFC 2781). A
+// byte order mark has precedence over the charset's name.
+func utf16Reader(charset string, r io.Reader) (io.Reader, bool) {
+	order := unicode.BigEndian
+	switch strings.ToLower(charset) {
+	case "utf-16", "utf-16be":
+	case "utf-16le":
+		order = unicode.LittleEndian
+	default:
+		return nil, false
+	}
+	return unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(r), true
 }

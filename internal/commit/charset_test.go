@@ -15,7 +15,7 @@ func TestUTF16(t *testing.T) {
 		{"utf-16le", "\xfe\xff\x00M", "M"},
 		{"utf-16be", "\xd8\x3d\xde\x00\x00M", "😀M"},
 		{"utf-16be", "\x00M\xd8\x3d", "M\ufffd"},
-		{"utf-16be", "\x00M\x00", "M"},
+		{"utf-16be", "\x00M\x00", "M\ufffd"},
 		{"utf-16be", "", ""},
 	} {
 		for _, in := range []io.Reader{strings.NewReader(test.in), iotest.OneByteReader(strings.NewReader(test.in))} {
