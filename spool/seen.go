@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -21,10 +20,6 @@ import (
 // days with commits, one a line, from which vext check computes how long a source is
 // usually silent.
 const seen = "seen"
-
-// maxDays is the size of the file, in bytes, at which its older half is removed: some
-// three years of daily commits.
-const maxDays = 8 << 10
 
 // Seen records that a commit has arrived, with or without a request, so that vext check
 // can detect a broken source. The source is "" for vext-filter. Seen returns no error,
@@ -48,9 +43,6 @@ func (s Spool) Seen(source string) {
 	if isFirst && beforeErr == nil && dayOf(before) != today { // of a version that noted no days
 		days = dayOf(before) + today
 	}
-	if now.Size() >= maxDays {
-		s.shortenDays(path)
-	}
 	if f, err := disk.OpenFile(path, os.O_APPEND|os.O_WRONLY); err == nil {
 		f.WriteString(days) // in one write, as other processes may write too
 		f.Close()
@@ -72,16 +64,6 @@ func touch(path string) bool {
 		f.Close()
 	}
 	return err == nil
-}
-
-// shortenDays keeps the later half of the days in a file.
-func (s Spool) shortenDays(path string) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return
-	}
-	half := data[len(data)/2:]
-	disk.Replace(s.tmp(), path, half[bytes.IndexByte(half, '\n')+1:])
 }
 
 // DaysSeen returns the days, in UTC and up to now, on which commits came from one

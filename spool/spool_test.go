@@ -151,20 +151,6 @@ func TestDaysSeen(t *testing.T) {
 	if got := s.DaysSeen("other", now); got != nil {
 		t.Errorf("of another: %v", got)
 	}
-
-	if err := os.WriteFile(path, []byte(strings.Repeat("20200101\n", maxDays/9+1)), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(path, now, now.AddDate(0, 0, -1)); err != nil {
-		t.Fatal(err)
-	}
-	s.Seen("lmtp")
-	if info, err := os.Stat(path); err != nil || info.Size() > maxDays*3/4 || info.Size() < maxDays/4 {
-		t.Errorf("%v, %v", info.Size(), err)
-	}
-	if got := s.DaysSeen("lmtp", now); len(got) != 2 {
-		t.Errorf("shortened: %v", got)
-	}
 }
 
 func TestDefaultState(t *testing.T) {

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -9,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRegular is returned when a path names a directory, a FIFO or a device
-// instead of a regular file.
+// ErrNotRegular is the error for a path that names a directory, a FIFO or a device instead
+// of a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
 // Open opens a regular file for reading, see OpenFile.
 func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY) }
 
-// OpenFile is os.OpenFile for a regular file. When path is a FIFO it does not wait
-// for the other end, but returns ErrNotRegular.
+// OpenFile is os.OpenFile for a regular file. When path is a FIFO it does not wait for
+// the other end, but returns ErrNotRegular.
 func OpenFile(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, FileMode)
-	if errors.Is(err, unix.ENXIO) { // a FIFO that nobody reads
+	if errors.Is(err, unix.ENXIO) { // a FIFO that nobody reads; a socket
 		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
 	if err != nil {
@@ -37,12 +38,38 @@ func OpenFile(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// ReadFile is os.ReadFile for what Open opens.
+// ReadFile is os.ReadFile for a file that Open can open.
 func ReadFile(path string) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// ReadRegular reads a file that others may have written. The error is ErrUntrusted when
+// the file is a link or not regular.
+func ReadRegular(path string) ([]byte, error) { return readUnlinked(path, nil) }
+
+// readUnlinked reads a regular file that is not a link and that check, unless nil, accepts.
+func readUnlinked(path string, check func(fs.FileInfo) error) ([]byte, error) {
+	f, err := OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) || errors.Is(err, ErrNotRegular) { // the first two for a link
+		return nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUntrusted)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if check != nil {
+		info, err := f.Stat()
+		if err == nil {
+			err = check(info)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	return io.ReadAll(f)
 }

@@ -3,7 +3,6 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,47 +19,7 @@ var ErrUntrusted = errors.New("not trusted")
 // directory home, or to root, and must not be writable by anybody else. Otherwise
 // the error is ErrUntrusted and says why.
 func ReadTrusted(path, home string) ([]byte, error) {
-	f, info, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if err := trusted(path, info, home); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(f)
-}
-
-// ReadRegular reads a file that others may have written. The error is ErrUntrusted
-// when the file is a link or not regular.
-func ReadRegular(path string) ([]byte, error) {
-	f, _, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
-
-// openRegular opens a file for reading. It follows no link, and does not wait for
-// the writer of a FIFO.
-func openRegular(path string) (*os.File, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) || errors.Is(err, syscall.ENXIO) { // a link; a socket
-		return nil, nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUntrusted)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w: it is not a regular file", path, ErrUntrusted)
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, info, nil
+	return readUnlinked(path, func(info fs.FileInfo) error { return trusted(path, info, home) })
 }
 
 // TrustedDir checks that a directory and some files in it belong to a user whom
