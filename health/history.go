@@ -10,20 +10,17 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/history"
 	"vext/queue"
-	"vext/reminder"
 )
 
 // facts is what one scan of the history gathers.
 type facts struct {
 	queued, sent time.Time
-	lines        *history.Lines
 	limited      map[string]*history.Event // the last of each message
 	unclear      map[string]bool           // of each quarantined message: its period is not understood
 	clock        clock
 }
 
 func (f *facts) take(e *history.Event) {
-	f.lines.Take(e)
 	f.clock.take(e)
 	if _, isThere := f.unclear[e.Name]; isThere && e.Kind == history.Failed {
 		f.unclear[e.Name] = e.Cause == history.CausePeriod
@@ -44,7 +41,7 @@ func (f *facts) take(e *history.Event) {
 // damage of the history.
 func (c *Checker) history() []Finding {
 	f := facts{
-		lines: history.NewLines(c.Queue.Now), limited: map[string]*history.Event{}, unclear: map[string]bool{}, clock: clock{now: c.Queue.Now},
+		limited: map[string]*history.Event{}, unclear: map[string]bool{}, clock: clock{now: c.Queue.Now},
 	}
 	quarantined, quarantineErr := c.Queue.QuarantinedEntries()
 	for _, file := range quarantined {
@@ -100,7 +97,7 @@ func (c *Checker) waiting(f *facts) []Finding {
 		}
 		return isHeld
 	})
-	findings := []Finding{c.waitingEntries(entries, f.lines)}
+	findings := []Finding{c.waitingEntries(entries)}
 	if len(held) > 0 {
 		findings[0].Text += ", not counting those that are held"
 	}
@@ -116,13 +113,9 @@ func (c *Checker) waiting(f *facts) []Finding {
 // criticalDays is for how many days no reminder must have been sent for a Critical.
 const criticalDays = 3
 
-func (c *Checker) waitingEntries(entries []queue.Entry, lines *history.Lines) Finding {
+func (c *Checker) waitingEntries(entries []queue.Entry) Finding {
 	const what = "waiting"
 	text := calendar.Plural(len(entries), "reminder")
-	all := len(entries)
-	if entries = reminder.WithoutIRC(entries, lines, c.Queue.Now); len(entries) < all {
-		text += fmt.Sprintf(", %d of them for IRC", all-len(entries))
-	}
 	if len(entries) == 0 {
 		return Finding{OK, what, text, ""}
 	}

@@ -47,12 +47,12 @@ type Outbox interface {
 	// Pending returns the keys of all messages that are neither delivered nor bounced.
 	Pending(ctx context.Context) ([]string, error)
 	// Bounces returns the messages with keys that have bounced and whose keys have not
-	// been forgotten. Before that it bounces those that are not in flight and whose
-	// deadline is over at that time, or so far ahead that the clock was wrong.
+	// been forgotten. Before that it bounces the pending ones that are not in flight and
+	// whose deadline is over at that time, or so far ahead that the clock was wrong.
 	Bounces(ctx context.Context, now time.Time) ([]Bounce, error)
-	// Withdraw removes messages, with their keys, that are not delivered, bounced or
-	// in flight, and returns the keys of those that it removed.
-	Withdraw(ctx context.Context, keys ...string) ([]string, error)
+	// Bounce bounces those of the messages with these keys that are pending and not in
+	// flight, for that reason.
+	Bounce(ctx context.Context, reason string, keys ...string) error
 	// Forget removes keys, so that a message with one of them can be put again. A
 	// pending message is delivered all the same.
 	Forget(ctx context.Context, keys ...string) error
@@ -75,8 +75,8 @@ func (u FailingOutbox) Pending(context.Context) ([]string, error) { return nil, 
 // Bounces implements Outbox.
 func (u FailingOutbox) Bounces(context.Context, time.Time) ([]Bounce, error) { return nil, u.Err }
 
-// Withdraw implements Outbox.
-func (u FailingOutbox) Withdraw(context.Context, ...string) ([]string, error) { return nil, u.Err }
+// Bounce implements Outbox.
+func (u FailingOutbox) Bounce(context.Context, string, ...string) error { return u.Err }
 
 // Forget implements Outbox.
 func (u FailingOutbox) Forget(context.Context, ...string) error { return u.Err }

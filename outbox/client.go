@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -161,7 +162,7 @@ func (o *Outbox) Bounces(ctx context.Context, now time.Time) ([]notify.Bounce, e
 		})
 	})
 	if err == nil {
-		err = o.expire(ctx, expired)
+		err = o.Bounce(ctx, "", expired...)
 	}
 	if err != nil {
 		return nil, err
@@ -177,19 +178,17 @@ func (o *Outbox) Bounces(ctx context.Context, now time.Time) ([]notify.Bounce, e
 	return bounces, err
 }
 
-// expire bounces the messages with these keys that are not claimed.
-func (o *Outbox) expire(ctx context.Context, keys []string) error {
+// Bounce implements notify.Outbox. Without a reason, that is the last error, or that the
+// deadline is over.
+func (o *Outbox) Bounce(ctx context.Context, reason string, keys ...string) error {
 	claimed, err := o.claim(keys)
 	if err != nil || len(claimed) == 0 {
 		return err
 	}
 	var results, removed []result
 	for _, k := range claimed {
-		reason := o.transport.Problem(k.URL)
-		if reason == "" {
-			reason = "it could not be delivered in time"
-		}
-		results = append(results, result{k.place(), o.now(), reason})
+		why := cmp.Or(reason, o.transport.Problem(k.URL), "it could not be delivered in time")
+		results = append(results, result{k.place(), o.now(), why})
 	}
 	err = o.change(ctx, func(tx *bbolt.Tx) (err error) {
 		removed, _, err = recordResults(tx, results)
@@ -222,42 +221,6 @@ func (o *Outbox) claim(keys []string) (map[string]*keyed, error) {
 	return claimed, err
 }
 
-// Withdraw implements notify.Outbox.
-func (o *Outbox) Withdraw(ctx context.Context, keys ...string) ([]string, error) {
-	claimed, err := o.claim(keys)
-	if err != nil || len(claimed) == 0 {
-		return nil, err
-	}
-	var less counter
-	var withdrawn []string
-	err = o.change(ctx, func(tx *bbolt.Tx) error {
-		less, withdrawn = counter{more: map[string]int{}}, nil
-		for key, k := range claimed {
-			r, err := remove(tx, k.place())
-			if err != nil {
-				return err
-			}
-			if r == nil { // it has ended meanwhile
-				continue
-			}
-			if err := tx.Bucket(bucketKeys).Delete([]byte(key)); err != nil {
-				return err
-			}
-			less.more[k.URL]--
-			withdrawn = append(withdrawn, key)
-		}
-		return less.onDisk(tx)
-	})
-	for _, k := range claimed {
-		o.release(result{place: k.place()})
-	}
-	if err != nil {
-		return nil, err
-	}
-	o.count(less)
-	return withdrawn, nil
-}
-
 // Forget implements notify.Outbox.
 func (o *Outbox) Forget(ctx context.Context, keys ...string) error {
 	return o.change(ctx, func(tx *bbolt.Tx) error {
@@ -287,5 +250,5 @@ func (o *Outbox) Drop(ctx context.Context, to string) (int, error) {
 	})
 }
 
-// Ended receives a value when reminders have been delivered or have bounced.
-func (o *Outbox) Ended() <-chan struct{} { return o.ended }
+// Bounced receives a value when the transport has rejected reminders.
+func (o *Outbox) Bounced() <-chan struct{} { return o.bounced }

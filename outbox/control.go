@@ -37,6 +37,7 @@ type request struct {
 	Keys     []string         `json:"keys,omitempty"`
 	Now      time.Time        `json:"now,omitzero"`
 	Target   string           `json:"target,omitempty"`
+	Reason   string           `json:"reason,omitempty"`
 }
 
 // An answer is what the method returned.
@@ -86,8 +87,8 @@ func (o *Outbox) do(ctx context.Context, r *request) (any, error) {
 		return o.Pending(ctx)
 	case "bounces":
 		return o.Bounces(ctx, r.Now)
-	case "withdraw":
-		return o.Withdraw(ctx, r.Keys...)
+	case "bounce":
+		return nil, o.Bounce(ctx, r.Reason, r.Keys...)
 	case "forget":
 		return nil, o.Forget(ctx, r.Keys...)
 	case "drop":
@@ -185,10 +186,9 @@ func (r *Remote) Bounces(ctx context.Context, now time.Time) (all []notify.Bounc
 	return all, err
 }
 
-// Withdraw implements notify.Outbox.
-func (r *Remote) Withdraw(ctx context.Context, keys ...string) (withdrawn []string, err error) {
-	err = r.call(ctx, request{Method: "withdraw", Keys: keys}, &withdrawn)
-	return withdrawn, err
+// Bounce implements notify.Outbox.
+func (r *Remote) Bounce(ctx context.Context, reason string, keys ...string) error {
+	return r.call(ctx, request{Method: "bounce", Reason: reason, Keys: keys}, nil)
 }
 
 // Forget implements notify.Outbox.

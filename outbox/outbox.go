@@ -48,7 +48,7 @@ type Outbox struct {
 	close   func() error
 	dead    error         // of the writer, which ended all writing
 	more    chan struct{} // room for one: there is something in done
-	ended   chan struct{} // room for one: a reminder was delivered or bounced
+	bounced chan struct{} // room for one: the transport has rejected a reminder
 
 	mu       sync.Mutex
 	backlogs map[string]*backlog
@@ -186,7 +186,7 @@ func openAt(path string, t notify.Transport, now func() time.Time) (*Outbox, err
 	}
 	o := &Outbox{
 		db: db, transport: t, now: now, changes: make(chan *change), closing: make(chan struct{}), written: make(chan struct{}),
-		more: make(chan struct{}, 1), ended: make(chan struct{}, 1), backlogs: map[string]*backlog{}, claimed: map[place]bool{},
+		more: make(chan struct{}, 1), bounced: make(chan struct{}, 1), backlogs: map[string]*backlog{}, claimed: map[place]bool{},
 	}
 	o.close = sync.OnceValue(func() error {
 		close(o.closing)

@@ -115,6 +115,14 @@ func claimAll(t testing.TB, o *Outbox) (texts []string, all []*notify.Claim) {
 	}
 }
 
+// flush waits until all results are written.
+func (o *Outbox) flush(t testing.TB) {
+	t.Helper()
+	if err := o.change(t.Context(), func(*bbolt.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // backlog returns the backlog of #src.
 func (o *Outbox) backlog(t testing.TB) notify.Backlog {
 	t.Helper()
@@ -138,10 +146,10 @@ func caseOf(t *testing.T, client notify.Outbox, o *Outbox) outboxtest.Case {
 	return outboxtest.Case{
 		Outbox:  client,
 		Claim:   claim,
-		Deliver: func(key string) { o.Done(claims[key], nil); <-o.Ended() },
-		Bounce: func(key, why string) {
+		Deliver: func(key string) { o.Done(claims[key], nil); o.flush(t) },
+		Reject: func(key, why string) {
 			o.Done(claims[key], &notify.PermanentError{Err: errors.New(why)})
-			<-o.Ended()
+			<-o.Bounced()
 		},
 	}
 }
@@ -294,10 +302,10 @@ func TestSummarize(t *testing.T) {
 func TestResultIsWritten(t *testing.T) {
 	o := mustOpen(t, t.TempDir())
 	mustPut(t, o, notify.Message{Text: "x", Key: "k", Reminder: true})
-	o.Done(next(t, o, 0), nil)
-	<-o.Ended()
-	if known, _ := o.find([]string{"k"}); known["k"].Delivered.IsZero() {
-		t.Error("it is not known to be delivered")
+	o.Done(next(t, o, 0), &notify.PermanentError{Err: errors.New("no")})
+	<-o.Bounced()
+	if known, _ := o.find([]string{"k"}); known["k"].Bounced.IsZero() {
+		t.Error("it has not bounced")
 	}
 }
 
@@ -415,7 +423,7 @@ func TestRemoveOld(t *testing.T) {
 	o := mustOpen(t, state)
 	mustPut(t, o, notify.Message{Text: "x", Key: "delivered", Reminder: true}, notify.Message{Target: src + "2", Text: "x", Key: "pending", Reminder: true})
 	o.Done(next(t, o, 0), nil)
-	<-o.Ended()
+	o.flush(t)
 	o.Close()
 	o, err := Open(state, new(transport), func() time.Time { return noon.Add(keepKey + time.Hour) })
 	if err != nil {

@@ -76,8 +76,8 @@ func (r *result) count(b *backlog) {
 }
 
 // recordResults removes the messages that have ended. It returns those that were there,
-// and whether reminders were among them.
-func recordResults(tx *bbolt.Tx, all []result) (removed []result, reminders bool, err error) {
+// and whether a reminder has bounced.
+func recordResults(tx *bbolt.Tx, all []result) (removed []result, bounced bool, err error) {
 	for _, res := range all {
 		r, err := remove(tx, res.place)
 		if err != nil {
@@ -87,7 +87,7 @@ func recordResults(tx *bbolt.Tx, all []result) (removed []result, reminders bool
 			continue
 		}
 		removed = append(removed, res)
-		reminders = reminders || r.Reminder
+		bounced = bounced || r.Reminder && res.reason != ""
 		if err := changeBacklog(tx, res.url, res.count); err != nil {
 			return nil, false, err
 		}
@@ -107,7 +107,7 @@ func recordResults(tx *bbolt.Tx, all []result) (removed []result, reminders bool
 			return nil, false, err
 		}
 	}
-	return removed, reminders, nil
+	return removed, bounced, nil
 }
 
 // scan calls f with a recipient's messages behind a number until it returns false.

@@ -64,7 +64,7 @@ func (o *Outbox) apply(together []*change) bool {
 		return true
 	}
 	var removed []result
-	var reminders bool
+	var bounced bool
 	err := o.update(func(tx *bbolt.Tx) error {
 		for _, c := range together {
 			if err := c.apply(tx); err != nil {
@@ -72,7 +72,7 @@ func (o *Outbox) apply(together []*change) bool {
 			}
 		}
 		var err error
-		removed, reminders, err = recordResults(tx, results)
+		removed, bounced, err = recordResults(tx, results)
 		return err
 	})
 	if err != nil {
@@ -85,8 +85,8 @@ func (o *Outbox) apply(together []*change) bool {
 		for i := range removed {
 			o.changed(removed[i].url, removed[i].count)
 		}
-		if reminders {
-			signal(o.ended)
+		if bounced {
+			signal(o.bounced)
 		}
 	}
 	for _, c := range together {

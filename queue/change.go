@@ -68,7 +68,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 		case e.Kind == history.Queued || e.Kind == history.Snoozed:
 			due, _ = calendar.Parse(e.Due)
 			isSnoozed = false
-		case slices.Contains([]string{history.Sent, history.Cancelled, history.Superseded, history.Failed}, e.Kind):
+		case slices.Contains([]string{history.Sent, history.Fallback, history.Cancelled, history.Superseded, history.Failed}, e.Kind):
 			due = calendar.Day{}
 		}
 	}

@@ -69,7 +69,7 @@ type request struct {
 
 func requestOf(claim *history.State) request {
 	e := claim.Queued
-	if e == nil || claim.Ended != nil && claim.Ended.Kind == history.Sent {
+	if e == nil || claim.Sent {
 		e = claim.Ended
 	}
 	r := request{address: e.Address, asked: e.Asked}

@@ -86,6 +86,33 @@ func (q *Queue) Finish(e Entry) error {
 	return err
 }
 
+// Reopen moves a message from history/done back into the queue: its reminder has bounced.
+// The error is fs.ErrNotExist when the message is no longer kept.
+func (q *Queue) Reopen(name string, day calendar.Day) error {
+	path, err := q.keptPath(name)
+	if err != nil {
+		return err
+	}
+	return q.move(&Item{Name: name, Place: InDone, path: path}, day)
+}
+
+// IsKept reports whether a message is in history/done.
+func (q *Queue) IsKept(name string) bool {
+	_, err := q.keptPath(name)
+	return err == nil
+}
+
+func (q *Queue) keptPath(name string) (string, error) {
+	days, err := readDir(q.done())
+	for _, day := range days {
+		path := filepath.Join(q.done(), day.Name(), name)
+		if _, err := os.Lstat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.Join(err, fs.ErrNotExist)
+}
+
 // Postpone moves an entry to a later day, YYYYMMDD. It was snoozed, and a crash
 // prevented the move.
 func (q *Queue) Postpone(e Entry, to string) error {

@@ -34,7 +34,6 @@ type Item struct {
 	Until  time.Time          // not to be sent before; zero for no limit
 	Why    string             // the reason for Until
 	Held   bool               // it waits in the spool for another source of its commit
-	IRC    []string           // the targets to which delivery is pending
 	Sent   time.Time          // when it was sent, for InSent
 
 	SupersededBy string // the revision that it was amended or rebased to, see Successor
@@ -55,28 +54,27 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		heldUntil = i.Until.Format(time.RFC3339)
 	}
 	return json.Marshal(struct {
-		Name       string   `json:"name"`
-		Place      string   `json:"place"`
-		Due        string   `json:"due,omitempty"`
-		Committer  string   `json:"committer,omitempty"`
-		Address    string   `json:"address,omitempty"`
-		Repository string   `json:"repository,omitempty"`
-		Branch     string   `json:"branch,omitempty"`
-		Revision   string   `json:"revision,omitempty"`
-		Subject    string   `json:"subject,omitempty"`
-		Asked      string   `json:"asked,omitempty"`
-		Reason     string   `json:"reason,omitempty"`
-		Source     string   `json:"source,omitempty"`
-		Gone       string   `json:"gone,omitempty"`
-		IRC        []string `json:"irc,omitempty"`
-		HeldUntil  string   `json:"held_until,omitempty"`
-		HeldWhy    string   `json:"held_why,omitempty"`
-		Sent       string   `json:"sent,omitempty"`
-		Path       string   `json:"path,omitempty"`
-		Superseded string   `json:"superseded_by,omitempty"`
+		Name       string `json:"name"`
+		Place      string `json:"place"`
+		Due        string `json:"due,omitempty"`
+		Committer  string `json:"committer,omitempty"`
+		Address    string `json:"address,omitempty"`
+		Repository string `json:"repository,omitempty"`
+		Branch     string `json:"branch,omitempty"`
+		Revision   string `json:"revision,omitempty"`
+		Subject    string `json:"subject,omitempty"`
+		Asked      string `json:"asked,omitempty"`
+		Reason     string `json:"reason,omitempty"`
+		Source     string `json:"source,omitempty"`
+		Gone       string `json:"gone,omitempty"`
+		HeldUntil  string `json:"held_until,omitempty"`
+		HeldWhy    string `json:"held_why,omitempty"`
+		Sent       string `json:"sent,omitempty"`
+		Path       string `json:"path,omitempty"`
+		Superseded string `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.IRC, heldUntil, i.Why, sent, i.path, i.SupersededBy,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, heldUntil, i.Why, sent, i.path, i.SupersededBy,
 	})
 }
 
@@ -118,11 +116,6 @@ func (q *Queue) items(entries []Entry, known *history.Index) []Item {
 		}
 		if gone := state.Vanished; gone != nil && known.Commit(item.Key).All.Vanished != nil { // nor came back under another name
 			item.Gone = gone.Reason
-		}
-		for _, l := range state.LinesOf(e.Day.String()) {
-			if l.IsOpen() {
-				item.IRC = append(item.IRC, l.Enqueued.Via)
-			}
 		}
 		items = append(items, item)
 	}

@@ -122,7 +122,7 @@ func (s *supersession) decide(e *history.Event) bool {
 		}, e)
 		s.finish(name)
 		return true
-	case was.HasOpen() || was.Deferrals().Taken > 0 || !isWaiting && !is.Done: // being sent; or no reminder would be left
+	case was.Handed != nil || was.Fallback || was.Deferrals().Taken > 0 || !isWaiting && !is.Done: // being sent; or no reminder would be left
 		return false
 	}
 	if isWaiting {

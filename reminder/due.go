@@ -4,19 +4,23 @@ import (
 	"strings"
 
 	"vext/internal/history"
+	"vext/policy"
 	"vext/queue"
 )
 
 // A dueItem is a due entry.
 type dueItem struct {
-	entry   queue.Entry
-	message *queue.Message
-	event   history.Event  // as it was queued
-	byName  *history.State // of the message
-	commit  *history.Commit
-	instead string // why the mail replaces IRC; "" when it does not
-	why     error  // why its trailer is not understood; set for an explanation
-	assumed bool   // it counts as sent without a confirmation
+	entry    queue.Entry
+	message  *queue.Message
+	event    history.Event  // as it was queued
+	byName   *history.State // of the message
+	commit   *history.Commit
+	instead  string       // why the mail replaces IRC; "" when it does not
+	route    policy.Route // of what may go to IRC
+	line     string       // the text for IRC
+	enqueued []string     // the targets of messages in the outbox
+	why      error        // why its trailer is not understood; set for an explanation
+	assumed  bool         // it counts as sent without a confirmation
 }
 
 // key identifies the reminder: the same for each retry, another after a snooze.
@@ -33,7 +37,7 @@ func (r *run) due() ([]*dueItem, []error) {
 	if err := r.lookUp(entries, nil); err != nil {
 		return nil, append(errs, err)
 	}
-	if _, err := r.Queue.History.Scan(r.today.take, history.Sent, history.Unconfirmed, history.Explained); err != nil {
+	if _, err := r.Queue.History.Scan(r.today.take, history.Sent, history.Fallback, history.Unconfirmed, history.Explained); err != nil {
 		return nil, append(errs, err)
 	}
 	known := r.index
@@ -60,8 +64,8 @@ func (r *run) due() ([]*dueItem, []error) {
 // lookUp makes the index of the run have some entries and commits. It reads the history
 // anew only for an entry that came in between, or one that somebody put into the queue
 // by hand, whose commit the history does not have.
-func (r *run) lookUp(entries []queue.Entry, keys []string) error {
-	x := r.Queue.History.NewIndex(nil, keys)
+func (r *run) lookUp(entries []queue.Entry, keys []string, names ...string) error {
+	x := r.Queue.History.NewIndex(names, keys)
 	for _, e := range entries {
 		x.AddWithCommit(e.Name)
 	}

@@ -21,14 +21,13 @@ func runAfter(t testing.TB, s *Service, hours int, want string) {
 	}
 }
 
-// When there is no outlet to be had at all, the mail goes after a day, once, and
-// the history says why.
-func TestOutletNeverThere(t *testing.T) {
+// When the outbox fails, the mail goes after a day, once, and the history has the reason.
+func TestOutboxNeverThere(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	s.IRC = notify.FailingOutbox{Err: errAway}
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	runAfter(t, s, 0, "1 queued, 1 waiting for IRC")
-	runAfter(t, s, 22, "1 waiting for IRC")
+	runAfter(t, s, 0, "1 queued, 1 to be retried")
+	runAfter(t, s, 22, "1 to be retried")
 	runAfter(t, s, 23, "1 sent")
 	runAfter(t, s, 48, "nothing to do")
 	s.IRC = irc
@@ -36,54 +35,29 @@ func TestOutletNeverThere(t *testing.T) {
 	if len(out.mails) != 1 {
 		t.Errorf("mails to %q", out.recipients())
 	}
-	const why = "it could not be taken back: the outlet is away"
-	expectEvents(t, s, "a", "handed "+channel, "unsaid "+channel+" "+why, "sent test: IRC could not be had: "+channel+": "+why)
+	const why = "the outlet is away"
+	expectEvents(t, s, "a", "deferred  "+why, "deferred  "+why, "sent test: IRC delivery failed: "+why)
 	expectNothing(t, s, irc)
 }
 
-// A line that waits in an outlet that went away is taken back when that comes
-// back.
-func TestOutletGoesAway(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		goAway  func(*Service, *outlet)
-		happens func(*outlet)
-		want    string
-	}{
-		{"nothing can be asked", func(_ *Service, o *outlet) { o.err = errAway }, func(*outlet) {}, "1 sent"},
-		{"nothing can be taken back", func(s *Service, o *outlet) { s.IRC = keeping{o} }, func(*outlet) {}, "1 sent"},
-		{"a target refuses, and nothing can be taken back", func(s *Service, o *outlet) { s.IRC = keeping{o} }, func(o *outlet) { o.refuse("jane", "away") }, "1 sent"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			s, out, irc := newIRC(t, channel, "irc://irc.example.org/jane,isnick")
-			put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-			mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
-			test.goAway(s, irc)
-			test.happens(irc)
-			runAfter(t, s, 24, test.want)
-			irc.err, s.IRC = nil, irc
-			mustRun(t, s, 2, "nothing to do")
-			irc.tell("")
-			if len(out.mails) != 1 || len(irc.said) > 0 {
-				t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
-			}
-			expectNothing(t, s, irc)
-		})
+// What will never be taken goes by mail at once.
+func TestOutboxRejects(t *testing.T) {
+	s, out, irc := newIRC(t, channel)
+	irc.err = &notify.PermanentError{Err: errAway}
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+	runAfter(t, s, 0, "1 queued, 1 sent")
+	if len(out.mails) != 1 {
+		t.Errorf("mails to %q", out.recipients())
 	}
 }
 
-// keeping is an outlet from which nothing can be taken back.
-type keeping struct{ *outlet }
-
-func (keeping) Withdraw(context.Context, ...string) ([]string, error) { return nil, errAway }
-
-// A mail that a line goes beside is held up by a full outbox for a day.
+// A mail that messages go alongside is held up by a full outbox for a day.
 func TestOutboxFullBesideMail(t *testing.T) {
 	s, out, irc := newIRC(t, "mail", channel)
 	s.IRC = full{irc}
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	runAfter(t, s, 0, "1 queued")
-	runAfter(t, s, 12, "nothing to do")
+	runAfter(t, s, 0, "1 queued, 1 to be retried")
+	runAfter(t, s, 12, "1 to be retried")
 	runAfter(t, s, 23, "1 sent")
 	s.IRC = irc
 	mustRun(t, s, 2, "nothing to do")
@@ -98,11 +72,11 @@ type full struct{ *outlet }
 
 func (full) Put(context.Context, ...notify.Message) error { return errAway }
 
-// A run that is told to end does not take that for an outlet that is away.
-func TestToldToEndWhileAsking(t *testing.T) {
+// A run that is interrupted does not take that for an outbox that fails.
+func TestInterruptedWhilePutting(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
-	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 1 day")
+	mustRun(t, s, 0, "1 queued")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	irc.err = ctx.Err()
@@ -110,7 +84,7 @@ func TestToldToEndWhileAsking(t *testing.T) {
 	if _, err := s.Run(ctx); err == nil {
 		t.Error("no error")
 	}
-	expectEvents(t, s, "a", "handed "+channel)
+	expectEvents(t, s, "a", "")
 	if len(out.mails) > 0 {
 		t.Errorf("mails to %q", out.recipients())
 	}

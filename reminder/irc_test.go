@@ -3,6 +3,8 @@ package reminder
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,31 +45,25 @@ func expectNothing(t testing.TB, s *Service, irc *outlet) {
 		t.Errorf("left in the queue: %v, %v", entries, err)
 	}
 	for _, l := range irc.lines {
-		t.Errorf("left in the outbox: %+v", l)
+		if l.Delivered.IsZero() {
+			t.Errorf("left in the outbox: %+v", l)
+		}
 	}
 }
 
-// A reminder by IRC alone waits in the queue until the server has confirmed it,
-// and counts as sent, once.
+// A reminder for IRC alone is sent when the outbox has it, and counts once.
 func TestIRCAlone(t *testing.T) {
 	s, out, irc := newIRC(t, channel, "ircs://:secret@irc.example.net/jane,isnick")
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 1 day")
 	mustRun(t, s, 0, "1 queued")
-	mustRun(t, s, 1, "1 waiting for IRC")
-	irc.tell("#src")
-	item := find(t, s, "a")
-	if got := strings.Join(item.IRC, " "); got != channel+" ircs://irc.example.net/jane,isnick" {
-		t.Errorf("listed: %q", got)
-	}
-	mustRun(t, s, 1, "1 waiting for IRC")
-	irc.tell("jane")
 	mustRun(t, s, 1, "1 sent")
+	mustRun(t, s, 1, "nothing to do")
+	irc.tell("")
 	mustRun(t, s, 1, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 2 {
 		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
 	}
-	expectEvents(t, s, "a", "handed "+channel, "handed ircs://irc.example.net/jane,isnick",
-		"sent "+channel+", ircs://irc.example.net/jane,isnick")
+	expectEvents(t, s, "a", "sent "+channel+", ircs://irc.example.net/jane,isnick")
 	expectNothing(t, s, irc)
 	stats, err := CountSent(s.Queue.History, ByCommitter, calendar.Day{}, calendar.Day{}, time.UTC)
 	if err != nil || stats.Total != 1 || stats.Counts[0].Name != "jane" {
@@ -77,8 +73,7 @@ func TestIRCAlone(t *testing.T) {
 	mustRun(t, s, 2, "1 known already")
 }
 
-// Beside a mail the line is nobody's business but its own: the mail goes, and
-// what becomes of the line is noted when it is known.
+// Alongside a mail the mail goes, and a message that bounces is recorded.
 func TestMailAndIRC(t *testing.T) {
 	s, out, irc := newIRC(t, "mail", channel, "irc://irc.example.org/nobody,isnick")
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 1 day")
@@ -88,77 +83,100 @@ func TestMailAndIRC(t *testing.T) {
 	mustRun(t, s, 2, "nothing to do")
 	mustRun(t, s, 9, "nothing to do")
 	irc.tell("#src")
-	mustRun(t, s, 9, "1 told on IRC as well")
 	mustRun(t, s, 9, "nothing to do")
 	if len(out.mails) != 1 || len(irc.said) != 1 {
 		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
 	}
-	expectEvents(t, s, "a", "handed "+channel+" beside the mail", "handed irc://irc.example.org/nobody,isnick beside the mail", "sent test:",
-		"unsaid irc://irc.example.org/nobody,isnick no such nick", "said "+channel)
+	expectEvents(t, s, "a", "sent test:, "+channel+", irc://irc.example.org/nobody,isnick", "unsaid irc://irc.example.org/nobody,isnick no such nick")
 	expectNothing(t, s, irc)
 }
 
-// When IRC can't be had for a day, or refuses, the mail goes instead, and says
-// in the history why.
+// When a message bounces, because it was rejected or could not be delivered for a day,
+// the mail goes instead, once, and says why, as the history does.
 func TestMailInstead(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		happen func(*outlet)
 		hours  int
-		want   string
-		events []string
+		why    string // "" for no mail
 	}{
-		{"not for long enough", func(*outlet) {}, 22, "1 waiting for IRC", []string{"handed " + channel}},
-		{"a day", func(*outlet) {}, 23, "1 sent", []string{
-			"handed " + channel, "unsaid " + channel + " it could not be told for a day",
-			"sent test: IRC could not be had: " + channel + ": it could not be told for a day"}},
-		{"a day, and it is known why", func(o *outlet) { o.lines[0].LastError = "connection refused" }, 24, "1 sent", []string{
-			"handed " + channel, "unsaid " + channel + " connection refused",
-			"sent test: IRC could not be had: " + channel + ": connection refused"}},
-		{"refused", func(o *outlet) { o.refuse("", "no such channel") }, 0, "1 sent", []string{
-			"handed " + channel, "unsaid " + channel + " no such channel",
-			"sent test: IRC could not be had: " + channel + ": no such channel"}},
-		{"on the wire", func(o *outlet) { o.send() }, 200, "1 waiting for IRC", []string{"handed " + channel}},
-		{"told at the last moment", func(o *outlet) { o.tell("") }, 200, "1 sent", []string{"handed " + channel, "sent " + channel}},
+		{"not for long enough", func(*outlet) {}, 22, ""},
+		{"a day", func(*outlet) {}, 23, "it could not be delivered in time"},
+		{"rejected", func(o *outlet) { o.refuse("", "no such channel") }, 0, "no such channel"},
+		{"in flight", func(o *outlet) { o.send() }, 200, ""},
+		{"delivered at the last moment", func(o *outlet) { o.tell("") }, 200, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, out, irc := newIRC(t, channel)
 			put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-			mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+			mustRun(t, s, 0, "1 queued, 1 sent")
 			test.happen(irc)
-			s.Queue.Now = now.Add(time.Duration(test.hours) * time.Hour)
-			sum, err := s.Run(context.Background())
-			if err != nil || sum.String() != test.want {
-				t.Errorf("%s, %v; want %s", sum, err, test.want)
+			want, all := "nothing to do", []string{"sent " + channel}
+			if test.why != "" {
+				want = "1 sent another way"
+				all = append(all, "unsaid "+channel+" "+test.why, "fallback test: IRC delivery failed: "+channel+": "+test.why)
 			}
-			expectEvents(t, s, "a", test.events...)
-			if test.want == "1 sent" {
-				expectNothing(t, s, irc)
-				if len(out.mails)+len(irc.said) != 1 {
-					t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+			for _, want := range []string{want, "nothing to do"} {
+				s.Queue.Now = now.Add(time.Duration(test.hours) * time.Hour)
+				sum, err := s.Run(context.Background())
+				if err != nil || sum.String() != want {
+					t.Errorf("%s, %v; want %s", sum, err, want)
 				}
+			}
+			expectEvents(t, s, "a", all...)
+			if test.why == "" {
+				if len(out.mails) > 0 {
+					t.Errorf("mails to %q", out.recipients())
+				}
+				return
+			}
+			expectNothing(t, s, irc)
+			if len(out.mails) != 1 || !strings.Contains(string(out.mails[0].Data), "because IRC delivery failed") {
+				t.Errorf("mails to %q", out.recipients())
+			}
+			stats, err := CountSent(s.Queue.History, ByCommitter, calendar.Day{}, calendar.Day{}, time.UTC)
+			if err != nil || stats.Total != 1 {
+				t.Errorf("%+v, %v", stats, err)
 			}
 		})
 	}
 }
 
-// One target that is told does not make up for one that can't be: the mail
-// goes, and the history has both. A line on the wire is waited for.
+// A message that is delivered does not make up for one that bounces: the mail goes, and
+// what else is pending is not delivered any more.
 func TestMailInsteadOfOne(t *testing.T) {
-	s, out, irc := newIRC(t, channel, "irc://irc.example.org/jane,isnick")
+	s, out, irc := newIRC(t, channel, "irc://irc.example.org/jane,isnick", "irc://irc.example.org/#third")
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
-	irc.send()
-	irc.refuse("jane", "no such nick")
-	mustRun(t, s, 0, "1 waiting for IRC")
+	mustRun(t, s, 0, "1 queued, 1 sent")
 	irc.tell("#src")
-	mustRun(t, s, 0, "1 sent")
+	irc.refuse("jane", "no such nick")
+	mustRun(t, s, 0, "1 sent another way")
+	irc.tell("")
+	mustRun(t, s, 0, "nothing to do")
 	expectNothing(t, s, irc)
-	if len(out.mails) != 1 {
-		t.Errorf("mails to %q", out.recipients())
+	if len(out.mails) != 1 || len(irc.said) != 1 {
+		t.Errorf("mails to %q, told %q", out.recipients(), irc.said)
 	}
-	if got := events(t, s, "a"); !strings.Contains(got, "sent test:, "+channel+" IRC could not be had: irc://irc.example.org/jane,isnick: no such nick") {
-		t.Errorf("history:\n%s", got)
+	expectEvents(t, s, "a", "sent "+channel+", irc://irc.example.org/jane,isnick, irc://irc.example.org/#third",
+		"unsaid irc://irc.example.org/jane,isnick no such nick", "unsaid irc://irc.example.org/#third a mail goes instead",
+		"fallback test: IRC delivery failed: irc://irc.example.org/jane,isnick: no such nick; irc://irc.example.org/#third: a mail goes instead")
+}
+
+// A message that has bounced and is no longer kept can't be mailed. That is an error in
+// the log, and the reminder stays sent.
+func TestBouncedAndNotKept(t *testing.T) {
+	s, out, irc := newIRC(t, channel)
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+	mustRun(t, s, 0, "1 queued, 1 sent")
+	irc.refuse("", "banned")
+	if err := os.RemoveAll(filepath.Join(s.Queue.History.Dir(), "done")); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "nothing to do")
+	expectEvents(t, s, "a", "sent "+channel, "unsaid "+channel+" banned")
+	expectNothing(t, s, irc)
+	if len(out.mails) > 0 {
+		t.Errorf("mails to %q", out.recipients())
 	}
 }
 
@@ -167,20 +185,20 @@ func TestMailInsteadOfOne(t *testing.T) {
 func TestIRCAndAllow(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "x@elsewhere.example", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+	mustRun(t, s, 0, "1 queued, 1 sent")
 	irc.refuse("", "banned")
 	mustRun(t, s, 0, "1 quarantined")
 	failures, _ := s.Queue.Quarantined()
-	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "IRC could not be had: "+channel+": banned\nx@elsewhere.example may not be written to") {
+	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "IRC delivery failed: "+channel+": banned\nx@elsewhere.example may not be written to") {
 		t.Errorf("%+v", failures)
 	}
 	expectNothing(t, s, irc)
 	if err := s.Queue.Retry(find(t, s, "a"), "ops"); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+	mustRun(t, s, 0, "1 queued, 1 sent another way")
 	irc.tell("")
-	mustRun(t, s, 0, "1 sent")
+	mustRun(t, s, 0, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 1 {
 		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
 	}
@@ -211,26 +229,31 @@ func TestTakenBack(t *testing.T) {
 		if len(irc.said) != 1 || !strings.Contains(irc.said[0], "subject of a") {
 			t.Errorf("%v: told: %q", to, irc.said)
 		}
-		if got := events(t, s, "b"); !strings.Contains(got, "unsaid "+channel+" it was cancelled") {
-			t.Errorf("%v: history:\n%s", to, got)
-		}
 	}
 }
 
-// A reminder that was told is told again when it was snoozed, even to the same
-// day.
-func TestSnoozeAfterTold(t *testing.T) {
-	s, _, irc := newIRC(t, channel)
-	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	for i := range 3 {
-		at(t, s, 0)
-		irc.tell("")
-		mustRun(t, s, 0, "1 sent")
-		if len(irc.said) != i+1 {
-			t.Fatalf("told: %q", irc.said)
+// A reminder that was sent is sent again when it was snoozed, even to the same day.
+func TestSnoozeAfterIRC(t *testing.T) {
+	for name, happen := range map[string]func(*outlet){"delivered": func(o *outlet) { o.tell("") }, "pending": func(*outlet) {}} {
+		s, _, irc := newIRC(t, channel)
+		put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+		for i := range 3 {
+			s.Queue.Now = now.Add(time.Duration(i) * time.Minute)
+			if sum, err := s.Run(t.Context()); err != nil || sum.Sent != 1 {
+				t.Fatalf("%s: %s, %v", name, sum, err)
+			}
+			happen(irc)
+			s.Queue.Now = s.Queue.Now.Add(time.Second)
+			if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "2026-11-20"), "ops"); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "2026-11-20"), "ops"); err != nil {
+		if _, err := s.Run(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		irc.tell("")
+		if want := map[string]int{"delivered": 4, "pending": 1}[name]; len(irc.said) != want {
+			t.Errorf("%s: told: %q", name, irc.said)
 		}
 	}
 }
@@ -245,51 +268,107 @@ func TestOutboxFails(t *testing.T) {
 	put(t, s, "b", "Ida <ida@example.org>", "MFC after: 0 days")
 	irc.err = errors.New("no space left on device")
 	sum, err := at(t, s, 0)
-	if err == nil || out.recipients() != "ida@example.org" {
+	if err == nil || sum.String() != "2 queued, 1 sent, 1 to be retried" || out.recipients() != "ida@example.org" {
 		t.Errorf("%s, %v; mails to %q", sum, err, out.recipients())
 	}
 	irc.err = nil
 	mustRun(t, s, 2, "1 sent")
 	irc.tell("")
-	mustRun(t, s, 2, "1 told on IRC as well")
+	mustRun(t, s, 2, "nothing to do")
 	expectNothing(t, s, irc)
 }
 
-// Without IRC the mail goes instead, also of what was handed over when there
-// was one, and one error says so.
+// Without IRC the mail goes instead.
 func TestNoIRC(t *testing.T) {
-	s, out, irc := newIRC(t, channel)
-	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+	s, out, _ := newIRC(t, channel)
 	s.IRC = nil
 	put(t, s, "b", "Ida <ida@example.org>", "MFC after: 0 days")
 	put(t, s, "c", "Ida <ida@example.org>", "MFC after: 0 days")
-	sum, err := at(t, s, 0)
-	if sum.String() != "2 queued, 2 sent, 1 waiting for IRC" || err == nil || strings.Count(err.Error(), "\n") > 0 {
-		t.Errorf("%s, %v", sum, err)
+	mustRun(t, s, 0, "2 queued, 2 sent")
+	expectEvents(t, s, "b", "sent test: IRC delivery failed: it is not configured")
+	if len(out.mails) != 2 {
+		t.Errorf("mails to %q", out.recipients())
 	}
-	expectEvents(t, s, "b", "sent test: there is no IRC")
-	mustRun(t, s, 1, "1 sent")
-	// It comes back, and still has the line.
-	s.IRC = irc
-	mustRun(t, s, 1, "nothing to do")
-	irc.tell("")
-	if len(out.mails) != 3 || len(irc.said) > 0 {
-		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
-	}
-	expectNothing(t, s, irc)
 }
 
-// An outbox that was lost, or a crash before the line was in it, is made good.
-func TestOutboxLost(t *testing.T) {
-	s, _, irc := newIRC(t, channel)
-	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
-	irc.lines = nil
-	mustRun(t, s, 0, "1 waiting for IRC")
-	irc.tell("")
-	mustRun(t, s, 0, "1 sent")
-	expectNothing(t, s, irc)
+// What an earlier version has enqueued, and not yet recorded as sent, is taken over:
+// everybody is reminded once, whatever has become of the message.
+func TestEnqueuedByEarlierVersion(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		happen func(*outlet)
+		first  string
+		mails  int
+		told   int
+	}{
+		{"pending", func(*outlet) {}, "1 sent", 0, 1},
+		{"delivered", func(o *outlet) { o.tell("") }, "1 sent", 0, 1},
+		{"rejected", func(o *outlet) { o.refuse("", "banned") }, "1 sent", 1, 0},
+		{"not in the outbox yet", func(o *outlet) { o.lines = nil }, "1 sent", 0, 1},
+	} {
+		for _, snoozed := range []bool{false, true} {
+			s, out, irc := newIRC(t, channel)
+			put(t, s, "a", "Jane <jane@example.org>", "MFC after: 1 day")
+			mustRun(t, s, 0, "1 queued")
+			due := "20261121"
+			if snoozed {
+				due = "20261123"
+				if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "2026-11-23"), "ops"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e := history.Event{Time: now.AddDate(0, 0, 3), Kind: history.Enqueued, Name: "a", Due: due, Via: channel}
+			if err := s.Queue.History.Append(e); err != nil {
+				t.Fatal(err)
+			}
+			if err := irc.Put(t.Context(), notify.Message{Target: channel, Text: "x", Key: "reminder a " + due + " " + channel, Reminder: true}); err != nil {
+				t.Fatal(err)
+			}
+			test.happen(irc)
+			mustRun(t, s, 3, test.first)
+			irc.tell("")
+			mustRun(t, s, 9, "nothing to do")
+			if len(out.mails) != test.mails || len(irc.said) != test.told {
+				t.Errorf("%s, snoozed %v: mails to %q; told: %q", test.name, snoozed, out.recipients(), irc.said)
+			}
+			expectNothing(t, s, irc)
+			if got := strings.Count("\n"+events(t, s, "a"), "\nsent "); got != 1 {
+				t.Errorf("%s: %d times sent:\n%s", test.name, got, events(t, s, "a"))
+			}
+		}
+	}
+}
+
+// A message that an earlier version has enqueued alongside a mail is delivered, and one for
+// which a mail went instead is not.
+func TestPendingOfEarlierVersion(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		kinds  []string
+		told   int
+	}{
+		{"beside the mail", []string{history.Enqueued, history.Sent}, 1},
+		{"", []string{history.Enqueued, history.Bounced, history.Sent}, 0},
+	} {
+		s, _, irc := newIRC(t, "mail", channel)
+		for _, kind := range test.kinds {
+			e := history.Event{Time: now, Kind: kind, Name: "a", Address: "jane@example.org", Due: "20261120", Via: channel, Reason: test.reason}
+			if kind == history.Sent {
+				e.Via = "test:"
+			}
+			if err := s.Queue.History.Append(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := irc.Put(t.Context(), notify.Message{Target: channel, Text: "x", Key: "reminder a 20261120 " + channel, Reminder: true}); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, s, 0, "nothing to do")
+		irc.tell("")
+		if len(irc.said) != test.told {
+			t.Errorf("%q: told %q", test.reason, irc.said)
+		}
+	}
 }
 
 // A clock that was wrong neither lets a line wait for years nor fills the
@@ -297,7 +376,7 @@ func TestOutboxLost(t *testing.T) {
 func TestIRCAndClock(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 9000, "1 queued, 1 waiting for IRC")
+	mustRun(t, s, 9000, "1 queued, 1 sent")
 	if _, err := s.Queue.Snooze(find(t, s, "a"), mustPeriod(t, "2051-08-01"), "ops"); err != nil {
 		t.Fatal(err)
 	}
@@ -308,8 +387,8 @@ func TestIRCAndClock(t *testing.T) {
 		t.Errorf("history:\n%s\nbefore\n%s", got, before)
 	}
 	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 9000, "1 queued, 1 waiting for IRC")
-	mustRun(t, s, 1, "1 sent")
+	mustRun(t, s, 9000, "1 queued, 1 sent")
+	mustRun(t, s, 1, "1 sent another way")
 	mustRun(t, s, 2, "nothing to do")
 	if len(out.mails) != 1 {
 		t.Errorf("mails to %q", out.recipients())
@@ -329,7 +408,7 @@ func TestDigestOnIRC(t *testing.T) {
 	mustRun(t, s, 0, "2 queued")
 	mustRun(t, s, 1, "2 sent")
 	irc.tell("")
-	mustRun(t, s, 1, "2 told on IRC as well")
+	mustRun(t, s, 1, "nothing to do")
 	if len(out.mails) != 1 || len(irc.said) != 2 {
 		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
 	}
@@ -350,7 +429,7 @@ func TestAwait(t *testing.T) {
 		irc.find(keys[0]).Rejected = "banned"
 		irc.tell("")
 	}
-	mustRun(t, s, 0, "2 queued, 2 sent")
+	mustRun(t, s, 0, "2 queued, 2 sent, 1 sent another way")
 	mustRun(t, s, 0, "nothing to do")
 	if awaited != 1 || len(out.mails) != 1 || len(irc.said) != 1 {
 		t.Errorf("awaited %d times; mails to %q; told: %q", awaited, out.recipients(), irc.said)
@@ -358,53 +437,38 @@ func TestAwait(t *testing.T) {
 	expectNothing(t, s, irc)
 }
 
-// Settle records what became of the lines, and sends nothing.
-func TestSettle(t *testing.T) {
+// ReviewOutbox records bounces, and sends nothing.
+func TestReviewOutbox(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "2 queued, 2 waiting for IRC")
+	mustRun(t, s, 0, "2 queued, 2 sent")
 	irc.lines[0].Rejected = "banned"
 	irc.tell("")
-	sum, err := s.Settle(context.Background())
-	if err != nil || sum.String() != "1 sent" || len(out.mails) > 0 {
-		t.Errorf("%s, %v; mails to %q", sum, err, out.recipients())
+	if err := s.ReviewOutbox(context.Background()); err != nil || len(out.mails) > 0 {
+		t.Errorf("%v; mails to %q", err, out.recipients())
 	}
-	mustRun(t, s, 0, "1 sent")
+	mustRun(t, s, 0, "1 sent another way")
 	expectNothing(t, s, irc)
 }
 
-// A look ahead says what is for IRC, and what waits for it.
+// A preview has what is for IRC.
 func TestPreviewIRC(t *testing.T) {
-	s, _, _ := newIRC(t, channel)
+	s, _, irc := newIRC(t, channel)
 	put(t, s, "a", "x@elsewhere.example", "MFC after: 1 day")
 	mustRun(t, s, 0, "1 queued")
-	for _, want := range []string{"send x@elsewhere.example 000000000000 to irc://irc.example.org/#src", "wait x@elsewhere.example 000000000000"} {
+	for _, want := range []string{"send x@elsewhere.example 000000000000 to irc://irc.example.org/#src", "quarantine a"} {
 		s.Queue.Now = now.AddDate(0, 0, 1)
 		steps, err := s.Preview()
 		if err != nil || len(steps) != 1 || steps[0].Action+" "+steps[0].What != want {
 			t.Errorf("%+v, %v; want %s", steps, err, want)
 		}
-		mustRun(t, s, 1, "1 waiting for IRC")
-	}
-}
-
-// A reminder that waits for IRC is not overdue for a day.
-func TestWithoutIRC(t *testing.T) {
-	s, out, _ := newIRC(t, channel)
-	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
-	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 1 month")
-	mustRun(t, s, 0, "2 queued, 1 waiting for IRC")
-	for hours, want := range map[int]int{0: 1, 23: 1, 24: 2} {
-		lines := history.NewLines(now)
-		_, err := s.Queue.History.Scan(lines.Take)
-		entries, entriesErr := s.Queue.Entries(calendar.Day{})
-		if err := errors.Join(err, entriesErr); err != nil {
-			t.Fatal(err)
-		}
-		if got := WithoutIRC(entries, lines, now.Add(time.Duration(hours)*time.Hour)); len(got) != want {
-			t.Errorf("after %d hours: %v, want %d", hours, got, want)
+		if want != "quarantine a" {
+			mustRun(t, s, 1, "1 sent")
+			irc.refuse("", "banned")
+			if err := s.ReviewOutbox(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

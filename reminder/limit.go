@@ -48,7 +48,7 @@ func (c *dayCount) take(e *history.Event) {
 // counts reports whether an event says that a mail was sent today, or may have been,
 // that a forged commit can have caused. A line to IRC is not a mail.
 func (c *dayCount) counts(e *history.Event) bool {
-	isMail := e.Kind == history.Sent || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
+	isMail := e.Kind == history.Sent || e.Kind == history.Fallback || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
 	return isMail && e.Address != "" && commit.Forgeable(e.Source) && !strings.HasPrefix(e.Via, "irc") &&
 		c.now.Sub(e.Time).Abs() < 2*day && calendar.Of(e.Time, c.zone) == calendar.Of(c.now, c.zone)
 }

@@ -44,7 +44,6 @@ const maxItems = 50
 type report struct {
 	quarantined []history.Event // since the last notification
 	month       *Numbers        // of the last month, nil when these were sent
-	lines       *history.Lines  // pending in the outbox for IRC
 	floods      []flood         // recipients over the daily limit
 }
 
@@ -91,12 +90,11 @@ func (r *run) notifyOperator(ctx context.Context) error {
 func (s *Service) newReport() (*report, error) {
 	today := s.Queue.Today()
 	month := calendar.Date(today.Year(), today.Month()-1, 1)
-	n := &report{lines: history.NewLines(s.Queue.Now), month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month, now: s.Queue.Now}}
+	n := &report{month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month, now: s.Queue.Now}}
 	sent := false  // the numbers of the month
 	begun := false // before this month
 	all := &floods{map[string]*flood{}, map[string]bool{}}
 	_, err := s.Queue.History.Scan(func(e *history.Event) {
-		n.lines.Take(e)
 		all.take(e)
 		day := calendar.Of(e.Time, s.Queue.Zone)
 		begun = begun || day.Before(calendar.Date(today.Year(), today.Month(), 1))
@@ -143,7 +141,7 @@ func (s *Service) complete(all *report) error {
 	n := all.month
 	entries, err := s.Queue.Entries(calendar.Day{})
 	failures, failErr := s.Queue.QuarantinedEntries()
-	n.Waiting, n.Overdue, n.Aside = len(entries), queue.Overdue(WithoutIRC(entries, all.lines, s.Queue.Now), s.Queue.Today()), len(failures)
+	n.Waiting, n.Overdue, n.Aside = len(entries), queue.Overdue(entries, s.Queue.Today()), len(failures)
 	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
 	return errors.Join(err, failErr)
 }

@@ -22,8 +22,7 @@ type outlet struct {
 	said    []string // target and text of all that was told
 	err     error    // of every call
 	onCall  func()   // before and after every call
-	forgets int
-	isPlain bool // it says nothing of somebody else's lines, and takes all
+	isPlain bool     // it says nothing of somebody else's lines, and takes all
 }
 
 // TestOutlet holds the outlet of these tests to what is promised of those that
@@ -35,7 +34,7 @@ func TestOutlet(t *testing.T) {
 			Outbox:  o,
 			Claim:   func(key string) { o.find(key).onWire = true },
 			Deliver: func(key string) { o.find(key).Delivered = now },
-			Bounce:  func(key, reason string) { o.find(key).Rejected = reason },
+			Reject:  func(key, reason string) { o.find(key).Rejected = reason },
 		}
 	})
 }
@@ -111,38 +110,38 @@ func (o *outlet) Pending(context.Context) ([]string, error) {
 	return keys, o.err
 }
 
-func (o *outlet) Withdraw(_ context.Context, keys ...string) (back []string, err error) {
+func (o *outlet) Bounce(_ context.Context, reason string, keys ...string) error {
 	defer o.call()()
 	if o.err != nil {
-		return nil, o.err
+		return o.err
 	}
 	for _, key := range keys {
 		if key == "somebody else's" {
-			o.t.Error("took back what is not a reminder")
+			o.t.Error("bounced what is not a reminder")
 		}
 		if l := o.find(key); l != nil && l.isWaiting() && !l.onWire {
-			back = append(back, key)
-			o.lines = slices.DeleteFunc(o.lines, func(other *outLine) bool { return other == l })
+			l.Rejected = reason
 		}
 	}
-	return back, nil
+	return nil
 }
 
 func (o *outlet) Forget(_ context.Context, keys ...string) error {
 	defer o.call()()
 	for _, key := range keys {
-		if l := o.find(key); l != nil {
-			o.forgets++
-			if l.isWaiting() {
-				o.t.Errorf("forgot a line that waits: %s", key)
-			}
-			o.lines = slices.DeleteFunc(o.lines, func(other *outLine) bool { return other == l })
+		l := o.find(key)
+		if l == nil {
+			continue
 		}
+		if l.isWaiting() && !o.isPlain {
+			o.t.Errorf("forgot a message that is pending: %s", key)
+		}
+		o.lines = slices.DeleteFunc(o.lines, func(other *outLine) bool { return other == l })
 	}
 	return o.err
 }
 
-// tell tells all that waits for a target that has this in its name.
+// tell delivers what is pending for targets with this in their names.
 func (o *outlet) tell(part string) {
 	for _, l := range o.lines {
 		if l.isWaiting() && strings.Contains(l.Target, part) {
@@ -160,7 +159,7 @@ func (o *outlet) refuse(part, why string) {
 	}
 }
 
-// send puts all that waits on the wire, from where it can't be taken back.
+// send puts all that is pending in flight.
 func (o *outlet) send() {
 	for _, l := range o.lines {
 		l.onWire = l.isWaiting()

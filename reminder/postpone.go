@@ -55,6 +55,12 @@ const (
 // deferItems records that items wait for a retry, or quarantines those that have
 // failed for too long.
 func (r *run) deferItems(items []*dueItem, cause error) error {
+	return r.deferUntil(items, cause, giveUp)
+}
+
+// deferUntil is deferItems with a retry at that time after the first failure, if not
+// before.
+func (r *run) deferUntil(items []*dueItem, cause error, last time.Duration) error {
 	now := history.Stamp(r.Queue.Now)
 	var events []history.Event
 	var errs []error
@@ -66,9 +72,13 @@ func (r *run) deferItems(items []*dueItem, cause error) error {
 			continue
 		}
 		r.sum.Deferred++
+		until := now.Add(retries.After(d.Count))
+		if latest := d.First.Add(last); d.Count > 0 && latest.After(now) && latest.Before(until) {
+			until = latest
+		}
 		events = append(events, history.Event{
 			Time: now, Kind: history.Deferred, Name: item.entry.Name, Address: item.event.Address,
-			Reason: cleanCause(cause), Until: now.Add(retries.After(d.Count)).Format(time.RFC3339),
+			Reason: cleanCause(cause), Until: until.Format(time.RFC3339),
 		})
 	}
 	if len(events) > 0 {

@@ -120,11 +120,9 @@ func (s *Service) previewItem(item *dueItem) Step {
 		return Step{"leave", item.entry.Name, err.Error()}
 	}
 	way := s.Queue.Policy.RouteOf(&m.Commit)
-	waits, failed := waiting(wanted(item.byName.LinesOf(item.entry.Day.String()), &way))
+	bounced := bounceReasons(item.byName, item.entry.Day.String(), &way) != ""
 	switch {
-	case waits:
-		return Step{"wait", to(e), "pending in the outbox for IRC"}
-	case failed == "" && !way.Mail && s.IRC != nil:
+	case !bounced && !way.Mail && s.IRC != nil:
 		return Step{"send", to(e) + " to " + targetNames(way.Targets), e.Subject}
 	case reason != "":
 		return Step{"quarantine", item.entry.Name, reason}

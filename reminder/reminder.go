@@ -34,9 +34,9 @@ type Service struct {
 	Progress    func(what string) queue.Progress // may return nil
 
 	// IRC is the outbox for the targets of routes; nil when IRC is not configured.
-	// While it returns errors, reminders for IRC stay in the queue.
+	// While it returns errors, reminders for IRC stay in the queue, for a day.
 	IRC notify.Outbox
-	// Await, unless nil, is called once a run when lines are pending, without the
+	// Await, unless nil, is called once a run when messages are pending, without the
 	// lock. It returns when the outcomes of those with the keys are known, or after
 	// a timeout.
 	Await func(ctx context.Context, keys []string)
@@ -50,16 +50,13 @@ type Summary struct {
 	InBackoff                   int // due, but failed before
 	Held                        int // the recipient's daily maximum is reached
 	HeldBefore                  int // the same, by an earlier run
-	Waiting                     int // due, and in the outbox for IRC alone
-	Enqueued                    int // reminders of which lines were put there
-	DeliveredToo                int // lines delivered alongside a mail
 	Explained                   int // mails to committers whose trailer is not understood
-	ByMail                      int // not delivered on IRC, to be mailed by the next run; of Settle alone
+	Fallbacks                   int // sent another way, because a message to IRC has bounced
 }
 
 // Empty reports whether the run had nothing to do.
 func (s Summary) Empty() bool {
-	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore, Waiting: s.Waiting, ByMail: s.ByMail}
+	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore}
 }
 
 // String returns the summary for a person: "2 queued, 1 sent".
@@ -71,7 +68,7 @@ func (s Summary) String() string {
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
-		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Waiting, "waiting for IRC"}, {s.DeliveredToo, "told on IRC as well"},
+		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Fallbacks, "sent another way"},
 	} {
 		if part.n > 0 {
 			said += fmt.Sprintf(", %d %s", part.n, part.what)

@@ -9,8 +9,8 @@ import (
 	"vext/policy"
 )
 
-// When the rules name other targets while a reminder waits, these are told, and
-// the former not. It goes by mail only where the rules say so.
+// When the routes name other targets while a message is pending, the reminder goes to
+// these, and not to the former. It goes by mail only if the routes say so.
 func TestTargetRenamed(t *testing.T) {
 	const jane, other = "irc://irc.example.org/jane,isnick", "irc://irc.example.org/#new"
 	for _, test := range []struct {
@@ -22,24 +22,24 @@ func TestTargetRenamed(t *testing.T) {
 		told     string // targets
 		events   []string
 	}{
-		{"one", []string{channel}, []string{other}, func(*outlet) {}, "1 waiting for IRC", 0, "#new",
-			[]string{"handed " + channel, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + other}},
-		{"one of two, the other waits", []string{channel, jane}, []string{other, jane}, func(*outlet) {}, "1 waiting for IRC", 0, "jane,isnick #new",
-			[]string{"handed " + channel, "handed " + jane, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + jane + ", " + other}},
-		{"one of two, the other was told", []string{channel, jane}, []string{other, jane}, func(o *outlet) { o.tell("jane") }, "1 waiting for IRC", 0, "jane,isnick #new",
-			[]string{"handed " + channel, "handed " + jane, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + jane + ", " + other}},
-		{"one of two, and none in its place", []string{channel, jane}, []string{jane}, func(o *outlet) { o.tell("jane") }, "1 sent", 0, "jane,isnick",
-			[]string{"handed " + channel, "handed " + jane, "unsaid " + channel + " no longer a target", "sent " + jane}},
-		{"it was told already", []string{channel}, []string{other}, func(o *outlet) { o.tell("") }, "1 sent", 0, "#src",
-			[]string{"handed " + channel, "sent " + channel}},
-		{"it refused", []string{channel}, []string{other}, func(o *outlet) { o.refuse("", "banned") }, "1 waiting for IRC", 0, "#new",
-			[]string{"handed " + channel, "unsaid " + channel + " no longer a target", "handed " + other, "sent " + other}},
-		{"it is on the wire", []string{channel}, []string{other}, func(o *outlet) { o.send() }, "1 waiting for IRC", 0, "#src #new",
-			[]string{"handed " + channel, "handed " + other, "sent " + channel + ", " + other}},
-		{"to the mail", []string{channel}, []string{"mail"}, func(*outlet) {}, "1 sent", 1, "",
-			[]string{"handed " + channel, "unsaid " + channel + " no longer a target", "sent test:"}},
-		{"beside the mail", []string{"mail", channel}, []string{"mail", other}, func(*outlet) {}, "nothing to do", 1, "",
-			[]string{"handed " + channel + " beside the mail", "sent test:", "unsaid " + channel + " no longer a target"}},
+		{"one", []string{channel}, []string{other}, func(*outlet) {}, "1 sent another way", 0, "#new",
+			[]string{"sent " + channel, "unsaid " + channel + " no longer a target", "fallback " + other}},
+		{"one of two, the other is pending", []string{channel, jane}, []string{other, jane}, func(*outlet) {}, "1 sent another way", 0, "jane,isnick #new",
+			[]string{"sent " + channel + ", " + jane, "unsaid " + channel + " no longer a target", "fallback " + other + ", " + jane}},
+		{"one of two, the other was delivered", []string{channel, jane}, []string{other, jane}, func(o *outlet) { o.tell("jane") }, "1 sent another way", 0, "jane,isnick #new",
+			[]string{"sent " + channel + ", " + jane, "unsaid " + channel + " no longer a target", "fallback " + other + ", " + jane}},
+		{"one of two, and none in its place", []string{channel, jane}, []string{jane}, func(o *outlet) { o.tell("jane") }, "1 sent another way", 0, "jane,isnick",
+			[]string{"sent " + channel + ", " + jane, "unsaid " + channel + " no longer a target", "fallback " + jane}},
+		{"it was delivered", []string{channel}, []string{other}, func(o *outlet) { o.tell("") }, "nothing to do", 0, "#src",
+			[]string{"sent " + channel}},
+		{"it was rejected", []string{channel}, []string{other}, func(o *outlet) { o.refuse("", "banned") }, "1 sent another way", 0, "#new",
+			[]string{"sent " + channel, "unsaid " + channel + " banned", "fallback " + other}},
+		{"it is in flight", []string{channel}, []string{other}, func(o *outlet) { o.send() }, "nothing to do", 0, "#src",
+			[]string{"sent " + channel}},
+		{"to the mail", []string{channel}, []string{"mail"}, func(*outlet) {}, "1 sent another way", 1, "",
+			[]string{"sent " + channel, "unsaid " + channel + " no longer a target", "fallback test:"}},
+		{"alongside the mail", []string{"mail", channel}, []string{"mail", other}, func(*outlet) {}, "nothing to do", 1, "",
+			[]string{"sent test:, " + channel, "unsaid " + channel + " no longer a target"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, out, irc := newIRC(t, test.from...)
@@ -66,17 +66,17 @@ func TestTargetRenamed(t *testing.T) {
 	}
 }
 
-// A target that the rules name again is told as if it had never been gone.
+// A target that the routes name again gets the message as if it had never been gone.
 func TestTargetRenamedBack(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 waiting for IRC")
+	mustRun(t, s, 0, "1 queued, 1 sent")
 	for _, to := range []string{"irc://irc.example.org/#new", channel} {
 		s.Queue.Policy.Routes = []policy.Route{way(t, to)}
-		mustRun(t, s, 0, "1 waiting for IRC")
+		mustRun(t, s, 0, "1 sent another way")
 	}
 	irc.tell("")
-	mustRun(t, s, 0, "1 sent")
+	mustRun(t, s, 0, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 1 || !strings.Contains(irc.said[0], "src") {
 		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
 	}

@@ -19,8 +19,7 @@ type run struct {
 	sentKeys map[string]bool // the commits of which this run has sent a reminder
 	today    *dayCount       // the mails of today
 	held     []history.Event // of reminders held until tomorrow, not yet recorded
-	openKeys []string        // of the pending lines for IRC
-	missing  map[string]bool // the lines that the outbox for IRC has lost, by key
+	openKeys []string        // of the messages pending in the outbox
 }
 
 // lockWait is how long a run waits for another to end, before it gives up.
@@ -85,7 +84,7 @@ func (r *run) first(ctx context.Context) error {
 		return errors.Join(caught, err)
 	}
 	err = errors.Join(caught, err, r.markVanished(ctx))
-	_, sendErr := r.settle(ctx)
+	_, sendErr := r.reviewOutbox(ctx)
 	if !isHistoryError(sendErr) {
 		sendErr = errors.Join(sendErr, r.sendDue(ctx, nil))
 	}
@@ -95,11 +94,11 @@ func (r *run) first(ctx context.Context) error {
 	return errors.Join(err, sendErr)
 }
 
-// again settles what was waited for, and sends by mail what IRC refused.
+// again mails the reminders that have bounced while the run waited.
 func (r *run) again(ctx context.Context) error {
-	failed, err := r.settle(ctx)
-	if len(failed) > 0 && !isHistoryError(err) {
-		err = errors.Join(err, r.sendDue(ctx, failed))
+	bounced, err := r.reviewOutbox(ctx)
+	if len(bounced) > 0 && !isHistoryError(err) {
+		err = errors.Join(err, r.sendDue(ctx, bounced))
 	}
 	if !isHistoryError(err) {
 		err = errors.Join(err, r.notifyOperator(ctx))

@@ -43,7 +43,7 @@ func (r *run) sendDue(ctx context.Context, names []string) error {
 			return errors.Join(append(errs, err)...)
 		}
 	}
-	items, err := r.handOver(ctx, items)
+	items, err := r.enqueue(ctx, items)
 	if errs = append(errs, err); isStop(err) {
 		return errors.Join(errs...)
 	}
@@ -187,6 +187,9 @@ func (r *run) prepare(item *dueItem) (Words, bool, error) {
 	}
 	w := r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today())
 	w.Snoozed = r.snoozed(item.byName, w.Login)
+	if item.instead != "" {
+		w.Facts = append(w.Facts, Fact{"By mail", "because " + text.OneLine(item.instead)})
+	}
 	return w, true, nil
 }
 
@@ -242,6 +245,9 @@ func (r *run) sent(items []*dueItem) error {
 		to := r.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), r.via(item), "", item.reason(), ""
+		if item.byName.Fallback {
+			e.Kind = history.Fallback
+		}
 		if item.why != nil {
 			e.Kind, e.Due, e.Asked, e.Cause = history.Explained, "", item.event.Asked, ""
 		}
@@ -260,7 +266,11 @@ func (r *run) sent(items []*dueItem) error {
 			r.Log.Info("explained", "name", item.entry.Name, "to", events[i].Address, "asked", item.event.Asked)
 			continue
 		}
-		r.sum.Sent++
+		if item.byName.Fallback {
+			r.sum.Fallbacks++
+		} else {
+			r.sum.Sent++
+		}
 		r.Log.Info("sent", "name", item.entry.Name, "to", events[i].Address, "via", events[i].Via)
 		var finishErr error
 		for range recordTries {

@@ -58,7 +58,7 @@ func (s *Server) tasks(ctx context.Context, q *queue.Queue, do Commands) (tasks 
 	o.Check = q.Spool.Check
 	tasks = []task{
 		func(ctx context.Context) error { return s.runIRC(ctx, client, o) },
-		func(ctx context.Context) error { return s.reconcileAlways(ctx, o, clock.wake) },
+		func(ctx context.Context) error { return mailBounced(ctx, o, clock.wake) },
 		func(ctx context.Context) error { return s.process(ctx, s.Config, o, clock) },
 		func(ctx context.Context) error { return s.runUrgent(ctx, clock.wake) },
 	}

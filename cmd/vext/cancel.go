@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"vext/queue"
+	"vext/server"
 )
 
 func newCancel(a *app) *cobra.Command {
@@ -21,7 +23,7 @@ func newCancel(a *app) *cobra.Command {
 			var errs []error
 			for _, id := range args {
 				errs = append(errs, a.change(cmd.Context(), id, func(q *queue.Queue, item *queue.Item) error {
-					return cancel(a, q, item)
+					return cancel(cmd.Context(), a, q, item)
 				}))
 			}
 			dropChanged(cmd.Context(), a)
@@ -30,9 +32,9 @@ func newCancel(a *app) *cobra.Command {
 	}
 }
 
-func cancel(a *app, q *queue.Queue, item *queue.Item) error {
+func cancel(ctx context.Context, a *app, q *queue.Queue, item *queue.Item) error {
 	what := "cancelled"
-	if item.Place == queue.InDone {
+	if item.Place == queue.InDone && !a.isPending(ctx, q, item) {
 		what = "no reminder is pending; no other will be sent"
 	}
 	err := q.Cancel(item, a.user)
@@ -44,6 +46,16 @@ func cancel(a *app, q *queue.Queue, item *queue.Item) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s: %s\n", what, title(item))
 	return err
+}
+
+// isPending reports whether a message of a reminder that was sent to IRC is still pending.
+func (a *app) isPending(ctx context.Context, q *queue.Queue, item *queue.Item) bool {
+	events, err := q.Events(item.Name)
+	if err != nil {
+		return false
+	}
+	s, err := a.load()
+	return err == nil && slices.ContainsFunc(s.Deliveries(ctx, q.State, events), func(d server.Delivery) bool { return d.State == "pending" })
 }
 
 // dropChanged drops the pending messages of changed reminders, see

@@ -175,9 +175,6 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 		if item.Gone != "" {
 			remark(item.Gone)
 		}
-		if len(item.IRC) > 0 {
-			remark("pending for IRC: " + strings.Join(item.IRC, ", "))
-		}
 	}
 }
 

@@ -56,7 +56,7 @@ it shows these reminders only.`,
 
 // logged are the events that are shown without --all; of a reminder with an ID,
 // also that it is another's.
-var logged = []string{history.Sent, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
+var logged = []string{history.Sent, history.Bounced, history.Fallback, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
 
 func showLog(a *app, opts *logOptions) error {
 	_, q, err := a.open()

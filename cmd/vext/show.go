@@ -15,6 +15,7 @@ import (
 	"vext/internal/history"
 	"vext/internal/text"
 	"vext/queue"
+	"vext/server"
 )
 
 func newShow(a *app) *cobra.Command {
@@ -26,8 +27,8 @@ func newShow(a *app) *cobra.Command {
   vext show --raw 0123456789ab | less    the mail as it arrived`,
 		Args:              takes(1, 1, "one ID"),
 		ValidArgsFunction: completeIDs(a, 1, waiting, failed, recentlySent),
-		RunE: a.orControl(toRead, func(_ *cobra.Command, args []string) error {
-			_, q, err := a.open()
+		RunE: a.orControl(toRead, func(cmd *cobra.Command, args []string) error {
+			opened, q, err := a.open()
 			if err != nil {
 				return err
 			}
@@ -47,6 +48,9 @@ func newShow(a *app) *cobra.Command {
 			}
 			if err != nil {
 				return err
+			}
+			for one := shown; one != nil; one = one.Successor {
+				one.Deliveries = opened.Deliveries(cmd.Context(), q.State, one.Events)
 			}
 			if asJSON {
 				return printJSON(a.stdout, shown)
@@ -78,10 +82,11 @@ func copyMessage(w io.Writer, q *queue.Queue, item *queue.Item) error {
 
 // shown is what is shown of one reminder, and of the one that has replaced it.
 type shown struct {
-	Reminder  *queue.Item     `json:"reminder"`
-	Events    []history.Event `json:"events"`
-	Message   string          `json:"message,omitempty"`
-	Successor *shown          `json:"successor,omitempty"`
+	Reminder   *queue.Item       `json:"reminder"`
+	Events     []history.Event   `json:"events"`
+	Message    string            `json:"message,omitempty"`
+	Deliveries []server.Delivery `json:"irc,omitempty"`
+	Successor  *shown            `json:"successor,omitempty"`
 }
 
 // read returns what to show of a reminder. Its message may be gone or unreadable.
@@ -95,15 +100,16 @@ func read(q *queue.Queue, item *queue.Item) (*shown, error) {
 }
 
 func (s *shown) text(in style, q *queue.Queue) string {
-	text := show(in, q, s.Reminder, s.Events)
+	text := show(in, q, s)
 	if s.Message != "" {
 		text += "\n" + indented(s.Message)
 	}
 	return text
 }
 
-func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) string {
+func show(s style, q *queue.Queue, shown *shown) string {
 	var b strings.Builder
+	item, events := shown.Reminder, shown.Events
 	today := q.Today()
 	fmt.Fprintln(&b, s.bold(printable(cmp.Or(item.Subject, item.Name))))
 	fact := func(label, value string) {
@@ -132,7 +138,9 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 	fact("asked", item.Asked)
 	fact("source", item.Source)
 	fact("gone", item.Gone)
-	fact("for IRC", strings.Join(item.IRC, ", "))
+	for _, d := range shown.Deliveries {
+		fact("IRC", deliveryWords(&d, q))
+	}
 	fact("name", item.Name)
 	fact("file", item.File())
 	b.WriteByte('\n')
@@ -146,6 +154,18 @@ func show(s style, q *queue.Queue, item *queue.Item, events []history.Event) str
 		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(text.JoinLines(said)))
 	}
 	return b.String()
+}
+
+// deliveryWords returns a delivery as a person reads it.
+func deliveryWords(d *server.Delivery, q *queue.Queue) string {
+	text := d.Target + ": " + d.State
+	if !d.Since.IsZero() {
+		text += map[string]string{"pending": " since ", "delivered": " "}[d.State] + calendar.Of(d.Since, q.Zone).Short(q.Today()) + d.Since.In(q.Zone).Format(" 15:04")
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return text
 }
 
 // branchOf returns the branch of a commit with its repository: "main of src".

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -27,11 +28,18 @@ const (
 	// its own. With a Successor, the reminder is the successor's. Without one, the
 	// reminder of the predecessor was sent or cancelled, and counts for this commit.
 	// Supersedes is the event of the commit that is the Successor.
-	Superseded  = "superseded"
-	Supersedes  = "supersedes"
-	Enqueued    = "handed" // a line of it is to go into the outbox for IRC
-	Delivered   = "said"   // that line was delivered
-	Undelivered = "unsaid" // that line will not be delivered
+	Superseded = "superseded"
+	Supersedes = "supersedes"
+	// Bounced says that the outbox will not deliver a message of it to the target Via.
+	// With CauseFallback it goes by mail instead, and is in the queue again until then.
+	Bounced = "unsaid"
+	// Fallback is what Sent is for a reminder that was sent before, and bounced. It is
+	// not counted a second time.
+	Fallback = "fallback"
+	// Enqueued and Delivered were written by versions that recorded a reminder for IRC
+	// as sent only after its delivery.
+	Enqueued  = "handed"
+	Delivered = "said"
 
 	OperatorNotified = "told"
 	Explained        = "explained"   // the committer got a mail that the trailer is not understood
@@ -39,9 +47,15 @@ const (
 	Limited          = "limited"     // the recipient's daily maximum is reached; held until Until
 )
 
-// CausePeriod is the Cause of Failed when the period in the trailer is not
-// understood.
-const CausePeriod = "period"
+// AlongsideMail is the Reason of Enqueued for what went by mail as well.
+const AlongsideMail = "beside the mail"
+
+// CausePeriod is the Cause of Failed when the period in the trailer is not understood,
+// CauseFallback that of Bounced when a mail goes instead.
+const (
+	CausePeriod   = "period"
+	CauseFallback = "fallback"
+)
 
 // An Event is one line of the history: what happened to one reminder, when,
 // and by whom. Days are YYYYMMDD. Fields that do not apply are empty.
@@ -61,7 +75,7 @@ type Event struct {
 	Via        string    `json:"via,omitempty"`        // the transport, or the target on IRC
 	By         string    `json:"by,omitempty"`         // the user who did it
 	Reason     string    `json:"reason,omitempty"`     //
-	Cause      string    `json:"cause,omitempty"`      // of Failed: CausePeriod, or empty
+	Cause      string    `json:"cause,omitempty"`      // CausePeriod, CauseFallback, or empty
 	Source     string    `json:"source,omitempty"`     // how it arrived, see commit.FromMail
 	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: no attempt before (RFC 3339)
 	Clock      string    `json:"clock,omitempty"`      // the time of the previous event, when the clock was set back
@@ -77,6 +91,11 @@ func (e *Event) appendLine(b []byte) ([]byte, error) {
 	return append(append(b, line...), '\n'), nil
 }
 
+// kindWords are the words for kinds whose word on disk is another.
+var kindWords = map[string]string{
+	Bounced: "bounced", Fallback: "sent instead", Enqueued: "enqueued", Delivered: "delivered", OperatorNotified: "operator notified",
+}
+
 // Describe returns the event in words, without its time and name. Times in it are
 // in zone.
 func Describe(e *Event, zone *time.Location) string {
@@ -84,7 +103,7 @@ func Describe(e *Event, zone *time.Location) string {
 	if t, err := time.Parse(time.RFC3339, e.Until); err == nil && t.After(e.Time) {
 		until = t.In(zone).Format("Mon 2 Jan 15:04")
 	}
-	text := e.Kind
+	text := cmp.Or(kindWords[e.Kind], e.Kind)
 	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed) {
 		before := " for "
 		if e.Kind == Snoozed {
@@ -92,7 +111,7 @@ func Describe(e *Event, zone *time.Location) string {
 		}
 		text += before + due.Long()
 	}
-	if e.Kind == Sent || e.Kind == Explained {
+	if e.Kind == Sent || e.Kind == Fallback || e.Kind == Explained {
 		text += " to " + e.Address
 	}
 	again := ", not again before "

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"time"
 
 	"vext/internal/commit"
@@ -21,7 +22,17 @@ type State struct {
 	Limited  *Event     // its recipient has had the day's maximum; nil when it has not
 	Failed   *Event     // by which it was quarantined; nil when it was not, or was put back since
 	Repeated bool       // it came again, and said the same
-	Lines    []Line     // for IRC, of all days
+	Bounces  []*Event   // since it was last snoozed or put back
+	Fallback bool       // it was sent, has bounced, and goes by mail instead
+	Handed   *Event     // an earlier version enqueued it, and did not record it as sent; else nil
+
+	sentPutOff *Event // PutOff, when it was sent
+}
+
+// HasBounced reports whether the message for a target of the reminder that was due on a
+// day, YYYYMMDD, has bounced.
+func (s *State) HasBounced(due, via string) bool {
+	return slices.ContainsFunc(s.Bounces, func(e *Event) bool { return e.Due == due && e.Via == via })
 }
 
 // Deferrals count the attempts to send that failed and may yet succeed.
@@ -35,7 +46,6 @@ type Deferrals struct {
 
 // Take updates the state with the next event, and keeps the event.
 func (s *State) Take(e *Event) {
-	s.takeLines(e)
 	switch e.Kind {
 	case Queued:
 		s.Queued, s.Vanished, s.Failed = e, nil, nil
@@ -54,11 +64,19 @@ func (s *State) Take(e *Event) {
 		s.Vanished = e
 	case Failed:
 		s.Failed = e
-	case Sent, Cancelled, Missed, Replaced: // the last has no key: its commit waits under another name
+	case Sent, Fallback, Cancelled, Missed, Replaced: // the last has no key: its commit waits under another name
 		if s.wasSnoozedSince(e) {
 			return
 		}
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, e.Kind == Sent, false, e, "", nil, nil, nil
+		s.sentPutOff, s.Fallback = s.PutOff, false
+		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, e.Kind == Sent || e.Kind == Fallback, false, e, "", nil, nil, nil
+	case Bounced:
+		s.Bounces = append(s.Bounces, e)
+		if e.Cause == CauseFallback && s.Sent && s.Ended.Due == e.Due {
+			s.Done, s.Sent, s.Fallback, s.Ended, s.PutOff = false, false, true, nil, s.sentPutOff
+		}
+	case Enqueued:
+		s.Handed = e
 	case Superseded:
 		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, false, e.Successor != "", e, "", nil, nil, nil
 	case Snoozed:
@@ -66,8 +84,9 @@ func (s *State) Take(e *Event) {
 			s.Queued = e
 		}
 		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited, s.Failed = false, false, false, nil, e.Due, e, nil, nil, nil
+		s.Bounces, s.Fallback, s.Handed = nil, false, nil
 	case Retried:
-		s.Tried, s.Limited, s.Failed = nil, nil, nil
+		s.Tried, s.Limited, s.Failed, s.Bounces = nil, nil, nil, nil
 	case Limited:
 		s.Limited = e
 	case Deferred, Unconfirmed:

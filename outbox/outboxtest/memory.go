@@ -97,17 +97,16 @@ func (m *Memory) Bounces(_ context.Context, now time.Time) ([]notify.Bounce, err
 	return all, nil
 }
 
-// Withdraw implements notify.Outbox.
-func (m *Memory) Withdraw(_ context.Context, keys ...string) (withdrawn []string, err error) {
+// Bounce implements notify.Outbox.
+func (m *Memory) Bounce(_ context.Context, reason string, keys ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, key := range keys {
 		if i := m.index(key); i >= 0 && m.held[i].isPending() && !m.held[i].inFlight {
-			m.held = slices.Delete(m.held, i, i+1)
-			withdrawn = append(withdrawn, key)
+			m.held[i].Rejected = reason
 		}
 	}
-	return withdrawn, nil
+	return nil
 }
 
 // Forget implements notify.Outbox.
@@ -122,14 +121,14 @@ func (m *Memory) Forget(_ context.Context, keys ...string) error {
 	return nil
 }
 
-// Claim puts a message in flight, so that it can't be withdrawn.
+// Claim puts a message in flight.
 func (m *Memory) Claim(key string) { m.change(key, func(h *held) { h.inFlight = true }) }
 
 // Deliver confirms a message.
 func (m *Memory) Deliver(key string) { m.change(key, func(h *held) { h.Delivered = then }) }
 
-// Bounce rejects a message permanently.
-func (m *Memory) Bounce(key, reason string) { m.change(key, func(h *held) { h.Rejected = reason }) }
+// Reject rejects a message permanently.
+func (m *Memory) Reject(key, reason string) { m.change(key, func(h *held) { h.Rejected = reason }) }
 
 func (m *Memory) change(key string, change func(*held)) {
 	m.mu.Lock()
@@ -138,4 +137,4 @@ func (m *Memory) change(key string, change func(*held)) {
 }
 
 // Case returns what Test needs of an Outbox that is m, or is made of it.
-func (m *Memory) Case(o notify.Outbox) Case { return Case{o, m.Claim, m.Deliver, m.Bounce} }
+func (m *Memory) Case(o notify.Outbox) Case { return Case{o, m.Claim, m.Deliver, m.Reject} }

@@ -17,7 +17,7 @@ type Case struct {
 	Outbox  notify.Outbox
 	Claim   func(key string)         // puts the message in flight
 	Deliver func(key string)         // confirms it
-	Bounce  func(key, reason string) // rejects it permanently
+	Reject  func(key, reason string) // rejects it permanently
 }
 
 // src is the target of the suite's messages.
@@ -27,8 +27,8 @@ const src = "irc://irc.example.org/#src"
 // part.
 func Test(t *testing.T, open func(t *testing.T) Case) {
 	for name, test := range map[string]func(*suite){
-		"put": (*suite).put, "delivered": (*suite).delivered, "bounced": (*suite).bounced, "deadline": (*suite).deadline,
-		"withdraw": (*suite).withdraw, "forget": (*suite).forget, "without a key": (*suite).withoutKey, "ended": (*suite).ended,
+		"put": (*suite).put, "delivered": (*suite).delivered, "rejected": (*suite).rejected, "deadline": (*suite).deadline,
+		"bounce": (*suite).bounce, "forget": (*suite).forget, "without a key": (*suite).withoutKey, "ended": (*suite).ended,
 	} {
 		t.Run(name, func(t *testing.T) { test(&suite{t, t.Context(), open(t)}) })
 	}
@@ -99,11 +99,10 @@ func (s *suite) wantUnknown(keys ...string) {
 	}
 }
 
-func (s *suite) wantWithdrawn(want []string, keys ...string) {
+func (s *suite) mustBounce(reason string, keys ...string) {
 	s.t.Helper()
-	got, err := s.Outbox.Withdraw(s.ctx, keys...)
-	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
-		s.t.Errorf("withdrawn %q, %v; want %q", got, err, want)
+	if err := s.Outbox.Bounce(s.ctx, reason, keys...); err != nil {
+		s.t.Error(err)
 	}
 }
 
@@ -126,15 +125,14 @@ func (s *suite) put() {
 	s.wantUnknown("c", "d")
 }
 
-// A delivered message is not pending, can't be withdrawn, and is ignored when it is put
-// again.
+// A delivered message is not pending, can't bounce, and is ignored when it is put again.
 func (s *suite) delivered() {
 	s.mustPut("a", "b")
 	s.Claim("a")
 	s.wantPending("a", "b")
 	s.Deliver("a")
 	s.wantPending("b")
-	s.wantWithdrawn(nil, "a")
+	s.mustBounce("late", "a")
 	s.mustPut("a")
 	s.wantPending("b")
 	s.wantBounces(time.Time{})
@@ -143,14 +141,14 @@ func (s *suite) delivered() {
 	}
 }
 
-// A message that has bounced has a reason, is not pending, can't be withdrawn, and is
-// ignored when it is put again, until it is forgotten.
-func (s *suite) bounced() {
+// A message that was rejected has bounced, is not pending, keeps its reason, and is ignored
+// when it is put again, until it is forgotten.
+func (s *suite) rejected() {
 	s.mustPut("a", "b")
 	s.Claim("a")
-	s.Bounce("a", "the line is too long")
+	s.Reject("a", "the line is too long")
 	s.wantPending("b")
-	s.wantWithdrawn(nil, "a")
+	s.mustBounce("late", "a")
 	s.mustPut("a")
 	s.wantPending("b")
 	s.wantBounces(time.Time{}, "a: the line is too long")
@@ -191,17 +189,14 @@ func (s *suite) deadline() {
 	s.wantPending("c", "e")
 }
 
-// A withdrawn message is forgotten, and can be put again; one in flight can't be
-// withdrawn.
-func (s *suite) withdraw() {
+// A pending message can be bounced, unless it is in flight.
+func (s *suite) bounce() {
 	s.mustPut("a", "b", "c")
 	s.Claim("a")
-	s.wantWithdrawn([]string{"b"}, "a", "b", "nobody's")
-	s.wantWithdrawn(nil)
-	s.wantUnknown("b")
+	s.mustBounce("unwanted", "a", "b", "nobody's")
+	s.mustBounce("nothing")
 	s.wantPending("a", "c")
-	s.mustPut("b")
-	s.wantPending("a", "b", "c")
+	s.wantBounces(time.Time{}, "b: unwanted")
 }
 
 // A message that has ended and is forgotten can be put again.
@@ -210,7 +205,7 @@ func (s *suite) forget() {
 	s.Claim("a")
 	s.Deliver("a")
 	s.Claim("b")
-	s.Bounce("b", "no")
+	s.Reject("b", "no")
 	if err := s.Outbox.Forget(s.ctx, "a", "b", "nobody's"); err != nil {
 		s.t.Error(err)
 	}
@@ -226,7 +221,7 @@ func (s *suite) withoutKey() {
 	}
 	s.wantPending()
 	s.wantUnknown("")
-	s.wantWithdrawn(nil, "")
+	s.mustBounce("no", "")
 	s.wantBounces(time.Time{})
 }
 

@@ -3,29 +3,30 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"vext/internal/config"
+	"vext/internal/history"
 	"vext/notify"
 	"vext/notify/irc"
 	"vext/outbox"
-	"vext/queue"
 	"vext/reminder"
 )
 
-// reconcileFirst bounds the wait for the lock before a client connects.
-const reconcileFirst = 3 * time.Second
+// reviewFirst bounds the wait for the lock before a client connects.
+const reviewFirst = 3 * time.Second
 
-// runIRC runs a client and its control socket until ctx ends. Before it connects it
-// drops the messages of reminders that were changed meanwhile.
+// runIRC runs a client and the control socket of its outbox until ctx ends. Before it
+// connects it drops the messages of reminders that were changed meanwhile.
 func (s *Server) runIRC(ctx context.Context, client *irc.Client, o *outbox.Outbox) error {
 	run := func(ctx context.Context) error {
-		within, cancel := context.WithTimeout(ctx, reconcileFirst)
+		within, cancel := context.WithTimeout(ctx, reviewFirst)
 		defer cancel()
-		if waiting, err := o.Pending(within); err != nil || len(waiting) > 0 {
-			if _, err := s.reconcile(within, o); err != nil && ctx.Err() == nil {
-				s.Log.Info("cannot reconcile the IRC outbox; the next run retries", "err", err)
+		if pending, err := o.Pending(within); err != nil || len(pending) > 0 {
+			if err := s.reviewOutbox(within, o); err != nil && ctx.Err() == nil {
+				s.Log.Info("cannot review the outbox; the next run retries", "err", err)
 			}
 		}
 		return client.Run(ctx, o)
@@ -33,60 +34,36 @@ func (s *Server) runIRC(ctx context.Context, client *irc.Client, o *outbox.Outbo
 	return runTasks(ctx, run, o.Serve)
 }
 
-// reconcileAgain is the pause before a retry when another process has the lock.
-const reconcileAgain = 10 * time.Second
+// bounceAgain is after how long another run looks for bounces, in case that the first one
+// did not get the lock.
+const bounceAgain = time.Minute
 
-// reconcileAlways records delivered reminders in the history soon after their
-// delivery. It calls runSoon when some were rejected, so that a run sends mails
-// instead.
-func (s *Server) reconcileAlways(ctx context.Context, o *outbox.Outbox, runSoon func()) error {
-	reconcileWhen(ctx, o.Ended(), reconcileAgain, s.Log, func(ctx context.Context) (reminder.Summary, error) {
-		sum, err := s.reconcile(ctx, o)
-		if sum.ByMail > 0 {
-			runSoon()
-		}
-		return sum, err
-	})
-	return nil
-}
-
-// reconcileWhen reconciles whenever it is woken, and again after a pause if another
-// process had the lock, until ctx ends.
-func reconcileWhen(ctx context.Context, wake <-chan struct{}, pause time.Duration, log *slog.Logger, reconcile func(context.Context) (reminder.Summary, error)) {
+// mailBounced calls runSoon when reminders have bounced, so that a run mails them.
+func mailBounced(ctx context.Context, o *outbox.Outbox, runSoon func()) error {
 	var again <-chan time.Time
 	for {
 		select {
-		case <-wake:
+		case <-o.Bounced():
+			again = time.After(bounceAgain)
 		case <-again:
+			again = nil
 		case <-ctx.Done():
-			return
+			return nil
 		}
-		again = nil
-		sum, err := reconcile(ctx)
-		switch {
-		case errors.Is(err, queue.ErrLocked):
-			again = time.After(pause)
-		case err != nil:
-			log.Error("cannot reconcile the IRC outbox", "err", err)
-		case !sum.Empty():
-			log.Info("reconciled the IRC outbox", "done", sum.String())
-		}
+		runSoon()
 	}
 }
 
-// reconcile records what became of the reminders in an outbox, and drops those
-// that were changed.
-func (s *Server) reconcile(ctx context.Context, o notify.Outbox) (reminder.Summary, error) {
+func (s *Server) reviewOutbox(ctx context.Context, o notify.Outbox) error {
 	q, err := s.Queue()
 	if err != nil {
-		return reminder.Summary{}, err
+		return err
 	}
-	service := &reminder.Service{Queue: q, IRC: o, Log: s.Log}
-	return service.Settle(ctx)
+	return (&reminder.Service{Queue: q, IRC: o, Log: s.Log}).ReviewOutbox(ctx)
 }
 
-// dropTime bounds how long a person waits for DropChanged.
-const dropTime = 3 * time.Second
+// askTime bounds how long a person waits for the outbox.
+const askTime = 3 * time.Second
 
 // DropChanged drops the messages pending for IRC of reminders that a person has
 // changed. If that fails, the next run does it.
@@ -95,16 +72,58 @@ func (s *Server) DropChanged(ctx context.Context) {
 	if err != nil || !outbox.Exists(q.State) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, dropTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	o, done, err := s.LocalOutbox(q.State)
 	if err == nil {
-		_, err = s.reconcile(ctx, o)
-		err = errors.Join(err, done())
+		err = errors.Join(s.reviewOutbox(ctx, o), done())
 	}
 	if err != nil {
-		s.Log.Debug("cannot reconcile the IRC outbox", "err", err)
+		s.Log.Debug("cannot review the outbox", "err", err)
 	}
+}
+
+// A Delivery is what has become of a message of a reminder for IRC.
+type Delivery struct {
+	Target string    `json:"target"`
+	State  string    `json:"state"` // delivered, pending, bounced, unknown
+	Since  time.Time `json:"since,omitzero"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Deliveries returns what has become of the messages of a reminder with these events.
+func (s *Server) Deliveries(ctx context.Context, state string, events []history.Event) []Delivery {
+	keys := reminder.MessageKeys(events)
+	if len(keys) == 0 || !outbox.Exists(state) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	var outcomes map[string]notify.Outcome
+	o, done, err := s.LocalOutbox(state)
+	if err == nil {
+		outcomes, err = o.Outcomes(ctx, slices.Collect(maps.Values(keys))...)
+		err = errors.Join(err, done())
+	}
+	var all []Delivery
+	for _, target := range slices.Sorted(maps.Keys(keys)) {
+		d := Delivery{Target: target}
+		outcome, known := outcomes[keys[target]]
+		switch {
+		case err != nil:
+			d.State, d.Reason = "unknown", err.Error()
+		case !known:
+			continue
+		case !outcome.Delivered.IsZero():
+			d.State, d.Since = "delivered", outcome.Delivered
+		case outcome.Rejected != "":
+			d.State, d.Reason = "bounced", outcome.Rejected
+		default:
+			d.State, d.Since, d.Reason = "pending", outcome.Accepted, outcome.LastError
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 // LocalOutbox returns the outbox of a state directory, through the control socket
