@@ -73,7 +73,7 @@ func (c *Checker) seenBy(source string) Arrivals {
 // AddSilence turns a finding that is OK into a warning when its source has been silent
 // for longer than limit, or if that is nil, for longer than its rhythm allows. table is
 // the table of max_silence in the configuration.
-func (c *Checker) AddSilence(f *Finding, a Arrivals, limit *config.Silence, table string) {
+func (c *Checker) AddSilence(f *Finding, a Arrivals, limit *config.Duration, table string) {
 	if f.Level != OK || len(a.Days) == 0 {
 		return
 	}

@@ -154,8 +154,8 @@ func TestCheckSilence(t *testing.T) {
 	c.want("webhook a", Warning, "silent for 300 days, and never before for more than 1 day")
 	c.want("webhook b", OK, "last commit")
 	c.want("vext-filter", Warning, "silent for 300 days")
-	silence := func(text string) *config.Silence {
-		s := new(config.Silence)
+	silence := func(text string) *config.Duration {
+		s := new(config.Duration)
 		if err := s.UnmarshalText([]byte(text)); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"vext/internal/config"
 	"vext/internal/history"
 	"vext/queue"
+	"vext/server"
 	"vext/source/follow"
 )
 
@@ -36,25 +37,49 @@ func completion(values []string, typed string) ([]string, cobra.ShellCompDirecti
 	return chosen, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeIDs completes the IDs of what lists return, for at most so many
-// arguments; 0 is any number.
-func completeIDs(a *app, max int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+// completeArgs completes at most max arguments, any number if max is 0. An argument
+// is offered once.
+func completeArgs(max int, values func() []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		_, q, err := a.open()
-		if err != nil || (max > 0 && len(args) >= max) {
+		if max > 0 && len(args) >= max {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		var ids []string
+		return completion(slices.DeleteFunc(values(), func(value string) bool {
+			name, _, _ := strings.Cut(value, "\t")
+			return slices.Contains(args, name)
+		}), typed)
+	}
+}
+
+// completeIDs completes the IDs of what lists return.
+func completeIDs(a *app, max int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+	return completeArgs(max, func() (ids []string) {
+		_, q, err := a.open()
+		if err != nil {
+			return nil
+		}
 		for _, list := range lists {
 			items, _ := list(q)
 			for i := range items {
-				if id := safeID(&items[i]); !slices.Contains(args, id) {
-					ids = append(ids, cobra.CompletionWithDesc(id, printable(items[i].Subject)))
-				}
+				ids = append(ids, cobra.CompletionWithDesc(safeID(&items[i]), printable(items[i].Subject)))
 			}
 		}
-		return completion(ids, typed)
-	}
+		return ids
+	})
+}
+
+// completeFollowed completes the names of the followed repositories.
+func completeFollowed(a *app, max int) cobra.CompletionFunc {
+	return completeArgs(max, func() (names []string) {
+		s, err := a.load()
+		if err != nil {
+			return nil
+		}
+		for _, r := range server.Repositories(s.Config) {
+			names = append(names, cobra.CompletionWithDesc(r.Name, printable(r.Where())))
+		}
+		return names
+	})
 }
 
 // safeID returns an ID that is safe to type: a revision of a version control

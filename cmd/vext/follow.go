@@ -146,21 +146,3 @@ func printReports(stdout, stderr io.Writer, reports []follow.Report, q *queue.Qu
 	}
 	return errors.Join(errs...)
 }
-
-// completeFollowed completes the names of the followed repositories, for at most
-// so many arguments; 0 is any number.
-func completeFollowed(a *app, max int) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		s, err := a.load()
-		if err != nil || max > 0 && len(args) >= max {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var names []string
-		for _, r := range server.Repositories(s.Config) {
-			if strings.HasPrefix(r.Name, typed) && !slices.Contains(args, r.Name) {
-				names = append(names, cobra.CompletionWithDesc(r.Name, printable(r.Where())))
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
-}

@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -169,11 +168,8 @@ func probeAsOwner(ctx context.Context, a *app, c *config.Config, kind vcs.Kind, 
 		return kind, err
 	}
 	state, err := s.StateDir()
-	info, statErr := os.Stat(state)
-	if os.Geteuid() != 0 || err != nil || statErr != nil { // a later step reports it
-		return vcs.Probe(ctx, kind, url)
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid == 0 {
+	owner, known := server.OwnerOf(state)
+	if os.Geteuid() != 0 || err != nil || !known || owner == 0 { // a later step reports an error
 		return vcs.Probe(ctx, kind, url)
 	}
 	args, err := server.Command("", state)

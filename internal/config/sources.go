@@ -14,6 +14,9 @@ import (
 	"vext/internal/weburl"
 )
 
+// MaxSilence is how long a source may bring no commit before vext check warns, 0 for no
+// limit. When it is nil, the limit is learnt from the source's earlier commits.
+
 // HTTP is where vext serve listens for webhooks of forges.
 type HTTP struct {
 	Listen string `toml:"listen"` // host:port; "" to disable
@@ -21,14 +24,14 @@ type HTTP struct {
 
 // LMTP is where vext serve listens for mails.
 type LMTP struct {
-	Listen     string   `toml:"listen"` // unix:/path or a loopback host:port; "" to disable
-	MaxSilence *Silence `toml:"max_silence"`
+	Listen     string    `toml:"listen"` // unix:/path or a loopback host:port; "" to disable
+	MaxSilence *Duration `toml:"max_silence"`
 }
 
 // MailIn configures commits that arrive by mail.
 type MailIn struct {
-	Hold       Duration `toml:"hold"`
-	MaxSilence *Silence `toml:"max_silence"` // of vext-filter
+	Hold       Duration  `toml:"hold"`
+	MaxSilence *Duration `toml:"max_silence"`
 }
 
 // Follow configures followed repositories.
@@ -39,13 +42,13 @@ type Follow struct {
 
 // A Hook is the endpoint of a forge: POST /hook/NAME.
 type Hook struct {
-	Name         string   `toml:"name"`
-	Secret       string   `toml:"secret"`
-	SecretFile   string   `toml:"secret_file"`
-	Repositories []string `toml:"repositories"`
-	Allow        []string `toml:"allow"`
-	Senders      []string `toml:"senders"`
-	MaxSilence   *Silence `toml:"max_silence"`
+	Name         string    `toml:"name"`
+	Secret       string    `toml:"secret"`
+	SecretFile   string    `toml:"secret_file"`
+	Repositories []string  `toml:"repositories"`
+	Allow        []string  `toml:"allow"`
+	Senders      []string  `toml:"senders"`
+	MaxSilence   *Duration `toml:"max_silence"`
 }
 
 // Key returns the secret that a forge shares with the hook, "" when there is
@@ -69,41 +72,26 @@ type Repository struct {
 	FirstParent *bool      `toml:"first_parent"`
 	Committers  []string   `toml:"committers"` // whose commits count; empty for all
 	Domain      string     `toml:"domain"`     // of logins that are no addresses
-	MaxSilence  *Silence   `toml:"max_silence"`
+	MaxSilence  *Duration  `toml:"max_silence"`
 }
 
-// A Duration is written as for time.ParseDuration: "15m", "1h30m".
+// A Duration is written as for time.ParseDuration, or as a number of days: "15m",
+// "1h30m", "30d".
 type Duration struct{ time.Duration }
 
 // UnmarshalText reads a duration that is not negative.
 func (d *Duration) UnmarshalText(text []byte) error {
-	parsed, err := time.ParseDuration(string(text))
-	if err != nil || parsed < 0 {
-		return fmt.Errorf("not a duration such as \"15m\" or \"1h30m\": %q", text)
-	}
-	d.Duration = parsed
-	return nil
-}
-
-// A Silence is how long a source may bring no commit before vext check warns, 0 for
-// no limit. When it is nil, the limit is learnt from the source's earlier commits.
-type Silence struct{ time.Duration }
-
-// UnmarshalText reads a duration, or a number of days: "30d".
-func (s *Silence) UnmarshalText(text []byte) error {
+	var err error
 	if days, ok := strings.CutSuffix(string(text), "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16) // 179 years
-		if err != nil {
-			return fmt.Errorf("not a number of days such as \"30d\": %q", text)
-		}
-		s.Duration = time.Duration(n) * 24 * time.Hour
-		return nil
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16) // 179 years
+		d.Duration = time.Duration(n) * 24 * time.Hour
+	} else {
+		d.Duration, err = time.ParseDuration(string(text))
 	}
-	var d Duration
-	if err := d.UnmarshalText(text); err != nil {
-		return fmt.Errorf("neither a number of days such as \"30d\" nor a duration such as \"36h\": %q", text)
+	if err != nil || d.Duration < 0 {
+		return fmt.Errorf("not a duration such as \"15m\", \"36h\" or \"30d\": %q", text)
 	}
-	s.Duration = d.Duration
 	return nil
 }
 

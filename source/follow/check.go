@@ -135,7 +135,7 @@ func (k check) arrivals(s *State) (a health.Arrivals) {
 }
 
 // maxSilence returns the max_silence of a repository, nil when none is set.
-func (k check) maxSilence(s *State) *config.Silence {
+func (k check) maxSilence(s *State) *config.Duration {
 	for i := range k.Config.Repositories {
 		r := &k.Config.Repositories[i]
 		if commit.RepositoryName(r.Name) == s.Name || !r.URL.IsZero() && commit.RepositoryName(r.URL.String()) == commit.RepositoryName(s.Where) {

@@ -86,7 +86,7 @@ func TestCheckSilenceOfRepository(t *testing.T) {
 	}
 	save()
 	c.want("follow widget", health.Warning, "silent for 30 days")
-	c.Config.Repositories[0].MaxSilence = &config.Silence{Duration: 31 * 24 * time.Hour}
+	c.Config.Repositories[0].MaxSilence = &config.Duration{Duration: 31 * 24 * time.Hour}
 	c.want("follow widget", health.OK, "")
 	c.Config.Repositories[0].MaxSilence = nil
 	s.Arrivals = s.Arrivals[:1]
