@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -127,29 +126,13 @@ func (e *Edit) Write(path string) error {
 	if e.Private {
 		mode = 0o600
 	}
-	info, statErr := os.Stat(path)
-	if statErr == nil {
+	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	name, err := disk.WriteBeside(path, []byte(e.text), mode)
-	if err != nil {
-		return err
-	}
-	if statErr == nil && os.Geteuid() == 0 { // the service's group reads it
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			err = os.Chown(name, int(owner.Uid), int(owner.Gid))
-		}
-	}
-	if err == nil {
-		err = os.Rename(name, path)
-	}
-	if err != nil {
-		os.Remove(name)
-	}
-	return err
+	return disk.ReplaceOutside(path, []byte(e.text), mode)
 }
 
 // Table writes a repository as TOML.

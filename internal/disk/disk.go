@@ -55,21 +55,6 @@ func writeTmp(tmp string, data []byte, sync bool) (string, error) {
 	return f.Name(), nil
 }
 
-// WriteBeside writes data to a file of a random name beside path, synced and with the
-// mode whatever the umask is, and returns its path. It is for directories that are not
-// vext's. The caller renames the file.
-func WriteBeside(path string, data []byte, mode fs.FileMode) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".vext-*")
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(f.Chmod(mode), writeAll(f, data, true)); err != nil {
-		os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
-}
-
 // TryWrite writes n bytes to a file in tmp, as WriteNew would, and removes it.
 func TryWrite(tmp string, n int) error {
 	name, err := writeTmp(tmp, make([]byte, n), true)

@@ -3,7 +3,6 @@
 package weburl
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -126,14 +125,11 @@ func (u URL) IsLocal() bool {
 	return !isSSH || strings.Contains(host, "/")
 }
 
-// GoString, MarshalText, MarshalJSON and LogValue are String.
+// GoString, MarshalText and LogValue are String.
 func (u URL) GoString() string { return u.plain }
 
 // MarshalText implements encoding.TextMarshaler.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.plain), nil }
-
-// MarshalJSON implements json.Marshaler.
-func (u URL) MarshalJSON() ([]byte, error) { return json.Marshal(u.plain) }
 
 // LogValue implements slog.LogValuer.
 func (u URL) LogValue() slog.Value { return slog.StringValue(u.plain) }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+
+	"vext/internal/disk"
 )
 
 // The lines around the block that vext writes into hgrc. If the last line before the
@@ -87,7 +89,7 @@ func (h *Hook) installHg() (made bool, err error) {
 		return false, err
 	}
 	rest, _ := splitHgrc(data)
-	return data == nil, replace(h.Place.Hooks, append(rest, h.block(isCut(rest))...), mode)
+	return data == nil, disk.ReplaceOutside(h.Place.Hooks, append(rest, h.block(isCut(rest))...), mode)
 }
 
 // removeHg removes the block, and an hgrc that Install created.
@@ -103,5 +105,5 @@ func (h *Hook) removeHg(made bool) error {
 	case len(rest) == 0 && made:
 		return os.Remove(h.Place.Hooks)
 	}
-	return replace(h.Place.Hooks, rest, mode)
+	return disk.ReplaceOutside(h.Place.Hooks, rest, mode)
 }

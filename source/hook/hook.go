@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"vext/internal/disk"
 	"vext/internal/vcs"
@@ -127,26 +126,6 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// replace replaces a file atomically. If root does it, the new file gets the owner of
-// the old one or of the directory, so that the owner of the repository can change it,
-// and Mercurial trusts it (hgrc(5), trusted).
-func replace(path string, data []byte, mode fs.FileMode) error {
-	name, err := disk.WriteBeside(path, data, mode)
-	if err != nil {
-		return err
-	}
-	if err = copyOwner(name, path); errors.Is(err, fs.ErrNotExist) {
-		err = copyOwner(name, filepath.Dir(path))
-	}
-	if err == nil {
-		err = os.Rename(name, path)
-	}
-	if err != nil {
-		os.Remove(name)
-	}
-	return err
-}
-
 // copyModeAndOwner gives a directory the mode and the owner of another, because
 // several users may use a repository.
 func copyModeAndOwner(path, like string) error {
@@ -154,20 +133,5 @@ func copyModeAndOwner(path, like string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Chmod(path, info.Mode()), copyOwner(path, like))
-}
-
-// copyOwner gives a file the owner of another, if the process is root's.
-func copyOwner(path, like string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(like)
-	if err != nil {
-		return err
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, int(owner.Uid), int(owner.Gid))
-	}
-	return nil
+	return errors.Join(os.Chmod(path, info.Mode()), disk.CopyOwner(path, like))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"vext/internal/disk"
 	"vext/internal/vcs"
 )
 
@@ -138,7 +139,7 @@ func (s *script) install() error {
 			return err
 		}
 	}
-	if err := replace(s.path, []byte(s.text), 0o755); err != nil {
+	if err := disk.ReplaceOutside(s.path, []byte(s.text), 0o755); err != nil {
 		return errors.Join(err, s.restore())
 	}
 	return nil
