@@ -67,12 +67,6 @@ func cutNow(s string) (p Period, rest string, ok bool) {
 	return Period{}, s, false
 }
 
-// cutDate is readDate without the reason.
-func cutDate(s string) (p Period, rest string, ok bool) {
-	p, rest, err := readDate(s)
-	return p, rest, err == nil
-}
-
 // readDate reads a date: 2026-12-24, 2026/12/24, 24 Dec 2026, Dec 24, 2026, or one
 // with the day of the week before it. The error is errNoDay for a date that does not
 // exist, errUnreadable for anything else.
@@ -275,7 +269,7 @@ func (s sum) period() Period {
 // names a revision.
 func hasUnitOrDate(value string) bool {
 	s, between := cutPreface(tidy(value))
-	if _, _, ok := cutDate(s); ok {
+	if _, _, err := readDate(s); err == nil {
 		return true
 	}
 	first, rest, ok := cutSum(s)
