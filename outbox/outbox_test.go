@@ -15,8 +15,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"vext/internal/target"
+	"vext/internal/testkit/outboxtest"
 	"vext/notify"
-	"vext/outbox/outboxtest"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

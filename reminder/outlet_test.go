@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"vext/internal/target"
+	"vext/internal/testkit/outboxtest"
 	"vext/notify"
-	"vext/outbox/outboxtest"
 	"vext/policy"
 )
 

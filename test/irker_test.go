@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"vext/internal/testkit"
+	"vext/internal/testkit/outboxtest"
 	"vext/notify"
-	"vext/outbox/outboxtest"
 	"vext/source/irker"
 )
 

@@ -57,7 +57,7 @@ var layers = []string{
 }
 
 // inTests are packages that only tests import, which may import anything.
-var inTests = []string{"internal/testkit/...", "outbox/outboxtest/...", "test/..."}
+var inTests = []string{"internal/testkit/...", "test/..."}
 
 // clocks are the packages beside cmd and server that read the clock, and why. All
 // others get the time from their callers, so that --now and tests can set it.

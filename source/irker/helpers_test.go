@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"vext/internal/testkit"
+	"vext/internal/testkit/outboxtest"
 	"vext/notify"
-	"vext/outbox/outboxtest"
 )
 
 // An outbox keeps lines in memory.
