@@ -46,35 +46,28 @@ func (i *Item) Short() string { return cmp.Or(commit.ShortRevision(i.Revision), 
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
-	sent, heldUntil := "", ""
-	if !i.Sent.IsZero() {
-		sent = i.Sent.Format(time.RFC3339)
-	}
-	if !i.Until.IsZero() {
-		heldUntil = i.Until.Format(time.RFC3339)
-	}
 	return json.Marshal(struct {
-		Name       string `json:"name"`
-		Place      string `json:"place"`
-		Due        string `json:"due,omitempty"`
-		Committer  string `json:"committer,omitempty"`
-		Address    string `json:"address,omitempty"`
-		Repository string `json:"repository,omitempty"`
-		Branch     string `json:"branch,omitempty"`
-		Revision   string `json:"revision,omitempty"`
-		Subject    string `json:"subject,omitempty"`
-		Asked      string `json:"asked,omitempty"`
-		Reason     string `json:"reason,omitempty"`
-		Source     string `json:"source,omitempty"`
-		Gone       string `json:"gone,omitempty"`
-		HeldUntil  string `json:"held_until,omitempty"`
-		HeldWhy    string `json:"held_why,omitempty"`
-		Sent       string `json:"sent,omitempty"`
-		Path       string `json:"path,omitempty"`
-		Superseded string `json:"superseded_by,omitempty"`
+		Name       string    `json:"name"`
+		Place      string    `json:"place"`
+		Due        string    `json:"due,omitempty"`
+		Committer  string    `json:"committer,omitempty"`
+		Address    string    `json:"address,omitempty"`
+		Repository string    `json:"repository,omitempty"`
+		Branch     string    `json:"branch,omitempty"`
+		Revision   string    `json:"revision,omitempty"`
+		Subject    string    `json:"subject,omitempty"`
+		Asked      string    `json:"asked,omitempty"`
+		Reason     string    `json:"reason,omitempty"`
+		Source     string    `json:"source,omitempty"`
+		Gone       string    `json:"gone,omitempty"`
+		HeldUntil  time.Time `json:"held_until,omitzero"`
+		HeldWhy    string    `json:"held_why,omitempty"`
+		Sent       time.Time `json:"sent,omitzero"`
+		Path       string    `json:"path,omitempty"`
+		Superseded string    `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, heldUntil, i.Why, sent, i.path, i.SupersededBy,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.Until, i.Why, i.Sent, i.path, i.SupersededBy,
 	})
 }
 
