@@ -68,8 +68,8 @@ func network(running bool, n *irc.NetworkStatus, now time.Time) Finding {
 		if c.Problem != "" {
 			report(Warning, "; %s: %s", c.Name, c.Problem)
 		}
-		if c.Rejected > 0 && now.Sub(c.RejectedTime) < rejectedLine {
-			report(Warning, "; %s: a line was rejected %s: %s", c.Name, calendar.Elapsed(now.Sub(c.RejectedTime)), c.Rejection)
+		if c.Bounced > 0 && now.Sub(c.LastBounced) < rejectedLine {
+			report(Warning, "; %s: a line was rejected %s: %s", c.Name, calendar.Elapsed(now.Sub(c.LastBounced)), c.LastReason)
 		}
 	}
 	if f.Level == OK {

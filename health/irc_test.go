@@ -20,10 +20,10 @@ func TestNetwork(t *testing.T) {
 	}{
 		{"connected", false, func(*irc.LinkStatus, *irc.ChannelStatus) {}, OK, "irc://a: 1 target"},
 		{"rejected", false, func(_ *irc.LinkStatus, c *irc.ChannelStatus) {
-			c.Rejected, c.RejectedTime, c.Rejection = 1, ago(time.Hour), "too long (417)"
+			c.Bounced, c.LastBounced, c.LastReason = 1, ago(time.Hour), "too long (417)"
 		}, Warning, "#b: a line was rejected 1 hour ago: too long (417)"},
 		{"rejected long ago", false, func(_ *irc.LinkStatus, c *irc.ChannelStatus) {
-			c.Rejected, c.RejectedTime = 1, ago(25*time.Hour)
+			c.Bounced, c.LastBounced = 1, ago(25*time.Hour)
 		}, OK, "irc://a: 1 target"},
 		{"pending", false, func(_ *irc.LinkStatus, c *irc.ChannelStatus) {
 			c.Backlog, c.Oldest = 2, ago(time.Minute)

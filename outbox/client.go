@@ -188,7 +188,7 @@ func (o *Outbox) Bounce(ctx context.Context, reason string, keys ...string) erro
 	var results, removed []result
 	for _, k := range claimed {
 		why := cmp.Or(reason, o.transport.Problem(k.URL), "it could not be delivered in time")
-		results = append(results, result{k.place(), o.now(), why})
+		results = append(results, result{k.place(), o.now(), why, reason != ""})
 	}
 	err = o.change(ctx, func(tx *bbolt.Tx) (err error) {
 		removed, _, err = recordResults(tx, results)

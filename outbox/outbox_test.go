@@ -298,6 +298,24 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
+// A message that was bounced on purpose does not count as one of a recipient that fails.
+func TestBounceOnPurpose(t *testing.T) {
+	o := mustOpen(t, t.TempDir())
+	mustPut(t, o, notify.Message{Text: "x", Key: "a", Reminder: true}, notify.Message{Text: "x", Key: "b", Reminder: true, Deadline: noon})
+	if err := o.Bounce(t.Context(), "it was cancelled", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if b := o.backlog(t); b.Count != 1 || b.Bounced != 0 {
+		t.Errorf("backlog %+v", b)
+	}
+	if bounces, err := o.Bounces(t.Context(), noon); len(bounces) != 2 || err != nil {
+		t.Errorf("bounces %+v, %v", bounces, err)
+	}
+	if b := o.backlog(t); b.Count != 0 || b.Bounced != 1 || b.LastReason == "" {
+		t.Errorf("backlog %+v", b)
+	}
+}
+
 // A result is written soon, though nothing else is.
 func TestResultIsWritten(t *testing.T) {
 	o := mustOpen(t, t.TempDir())

@@ -38,6 +38,7 @@ type result struct {
 	place
 	at     time.Time
 	reason string // why it bounced; "" when it was delivered
+	wanted bool   // somebody has bounced it on purpose
 }
 
 // Done implements notify.Queue. The result is written soon, together with other changes;
@@ -67,12 +68,14 @@ func (o *Outbox) release(all ...result) {
 
 // count changes the backlog of a recipient whose message has ended.
 func (r *result) count(b *backlog) {
-	if b.Count--; r.reason == "" {
+	b.Count--
+	switch {
+	case r.reason == "":
 		b.Delivered = r.at
-		return
+	case !r.wanted:
+		b.Bounced++
+		b.LastBounced, b.LastReason = r.at, r.reason
 	}
-	b.Bounced++
-	b.LastBounced, b.LastReason = r.at, r.reason
 }
 
 // recordResults removes the messages that have ended. It returns those that were there,

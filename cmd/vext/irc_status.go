@@ -142,8 +142,8 @@ func printChannels(b *strings.Builder, s style, all []irc.ChannelStatus, now tim
 			}
 			fmt.Fprintf(b, "  %s  %s\n", column("", wide), s.red(printable(words)))
 		}
-		if c.Rejected > 0 {
-			words := fmt.Sprintf("%s rejected, the last %s: %s", calendar.Plural(c.Rejected, "line"), agoWords(c.RejectedTime, now), c.Rejection)
+		if c.Bounced > 0 {
+			words := fmt.Sprintf("%s bounced, the last %s: %s", calendar.Plural(c.Bounced, "message"), agoWords(c.LastBounced, now), c.LastReason)
 			fmt.Fprintf(b, "  %s  %s\n", column("", wide), s.yellow(printable(words)))
 		}
 	}

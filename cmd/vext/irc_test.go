@@ -25,7 +25,7 @@ var fullStatus = &server.IRCStatus{Running: true, Networks: []irc.NetworkStatus{
 			{Number: 2, State: "connecting", Since: ago(time.Second)},
 		},
 		Channels: []irc.ChannelStatus{
-			{Target: "ircs://irc.example.org/#src", Name: "#src", State: "joined", Delivered: ago(time.Minute), Rejected: 2, RejectedTime: ago(time.Hour), Rejection: "the line is too long for the server (417 No\x1b[31m)"},
+			{Target: "ircs://irc.example.org/#src", Name: "#src", State: "joined", Delivered: ago(time.Minute), Bounced: 2, LastBounced: ago(time.Hour), LastReason: "the line is too long for the server (417 No\x1b[31m)"},
 			{Target: "ircs://irc.example.org/#doc", Name: "#doc", State: "refused", Problem: "banned from the channel (474 No\x1b[31m)", Failing: ago(time.Hour), Retry: ircNow.Add(time.Minute), Backlog: 1234, Oldest: ago(3 * time.Hour)},
 			{Target: "ircs://irc.example.org/jane,isnick", Name: "jane", State: "person", Backlog: 1, Oldest: ago(time.Second), Delivered: ago(72 * time.Hour)},
 		},

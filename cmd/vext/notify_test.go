@@ -107,7 +107,7 @@ func TestNotifyRejected(t *testing.T) {
 		}
 		var stdout strings.Builder
 		run(t.Context(), []string{"--state", state, "irc", "status"}, strings.NewReader(""), &stdout, io.Discard)
-		if !strings.Contains(stdout.String(), test.waits) || strings.Contains(stdout.String(), "rejected, the last") != (test.numeric == 417) {
+		if !strings.Contains(stdout.String(), test.waits) || strings.Contains(stdout.String(), "bounced, the last") != (test.numeric == 417) {
 			t.Errorf("%s, %d:\n%s", test.to, test.numeric, stdout.String())
 		}
 	}

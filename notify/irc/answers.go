@@ -70,7 +70,7 @@ var answers = map[string]answer{
 	errNoSuchNick:      {"nobody of this nick is there", temporary},
 	errNoSuchChannel:   {"there is no such channel", temporary},
 	"404":              {"we may not speak in the channel", temporary},
-	errTooManyChannels: {"no connection can join another channel", temporary},
+	errTooManyChannels: {"no connection has room for another channel", temporary},
 	"406":              {"nobody of this nick is there", temporary},
 	"407":              {"the server takes the target for several targets", permanent},
 	"408":              {"the channel wants no colours", temporary},

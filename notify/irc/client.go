@@ -251,7 +251,7 @@ func (c *Client) Status(q notify.Queue) any {
 func (s *ChannelStatus) fill(q notify.Queue, url string) {
 	b, _ := q.Backlog(url)
 	s.Backlog, s.Oldest, s.Delivered = b.Count, b.Oldest, b.Delivered
-	s.Rejected, s.RejectedTime, s.Rejection = b.Bounced, b.LastBounced, b.LastReason
+	s.Bounced, s.LastBounced, s.LastReason = b.Bounced, b.LastBounced, b.LastReason
 }
 
 // context returns that of the run, one that has ended when there is none.

@@ -250,7 +250,7 @@ func TestRejectedOfSeveral(t *testing.T) {
 				}
 			}
 			n := c.network(t)
-			if i := slices.IndexFunc(n.Channels, func(s ChannelStatus) bool { return s.Name == "#src" }); n.Channels[i].Rejected != 1 || n.Channels[i].Rejection == "" || n.Channels[i].Problem != "" {
+			if i := slices.IndexFunc(n.Channels, func(s ChannelStatus) bool { return s.Name == "#src" }); n.Channels[i].Bounced != 1 || n.Channels[i].LastReason == "" || n.Channels[i].Problem != "" {
 				t.Errorf("%+v", n.Channels)
 			}
 		})

@@ -84,7 +84,7 @@ func (n *network) release(r *recipient, by *link) {
 	delete(n.owners, r.url)
 	now := n.client.Now()
 	r.full, r.fullUntil = append(r.full, by), now.Add(r.pause())
-	r.fails(now, "no connection can join another channel")
+	r.fails(now, "no connection has room for another channel")
 	n.waiting = append(n.waiting, r)
 	for _, l := range n.links {
 		l.wake("")

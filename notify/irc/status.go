@@ -35,9 +35,9 @@ type ChannelStatus struct {
 	Oldest    time.Time `json:"oldest,omitzero"` // of the backlog
 	Delivered time.Time `json:"told,omitzero"`   // when the last line was confirmed
 
-	Rejected     int       `json:"rejected,omitempty"` // how many lines have bounced, ever
-	RejectedTime time.Time `json:"rejected_time,omitzero"`
-	Rejection    string    `json:"rejection,omitempty"` // of the last of them
+	Bounced     int       `json:"rejected,omitempty"` // how many lines have bounced, ever
+	LastBounced time.Time `json:"rejected_time,omitzero"`
+	LastReason  string    `json:"rejection,omitempty"` // of the last of them
 }
 
 // IsConnected reports whether one of the connections is up.
