@@ -1,25 +1,53 @@
 package commit
 
 import (
+	"fmt"
 	"io"
+	"mime/quotedprintable"
 	"strings"
 
 	"github.com/emersion/go-message"
 	"golang.org/x/text/encoding/unicode"
 )
 
-// decodable returns an entity's header and body for go-message. Its decoders stop at
-// the first invalid byte, and would cut off a commit message there; RFC 2045 wants
-// such bytes to be ignored (section 6.7, note 5, and section 6.8).
-func decodable(h message.Header, body io.Reader) (message.Header, io.Reader) {
-	if strings.Contains(strings.ToLower(h.Get("Content-Type")), "utf-16") && h.Get("Content-Transfer-Encoding") == "" {
-		return h, body // zero bytes are valid
+// decode returns the decoded text of an entity, and its charset when it is not decoded: in
+// every charset that mails use but UTF-16, a trailer has the bytes of ASCII. Invalid bytes
+// are ignored, as RFC 2045 wants it (section 6.7, note 5, and section 6.8).
+func (h *Header) decode(body io.Reader, mediaType, charset string) (text io.Reader, undecoded string) {
+	encoding, _, _ := strings.Cut(strings.TrimRight(h.Get("Content-Transfer-Encoding"), ";"), " ")
+	switch encoding = strings.ToLower(encoding); {
+	case encoding == "base64":
+		body = &base64Reader{r: body}
+	case encoding == "quoted-printable":
+		body = quotedprintable.NewReader(controlReader{body})
+	case encoding != "" || !strings.HasPrefix(strings.ToLower(charset), "utf-16"): // whose zero bytes are valid
+		body = controlReader{body}
 	}
-	if strings.EqualFold(h.Get("Content-Transfer-Encoding"), "base64") {
-		h.Del("Content-Transfer-Encoding")
-		return h, &base64Reader{r: body}
+	if !strings.HasPrefix(mediaType, "text/") {
+		return body, ""
 	}
-	return h, controlReader{body}
+	text, err := charsetReader(charset, body)
+	if err != nil {
+		return body, charset
+	}
+	return text, ""
+}
+
+// charsetReader returns a reader of UTF-8. The filter knows only UTF-16: it does not link
+// go-message's charset package, which would take a quarter of its time.
+func charsetReader(charset string, r io.Reader) (io.Reader, error) {
+	charset = strings.ToLower(charset)
+	switch charset {
+	case "", "utf-8", "us-ascii":
+		return r, nil
+	}
+	if message.CharsetReader != nil {
+		return message.CharsetReader(charset, r)
+	}
+	if decoded, ok := utf16Reader(charset, r); ok {
+		return decoded, nil
+	}
+	return nil, fmt.Errorf("unknown charset: %q", charset)
 }
 
 // A controlReader replaces control characters by blanks.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/emersion/go-message"
 )
 
 // Bounds of a header, in bytes and fields. Beyond them, only the first field of each
@@ -85,24 +83,6 @@ func (h *Header) stamps() (trailer, source string) {
 	return h.Get(TrailerHeader), source
 }
 
-// mime returns the fields that describe the body.
-func (h *Header) mime() message.Header {
-	var m message.Header
-	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
-		value := h.Get(name)
-		if raw, ok := h.raw(name); ok && name == "Content-Type" { // runs of blanks matter in a boundary
-			value = strings.ReplaceAll(string(raw), "\n", "")
-		}
-		if value != "" {
-			if name == "Content-Transfer-Encoding" { // without what follows it
-				value, _, _ = strings.Cut(strings.TrimRight(value, ";"), " ")
-			}
-			m.Set(name, value)
-		}
-	}
-	return m
-}
-
 // read reads the header and the empty line behind it. If that line is missing, the
 // first delimiter of a multipart ends the header.
 func (h *Header) read(lines *lineReader) {
@@ -160,8 +140,7 @@ func (h *Header) isDelimiter(line []byte) bool {
 		return false
 	}
 	if end := h.fields[h.typeAt-1].end; end != h.boundaryAt { // once, not for every line
-		mime := h.mime()
-		_, params := mediaTypeOf(&mime)
+		_, params := h.mediaType()
 		h.boundary, h.boundaryAt = params["boundary"], end
 	}
 	return h.boundary != "" && string(bytes.TrimRight(line, " \t")) == "--"+h.boundary

@@ -5,9 +5,8 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+	"mime"
 	"strings"
-
-	"github.com/emersion/go-message"
 )
 
 const (
@@ -19,9 +18,8 @@ const (
 // mailer's shape. It reports whether any text was not empty. It skips attachments and
 // forwarded mails.
 func (m *Mail) entity(h *Header, lines *lineReader, depth int) (useful bool) {
-	mime := h.mime()
-	mediaType, params := mediaTypeOf(&mime)
-	disposition, _, _ := mime.ContentDisposition()
+	mediaType, params := h.mediaType()
+	disposition, _, _ := mime.ParseMediaType(h.Get("Content-Disposition"))
 	switch {
 	case disposition == "attachment" || mediaType == "multipart/report" || depth > maxDepth:
 		return false
@@ -30,12 +28,10 @@ func (m *Mail) entity(h *Header, lines *lineReader, depth int) (useful bool) {
 	case mediaType == "message/rfc822" && m.Header.isList():
 		return m.wrapped(lines)
 	case mediaType == "text/html" && m.Header.names():
-		e, err := message.New(decodable(mime, lines.rest()))
-		text, _ := decoded(e, params["charset"], err)
+		text, _ := h.decode(lines.rest(), mediaType, params["charset"])
 		m.html(newLineReader(text))
 	case mediaType == "text/plain" || mediaType == "" || strings.HasPrefix(mediaType, "multipart/"):
-		e, err := message.New(decodable(mime, lines.rest()))
-		text, charset := decoded(e, params["charset"], err)
+		text, charset := h.decode(lines.rest(), mediaType, params["charset"])
 		m.charset = charset
 		return m.part(newLineReader(text))
 	}
@@ -103,12 +99,13 @@ func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	return len(m.Commits)+m.Others > 0
 }
 
-// mediaTypeOf returns the media type of an entity and its parameters, as far as they
-// can be read.
-func mediaTypeOf(h *message.Header) (mediaType string, params map[string]string) {
-	mediaType, params, err := h.ContentType()
+// mediaType returns the media type of an entity and its parameters, as far as they can
+// be read.
+func (h *Header) mediaType() (mediaType string, params map[string]string) {
+	raw, _ := h.raw("Content-Type")
+	field := strings.ReplaceAll(string(raw), "\n", "") // runs of blanks matter in a boundary
+	mediaType, params, err := mime.ParseMediaType(field)
 	if err != nil || !strings.Contains(mediaType, "/") {
-		field := h.Get("Content-Type")
 		mediaType, _, _ = strings.Cut(field, ";")
 		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 		if i := strings.IndexAny(mediaType, " \t"); i >= 0 {
@@ -136,37 +133,6 @@ func looseParam(field, name string) string {
 	}
 	value, _, _ = strings.Cut(value, ";")
 	return strings.TrimSpace(value)
-}
-
-// decoded returns the text of an entity that message.New returned with err, and its
-// charset when it is not UTF-8. Of the charsets that go-message does not know, only
-// UTF-16 is decoded: in all others that mails use, a trailer has the bytes of ASCII.
-func decoded(e *message.Entity, charset string, err error) (io.Reader, string) {
-	if err == nil || !message.IsUnknownCharset(err) {
-		return e.Body, ""
-	}
-	if r, utf16 := utf16Reader(charset, e.Body); utf16 {
-		return r, ""
-	}
-	return e.Body, charset
-}
-
-// charsetReader is go-message's for header fields. Where it has none it decodes UTF-16:
-// the filter does not link go-message's charset package, which would take a quarter of
-// its time.
-func charsetReader(charset string, r io.Reader) (io.Reader, error) {
-	charset = strings.ToLower(charset)
-	switch charset {
-	case "", "utf-8", "us-ascii":
-		return r, nil
-	}
-	if message.CharsetReader != nil {
-		return message.CharsetReader(charset, r)
-	}
-	if decoded, ok := utf16Reader(charset, r); ok {
-		return decoded, nil
-	}
-	return nil, message.UnknownCharsetError{}
 }
 
 // A partReader reads the parts of a multipart (RFC 2046, section 5.1), one after the
