@@ -15,7 +15,7 @@ func (s *Server) Follow(ctx context.Context, repositories []follow.Repository) e
 	if err != nil {
 		return err
 	}
-	if err := s.KeepState(q); err != nil {
+	if err := s.keepState(q); err != nil {
 		return err
 	}
 	if !s.Config.Follow.Run {

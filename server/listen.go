@@ -161,7 +161,7 @@ func (s *Server) control(do Commands) (task, error) {
 		return nil, hint.Wrap(fmt.Errorf("control socket: %w", err), listenHint(err, path))
 	}
 	s.Log.Info("listening for commands of users", "socket", path)
-	server := &control.Server{Users: Users(s.Config), Log: s.Log, Do: do}
+	server := &control.Server{Users: usersOf(s.Config), Log: s.Log, Do: do}
 	return func(ctx context.Context) error { return server.Serve(ctx, l) }, nil
 }
 

@@ -143,9 +143,9 @@ func (s *Server) LocalOutbox(state string) (o IRCOutbox, done func() error, err 
 	return own, own.Close, nil
 }
 
-// RemindsOnIRC reports whether reminders go to IRC, or may be pending there since
+// remindsOnIRC reports whether reminders go to IRC, or may be pending there since
 // the configuration was changed.
-func RemindsOnIRC(c *config.Config, state string) bool {
+func remindsOnIRC(c *config.Config, state string) bool {
 	for _, r := range c.Routes {
 		if len(r.To) > 1 || len(r.To) == 1 && r.To[0] != config.ByMail {
 			return true
@@ -161,7 +161,7 @@ const awaitTime = 20 * time.Second
 // the outbox is not available the run continues without it, and done returns why.
 func (s *Server) withIRC(ctx context.Context, service *reminder.Service) (done func() error) {
 	state := service.Queue.State
-	if !RemindsOnIRC(s.Config, state) {
+	if !remindsOnIRC(s.Config, state) {
 		return func() error { return nil }
 	}
 	o, done, err := s.outbox(ctx, state)

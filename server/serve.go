@@ -26,7 +26,7 @@ func (s *Server) Serve(ctx context.Context, do Commands) error {
 	if _, err := s.Service(q); err != nil { // so that it fails at the start, not at midnight
 		return err
 	}
-	if err := s.KeepState(q); err != nil {
+	if err := s.keepState(q); err != nil {
 		return err
 	}
 	tasks, done, err := s.tasks(ctx, q, do)
@@ -114,9 +114,22 @@ func (s *Server) process(ctx context.Context, c *config.Config, outbox notify.Ou
 
 // Run runs the processor once, with IRC if reminders go there.
 func (s *Server) Run(ctx context.Context, service *reminder.Service) (reminder.Summary, error) {
+	if s.id == "" {
+		if _, _, err := adopt(service.Queue); err != nil {
+			return reminder.Summary{}, err
+		}
+	}
 	done := s.withIRC(ctx, service)
 	sum, err := service.Run(ctx)
 	return sum, errors.Join(err, done())
+}
+
+// Preview returns what Run would do.
+func (s *Server) Preview(service *reminder.Service) ([]reminder.Step, error) {
+	if remindsOnIRC(s.Config, service.Queue.State) {
+		service.IRC = notify.FailingOutbox{Err: errors.New("this is only a preview")}
+	}
+	return service.Preview()
 }
 
 // urgentPause is how often the spool is read, and so the time between two early

@@ -33,7 +33,7 @@ type Server struct {
 	Stdout    io.Writer                        // where mail.via = "stdout:" writes
 	Progress  func(what string) queue.Progress // shows how far long work is; nil for none
 
-	id string // the required ID of the state directory, since KeepState; "" for the configured one
+	id string // the required ID of the state directory, since keepState; "" for the configured one
 }
 
 // Load reads the configuration, see config.Load.
@@ -83,19 +83,19 @@ func (s *Server) Queue() (*queue.Queue, error) {
 	return q, nil
 }
 
-// Adopt gives the state directory of a queue an ID if it has none. From then on the
+// adopt gives the state directory of a queue an ID if it has none. From then on the
 // queue accepts messages only while the directory has that ID.
-func Adopt(q *queue.Queue) (id string, isNew bool, err error) {
+func adopt(q *queue.Queue) (id string, isNew bool, err error) {
 	if id, isNew, err = q.Spool.Adopt(); err == nil {
 		q.Spool = q.Spool.Expecting(id)
 	}
 	return id, isNew, err
 }
 
-// KeepState makes every queue opened from now on accept messages only while the
+// keepState makes every queue opened from now on accept messages only while the
 // state directory keeps its present ID.
-func (s *Server) KeepState(q *queue.Queue) error {
-	id, isNew, err := Adopt(q)
+func (s *Server) keepState(q *queue.Queue) error {
+	id, isNew, err := adopt(q)
 	if err != nil {
 		return err
 	}

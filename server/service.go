@@ -96,8 +96,8 @@ func routes(c *config.Config) []policy.Route {
 	return all
 }
 
-// Users returns the addresses of the users of this machine.
-func Users(c *config.Config) *control.Users {
+// usersOf returns the addresses of the users of this machine.
+func usersOf(c *config.Config) *control.Users {
 	return &control.Users{Table: c.Users, Domain: c.Control.Domain}
 }
 
@@ -105,7 +105,7 @@ func Users(c *config.Config) *control.Users {
 // its recipient on this machine: through the control socket, or because this vext
 // belongs to the recipient.
 func worksFor(c *config.Config) func(address string) bool {
-	users := Users(c)
+	users := usersOf(c)
 	return func(address string) bool {
 		if c.Control.Socket != "" && users.Has(address) {
 			return true

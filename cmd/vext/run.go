@@ -11,10 +11,8 @@ import (
 
 	"vext/internal/hint"
 	"vext/internal/text"
-	"vext/notify"
 	"vext/queue"
 	"vext/reminder"
-	"vext/server"
 )
 
 func newRun(a *app) *cobra.Command {
@@ -40,13 +38,8 @@ day or every minute; two runs at the same time do no harm.`,
 				return err
 			}
 			if dryRun {
-				if server.RemindsOnIRC(s.Config, q.State) {
-					service.IRC = notify.FailingOutbox{Err: errors.New("this is only a preview")}
-				}
-				return printPreview(a.stdout, service)
-			}
-			if _, _, err := server.Adopt(q); err != nil {
-				return err
+				steps, err := s.Preview(service)
+				return errors.Join(err, printPreview(a.stdout, steps, err == nil))
 			}
 			sum, err := s.Run(cmd.Context(), service)
 			if errors.Is(err, queue.ErrLocked) {
@@ -84,17 +77,16 @@ func summaryWriter(a *app, s *reminder.Service) io.Writer {
 	return a.stdout
 }
 
-func printPreview(w io.Writer, s *reminder.Service) error {
-	steps, err := s.Preview()
+func printPreview(w io.Writer, steps []reminder.Step, isWhole bool) error {
 	var b strings.Builder
 	for _, step := range steps {
 		fmt.Fprintf(&b, "%-10s %s%s\n", step.Action, printable(step.What), detail(step.Detail))
 	}
-	if len(steps) == 0 && err == nil {
+	if len(steps) == 0 && isWhole {
 		b.WriteString("nothing to do\n")
 	}
-	_, writeErr := io.WriteString(w, b.String())
-	return errors.Join(err, writeErr)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func detail(reason string) string {
