@@ -43,9 +43,6 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	if err := q.record(item, history.Snoozed, by, day.String()); err != nil {
 		return day, err
 	}
-	if day == item.Day {
-		return day, nil
-	}
 	return day, q.move(item, day)
 }
 
@@ -95,12 +92,15 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 
 // move moves a message from any place into the queue.
 func (q *Queue) move(item *Item, day calendar.Day) error {
+	to := q.entry(day, item.Name)
+	if to.path == item.path {
+		return nil
+	}
 	if err := disk.MakeDir(q.dayDir(day)); err != nil {
 		return err
 	}
-	to := q.entry(day, item.Name)
 	err := disk.Rename(item.path, to.path)
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) { // a crash between link and unlink
 		err = disk.Remove(item.path)
 	}
 	if err == nil {

@@ -120,13 +120,7 @@ func (q *Queue) Postpone(e Entry, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.MakeDir(q.dayDir(day)); err != nil {
-		return err
-	}
-	if err := disk.Rename(e.path, q.entry(day, e.Name).path); err != nil {
-		return err
-	}
-	return disk.SyncDir(q.dayDir(day))
+	return q.move(e.item(), day)
 }
 
 // SyncDay makes the effect of Finish on a day durable, and removes the day's directory

@@ -66,6 +66,11 @@ func (q *Queue) entry(day calendar.Day, name string) Entry {
 	return Entry{Name: path[len(path)-len(name):], Day: day, path: path} // one string for both: a queue can be long
 }
 
+// item returns the entry as an item of the queue.
+func (e Entry) item() *Item {
+	return &Item{Name: e.Name, Place: InQueue, Day: e.Day, path: e.path}
+}
+
 // prepare makes the directories that a change of the queue writes to.
 func (q *Queue) prepare() error {
 	for _, dir := range []string{q.dir(), q.failed(), q.History.Dir(), q.done()} {

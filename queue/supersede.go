@@ -220,10 +220,8 @@ func (s *supersession) move(name string, day calendar.Day) {
 	if s.waiting[name] = day; old == day {
 		return
 	}
-	e := s.queue.entry(old, name)
-	s.moves = append(s.moves, func() error {
-		return s.queue.move(&Item{Name: name, Place: InQueue, Day: old, path: e.path}, day)
-	})
+	item := s.queue.entry(old, name).item()
+	s.moves = append(s.moves, func() error { return s.queue.move(item, day) })
 }
 
 // apply records all events, and then moves the messages. After a crash between the
