@@ -153,6 +153,6 @@ template = "{{.Repository}} {{.Branch}} {{.Rev}} {{.Logmsg}}"
 	}
 	s.start()
 	if _, err := os.Stat(filepath.Join(s.state, "announcing")); !os.IsNotExist(err) {
-		t.Errorf("without a notice in the configuration: %v", err)
+		t.Errorf("without [[announce]] in the configuration: %v", err)
 	}
 }

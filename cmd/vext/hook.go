@@ -180,11 +180,11 @@ type hookStatus struct {
 	Registered bool       `json:"registered"` // vext hook install was run here
 	Files      []hookFile `json:"files"`
 	FilesError string     `json:"files_error,omitempty"`
-	LastLook   *time.Time `json:"last_look,omitempty"` // that succeeded
-	Failures   int        `json:"failures,omitempty"`  // in a row, since
-	Failing    *time.Time `json:"failing,omitempty"`   // the first of them
-	Missed     int        `json:"missed,omitempty"`    // times in the last week that a run found what the hook had not brought
-	Error      string     `json:"error,omitempty"`     // the last of them
+	LastLook   time.Time  `json:"last_look,omitzero"` // that succeeded
+	Failures   int        `json:"failures,omitempty"` // in a row, since
+	Failing    time.Time  `json:"failing,omitzero"`   // the first of them
+	Missed     int        `json:"missed,omitempty"`   // times in the last week that a run found what the hook had not brought
+	Error      string     `json:"error,omitempty"`    // the last of them
 }
 
 type hookFile struct {
@@ -193,7 +193,7 @@ type hookFile struct {
 }
 
 func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
-	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hookFile{}, Failures: s.Failures}
+	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hookFile{}, Failures: s.Failures, LastLook: s.LastOK}
 	status.OK = status.Registered && s.Failures == 0
 	if s.IsUnreliable(now) {
 		status.OK, status.Missed = false, len(s.RecentMisses(now))
@@ -207,10 +207,7 @@ func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
 		status.OK, status.FilesError = false, err.Error()
 	}
 	if s.Failures > 0 {
-		status.Error, status.Failing = s.Error, &s.Failing
-	}
-	if !s.LastOK.IsZero() {
-		status.LastLook = &s.LastOK
+		status.Error, status.Failing = s.Error, s.Failing
 	}
 	return status
 }
@@ -250,7 +247,7 @@ func (s *hookStatus) words(zone *time.Location) string {
 		return "not installed"
 	case s.Failures > 0:
 		return fmt.Sprintf("failed %s, since %s: %s", calendar.Times(s.Failures), s.Failing.In(zone).Format("Mon 2 Jan 15:04"), s.Error)
-	case s.LastLook == nil:
+	case s.LastLook.IsZero():
 		return "never looked at"
 	}
 	return "last looked at " + s.LastLook.In(zone).Format("Mon 2 Jan 2006 15:04")
