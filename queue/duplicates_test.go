@@ -166,7 +166,7 @@ func TestCopies(t *testing.T) {
 		{"by a short hash", nil, true, []string{"(cherry picked from commit " + hash[:12] + ")"}, history.Ignored},
 		{"grafted", nil, true, []string{"(grafted from " + hash + ")"}, history.Ignored},
 		{"of another", nil, true, []string{"(cherry picked from commit " + strings.Repeat("e", 40) + ")"}, history.Queued},
-		{"only told of", nil, true, []string{"was " + copied}, history.Queued},
+		{"only reported", nil, true, []string{"was " + copied}, history.Queued},
 	} {
 		q := newQueue(t)
 		q.Policy.Branches = test.branches

@@ -402,7 +402,7 @@ func TestStrayFiles(t *testing.T) {
 		t.Errorf("waiting: %+v", items)
 	}
 	if failures, _ := q.Quarantined(); len(failures) != 6 {
-		t.Errorf("set aside: %+v", failures)
+		t.Errorf("quarantined: %+v", failures)
 	}
 	if found, _ := q.StrayFiles(); len(found) > 0 {
 		t.Errorf("still there: %+v", found)

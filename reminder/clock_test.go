@@ -72,7 +72,7 @@ func TestClockAheadBefore(t *testing.T) {
 	put(t, s, "soon", "ida@example.org", "MFC after: soon")
 	mustRun(t, s, 15, "1 quarantined")
 	s.Operator = "ops@example.org"
-	// The first run sent, and told, a year ahead, as the earlier version put it.
+	// The first run sent, and notified, a year ahead, as the earlier version put it.
 	path := filepath.Join(s.Queue.History.Dir(), "2026.jsonl")
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -211,7 +211,7 @@ func TestHostileCommit(t *testing.T) {
 	}
 }
 
-// A mail that vext writes is one that its own filter lets go.
+// A mail that vext writes is one that its own filter ignores.
 func TestOwnMailIsIgnored(t *testing.T) {
 	m := commit.ReadMail(bytes.NewReader(remind(t, "git-freebsd.eml")))
 	if m.Ignored == "" {
@@ -273,8 +273,8 @@ func TestFolded(t *testing.T) {
 	}
 }
 
-// The mail says "on HOST" only to who can use the commands there; all others are
-// told whom to ask.
+// The mail says "on HOST" only to a recipient who can use the commands there; for all
+// others it names the operator.
 func TestWhereTheCommandsWork(t *testing.T) {
 	for _, test := range []struct {
 		operator, user string // user is who can

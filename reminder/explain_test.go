@@ -29,7 +29,7 @@ func (s *sender) to(address string) (mails []*notify.Mail) {
 	return mails
 }
 
-// A committer whose trailer can't be understood is told at once, and once. The
+// A committer whose trailer can't be understood gets a mail at once, and once. The
 // message stays where it is looked for.
 func TestExplain(t *testing.T) {
 	s, out := explaining(t)
@@ -69,7 +69,7 @@ func TestExplainTooLong(t *testing.T) {
 	golden(t, "not-understood-too-long", out.mails[0].Data)
 }
 
-// Who can use the commands is told where.
+// The mail says on which host the recipient can use the commands.
 func TestExplainOnHost(t *testing.T) {
 	s, out := explaining(t)
 	s.OnHost = func(address string) bool { return address == "ida@example.org" }
@@ -110,7 +110,7 @@ func TestExplainNobody(t *testing.T) {
 }
 
 // A commit is explained once however it comes; another person, or another line,
-// is another thing, so that a forged mail keeps nobody from being told.
+// is another thing, so that a forged mail prevents no explanation.
 func TestExplainOnce(t *testing.T) {
 	s, out := explaining(t)
 	hash := strings.Repeat("ab", 20)
@@ -128,7 +128,7 @@ func TestExplainOnce(t *testing.T) {
 	spool("d", "Jane <jane@example.org>", "MFC after: soon")
 	spool("e", "Ida <ida@example.org>", "MFC after: later")
 	mustRun(t, s, 2, "2 quarantined, 2 explained")
-	// What is put back and fails again is not told again.
+	// What is put back and fails again is not explained again.
 	if err := s.Queue.Retry(find(t, s, "a"), "ops"); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestExplainLater(t *testing.T) {
 	}
 }
 
-// An address that the server refuses is not tried again.
+// An address that the server rejects is not retried.
 func TestExplainRefused(t *testing.T) {
 	s, out := explaining(t)
 	s.Operator = ""

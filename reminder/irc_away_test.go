@@ -11,7 +11,7 @@ import (
 	"vext/queue"
 )
 
-// runAfter runs the service hours later, when IRC can't be had.
+// runAfter runs the service hours later, when the outbox is not available.
 func runAfter(t testing.TB, s *Service, hours int, want string) {
 	t.Helper()
 	s.Queue.Now = now.Add(time.Duration(hours) * time.Hour)
@@ -35,7 +35,7 @@ func TestOutboxNeverThere(t *testing.T) {
 	if len(out.mails) != 1 {
 		t.Errorf("mails to %q", out.recipients())
 	}
-	const why = "the outlet is away"
+	const why = "the outbox is away"
 	expectEvents(t, s, "a", "deferred  "+why, "deferred  "+why, "sent test: IRC delivery failed: "+why)
 	expectNothing(t, s, irc)
 }
@@ -67,8 +67,8 @@ func TestOutboxFullBesideMail(t *testing.T) {
 	expectNothing(t, s, irc)
 }
 
-// full is an outlet that takes nothing.
-type full struct{ *outlet }
+// full is an outbox that takes nothing.
+type full struct{ *fakeOutbox }
 
 func (full) Put(context.Context, ...notify.Message) error { return errAway }
 
@@ -102,7 +102,7 @@ func TestAwaitWithoutLock(t *testing.T) {
 			return
 		}
 		defer lock.Release()
-		irc.tell("")
+		irc.deliver("")
 	}
 	mustRun(t, s, 0, "1 queued, 1 sent")
 	if got := events(t, s, "a"); !strings.Contains(got, "sent "+channel) {

@@ -51,29 +51,29 @@ func (c *crasher) run(t testing.TB, s *Service, at time.Time) (crashed bool) {
 // However often the service crashes, and wherever: everybody is reminded once.
 func TestCrashAnywhereWithIRC(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		to     []string
-		happen func(*outlet)
-		before func(t testing.TB, day int, s *Service, o *outlet) // may be nil
-		mails  int
-		told   int
+		name      string
+		to        []string
+		happen    func(*fakeOutbox)
+		before    func(t testing.TB, day int, s *Service, o *fakeOutbox) // may be nil
+		mails     int
+		delivered int
 	}{
-		{"alone, told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("") }, nil, 0, 2},
-		{"alone, refused", []string{channel}, func(o *outlet) { o.refuse("", "banned") }, nil, 1, 0},
-		{"alone, never told", []string{channel, "irc://h/jane,isnick"}, func(*outlet) {}, nil, 1, 0},
-		{"alone, one told", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("jane") }, nil, 1, 1},
-		{"alone, one refused", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.refuse("jane", "away") }, nil, 1, 0},
-		{"beside, told", []string{"mail", channel}, func(o *outlet) { o.tell("") }, nil, 1, 1},
-		{"beside, refused", []string{"mail", channel}, func(o *outlet) { o.refuse("", "banned") }, nil, 1, 0},
-		{"alone, the outlet is away", []string{channel, "irc://h/jane,isnick"}, func(*outlet) {}, awayFor(1, 2), 1, 0},
-		{"alone, the outlet never was there", []string{channel}, func(*outlet) {}, awayFor(0, 2), 1, 0},
-		{"beside, the outlet never was there", []string{"mail", channel}, func(*outlet) {}, awayFor(0, 2), 1, 0},
-		{"alone, the target is renamed", []string{channel, "irc://h/jane,isnick"}, func(o *outlet) { o.tell("jane"); o.tell("#new") }, renamed, 0, 2},
+		{"alone, delivered", []string{channel, "irc://h/jane,isnick"}, func(o *fakeOutbox) { o.deliver("") }, nil, 0, 2},
+		{"alone, rejected", []string{channel}, func(o *fakeOutbox) { o.reject("", "banned") }, nil, 1, 0},
+		{"alone, never delivered", []string{channel, "irc://h/jane,isnick"}, func(*fakeOutbox) {}, nil, 1, 0},
+		{"alone, one delivered", []string{channel, "irc://h/jane,isnick"}, func(o *fakeOutbox) { o.deliver("jane") }, nil, 1, 1},
+		{"alone, one rejected", []string{channel, "irc://h/jane,isnick"}, func(o *fakeOutbox) { o.reject("jane", "away") }, nil, 1, 0},
+		{"beside, delivered", []string{"mail", channel}, func(o *fakeOutbox) { o.deliver("") }, nil, 1, 1},
+		{"beside, rejected", []string{"mail", channel}, func(o *fakeOutbox) { o.reject("", "banned") }, nil, 1, 0},
+		{"alone, the outbox is away", []string{channel, "irc://h/jane,isnick"}, func(*fakeOutbox) {}, awayFor(1, 2), 1, 0},
+		{"alone, the outbox never was there", []string{channel}, func(*fakeOutbox) {}, awayFor(0, 2), 1, 0},
+		{"beside, the outbox never was there", []string{"mail", channel}, func(*fakeOutbox) {}, awayFor(0, 2), 1, 0},
+		{"alone, the target is renamed", []string{channel, "irc://h/jane,isnick"}, func(o *fakeOutbox) { o.deliver("jane"); o.deliver("#new") }, renamed, 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for n, crashed := 1, true; crashed; n++ {
 				for _, early := range []bool{false, true} {
-					if crashed = crashAt(t, n, test.to, test.happen, test.before, early, test.mails, test.told); t.Failed() {
+					if crashed = crashAt(t, n, test.to, test.happen, test.before, early, test.mails, test.delivered); t.Failed() {
 						t.Fatalf("with a crash at step %d, early %v", n, early)
 					}
 				}
@@ -85,7 +85,7 @@ func TestCrashAnywhereWithIRC(t *testing.T) {
 // crashAt plays a reminder of the first of four days, with a crash at the n-th
 // step, and reports whether there was one. Something happens on IRC after the
 // first day, and at the crash when it is early.
-func crashAt(t *testing.T, n int, to []string, happen func(*outlet), before func(testing.TB, int, *Service, *outlet), early bool, mails, told int) (crashed bool) {
+func crashAt(t *testing.T, n int, to []string, happen func(*fakeOutbox), before func(testing.TB, int, *Service, *fakeOutbox), early bool, mails, delivered int) (crashed bool) {
 	s, out, irc := newIRC(t, to...)
 	c := &crasher{left: n}
 	s.Log, irc.onCall = slog.New(c), c.step
@@ -109,8 +109,8 @@ func crashAt(t *testing.T, n int, to []string, happen func(*outlet), before func
 		}
 		happen(irc)
 	}
-	if len(sent) != mails || len(irc.said) != told {
-		t.Errorf("%d mails, told: %q", len(sent), irc.said)
+	if len(sent) != mails || len(irc.said) != delivered {
+		t.Errorf("%d mails, delivered: %q", len(sent), irc.said)
 	}
 	if got := strings.Count("\n"+events(t, s, "a"), "\nsent "); got != 1 {
 		t.Errorf("%d times sent:\n%s", got, events(t, s, "a"))
@@ -119,11 +119,11 @@ func crashAt(t *testing.T, n int, to []string, happen func(*outlet), before func
 	return crashed
 }
 
-var errAway = errors.New("the outlet is away")
+var errAway = errors.New("the outbox is away")
 
-// awayFor lets the outlet be away on some days.
-func awayFor(first, last int) func(testing.TB, int, *Service, *outlet) {
-	return func(_ testing.TB, day int, _ *Service, o *outlet) {
+// awayFor makes the outbox unavailable on some days.
+func awayFor(first, last int) func(testing.TB, int, *Service, *fakeOutbox) {
+	return func(_ testing.TB, day int, _ *Service, o *fakeOutbox) {
 		if o.err = nil; day >= first && day <= last {
 			o.err = errAway
 		}
@@ -131,7 +131,7 @@ func awayFor(first, last int) func(testing.TB, int, *Service, *outlet) {
 }
 
 // renamed gives the channel another name on the second day.
-func renamed(t testing.TB, day int, s *Service, _ *outlet) {
+func renamed(t testing.TB, day int, s *Service, _ *fakeOutbox) {
 	if day > 0 {
 		s.Queue.Policy.Routes = []policy.Route{way(t, "irc://irc.example.org/#new", "irc://h/jane,isnick")}
 	}

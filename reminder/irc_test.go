@@ -39,7 +39,7 @@ func expectEvents(t testing.TB, s *Service, name string, want ...string) {
 }
 
 // expectNothing says that nothing of what was done is left anywhere.
-func expectNothing(t testing.TB, s *Service, irc *outlet) {
+func expectNothing(t testing.TB, s *Service, irc *fakeOutbox) {
 	t.Helper()
 	if entries, err := s.Queue.Entries(calendar.Day{}); len(entries) > 0 || err != nil {
 		t.Errorf("left in the queue: %v, %v", entries, err)
@@ -58,10 +58,10 @@ func TestIRCAlone(t *testing.T) {
 	mustRun(t, s, 0, "1 queued")
 	mustRun(t, s, 1, "1 sent")
 	mustRun(t, s, 1, "nothing to do")
-	irc.tell("")
+	irc.deliver("")
 	mustRun(t, s, 1, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 2 {
-		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
 	}
 	expectEvents(t, s, "a", "sent "+channel+", ircs://irc.example.net/jane,isnick")
 	expectNothing(t, s, irc)
@@ -79,13 +79,13 @@ func TestMailAndIRC(t *testing.T) {
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 1 day")
 	mustRun(t, s, 0, "1 queued")
 	mustRun(t, s, 1, "1 sent")
-	irc.refuse("nobody", "no such nick")
+	irc.reject("nobody", "no such nick")
 	mustRun(t, s, 2, "nothing to do")
 	mustRun(t, s, 9, "nothing to do")
-	irc.tell("#src")
+	irc.deliver("#src")
 	mustRun(t, s, 9, "nothing to do")
 	if len(out.mails) != 1 || len(irc.said) != 1 {
-		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
 	}
 	expectEvents(t, s, "a", "sent test:, "+channel+", irc://irc.example.org/nobody,isnick", "unsaid irc://irc.example.org/nobody,isnick no such nick")
 	expectNothing(t, s, irc)
@@ -96,15 +96,15 @@ func TestMailAndIRC(t *testing.T) {
 func TestMailInstead(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		happen func(*outlet)
+		happen func(*fakeOutbox)
 		hours  int
 		why    string // "" for no mail
 	}{
-		{"not for long enough", func(*outlet) {}, 22, ""},
-		{"a day", func(*outlet) {}, 23, "it could not be delivered in time"},
-		{"rejected", func(o *outlet) { o.refuse("", "no such channel") }, 0, "no such channel"},
-		{"in flight", func(o *outlet) { o.send() }, 200, ""},
-		{"delivered at the last moment", func(o *outlet) { o.tell("") }, 200, ""},
+		{"not for long enough", func(*fakeOutbox) {}, 22, ""},
+		{"a day", func(*fakeOutbox) {}, 23, "it could not be delivered in time"},
+		{"rejected", func(o *fakeOutbox) { o.reject("", "no such channel") }, 0, "no such channel"},
+		{"in flight", func(o *fakeOutbox) { o.send() }, 200, ""},
+		{"delivered at the last moment", func(o *fakeOutbox) { o.deliver("") }, 200, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, out, irc := newIRC(t, channel)
@@ -148,14 +148,14 @@ func TestMailInsteadOfOne(t *testing.T) {
 	s, out, irc := newIRC(t, channel, "irc://irc.example.org/jane,isnick", "irc://irc.example.org/#third")
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "1 queued, 1 sent")
-	irc.tell("#src")
-	irc.refuse("jane", "no such nick")
+	irc.deliver("#src")
+	irc.reject("jane", "no such nick")
 	mustRun(t, s, 0, "1 sent another way")
-	irc.tell("")
+	irc.deliver("")
 	mustRun(t, s, 0, "nothing to do")
 	expectNothing(t, s, irc)
 	if len(out.mails) != 1 || len(irc.said) != 1 {
-		t.Errorf("mails to %q, told %q", out.recipients(), irc.said)
+		t.Errorf("mails to %q, delivered %q", out.recipients(), irc.said)
 	}
 	expectEvents(t, s, "a", "sent "+channel+", irc://irc.example.org/jane,isnick, irc://irc.example.org/#third",
 		"unsaid irc://irc.example.org/jane,isnick no such nick", "unsaid irc://irc.example.org/#third a mail goes instead",
@@ -168,7 +168,7 @@ func TestBouncedAndNotKept(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "1 queued, 1 sent")
-	irc.refuse("", "banned")
+	irc.reject("", "banned")
 	if err := os.RemoveAll(filepath.Join(s.Queue.History.Dir(), "done")); err != nil {
 		t.Fatal(err)
 	}
@@ -180,13 +180,13 @@ func TestBouncedAndNotKept(t *testing.T) {
 	}
 }
 
-// Who may be written to is asked only when the mail goes instead. What is set
-// aside then, and put back, tries IRC once more.
+// Who may be written to is checked only when the mail goes instead. What is
+// quarantined then, and retried, tries IRC once more.
 func TestIRCAndAllow(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "x@elsewhere.example", "MFC after: 0 days")
 	mustRun(t, s, 0, "1 queued, 1 sent")
-	irc.refuse("", "banned")
+	irc.reject("", "banned")
 	mustRun(t, s, 0, "1 quarantined")
 	failures, _ := s.Queue.Quarantined()
 	if len(failures) != 1 || !strings.Contains(failures[0].Reason, "IRC delivery failed: "+channel+": banned\nx@elsewhere.example may not be written to") {
@@ -197,14 +197,14 @@ func TestIRCAndAllow(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, s, 0, "1 queued, 1 sent another way")
-	irc.tell("")
+	irc.deliver("")
 	mustRun(t, s, 0, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 1 {
-		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
 	}
 }
 
-// What a person has put off or taken out is not told.
+// What a person has snoozed or cancelled is not delivered.
 func TestTakenBack(t *testing.T) {
 	for _, to := range [][]string{{channel}, {"mail", channel}} {
 		s, _, irc := newIRC(t, to...)
@@ -221,20 +221,20 @@ func TestTakenBack(t *testing.T) {
 		if len(irc.lines) > 0 {
 			t.Errorf("%v: still in the outbox: %+v", to, irc.lines)
 		}
-		irc.tell("")
+		irc.deliver("")
 		at(t, s, 7)
-		irc.tell("")
+		irc.deliver("")
 		at(t, s, 7)
 		expectNothing(t, s, irc)
 		if len(irc.said) != 1 || !strings.Contains(irc.said[0], "subject of a") {
-			t.Errorf("%v: told: %q", to, irc.said)
+			t.Errorf("%v: delivered: %q", to, irc.said)
 		}
 	}
 }
 
 // A reminder that was sent is sent again when it was snoozed, even to the same day.
 func TestSnoozeAfterIRC(t *testing.T) {
-	for name, happen := range map[string]func(*outlet){"delivered": func(o *outlet) { o.tell("") }, "pending": func(*outlet) {}} {
+	for name, happen := range map[string]func(*fakeOutbox){"delivered": func(o *fakeOutbox) { o.deliver("") }, "pending": func(*fakeOutbox) {}} {
 		s, _, irc := newIRC(t, channel)
 		put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 		for i := range 3 {
@@ -251,14 +251,14 @@ func TestSnoozeAfterIRC(t *testing.T) {
 		if _, err := s.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		irc.tell("")
+		irc.deliver("")
 		if want := map[string]int{"delivered": 4, "pending": 1}[name]; len(irc.said) != want {
-			t.Errorf("%s: told: %q", name, irc.said)
+			t.Errorf("%s: delivered: %q", name, irc.said)
 		}
 	}
 }
 
-// An outbox that can't be had now keeps what is for it, and nothing else.
+// An outbox that is not available keeps what is for it, and nothing else.
 func TestOutboxFails(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
 	both := way(t, "mail", channel)
@@ -273,7 +273,7 @@ func TestOutboxFails(t *testing.T) {
 	}
 	irc.err = nil
 	mustRun(t, s, 2, "1 sent")
-	irc.tell("")
+	irc.deliver("")
 	mustRun(t, s, 2, "nothing to do")
 	expectNothing(t, s, irc)
 }
@@ -295,16 +295,16 @@ func TestNoIRC(t *testing.T) {
 // everybody is reminded once, whatever has become of the message.
 func TestEnqueuedByEarlierVersion(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		happen func(*outlet)
-		first  string
-		mails  int
-		told   int
+		name      string
+		happen    func(*fakeOutbox)
+		first     string
+		mails     int
+		delivered int
 	}{
-		{"pending", func(*outlet) {}, "1 sent", 0, 1},
-		{"delivered", func(o *outlet) { o.tell("") }, "1 sent", 0, 1},
-		{"rejected", func(o *outlet) { o.refuse("", "banned") }, "1 sent", 1, 0},
-		{"not in the outbox yet", func(o *outlet) { o.lines = nil }, "1 sent", 0, 1},
+		{"pending", func(*fakeOutbox) {}, "1 sent", 0, 1},
+		{"delivered", func(o *fakeOutbox) { o.deliver("") }, "1 sent", 0, 1},
+		{"rejected", func(o *fakeOutbox) { o.reject("", "banned") }, "1 sent", 1, 0},
+		{"not in the outbox yet", func(o *fakeOutbox) { o.lines = nil }, "1 sent", 0, 1},
 	} {
 		for _, snoozed := range []bool{false, true} {
 			s, out, irc := newIRC(t, channel)
@@ -326,10 +326,10 @@ func TestEnqueuedByEarlierVersion(t *testing.T) {
 			}
 			test.happen(irc)
 			mustRun(t, s, 3, test.first)
-			irc.tell("")
+			irc.deliver("")
 			mustRun(t, s, 9, "nothing to do")
-			if len(out.mails) != test.mails || len(irc.said) != test.told {
-				t.Errorf("%s, snoozed %v: mails to %q; told: %q", test.name, snoozed, out.recipients(), irc.said)
+			if len(out.mails) != test.mails || len(irc.said) != test.delivered {
+				t.Errorf("%s, snoozed %v: mails to %q; delivered: %q", test.name, snoozed, out.recipients(), irc.said)
 			}
 			expectNothing(t, s, irc)
 			if got := strings.Count("\n"+events(t, s, "a"), "\nsent "); got != 1 {
@@ -343,9 +343,9 @@ func TestEnqueuedByEarlierVersion(t *testing.T) {
 // which a mail went instead is not.
 func TestPendingOfEarlierVersion(t *testing.T) {
 	for _, test := range []struct {
-		reason string
-		kinds  []string
-		told   int
+		reason    string
+		kinds     []string
+		delivered int
 	}{
 		{"beside the mail", []string{history.Enqueued, history.Sent}, 1},
 		{"", []string{history.Enqueued, history.Bounced, history.Sent}, 0},
@@ -364,9 +364,9 @@ func TestPendingOfEarlierVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustRun(t, s, 0, "nothing to do")
-		irc.tell("")
-		if len(irc.said) != test.told {
-			t.Errorf("%q: told %q", test.reason, irc.said)
+		irc.deliver("")
+		if len(irc.said) != test.delivered {
+			t.Errorf("%q: delivered %q", test.reason, irc.said)
 		}
 	}
 }
@@ -407,10 +407,10 @@ func TestDigestOnIRC(t *testing.T) {
 	}
 	mustRun(t, s, 0, "2 queued")
 	mustRun(t, s, 1, "2 sent")
-	irc.tell("")
+	irc.deliver("")
 	mustRun(t, s, 1, "nothing to do")
 	if len(out.mails) != 1 || len(irc.said) != 2 {
-		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
 	}
 	expectNothing(t, s, irc)
 }
@@ -427,12 +427,12 @@ func TestAwait(t *testing.T) {
 			t.Errorf("awaited: %q", keys)
 		}
 		irc.find(keys[0]).Rejected = "banned"
-		irc.tell("")
+		irc.deliver("")
 	}
 	mustRun(t, s, 0, "2 queued, 2 sent, 1 sent another way")
 	mustRun(t, s, 0, "nothing to do")
 	if awaited != 1 || len(out.mails) != 1 || len(irc.said) != 1 {
-		t.Errorf("awaited %d times; mails to %q; told: %q", awaited, out.recipients(), irc.said)
+		t.Errorf("awaited %d times; mails to %q; delivered: %q", awaited, out.recipients(), irc.said)
 	}
 	expectNothing(t, s, irc)
 }
@@ -444,7 +444,7 @@ func TestReviewOutbox(t *testing.T) {
 	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "2 queued, 2 sent")
 	irc.lines[0].Rejected = "banned"
-	irc.tell("")
+	irc.deliver("")
 	if err := s.ReviewOutbox(context.Background()); err != nil || len(out.mails) > 0 {
 		t.Errorf("%v; mails to %q", err, out.recipients())
 	}
@@ -465,7 +465,7 @@ func TestPreviewIRC(t *testing.T) {
 		}
 		if want != "quarantine a" {
 			mustRun(t, s, 1, "1 sent")
-			irc.refuse("", "banned")
+			irc.reject("", "banned")
 			if err := s.ReviewOutbox(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,7 @@ func asks(t *testing.T, s *Service, source, who string, n int) {
 }
 
 // A recipient gets so many mails a day that anybody can have caused; the others
-// are not held up, and the operator is told once.
+// are not held up, and the operator is notified once.
 func TestMaxPerDay(t *testing.T) {
 	s, out := newService(t)
 	s.MaxPerDay, s.Operator = 5, "ops@example.org"

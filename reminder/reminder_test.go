@@ -33,7 +33,7 @@ var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 var messageIDs = regexp.MustCompile(`Message-Id: <.*>`)
 
-// A sender keeps what it is given, or fails as it is told.
+// A sender keeps what it is given, or fails with a prepared error.
 type sender struct {
 	mails []*notify.Mail
 	fail  func(*notify.Mail) error
@@ -350,7 +350,7 @@ func TestTwoBranches(t *testing.T) {
 }
 
 // What to do is said once for all that have it in common, with the whole command.
-func TestSetAsideGroups(t *testing.T) {
+func TestQuarantinedGroups(t *testing.T) {
 	s, _ := newService(t)
 	s.Vext = "vext --state /srv/vext"
 	advice := "\nto drop this one: vext cancel ID"
@@ -368,7 +368,7 @@ func TestSetAsideGroups(t *testing.T) {
 	}
 }
 
-// The operator is told once of each quarantined message, and once a month that the
+// The operator is notified once of each quarantined message, and once a month that the
 // service is alive.
 func TestOperator(t *testing.T) {
 	s, out := newService(t)
@@ -481,7 +481,7 @@ func mustDay(t testing.TB, s string) calendar.Day {
 	return d
 }
 
-// What the policy lets go is kept, and a person can bring it back.
+// What the policy ignores is kept, and a person can bring it back.
 func TestIgnoredIsKept(t *testing.T) {
 	s, out := newService(t)
 	s.Queue.Policy.Repositories = []string{"doc"}
@@ -594,7 +594,7 @@ func TestFIFO(t *testing.T) {
 	find(t, s, "a")
 }
 
-// Told to end while a mail is in flight, a run finishes that mail, records it,
+// Ended while a mail is in flight, a run finishes that mail, records it,
 // and sends no other.
 func TestEndWhileSending(t *testing.T) {
 	s, out := newService(t)

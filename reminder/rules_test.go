@@ -14,31 +14,31 @@ import (
 func TestTargetRenamed(t *testing.T) {
 	const jane, other = "irc://irc.example.org/jane,isnick", "irc://irc.example.org/#new"
 	for _, test := range []struct {
-		name     string
-		from, to []string
-		before   func(*outlet) // the rules are changed
-		first    string        // what the run after that says
-		mails    int
-		told     string // targets
-		events   []string
+		name      string
+		from, to  []string
+		before    func(*fakeOutbox) // the rules are changed
+		first     string            // what the run after that says
+		mails     int
+		delivered string // targets
+		events    []string
 	}{
-		{"one", []string{channel}, []string{other}, func(*outlet) {}, "1 sent another way", 0, "#new",
+		{"one", []string{channel}, []string{other}, func(*fakeOutbox) {}, "1 sent another way", 0, "#new",
 			[]string{"sent " + channel, "unsaid " + channel + " no longer a target", "fallback " + other}},
-		{"one of two, the other is pending", []string{channel, jane}, []string{other, jane}, func(*outlet) {}, "1 sent another way", 0, "jane,isnick #new",
+		{"one of two, the other is pending", []string{channel, jane}, []string{other, jane}, func(*fakeOutbox) {}, "1 sent another way", 0, "jane,isnick #new",
 			[]string{"sent " + channel + ", " + jane, "unsaid " + channel + " no longer a target", "fallback " + other + ", " + jane}},
-		{"one of two, the other was delivered", []string{channel, jane}, []string{other, jane}, func(o *outlet) { o.tell("jane") }, "1 sent another way", 0, "jane,isnick #new",
+		{"one of two, the other was delivered", []string{channel, jane}, []string{other, jane}, func(o *fakeOutbox) { o.deliver("jane") }, "1 sent another way", 0, "jane,isnick #new",
 			[]string{"sent " + channel + ", " + jane, "unsaid " + channel + " no longer a target", "fallback " + other + ", " + jane}},
-		{"one of two, and none in its place", []string{channel, jane}, []string{jane}, func(o *outlet) { o.tell("jane") }, "1 sent another way", 0, "jane,isnick",
+		{"one of two, and none in its place", []string{channel, jane}, []string{jane}, func(o *fakeOutbox) { o.deliver("jane") }, "1 sent another way", 0, "jane,isnick",
 			[]string{"sent " + channel + ", " + jane, "unsaid " + channel + " no longer a target", "fallback " + jane}},
-		{"it was delivered", []string{channel}, []string{other}, func(o *outlet) { o.tell("") }, "nothing to do", 0, "#src",
+		{"it was delivered", []string{channel}, []string{other}, func(o *fakeOutbox) { o.deliver("") }, "nothing to do", 0, "#src",
 			[]string{"sent " + channel}},
-		{"it was rejected", []string{channel}, []string{other}, func(o *outlet) { o.refuse("", "banned") }, "1 sent another way", 0, "#new",
+		{"it was rejected", []string{channel}, []string{other}, func(o *fakeOutbox) { o.reject("", "banned") }, "1 sent another way", 0, "#new",
 			[]string{"sent " + channel, "unsaid " + channel + " banned", "fallback " + other}},
-		{"it is in flight", []string{channel}, []string{other}, func(o *outlet) { o.send() }, "nothing to do", 0, "#src",
+		{"it is in flight", []string{channel}, []string{other}, func(o *fakeOutbox) { o.send() }, "nothing to do", 0, "#src",
 			[]string{"sent " + channel}},
-		{"to the mail", []string{channel}, []string{"mail"}, func(*outlet) {}, "1 sent another way", 1, "",
+		{"to the mail", []string{channel}, []string{"mail"}, func(*fakeOutbox) {}, "1 sent another way", 1, "",
 			[]string{"sent " + channel, "unsaid " + channel + " no longer a target", "fallback test:"}},
-		{"alongside the mail", []string{"mail", channel}, []string{"mail", other}, func(*outlet) {}, "nothing to do", 1, "",
+		{"alongside the mail", []string{"mail", channel}, []string{"mail", other}, func(*fakeOutbox) {}, "nothing to do", 1, "",
 			[]string{"sent test:, " + channel, "unsaid " + channel + " no longer a target"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -48,15 +48,15 @@ func TestTargetRenamed(t *testing.T) {
 			test.before(irc)
 			s.Queue.Policy.Routes = []policy.Route{way(t, test.to...)}
 			mustRun(t, s, 0, test.first)
-			irc.tell("")
+			irc.deliver("")
 			at(t, s, 0)
 			mustRun(t, s, 3, "nothing to do")
-			var told []string
+			var delivered []string
 			for _, line := range irc.said {
-				told = append(told, path.Base(strings.Fields(line)[0]))
+				delivered = append(delivered, path.Base(strings.Fields(line)[0]))
 			}
-			if got := strings.Join(told, " "); got != test.told || len(out.mails) != test.mails {
-				t.Errorf("told: %q, want %q; mails to %q", got, test.told, out.recipients())
+			if got := strings.Join(delivered, " "); got != test.delivered || len(out.mails) != test.mails {
+				t.Errorf("delivered: %q, want %q; mails to %q", got, test.delivered, out.recipients())
 			}
 			if got := strings.Split(events(t, s, "a"), "\n"); !slices.Equal(got, test.events) {
 				t.Errorf("history:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.events, "\n"))
@@ -75,10 +75,10 @@ func TestTargetRenamedBack(t *testing.T) {
 		s.Queue.Policy.Routes = []policy.Route{way(t, to)}
 		mustRun(t, s, 0, "1 sent another way")
 	}
-	irc.tell("")
+	irc.deliver("")
 	mustRun(t, s, 0, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 1 || !strings.Contains(irc.said[0], "src") {
-		t.Errorf("mails to %q; told: %q", out.recipients(), irc.said)
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
 	}
 	expectNothing(t, s, irc)
 }

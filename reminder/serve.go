@@ -65,7 +65,7 @@ type Clock interface {
 }
 
 // Serve runs the processor at once, to catch up, and then by the schedule,
-// until ctx ends. A run that fails is logged, and tried again at the next.
+// until ctx ends. A run that fails is logged, and retried at the next.
 func Serve(ctx context.Context, schedule Schedule, clock Clock, log *slog.Logger, run func(context.Context) (Summary, error)) {
 	for {
 		sum, err := run(ctx)

@@ -51,7 +51,7 @@ func TestParseScheduleErrors(t *testing.T) {
 	}
 }
 
-// A stage is a clock that jumps to wherever it is told to sleep to.
+// A stage is a clock that jumps to the end of each sleep.
 type stage struct {
 	now  time.Time
 	left int // sleeps until the play is over
@@ -70,7 +70,7 @@ func (s *stage) Sleep(ctx context.Context, until time.Time) error {
 }
 
 // The service catches up at its start, goes on after a failure, and ends when
-// it is told to.
+// it is to.
 func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 	"vext/internal/history"
 )
 
-// An inflow tells what it is told to, and forgets what was recorded.
+// An inflow returns what it was given, and forgets what was recorded.
 type inflow struct {
 	catchUp  error
 	vanished []history.Event
@@ -95,7 +95,7 @@ func TestCameBack(t *testing.T) {
 	}
 }
 
-// The operator is told once of what has failed for a day, and again when it
+// The operator is notified once of what has failed for a day, and again when it
 // begins to fail anew.
 func TestAlerts(t *testing.T) {
 	s, out := newService(t)
@@ -106,7 +106,7 @@ func TestAlerts(t *testing.T) {
 		mustRun(t, s, 0, "nothing to do")
 	}
 	if len(out.mails) != 1 || out.recipients() != "op@example.org" {
-		t.Fatalf("told %q", out.recipients())
+		t.Fatalf("notified %q", out.recipients())
 	}
 	golden(t, "alerts", out.mails[0].Data)
 	in.alerts[0].Since = now.AddDate(0, 0, 1)
@@ -114,11 +114,11 @@ func TestAlerts(t *testing.T) {
 	in.alerts = append(in.alerts, Alert{Subject: "ports", Since: now})
 	mustRun(t, s, 3, "nothing to do")
 	if len(out.mails) != 3 {
-		t.Errorf("told %d times", len(out.mails))
+		t.Errorf("notified %d times", len(out.mails))
 	}
 }
 
-// What fails as the ways in catch up keeps nothing else from being done.
+// What fails as the sources catch up keeps nothing else from being done.
 func TestCatchUpFails(t *testing.T) {
 	s, out := newService(t)
 	s.Sources = &inflow{catchUp: errors.New("no")}

@@ -44,7 +44,7 @@ func eventsOf(t *testing.T, s *Service, kinds ...string) (events []history.Event
 }
 
 // A server that takes the mail and never says so gets it three times, with
-// growing pauses; then it is taken for sent.
+// backoff; then it is taken for sent.
 func TestNeverConfirmed(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		s, out := newService(t)
@@ -57,7 +57,7 @@ func TestNeverConfirmed(t *testing.T) {
 			return &notify.UnconfirmedError{Err: err}
 		})
 		if len(tries) != 3 || tries[2]-tries[1] <= tries[1]-tries[0] {
-			t.Errorf("closed %v: handed over after %v", closed, tries)
+			t.Errorf("closed %v: sent after %v", closed, tries)
 		}
 		sent := eventsOf(t, s, history.Sent)
 		if len(sent) != 1 || !strings.Contains(sent[0].Reason, "counts as sent") || sent[0].Address != "ida@example.org" {
@@ -95,7 +95,7 @@ func TestSometimesConfirmed(t *testing.T) {
 	}
 }
 
-// A digest, and a service that is told to end meanwhile, know as little.
+// A digest, and a service that is ended meanwhile, know as little.
 func TestUnconfirmedDigest(t *testing.T) {
 	s, out := newService(t)
 	s.Digest = true
@@ -148,7 +148,7 @@ func TestMaxRun(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := s.Run(ctx); !errors.Is(err, errMaxRun) || strings.Contains(err.Error(), "told to end") {
+	if _, err := s.Run(ctx); !errors.Is(err, errMaxRun) || strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("%v", err)
 	}
 	out.fail = nil

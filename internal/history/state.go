@@ -40,7 +40,7 @@ type Deferrals struct {
 	Count int       // since it was given its day, or put back
 	Taken int       // of these, those of which a server may have taken the mail
 	First time.Time // when the first was
-	Until time.Time // not to be tried again before
+	Until time.Time // not to be retried before
 	Why   string    // the last failed
 }
 

@@ -14,22 +14,21 @@ import (
 	"vext/policy"
 )
 
-// An outlet is an outbox for IRC in memory. It outlives every crash of the
+// A fakeOutbox is an outbox for IRC in memory. It outlives every crash of the
 // service, as one on disk does.
-type outlet struct {
+type fakeOutbox struct {
 	t       testing.TB
 	lines   []*outLine
-	said    []string // target and text of all that was told
+	said    []string // target and text of all that was delivered
 	err     error    // of every call
 	onCall  func()   // before and after every call
 	isPlain bool     // it says nothing of somebody else's lines, and takes all
 }
 
-// TestOutlet holds the outlet of these tests to what is promised of those that
-// the service has.
-func TestOutlet(t *testing.T) {
+// TestFakeOutbox checks that the fake keeps the promises of an outbox.
+func TestFakeOutbox(t *testing.T) {
 	outboxtest.Test(t, func(*testing.T) outboxtest.Case {
-		o := &outlet{t: t, isPlain: true}
+		o := &fakeOutbox{t: t, isPlain: true}
 		return outboxtest.Case{
 			Outbox:  o,
 			Claim:   func(key string) { o.find(key).onWire = true },
@@ -45,7 +44,7 @@ type outLine struct {
 	onWire bool
 }
 
-func (o *outlet) call() func() {
+func (o *fakeOutbox) call() func() {
 	if o.onCall == nil {
 		return func() {}
 	}
@@ -53,7 +52,7 @@ func (o *outlet) call() func() {
 	return o.onCall
 }
 
-func (o *outlet) find(key string) *outLine {
+func (o *fakeOutbox) find(key string) *outLine {
 	for _, l := range o.lines {
 		if l.Key == key && key != "" {
 			return l
@@ -62,7 +61,7 @@ func (o *outlet) find(key string) *outLine {
 	return nil
 }
 
-func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
+func (o *fakeOutbox) Put(ctx context.Context, lines ...notify.Message) error {
 	defer o.call()()
 	if err := cmp.Or(o.err, ctx.Err()); err != nil {
 		return err
@@ -83,7 +82,7 @@ func (o *outlet) Put(ctx context.Context, lines ...notify.Message) error {
 	return nil
 }
 
-func (o *outlet) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
+func (o *fakeOutbox) Outcomes(_ context.Context, keys ...string) (map[string]notify.Outcome, error) {
 	defer o.call()()
 	outcomes := map[string]notify.Outcome{}
 	for _, key := range keys {
@@ -96,7 +95,7 @@ func (o *outlet) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 
 func (l *outLine) isWaiting() bool { return l.Delivered.IsZero() && l.Rejected == "" }
 
-func (o *outlet) Pending(context.Context) ([]string, error) {
+func (o *fakeOutbox) Pending(context.Context) ([]string, error) {
 	defer o.call()()
 	keys := []string{"somebody else's"}
 	if o.isPlain {
@@ -110,7 +109,7 @@ func (o *outlet) Pending(context.Context) ([]string, error) {
 	return keys, o.err
 }
 
-func (o *outlet) Bounce(_ context.Context, reason string, keys ...string) error {
+func (o *fakeOutbox) Bounce(_ context.Context, reason string, keys ...string) error {
 	defer o.call()()
 	if o.err != nil {
 		return o.err
@@ -126,7 +125,7 @@ func (o *outlet) Bounce(_ context.Context, reason string, keys ...string) error 
 	return nil
 }
 
-func (o *outlet) Forget(_ context.Context, keys ...string) error {
+func (o *fakeOutbox) Forget(_ context.Context, keys ...string) error {
 	defer o.call()()
 	for _, key := range keys {
 		l := o.find(key)
@@ -142,7 +141,7 @@ func (o *outlet) Forget(_ context.Context, keys ...string) error {
 }
 
 // tell delivers what is pending for targets with this in their names.
-func (o *outlet) tell(part string) {
+func (o *fakeOutbox) deliver(part string) {
 	for _, l := range o.lines {
 		if l.isWaiting() && strings.Contains(l.Target, part) {
 			l.Delivered, l.onWire = now, false
@@ -151,7 +150,7 @@ func (o *outlet) tell(part string) {
 	}
 }
 
-func (o *outlet) refuse(part, why string) {
+func (o *fakeOutbox) reject(part, why string) {
 	for _, l := range o.lines {
 		if l.isWaiting() && strings.Contains(l.Target, part) {
 			l.Rejected = why
@@ -160,17 +159,17 @@ func (o *outlet) refuse(part, why string) {
 }
 
 // send puts all that is pending in flight.
-func (o *outlet) send() {
+func (o *fakeOutbox) send() {
 	for _, l := range o.lines {
 		l.onWire = l.isWaiting()
 	}
 }
 
 // newIRC returns a service whose reminders go these ways: "mail" and URLs.
-func newIRC(t testing.TB, to ...string) (*Service, *sender, *outlet) {
+func newIRC(t testing.TB, to ...string) (*Service, *sender, *fakeOutbox) {
 	t.Helper()
 	s, out := newService(t)
-	irc := &outlet{t: t}
+	irc := &fakeOutbox{t: t}
 	s.IRC = irc
 	s.Queue.Policy.Routes = []policy.Route{way(t, to...)}
 	return s, out, irc
@@ -193,7 +192,7 @@ func way(t testing.TB, to ...string) policy.Route {
 	return w
 }
 
-func (o *outlet) Bounces(_ context.Context, at time.Time) (all []notify.Bounce, err error) {
+func (o *fakeOutbox) Bounces(_ context.Context, at time.Time) (all []notify.Bounce, err error) {
 	defer o.call()()
 	for _, l := range o.lines {
 		if left := l.Deadline.Sub(at); l.isWaiting() && !l.onWire && !l.Deadline.IsZero() && (left <= 0 || left > 7*24*time.Hour) {
