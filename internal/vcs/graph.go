@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -187,17 +188,20 @@ func (g *gitRepository) Related(ctx context.Context, position string, others []s
 		return false, nil
 	}
 	others = unique(slices.Clone(others))
-	_, err := output(ctx, g.git(ctx, append([]string{"merge-base", position}, others[:min(len(others), maxMergeBase)]...)...))
-	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" && failure.Status() == 1 {
-		return false, nil // git-merge-base(1)
-	}
-	return err == nil, err
+	return g.mergeBase(ctx, append([]string{position}, others[:min(len(others), maxMergeBase)]...)...)
 }
 
 // Includes implements Repository. Unlike git log, it does not depend on dates.
 func (g *gitRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
-	_, err := output(ctx, g.git(ctx, "merge-base", "--is-ancestor", earlier, position))
-	if failure := new(Error); errors.As(err, &failure) && failure.Stderr == "" && failure.Status() == 1 {
+	return g.mergeBase(ctx, "--is-ancestor", earlier, position)
+}
+
+// mergeBase reports whether git merge-base ends with status 0, and not with 1
+// (git-merge-base(1)).
+func (g *gitRepository) mergeBase(ctx context.Context, args ...string) (bool, error) {
+	_, err := output(ctx, g.git(ctx, append([]string{"merge-base"}, args...)...))
+	failure, exit := new(Error), new(exec.ExitError)
+	if errors.As(err, &failure) && failure.Stderr == "" && errors.As(err, &exit) && exit.ExitCode() == 1 {
 		return false, nil
 	}
 	return err == nil, err

@@ -147,15 +147,6 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Status returns the exit status of the program, or -1.
-func (e *Error) Status() int {
-	var exit *exec.ExitError
-	if errors.As(e.Err, &exit) {
-		return exit.ExitCode()
-	}
-	return -1
-}
-
 func failed(cmd *exec.Cmd, stderr string, err error) error {
 	name := "version control"
 	if len(cmd.Args) > 0 {
