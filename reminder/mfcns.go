@@ -87,10 +87,10 @@ func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun b
 func knownMFCns(h history.History) (map[string]int, error) {
 	known := map[string]int{}
 	_, err := h.Scan(func(e *history.Event) {
-		if e.Kind == history.Sent && e.Via == viaMFCns {
+		if e.Via == viaMFCns {
 			known[mfcnsKey(e)]++
 		}
-	})
+	}, history.Sent)
 	return known, err
 }
 

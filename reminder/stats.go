@@ -52,8 +52,8 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 	var lastName string
 	var lastTime time.Time
 	_, err = h.Scan(func(e *history.Event) {
-		s.Imported = s.Imported || e.Kind == history.Sent && e.Via == viaMFCns
-		if e.Kind != history.Sent || (e.Name != "" && e.Name == lastName && e.Time.Equal(lastTime)) {
+		s.Imported = s.Imported || e.Via == viaMFCns
+		if e.Name != "" && e.Name == lastName && e.Time.Equal(lastTime) {
 			return // a record that was written twice because the first try failed
 		}
 		lastName, lastTime = e.Name, e.Time
@@ -75,7 +75,7 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 			counts[k] = new(int)
 		}
 		*counts[k]++
-	})
+	}, history.Sent)
 	s.fill(counts)
 	return s, err
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -38,15 +39,27 @@ var fieldNames = [fields]string{
 	"asked", "due", "via", "by", "reason", "cause", "source", "until", "clock", "successor",
 }
 
-// fieldOf returns the field with a JSON key, -1 for an unknown one. It begins to look at
-// the field next.
-func fieldOf(key []byte, next int) int {
-	for i := range fields {
-		if f := (next + i) % fields; string(key) == fieldNames[f] {
-			return f
+// prefixes are the keys as Append writes them.
+var prefixes = func() (all [fields]string) {
+	for i, name := range fieldNames {
+		all[i] = `"` + name + `":`
+	}
+	return all
+}()
+
+// cutKey removes a key and the colon behind it from the front of b, and returns its field,
+// -1 for an unknown one. Usually it is the field next, or one soon after it.
+func cutKey(b []byte, next int) (field int, rest []byte, ok bool) {
+	for i := next; i < fields; i++ {
+		if len(b) > len(prefixes[i]) && string(b[:len(prefixes[i])]) == prefixes[i] {
+			return i, skipSpace(b[len(prefixes[i]):]), true
 		}
 	}
-	return -1
+	key, rest, ok := cutString(skipSpace(b))
+	if ok {
+		rest, ok = cutByte(rest, ':')
+	}
+	return slices.Index(fieldNames[:], string(key)), skipSpace(rest), ok
 }
 
 // A record is a line of the history, split into its fields. Most lines of a scan are
@@ -65,17 +78,15 @@ func (r *record) split(line []byte) bool {
 	if _, ok := cutByte(rest, '}'); ok {
 		return true
 	}
+	hasEscapes := bytes.IndexByte(line, '\\') >= 0
 	for next := 0; ; {
-		var key, value []byte
-		if key, rest, ok = cutString(skipSpace(rest)); !ok {
+		var value []byte
+		field, from, ok := cutKey(rest, next)
+		if !ok {
 			return false
 		}
-		if rest, ok = cutByte(rest, ':'); !ok {
-			return false
-		}
-		field, from := fieldOf(key, next), skipSpace(rest)
 		if value, rest, ok = cutString(from); ok {
-			ok = bytes.IndexByte(value, '\\') < 0 || json.Valid(from[:len(value)+2])
+			ok = !hasEscapes || json.Valid(from[:len(value)+2])
 		} else if value, rest, ok = cutOther(from); field >= 0 {
 			ok, field = ok && string(value) == "null", -1
 		}
@@ -85,15 +96,12 @@ func (r *record) split(line []byte) bool {
 		if field >= 0 {
 			r[field], next = value, field+1
 		}
-		switch rest = skipSpace(rest); {
-		case len(rest) == 0:
-			return false
-		case rest[0] == '}':
+		if rest = skipSpace(rest); len(rest) > 0 && rest[0] == '}' {
 			return len(skipSpace(rest[1:])) == 0
-		case rest[0] != ',':
+		}
+		if rest, ok = cutByte(rest, ','); !ok {
 			return false
 		}
-		rest = rest[1:]
 	}
 }
 
