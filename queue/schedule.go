@@ -88,6 +88,9 @@ func (q *Queue) compare(plan *[]Decision) error {
 // Compare is the part of Plan that compares the decisions with each other, with the
 // history and with the queue.
 func (q *Queue) Compare(plan *[]Decision, known *history.Index) error {
+	if len(*plan) == 0 {
+		return nil
+	}
 	// A file that can't be moved is recorded once and stays.
 	*plan = slices.DeleteFunc(*plan, func(d Decision) bool { return d.stays && known.Name(d.Name).Failed != nil })
 	waiting, err := q.waiting()

@@ -102,7 +102,8 @@ func (q *Queue) kept(others ...string) (*history.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := q.History.NewIndex(append(names, others...), nil)
+	x := q.History.NewIndex()
+	x.Add(append(names, others...), nil)
 	if q.index == nil || !q.index.Covers(x) {
 		q.index = x
 		x.KeepEvents()

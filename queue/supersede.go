@@ -21,20 +21,8 @@ const waitForSuccessor = 60 * 24 * time.Hour
 // commit was sent or cancelled, the successor has none. gone has the key of each
 // commit, and in Successor the revision that replaced it; commits without a Successor
 // are ignored. Supersede returns those whose successor is not known yet.
-func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error) {
-	s := supersession{queue: q, states: map[string]*history.State{}}
-	var keys []string
-	for i := range gone {
-		if gone[i].Successor != "" {
-			keys = append(keys, gone[i].Key, successorKey(&gone[i]))
-		}
-	}
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	if s.known, err = q.History.Lookup(nil, keys); err != nil {
-		return nil, err
-	}
+func (q *Queue) Supersede(gone []history.Event, known *history.Index) (left []history.Event, err error) {
+	s := supersession{queue: q, known: known, states: map[string]*history.State{}}
 	if s.waiting, err = q.waiting(); err != nil {
 		return nil, err
 	}
@@ -44,6 +32,17 @@ func (q *Queue) Supersede(gone []history.Event) (left []history.Event, err error
 		}
 	}
 	return left, s.apply()
+}
+
+// GoneKeys returns the keys of commits that are gone, and of their successors, of which
+// Supersede needs the index.
+func GoneKeys(gone []history.Event) (keys []string) {
+	for i := range gone {
+		if keys = append(keys, gone[i].Key); gone[i].Successor != "" {
+			keys = append(keys, successorKey(&gone[i]))
+		}
+	}
+	return keys
 }
 
 func successorKey(e *history.Event) string {

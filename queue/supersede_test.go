@@ -53,7 +53,7 @@ func (s *story) do(step string) {
 		s.q.Now = s.q.Now.AddDate(0, 1, 0)
 	}
 	plan(s.t, s.q)
-	left, err := s.q.Supersede(s.pending)
+	left, err := supersede(s.q, s.pending...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestSupersedeChain(t *testing.T) {
 	last := strings.Repeat("3", 40)
 	came(t, s.q, last+"+main@src", commit.FromHook, "src", last, 0)
 	plan(t, s.q)
-	left, err := s.q.Supersede([]history.Event{s.event(wasHash, isHash), s.event(isHash, last)})
+	left, err := supersede(s.q, s.event(wasHash, isHash), s.event(isHash, last))
 	items, waitErr := s.q.Waiting()
 	if err != nil || waitErr != nil || len(left) != 0 || len(items) != 1 || items[0].Revision != last || items[0].Day != calendar.Date(2027, time.February, 12) {
 		t.Errorf("%v, %v, left %v, waiting %s", err, waitErr, left, fmt.Sprint(items))
@@ -430,4 +430,12 @@ func TestForgedPair(t *testing.T) {
 			}
 		})
 	}
+}
+
+func supersede(q *Queue, gone ...history.Event) (left []history.Event, err error) {
+	known, err := q.History.Lookup(nil, GoneKeys(gone))
+	if err != nil {
+		return nil, err
+	}
+	return q.Supersede(gone, known)
 }

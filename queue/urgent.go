@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"vext/internal/calendar"
 	"vext/internal/history"
 )
 
@@ -25,13 +26,13 @@ func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bo
 	all, readErr := q.readAll(fresh, nil)
 	var plan []Decision
 	for i := range all {
-		if q.isUrgent(&all[i]) {
+		if all[i].IsUrgent(q.Today()) {
 			plan = append(plan, all[i])
 		}
 	}
 	err = errors.Join(err, readErr, q.compare(&plan))
 	for i := range plan {
-		urgent = urgent || q.isUrgent(&plan[i])
+		urgent = urgent || plan[i].IsUrgent(q.Today())
 		if plan[i].Event.Kind == Held {
 			delete(names, plan[i].Name) // read it again later
 		}
@@ -39,10 +40,11 @@ func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bo
 	return urgent, names, err
 }
 
-func (q *Queue) isUrgent(d *Decision) bool {
+// IsUrgent reports whether a run on the day today does something about the message.
+func (d *Decision) IsUrgent(today calendar.Day) bool {
 	switch d.Event.Kind {
 	case history.Queued:
-		return !q.Today().Before(d.Day)
+		return !today.Before(d.Day)
 	case history.Failed:
 		return d.Event.Cause == history.CausePeriod
 	}

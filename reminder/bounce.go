@@ -166,11 +166,9 @@ func (r *run) statesOf(all []delivery) (*history.Index, error) {
 	for _, d := range all {
 		names = append(names, d.name)
 	}
-	due, err := r.Queue.Entries(r.Queue.Today())
-	if err != nil {
-		return nil, err
-	}
-	err = r.lookUp(due, nil, names...)
+	about := r.pending()
+	about.Add(names, nil)
+	err := r.lookUp(about)
 	return r.index, err
 }
 

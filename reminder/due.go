@@ -30,21 +30,24 @@ func (d *dueItem) key() string { return d.entry.Name + "\n" + d.entry.Day.String
 func (r *run) due() ([]*dueItem, []error) {
 	entries, err := r.Queue.Entries(r.Queue.Today())
 	errs := []error{err}
-	r.today = r.newDayCount()
+	r.mails = map[string]int{}
+	for address, n := range r.tally.Mails {
+		r.mails[address] = n.Count
+	}
 	if len(entries) == 0 {
 		return nil, errs
 	}
-	if err := r.lookUp(entries, nil); err != nil {
+	about := r.Queue.History.NewIndex()
+	for _, e := range entries {
+		about.AddWithCommit(e.Name)
+	}
+	if err := r.lookUp(about); err != nil {
 		return nil, append(errs, err)
 	}
-	if _, err := r.Queue.History.Scan(r.today.take, history.Sent, history.Fallback, history.Unconfirmed, history.Explained); err != nil {
-		return nil, append(errs, err)
-	}
-	known := r.index
 	items := make([]*dueItem, 0, len(entries))
 	var keys []string
 	for _, e := range entries {
-		item := &dueItem{entry: e, byName: known.Name(e.Name)}
+		item := &dueItem{entry: e, byName: r.index.Name(e.Name)}
 		if err := r.identify(item); err != nil {
 			errs = append(errs, err)
 			continue
@@ -52,27 +55,14 @@ func (r *run) due() ([]*dueItem, []error) {
 		keys = append(keys, item.event.Key)
 		items = append(items, item)
 	}
-	if err := r.lookUp(entries, keys); err != nil {
+	about.Add(nil, keys)
+	if err := r.lookUp(about); err != nil {
 		return nil, append(errs, err)
 	}
 	for _, item := range items {
 		item.byName, item.commit = r.index.Name(item.entry.Name), r.index.Commit(item.event.Key)
 	}
 	return items, errs
-}
-
-// lookUp makes the index of the run have some entries and commits. It reads the history
-// anew only for an entry that came in between, or one that somebody put into the queue
-// by hand, whose commit the history does not have.
-func (r *run) lookUp(entries []queue.Entry, keys []string, names ...string) error {
-	x := r.Queue.History.NewIndex(names, keys)
-	for _, e := range entries {
-		x.AddWithCommit(e.Name)
-	}
-	if r.index == nil || !r.index.Covers(x) {
-		r.index = x
-	}
-	return r.index.Fill()
 }
 
 // identify fills in the event of an item: from the history, or from the message when
@@ -83,7 +73,7 @@ func (s *Service) identify(item *dueItem) error {
 		return nil
 	}
 	item.event = history.Event{Name: item.entry.Name}
-	m, err := s.Queue.Read(item.entry)
+	m, err := s.message(item)
 	if queue.IsNotUnderstood(err) {
 		return nil // prepare quarantines it
 	}
@@ -92,6 +82,14 @@ func (s *Service) identify(item *dueItem) error {
 	}
 	item.event = s.Queue.Describe(item.entry.Name, m)
 	return nil
+}
+
+// message reads the message of an item, once.
+func (s *Service) message(item *dueItem) (m *queue.Message, err error) {
+	if item.message == nil {
+		item.message, err = s.Queue.Read(item.entry)
+	}
+	return item.message, err
 }
 
 // groups returns the items of each mail: with digests, those of one recipient. The
@@ -124,7 +122,7 @@ func (s *Service) address(item *dueItem) string {
 	if !s.Digest || item.why != nil {
 		return ""
 	}
-	m, err := s.Queue.Read(item.entry)
+	m, err := s.message(item)
 	if err != nil {
 		return "" // prepare returns the error
 	}

@@ -80,7 +80,7 @@ func (r *run) messages(item *dueItem) ([]notify.Message, error) {
 	if len(r.Queue.Policy.Routes) == 0 || item.isDone() || item.isSnoozed() {
 		return nil, nil
 	}
-	m, err := r.Queue.Read(item.entry)
+	m, err := r.message(item)
 	if err != nil {
 		return nil, nil // prepare returns the error
 	}

@@ -2,6 +2,7 @@ package reminder
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"vext/internal/commit"
@@ -21,55 +22,39 @@ import (
 // message is read.
 var errUnclear = errors.New("not understood")
 
-// unexplained returns the messages that are quarantined because their trailer is
-// not understood, and whose committers did not get a mail about it yet.
-func (r *run) unexplained() ([]*dueItem, error) {
-	if !r.Explain {
+// unclear returns the quarantined messages whose trailer is not understood, and which may
+// have to be explained.
+func (r *run) unclear() (items []*dueItem, err error) {
+	if !r.Explain || r.tally == nil || len(r.tally.Unclear) == 0 {
 		return nil, nil
 	}
 	entries, err := r.Queue.QuarantinedEntries()
-	if len(entries) == 0 {
-		return nil, err
-	}
-	failed := make(map[string]*history.Event, len(entries)) // by name; the last time
-	for _, e := range entries {
-		failed[e.Name] = nil
-	}
-	var explained []history.Event
-	r.today = r.newDayCount() // as due does, which has not read the history when nothing is due
-	_, scanErr := r.Queue.History.Scan(func(e *history.Event) {
-		r.today.take(e)
-		if _, isThere := failed[e.Name]; isThere && e.Kind == history.Failed {
-			event := *e
-			failed[e.Name] = &event
-		}
-		if e.Kind == history.Explained {
-			explained = append(explained, *e)
-		}
-	})
-	if scanErr != nil {
-		return nil, errors.Join(err, scanErr)
-	}
-	var items []*dueItem
-	var names, keys []string
 	for _, entry := range entries {
-		e := failed[entry.Name]
-		if e == nil || !r.explains(e) || r.isExplained(e, explained) {
-			continue
+		if e, is := r.tally.Unclear[entry.Name]; is && r.explains(&e) {
+			items = append(items, &dueItem{entry: entry, event: e, why: errUnclear})
 		}
-		explained = append(explained, *e) // the same commit may have come twice
-		items = append(items, &dueItem{entry: entry, event: *e, why: errUnclear})
-		names, keys = append(names, entry.Name), append(keys, e.Key)
 	}
-	if len(items) == 0 {
+	return items, err
+}
+
+// unexplained returns the messages whose committers are to get a mail that the trailer is
+// not understood.
+func (r *run) unexplained() (items []*dueItem, err error) {
+	if err := r.tally.update(r.Queue.History); err != nil {
 		return nil, err
 	}
-	known, knowErr := r.Queue.History.Lookup(names, keys)
-	if knowErr != nil {
-		return nil, errors.Join(err, knowErr)
+	unclear, err := r.unclear()
+	if len(unclear) == 0 {
+		return nil, err
 	}
-	for _, item := range items {
-		item.byName, item.commit = known.Name(item.entry.Name), known.Commit(item.event.Key)
+	if err := r.lookUp(r.pending()); err != nil {
+		return nil, err
+	}
+	for _, item := range unclear {
+		item.byName, item.commit = r.index.Name(item.entry.Name), r.index.Commit(item.event.Key)
+		if !r.isExplained(item, items) {
+			items = append(items, item)
+		}
 	}
 	return items, err
 }
@@ -80,29 +65,25 @@ func (s *Service) explains(e *history.Event) bool {
 	return e.Cause == history.CausePeriod && e.Source != commit.FromImport && s.Queue.Policy.DeniesRecipient(commit.Person{Email: e.Address}, e.Source) == ""
 }
 
-// isExplained reports whether the person got a mail about the message, or about the
-// same line of the same commit from another source. A mail about another line, or
-// to another person, does not count, so that a forged message does not suppress
-// the mail about the true commit.
-func (s *Service) isExplained(e *history.Event, explained []history.Event) bool {
-	for i := range explained {
-		t := &explained[i]
-		if t.Name == e.Name {
-			return true
-		}
-		if t.Asked == e.Asked && strings.EqualFold(t.Address, e.Address) && e.Key != "" &&
-			commit.SameCommit(s.Queue.History.CanonicalKey(t.Key), s.Queue.History.CanonicalKey(e.Key)) {
-			return true
-		}
+// isExplained reports whether the committer got a mail about the message, or about the
+// same line of the same commit from another source, or will get one with the items before.
+// A mail about another line, or to another recipient, does not count, so that a forged
+// message does not suppress the mail about the true commit.
+func (s *Service) isExplained(item *dueItem, before []*dueItem) bool {
+	isSame := func(e *history.Event) bool {
+		return e.Asked == item.event.Asked && strings.EqualFold(e.Address, item.event.Address)
 	}
-	return false
+	return len(item.byName.Explained) > 0 || slices.ContainsFunc(item.commit.All.Explained, isSame) ||
+		slices.ContainsFunc(before, func(b *dueItem) bool {
+			return isSame(&b.event) && commit.SameCommit(s.Queue.History.CanonicalKey(b.event.Key), s.Queue.History.CanonicalKey(item.event.Key))
+		})
 }
 
 // prepareExplanation reads the message of an item and decides whether to explain it.
 // The operator decides when this version understands it, or when allow no longer
 // lists the recipient.
 func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
-	m, err := s.Queue.Read(item.entry)
+	m, err := s.message(item)
 	if queue.IsNotUnderstood(err) {
 		return Words{}, false, nil
 	}

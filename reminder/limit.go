@@ -10,55 +10,17 @@ import (
 	"time"
 
 	"vext/internal/calendar"
-	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/queue"
 	"vext/templates"
 )
-
-// A dayCount counts the mails to each recipient on one day that forged commits can
-// have caused. It counts the history's events, so that a crash, or many runs a day,
-// make no difference.
-type dayCount struct {
-	now     time.Time
-	zone    *time.Location
-	digests bool                 // events of one time stand for one mail
-	mails   map[string]int       // by address, in lower case
-	last    map[string]time.Time // of the mail that was counted last
-}
-
-func (s *Service) newDayCount() *dayCount {
-	return &dayCount{s.Queue.Now, s.Queue.Zone, s.Digest, map[string]int{}, map[string]time.Time{}}
-}
-
-// take counts the next event of the history.
-func (c *dayCount) take(e *history.Event) {
-	if !c.counts(e) {
-		return
-	}
-	address := strings.ToLower(e.Address)
-	isReminder := e.Kind != history.Explained && e.Cause != history.CausePeriod // which a digest is made of
-	if c.digests && isReminder && c.last[address].Equal(e.Time) {
-		return
-	}
-	c.last[address] = e.Time
-	c.mails[address]++
-}
-
-// counts reports whether an event says that a mail was sent today, or may have been,
-// that a forged commit can have caused. A line to IRC is not a mail.
-func (c *dayCount) counts(e *history.Event) bool {
-	isMail := e.Kind == history.Sent || e.Kind == history.Fallback || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
-	return isMail && e.Address != "" && commit.Forgeable(e.Source) && !strings.HasPrefix(e.Via, "irc") &&
-		c.now.Sub(e.Time).Abs() < 2*day && calendar.Of(e.Time, c.zone) == calendar.Of(c.now, c.zone)
-}
 
 const day = 24 * time.Hour
 
 // count counts a mail for items that was just sent.
 func (r *run) count(items []*dueItem) {
 	if slices.ContainsFunc(items, (*dueItem).isForgeable) {
-		r.today.mails[r.recipient(items[0])]++
+		r.mails[r.recipient(items[0])]++
 	}
 }
 
@@ -69,7 +31,7 @@ func (s *Service) recipient(item *dueItem) string {
 // isOverLimit reports whether an item can be forged and its recipient has received
 // the day's maximum.
 func (r *run) isOverLimit(item *dueItem) bool {
-	return r.MaxPerDay > 0 && item.isForgeable() && r.today.mails[r.recipient(item)] >= r.MaxPerDay
+	return r.MaxPerDay > 0 && item.isForgeable() && r.mails[r.recipient(item)] >= r.MaxPerDay
 }
 
 // hold keeps an item in the queue until tomorrow; recordHeld records that.
@@ -108,46 +70,29 @@ func (s *Service) isHeld(item *dueItem) bool {
 type flood struct {
 	Address     string
 	Count       int // of the reminders held since then
-	since, last time.Time
+	Since, Last time.Time
 }
 
 // quiet is the time without held reminders after which a new flood begins.
 const quiet = 2 * day
 
-// floods collects the floods in the history, and those of which the operator was
-// notified.
-type floods struct {
-	byAddress map[string]*flood
-	notified  map[string]bool // by address and since
-}
-
 // notifiedLimit is the Reason of the OperatorNotified event about a flood.
 const notifiedLimit = "limit"
 
-func (f *floods) take(e *history.Event) {
-	switch {
-	case e.Kind == history.Limited:
-		one := f.byAddress[e.Address]
-		if one == nil || e.Time.Sub(one.last).Abs() > quiet {
-			one = &flood{Address: e.Address, since: e.Time}
-			f.byAddress[e.Address] = one
+// newFloods returns the floods of which the operator was not notified.
+func (t *tally) newFloods() (floods []flood) {
+	for _, address := range slices.Sorted(maps.Keys(t.Floods)) {
+		one := t.Floods[address]
+		if t.now.Sub(one.Last).Abs() <= quiet && !t.isNotified(one.event()) {
+			floods = append(floods, *one)
 		}
-		one.last = e.Time
-		one.Count++
-	case e.Kind == history.OperatorNotified && e.Reason == notifiedLimit:
-		f.notified[e.Via+" "+e.Until] = true
 	}
+	return floods
 }
 
-// unreported returns the floods of which the operator was not notified.
-func (f *floods) unreported(now time.Time) (news []flood) {
-	for _, address := range slices.Sorted(maps.Keys(f.byAddress)) {
-		one := f.byAddress[address]
-		if now.Sub(one.last).Abs() <= quiet && !f.notified[address+" "+one.since.UTC().Format(time.RFC3339)] {
-			news = append(news, *one)
-		}
-	}
-	return news
+// event returns the event by which the operator is notified of the flood.
+func (f *flood) event() history.Event {
+	return history.Event{Reason: notifiedLimit, Via: f.Address, Until: f.Since.UTC().Format(time.RFC3339)}
 }
 
 type limitData struct {
@@ -158,18 +103,18 @@ type limitData struct {
 
 // sendFloods notifies the operator, once, of recipients with more reminders due than
 // the daily limit.
-func (s *Service) sendFloods(ctx context.Context, news []flood) error {
-	if len(news) == 0 {
+func (s *Service) sendFloods(ctx context.Context, floods []flood) error {
+	if len(floods) == 0 {
 		return nil
 	}
-	data := limitData{Host: s.Host, MaxPerDay: s.MaxPerDay, Recipients: news}
+	data := limitData{Host: s.Host, MaxPerDay: s.MaxPerDay, Recipients: floods}
 	var events []history.Event
-	for _, f := range news {
-		events = append(events, history.Event{Via: f.Address, Until: f.since.UTC().Format(time.RFC3339)})
+	for _, f := range floods {
+		events = append(events, f.event())
 	}
-	what := cmp.Or(news[0].Address, "?")
-	if len(news) > 1 {
-		what = fmt.Sprintf("%s and %d more", what, len(news)-1)
+	what := cmp.Or(floods[0].Address, "?")
+	if len(floods) > 1 {
+		what = fmt.Sprintf("%s and %d more", what, len(floods)-1)
 	}
 	return s.mailOperator(ctx, notifiedLimit, "[vext] held: reminders for "+what, templates.Limit, data, events...)
 }

@@ -40,109 +40,68 @@ func NotifiedWords(reason string) string {
 // maxItems bounds the list in a mail to the operator.
 const maxItems = 50
 
-// report is what the operator is to be notified of.
-type report struct {
-	quarantined []history.Event // since the last notification
-	month       *Numbers        // of the last month, nil when these were sent
-	floods      []flood         // recipients over the daily limit
-}
-
 // Numbers are what happened in a month, and what is.
 type Numbers struct {
-	Host                                     string
-	Month                                    string // October 2026
-	Queued, Sent, Snoozed, Cancelled, Failed int
-	Waiting, Overdue, Aside                  int
-	LastCommit, LastSent                     string // in words
-	day                                      calendar.Day
-	lastSent, now                            time.Time
+	Host  string
+	Month string // October 2026
+	monthCounts
+	Waiting, Overdue, Aside int
+	LastCommit, LastSent    string // in words
+	day                     calendar.Day
 }
 
 // notifyOperator mails the operator: once about each quarantined message, flood and
 // alert, and once a month that the service is alive.
 func (r *run) notifyOperator(ctx context.Context) error {
+	if err := r.tally.update(r.Queue.History); err != nil {
+		return err
+	}
+	if r.tally.changed {
+		r.saveTally(r.tally)
+	}
 	if r.Operator == "" || r.Mail == nil || ctx.Err() != nil {
 		return nil
 	}
-	n, err := r.newReport()
-	if err != nil {
-		return err
+	var err error
+	if q := &r.tally.Quarantined; q.Total > 0 {
+		err = r.mailOperator(ctx, notifiedQuarantined, fmt.Sprintf("[vext] quarantined: %s", calendar.Plural(q.Total, "message")),
+			templates.Quarantined, r.quarantinedData(q))
 	}
-	if len(n.quarantined) > 0 {
-		err = r.mailOperator(ctx, notifiedQuarantined, fmt.Sprintf("[vext] quarantined: %s", calendar.Plural(len(n.quarantined), "message")),
-			templates.Quarantined, r.quarantinedData(n.quarantined))
-	}
-	if n.month != nil && err == nil {
-		if err = r.complete(n); err == nil {
-			err = r.mailOperator(ctx, notifiedMonth, "[vext] alive: "+n.month.Month, templates.Month, n.month, history.Event{Due: n.month.day.String()})
+	if month := r.newMonth(r.tally); month != nil && err == nil {
+		if err = r.complete(month); err == nil {
+			err = r.mailOperator(ctx, notifiedMonth, "[vext] alive: "+month.Month, templates.Month, month, history.Event{Due: month.day.String()})
 		}
 	}
 	if err == nil {
-		err = r.sendFloods(ctx, n.floods)
+		err = r.sendFloods(ctx, r.tally.newFloods())
 	}
 	if err == nil {
-		err = r.sendAlerts(ctx)
+		err = r.sendAlerts(ctx, r.newAlerts(r.tally))
 	}
 	return err
 }
 
-// newReport reads the history for what the operator does not know yet.
-func (s *Service) newReport() (*report, error) {
+// newMonth returns the numbers of the last month, nil when they were sent before, or when
+// there was nothing yet.
+func (s *Service) newMonth(t *tally) *Numbers {
 	today := s.Queue.Today()
-	month := calendar.Date(today.Year(), today.Month()-1, 1)
-	n := &report{month: &Numbers{Host: s.Host, Month: month.Month().String() + " " + fmt.Sprint(month.Year()), day: month, now: s.Queue.Now}}
-	sent := false  // the numbers of the month
-	begun := false // before this month
-	all := &floods{map[string]*flood{}, map[string]bool{}}
-	_, err := s.Queue.History.Scan(func(e *history.Event) {
-		all.take(e)
-		day := calendar.Of(e.Time, s.Queue.Zone)
-		begun = begun || day.Before(calendar.Date(today.Year(), today.Month(), 1))
-		switch {
-		case e.Kind == history.Failed:
-			n.quarantined = append(n.quarantined, *e)
-		case e.Kind == history.OperatorNotified && e.Reason == notifiedQuarantined && !history.IsFuture(e.Time, s.Queue.Now):
-			n.quarantined = nil
-		case e.Kind == history.OperatorNotified && e.Reason == notifiedMonth:
-			sent = sent || e.Due == month.String() // a later month is of a clock that was ahead
-		}
-		n.month.count(e, day)
-	})
-	if sent || !begun {
-		n.month = nil
+	last := calendar.Date(today.Year(), today.Month()-1, 1)
+	if t.First.IsZero() || t.isNotified(history.Event{Reason: notifiedMonth, Due: last.String()}) || !s.dayOf(t.First).Before(calendar.Date(today.Year(), today.Month(), 1)) {
+		return nil
 	}
-	n.floods = all.unreported(s.Queue.Now)
-	return n, err
+	n := &Numbers{Host: s.Host, Month: last.Month().String() + " " + fmt.Sprint(last.Year()), day: last, LastSent: s.when(t.LastSent)}
+	if counts := t.Months[monthOf(last)]; counts != nil {
+		n.monthCounts = *counts
+	}
+	return n
 }
 
-func (n *Numbers) count(e *history.Event, day calendar.Day) {
-	if e.Kind == history.Sent && e.Time.After(n.lastSent) && !history.IsFuture(e.Time, n.now) {
-		n.lastSent = e.Time
-	}
-	if day.Year() != n.day.Year() || day.Month() != n.day.Month() {
-		return
-	}
-	switch e.Kind {
-	case history.Queued:
-		n.Queued++
-	case history.Sent:
-		n.Sent++
-	case history.Snoozed:
-		n.Snoozed++
-	case history.Cancelled:
-		n.Cancelled++
-	case history.Failed:
-		n.Failed++
-	}
-}
-
-// complete adds to the month's numbers what the history does not have.
-func (s *Service) complete(all *report) error {
-	n := all.month
+// complete adds what the history does not have.
+func (s *Service) complete(n *Numbers) error {
 	entries, err := s.Queue.Entries(calendar.Day{})
 	failures, failErr := s.Queue.QuarantinedEntries()
 	n.Waiting, n.Overdue, n.Aside = len(entries), queue.Overdue(entries, s.Queue.Today()), len(failures)
-	n.LastCommit, n.LastSent = s.when(s.Queue.Spool.LastSeen()), s.when(n.lastSent)
+	n.LastCommit = s.when(s.Queue.Spool.LastSeen())
 	return errors.Join(err, failErr)
 }
 
@@ -172,17 +131,9 @@ type quarantinedItem struct {
 	IsLast      bool
 }
 
-func (s *Service) quarantinedData(events []history.Event) quarantinedData {
-	d := quarantinedData{Vext: s.command(), Host: s.Host, State: s.Queue.State, Total: len(events)}
-	for i := range events {
-		if events[i].Cause == history.CausePeriod {
-			d.Unclear++
-		}
-	}
-	if len(events) > maxItems {
-		events, d.More = events[:maxItems], len(events)-maxItems
-	}
-	for _, group := range queue.ByAdvice(events, func(e *history.Event) string { return e.Reason }) {
+func (s *Service) quarantinedData(q *quarantinedSince) quarantinedData {
+	d := quarantinedData{Vext: s.command(), Host: s.Host, State: s.Queue.State, Total: q.Total, Unclear: q.Unclear, More: q.Total - len(q.Events)}
+	for _, group := range queue.ByAdvice(q.Events, func(e *history.Event) string { return e.Reason }) {
 		for i, e := range group {
 			item := quarantinedItem{Event: *e, ID: text.OneLine(queue.ID(e)), Short: text.OneLine(commit.ShortRevision(e.Revision))}
 			why, advice := queue.SplitReason(e.Reason)

@@ -27,7 +27,12 @@ func (s *Service) Preview() ([]Step, error) {
 	if err := s.Queue.History.Verify(); err != nil {
 		return nil, err
 	}
-	plan, err := s.Queue.Plan(nil)
+	r := &run{Service: s}
+	plan, planErr := r.read()
+	if isHistoryError(planErr) {
+		return nil, planErr
+	}
+	planErr = errors.Join(planErr, r.compare(&plan))
 	var steps, later []Step
 	today := s.Queue.Today()
 	for i := range plan {
@@ -44,7 +49,6 @@ func (s *Service) Preview() ([]Step, error) {
 	for _, f := range found {
 		steps = append(steps, Step{"quarantine", f.String(), f.Reason})
 	}
-	r := &run{Service: s}
 	items, errs := r.due()
 	for _, item := range items {
 		steps = append(steps, s.previewItem(item))
@@ -54,34 +58,28 @@ func (s *Service) Preview() ([]Step, error) {
 		later = append(later, previewExplanation(&item.event))
 	}
 	steps = append(steps, later...)
-	mails, reportErr := s.previewReport(steps)
-	return append(steps, mails...), errors.Join(append(errs, err, foundErr, unclearErr, reportErr)...)
+	return append(steps, s.previewReport(r.tally, steps)...), errors.Join(append(errs, planErr, foundErr, unclearErr)...)
 }
 
 // previewReport returns the mails that the operator would get.
-func (s *Service) previewReport(steps []Step) ([]Step, error) {
+func (s *Service) previewReport(t *tally, steps []Step) []Step {
 	if s.Operator == "" {
-		return nil, nil
-	}
-	n, err := s.newReport()
-	if err != nil {
-		return nil, err
+		return nil
 	}
 	var mails []Step
-	if len(n.quarantined) > 0 || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == "quarantine" }) {
+	if t.Quarantined.Total > 0 || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == "quarantine" }) {
 		mails = append(mails, Step{"notify", s.Operator, "quarantined messages"})
 	}
-	if n.month != nil {
-		mails = append(mails, Step{"notify", s.Operator, "the numbers of " + n.month.Month})
+	if month := s.newMonth(t); month != nil {
+		mails = append(mails, Step{"notify", s.Operator, "the numbers of " + month.Month})
 	}
-	if len(n.floods) > 0 {
+	if len(t.newFloods()) > 0 {
 		mails = append(mails, Step{"notify", s.Operator, "recipients with more reminders than max_per_day"})
 	}
-	alerts, err := s.newAlerts()
-	if len(alerts) > 0 {
+	if len(s.newAlerts(t)) > 0 {
 		mails = append(mails, Step{"notify", s.Operator, "failures"})
 	}
-	return mails, err
+	return mails
 }
 
 func previewDecision(d *queue.Decision, today calendar.Day) Step {

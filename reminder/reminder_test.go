@@ -354,10 +354,14 @@ func TestQuarantinedGroups(t *testing.T) {
 	s, _ := newService(t)
 	s.Vext = "vext --state /srv/vext"
 	advice := "\nto drop this one: vext cancel ID"
-	d := s.quarantinedData([]history.Event{
+	var q quarantinedSince
+	for _, e := range []history.Event{
 		{Name: "a", Reason: "a may not" + advice}, {Name: "b", Reason: "it is a directory"}, {Name: "c", Key: "k", Revision: strings.Repeat("ab", 20), Reason: "c may not" + advice},
 		{Name: "d", Key: "k", Revision: "r7", Cause: history.CausePeriod, Reason: "soon\nto give it a day: vext snooze ID 2 weeks"},
-	})
+	} {
+		q.take(&e)
+	}
+	d := s.quarantinedData(&q)
 	var got []string
 	for _, item := range d.Items {
 		got = append(got, item.ID+": "+item.Why+": "+item.Advice)

@@ -15,9 +15,11 @@ import (
 type run struct {
 	*Service
 	sum      Summary
-	index    *history.Index  // of what is due
+	tally    *tally
+	index    *history.Index  // of what the run is about
+	gone     []string        // the keys of the commits that forced updates have removed, and of their successors
 	sentKeys map[string]bool // the commits of which this run has sent a reminder
-	today    *dayCount       // the mails of today
+	mails    map[string]int  // how many mails count today, by recipient
 	held     []history.Event // of reminders held until tomorrow, not yet recorded
 	openKeys []string        // of the messages pending in the outbox
 }
@@ -78,7 +80,11 @@ func (s *Service) locked(ctx context.Context, work func(context.Context) error) 
 // first does everything but wait for IRC.
 func (r *run) first(ctx context.Context) error {
 	caught := errors.Join(r.quarantineStrays(), r.catchUp(ctx))
-	err := r.schedule()
+	r.findGone(ctx)
+	plan, err := r.read()
+	if !isHistoryError(err) {
+		err = errors.Join(err, r.schedule(plan))
+	}
 	if isHistoryError(err) {
 		// What can't be recorded must not be sent.
 		return errors.Join(caught, err)
@@ -92,6 +98,68 @@ func (r *run) first(ctx context.Context) error {
 		sendErr = errors.Join(sendErr, r.notifyOperator(ctx))
 	}
 	return errors.Join(err, sendErr)
+}
+
+// read reads the spool, and then the history once for everything that the run is about;
+// for nothing, only what was appended since the last run.
+func (r *run) read() (plan []queue.Decision, err error) {
+	plan, err = r.Queue.ReadSpool(r.progress("reading the spool"))
+	r.tally = r.loadTally()
+	if err := r.tally.update(r.Queue.History); err != nil {
+		return nil, err
+	}
+	about := r.pending()
+	about.Add(queue.Subjects(plan))
+	return plan, errors.Join(err, r.lookUp(about))
+}
+
+// pending returns an index of what is due, not understood or gone, to be filled.
+func (r *run) pending() *history.Index {
+	x := r.Queue.History.NewIndex()
+	x.Add(nil, r.gone)
+	due, _ := r.Queue.Entries(r.Queue.Today()) // the method due returns the error
+	for _, e := range due {
+		x.AddWithCommit(e.Name)
+	}
+	unclear, _ := r.unclear() // unexplained returns the error
+	for _, item := range unclear {
+		x.Add([]string{item.entry.Name}, []string{item.event.Key})
+	}
+	return x
+}
+
+// lookUp makes the index of the run have some messages and commits, up to date. It reads
+// the history anew only for what came in between, or for an entry that somebody put into
+// the queue by hand.
+func (r *run) lookUp(about *history.Index) error {
+	switch {
+	case r.index != nil && r.index.Covers(about):
+	case about.IsEmpty():
+		r.index = about
+		return nil
+	default:
+		r.index = about
+	}
+	return r.index.Fill()
+}
+
+// compare decides about the spool by the history. After that the run needs the index
+// only of what is pending.
+func (r *run) compare(plan *[]queue.Decision) error {
+	if len(*plan) == 0 {
+		return nil
+	}
+	err := r.Queue.Compare(plan, r.index)
+	x := r.pending()
+	for i := range *plan {
+		if d := &(*plan)[i]; d.IsUrgent(r.Queue.Today()) {
+			x.Add(nil, []string{d.Event.Key})
+			x.AddWithCommit(d.Name)
+		}
+	}
+	r.index.Narrow(x)
+	r.index = x
+	return err
 }
 
 // again mails the reminders that have bounced while the run waited.
@@ -111,8 +179,8 @@ func (r *run) again(ctx context.Context) error {
 func isHistoryError(err error) bool { return errors.As(err, new(*history.Error)) }
 
 // schedule gives the messages of the spool their days.
-func (r *run) schedule() error {
-	plan, planErr := r.Queue.Plan(r.progress("reading the spool"))
+func (r *run) schedule(plan []queue.Decision) error {
+	planErr := r.compare(&plan)
 	done, err := r.Queue.Apply(plan)
 	planErr = errors.Join(planErr, err)
 	for i := range done {

@@ -196,7 +196,7 @@ func (r *run) prepare(item *dueItem) (Words, bool, error) {
 // readDue reads the message of an item, or returns the reason for its quarantine. A
 // trailer that is not understood is none: a person has given the message its day.
 func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err error) {
-	m, err = s.Queue.Read(item.entry)
+	m, err = s.message(item)
 	switch {
 	case queue.IsNotUnderstood(err):
 		return nil, err.Error(), nil

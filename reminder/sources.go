@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vext/internal/history"
+	"vext/queue"
 	"vext/templates"
 )
 
@@ -39,6 +40,24 @@ func (s *Service) catchUp(ctx context.Context) error {
 	return s.Sources.CatchUp(ctx)
 }
 
+// findGone finds out about which commits markVanished will be asked.
+func (r *run) findGone(ctx context.Context) {
+	if r.Sources == nil {
+		return
+	}
+	r.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
+		r.canonicalize(events)
+		r.gone = append(r.gone, queue.GoneKeys(events)...)
+		return events, nil // and to be passed again; markVanished returns the errors
+	})
+}
+
+func (r *run) canonicalize(events []history.Event) {
+	for i := range events {
+		events[i].Key = r.Queue.History.CanonicalKey(events[i].Key)
+	}
+}
+
 // markVanished records which commits of pending reminders a forced update removed.
 // The reminder of a commit that was amended or rebased becomes that of its successor.
 func (r *run) markVanished(ctx context.Context) error {
@@ -46,24 +65,22 @@ func (r *run) markVanished(ctx context.Context) error {
 		return nil
 	}
 	return r.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
-		for i := range events {
-			events[i].Key = r.Queue.History.CanonicalKey(events[i].Key)
-		}
-		left, err := r.Queue.Supersede(events)
-		if err != nil {
+		r.canonicalize(events)
+		about := r.Queue.History.NewIndex()
+		about.Add(nil, queue.GoneKeys(events))
+		if err := r.lookUp(about); err != nil {
 			return events, err
 		}
-		keys := make([]string, len(events))
-		for i := range events {
-			keys[i] = events[i].Key
+		left, err := r.Queue.Supersede(events, r.index)
+		if err == nil {
+			err = r.index.Fill()
 		}
-		known, err := r.Queue.History.Lookup(nil, keys)
 		if err != nil {
 			return events, err
 		}
 		var waiting []history.Event
 		for _, e := range events {
-			c := known.Commit(e.Key)
+			c := r.index.Commit(e.Key)
 			state := &c.All
 			if c.Trusted.Queued != nil {
 				state = &c.Trusted
@@ -100,16 +117,15 @@ func (i alertItem) Where() string         { return i.Location }
 func (i alertItem) Text() string          { return i.Message }
 
 // sendAlerts notifies the operator once of each failure.
-func (s *Service) sendAlerts(ctx context.Context) error {
-	alerts, err := s.newAlerts()
-	if err != nil || len(alerts) == 0 {
-		return err
+func (s *Service) sendAlerts(ctx context.Context, alerts []Alert) error {
+	if len(alerts) == 0 {
+		return nil
 	}
 	data := alertData{Host: s.Host}
 	var events []history.Event
 	for _, t := range alerts {
 		data.Alerts = append(data.Alerts, alertItem{t.Subject, t.Location, s.ago(t.Since), t.Message})
-		events = append(events, history.Event{Repository: t.Subject, Until: t.Since.UTC().Format(time.RFC3339)})
+		events = append(events, t.event())
 	}
 	what := alerts[0].Subject
 	if len(alerts) > 1 {
@@ -118,22 +134,15 @@ func (s *Service) sendAlerts(ctx context.Context) error {
 	return s.mailOperator(ctx, notifiedAlert, "[vext] alert: "+what, templates.Alerts, data, events...)
 }
 
+// event returns the event by which the operator is notified of the alert.
+func (a *Alert) event() history.Event {
+	return history.Event{Reason: notifiedAlert, Repository: a.Subject, Until: a.Since.UTC().Format(time.RFC3339)}
+}
+
 // newAlerts returns the alerts of which the operator was not notified.
-func (s *Service) newAlerts() ([]Alert, error) {
+func (s *Service) newAlerts(t *tally) []Alert {
 	if s.Sources == nil {
-		return nil, nil
+		return nil
 	}
-	alerts := slices.Clone(s.Sources.Alerts(s.Queue.Now))
-	if len(alerts) == 0 {
-		return nil, nil
-	}
-	_, err := s.Queue.History.Scan(func(e *history.Event) {
-		if e.Kind != history.OperatorNotified || e.Reason != notifiedAlert {
-			return
-		}
-		alerts = slices.DeleteFunc(alerts, func(t Alert) bool {
-			return t.Subject == e.Repository && t.Since.UTC().Format(time.RFC3339) == e.Until
-		})
-	})
-	return alerts, err
+	return slices.DeleteFunc(slices.Clone(s.Sources.Alerts(s.Queue.Now)), func(a Alert) bool { return t.isNotified(a.event()) })
 }

@@ -48,26 +48,32 @@ type moved struct {
 	name, source string // of its message
 }
 
-// NewIndex returns the index of messages and commits before any event.
-func (h History) NewIndex(names, keys []string) *Index {
-	x := &Index{
-		history: h, names: make(map[string]*State, len(names)), withCommit: map[string]bool{},
+// NewIndex returns an index of nothing, without events.
+func (h History) NewIndex() *Index {
+	return &Index{
+		history: h, names: map[string]*State{}, withCommit: map[string]bool{},
 		commits: map[string]*Commit{}, starts: map[string]bool{}, known: map[string]string{},
 	}
+}
+
+// Add adds messages and commits, before Fill.
+func (x *Index) Add(names, keys []string) {
 	for _, name := range names {
 		x.names[name] = nil
 	}
 	for _, key := range keys {
-		x.addKey(h.CanonicalKey(key))
+		x.addKey(x.history.CanonicalKey(key))
 	}
-	return x
 }
 
-// AddWithCommit adds a message and its commit, the latter from the event on that gave
-// the message its day.
+// AddWithCommit adds a message, and its commit from the event on that gave the message
+// its day.
 func (x *Index) AddWithCommit(name string) {
 	x.names[name], x.withCommit[name] = x.names[name], true
 }
+
+// IsEmpty reports whether the index is of nothing.
+func (x *Index) IsEmpty() bool { return len(x.names)+len(x.commits) == 0 }
 
 func (x *Index) addKey(key string) {
 	if _, twice := x.commits[key]; key != "" && !twice {
@@ -104,7 +110,8 @@ func (x *Index) Covers(other *Index) bool {
 
 // Lookup reads the history once, and returns the index of messages and commits.
 func (h History) Lookup(names, keys []string) (*Index, error) {
-	x := h.NewIndex(names, keys)
+	x := h.NewIndex()
+	x.Add(names, keys)
 	return x, x.Fill()
 }
 
@@ -275,18 +282,15 @@ func (x *Index) MovedName(key string) string {
 	return ""
 }
 
-// Narrow returns the index of only these messages and commits, which x has.
-func (x *Index) Narrow(names, keys []string) *Index {
-	few := x.history.NewIndex(names, keys)
-	few.withCommit, few.known, few.starts, few.at = x.withCommit, x.known, x.starts, x.at
-	few.moved, few.allMoved = x.moved, x.allMoved
-	for _, name := range names {
-		few.names[name] = x.names[name]
+// Narrow gives another index, which x covers, the states that x has.
+func (x *Index) Narrow(to *Index) {
+	for name := range to.names {
+		to.names[name] = x.names[name]
 	}
-	for key := range few.commits {
-		few.commits[key] = x.commits[key]
+	for key := range to.commits {
+		to.commits[key] = x.commits[key]
 	}
-	return few
+	to.known, to.starts, to.moved, to.allMoved, to.at = x.known, x.starts, x.moved, x.allMoved, x.at
 }
 
 // Name returns the state of the message of that name.
