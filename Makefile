@@ -3,20 +3,29 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ifndef VERSION
+VERSION := $(shell sh packaging/version.sh)
+endif
+SOURCE_DATE_EPOCH ?= $(shell sh packaging/version.sh epoch)
 
-# Static: the filter must start in a millisecond wherever it is copied to.
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w $(LDFLAGS)"
+# Static: the filter must start in a millisecond wherever it is copied to. The same
+# source and the same Go give the same bytes.
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w $(LDFLAGS)"
+
+# Where the programs are built, and the one from which install takes completions.
+BIN  ?= bin
+VEXT ?= $(BIN)/vext
 
 FUZZTIME   ?= 10s
 SYSTEMS     = linux/amd64 linux/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64 darwin/arm64
+PACKAGES    = amd64 arm64
 
-.PHONY: all run test test-programs test-fresh bench fuzz lint cross install clean bin/vext bin/vext-filter
+.PHONY: all run test test-programs test-fresh bench fuzz lint vulncheck cross dist packages install clean $(BIN)/vext $(BIN)/vext-filter
 
-all: bin/vext bin/vext-filter
+all: $(BIN)/vext $(BIN)/vext-filter
 
-bin/vext: LDFLAGS = -X main.buildVersion=$(VERSION)
-bin/vext:
+$(BIN)/vext: LDFLAGS = -X main.buildVersion=$(VERSION)
+$(BIN)/vext:
 	$(BUILD) -o $@ ./cmd/vext
 
 # Go's runtime ends with 2 when it can't start, on which mail systems bounce. On
@@ -24,8 +33,8 @@ bin/vext:
 # (cmd/vext-filter/entry_linux.go); elsewhere a script runs it.
 GUARDED = $(filter linux/amd64 linux/arm64,$(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH))
 
-bin/vext-filter: LDFLAGS = $(if $(GUARDED),-E main.entry)
-bin/vext-filter:
+$(BIN)/vext-filter: LDFLAGS = $(if $(GUARDED),-E main.entry)
+$(BIN)/vext-filter:
 	$(BUILD) -o $@$(if $(GUARDED),,.bin) ./cmd/vext-filter
 	$(if $(GUARDED),,install -m 0755 contrib/vext-filter.sh $@)
 
@@ -35,10 +44,12 @@ run: all
 
 # Everything that is tested, with the real programs if they are installed. Never
 # from the cache: it does not know of the programs that the tests build and run.
-# At its end stands how many tests were skipped, and which.
+# At its end stands how many tests were skipped, and which, and the ten slowest.
 test: test-programs
+	@mkdir -p dist
 	$(GO) vet ./...
-	$(GO) tool gotestsum --format pkgname -- -race -count=1 -timeout 20m ./...
+	$(GO) tool gotestsum --format pkgname --jsonfile dist/test.json -- -race -count=1 -timeout 20m ./...
+	@echo 'The slowest tests:'; $(GO) tool gotestsum tool slowest --jsonfile dist/test.json --threshold 1s --num 10
 
 # The same in a new root of Debian's, made with debootstrap, which has nothing but
 # what make test installs.
@@ -64,34 +75,60 @@ lint:
 	$(GO) tool staticcheck ./...
 	$(GO) test -count=1 ./test/words
 
+# Known vulnerabilities in what vext calls. The database is read over the network:
+# so this is no part of lint.
+vulncheck:
+	$(GO) tool govulncheck ./...
+
 # Both programs, for every system that their users have.
 cross:
 	@set -e; for system in $(SYSTEMS); do \
 	  echo "== $$system"; \
-	  export GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0; \
-	  $(GO) build -o /dev/null ./cmd/vext; \
-	  case $$system in linux/*) entry='-E main.entry';; *) entry='';; esac; \
-	  $(GO) build -ldflags "$$entry" -o /dev/null ./cmd/vext-filter; \
-	  $(GO) vet ./...; \
+	  export GOOS=$${system%/*} GOARCH=$${system#*/}; \
+	  $(MAKE) -s BIN=dist/bin/$$GOOS-$$GOARCH all; \
+	  CGO_ENABLED=0 $(GO) vet ./...; \
 	done
+
+dist packages: export VERSION := $(VERSION)
+dist packages: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+dist packages: export MAKE := $(MAKE)
+dist packages: export GO := $(GO)
+
+# A tarball for every system, and one of the source; dist/SHA256SUMS has the sums of
+# all. The same source and the same Go give the same bytes.
+dist: all
+	@set -e; for system in $(SYSTEMS); do \
+	  echo "== $$system"; sh packaging/tarball.sh $${system%/*} $${system#*/}; \
+	done
+	@if git rev-parse --git-dir >/dev/null 2>&1; then \
+	  git archive --prefix=vext-$(VERSION)/ HEAD | gzip -9n >dist/vext-$(VERSION).tar.gz; \
+	fi
+	@$(SUMS)
+
+# A .deb and an .rpm for each of PACKAGES.
+packages: all
+	@set -e; for arch in $(PACKAGES); do sh packaging/package.sh $$arch; done
+	@$(SUMS)
+
+SUMS = cd dist && sha256sum $$(LC_ALL=C ls | grep -E '\.(tar\.gz|deb|rpm)$$') >SHA256SUMS && cat SHA256SUMS
 
 # What make has built; it needs no Go, which root often has not in its PATH.
 install:
-	@test -x bin/vext && test -x bin/vext-filter || { echo 'run make first'; exit 1; }
+	@test -x $(BIN)/vext && test -x $(BIN)/vext-filter || { echo 'run make first'; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d \
 	  $(DESTDIR)$(PREFIX)/share/doc/vext
-	install -m 0755 bin/vext bin/vext-filter* $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BIN)/vext $(BIN)/vext-filter* $(DESTDIR)$(PREFIX)/bin
 	install -m 0644 docs/vext.1 docs/vext-filter.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 docs/vext.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 docs/vext-queue.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 0644 README.md LICENSE CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/vext
 	cp -R contrib $(DESTDIR)$(PREFIX)/share/doc/vext
-	bin/vext completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vext
-	bin/vext completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vext
-	bin/vext completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vext.fish
+	$(VEXT) completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vext
+	$(VEXT) completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vext
+	$(VEXT) completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vext.fish
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

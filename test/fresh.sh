@@ -1,9 +1,11 @@
 #!/bin/sh
-# Makes a new root of Debian's with debootstrap, clones the project into it and
-# runs the README's two commands there: what is missing in test/programs.sh is
-# missing there, too. Go's toolchain and the module cache are copied in; all else
-# comes from Debian. It needs root, a mirror (DEBIAN_MIRROR) and some 4 GB below
-# TMPDIR (else /var/tmp), which it gives back.
+# Makes a new root of Debian's with debootstrap, clones the project into it,
+# installs, uses and purges its package there, and runs the README's two commands:
+# what is missing in test/programs.sh is missing there, too. Go's toolchain and the
+# module cache are copied in; all else comes from Debian. It needs root, a mirror
+# (DEBIAN_MIRROR) and some 4 GB below TMPDIR (else /var/tmp), which it gives back.
+# An argument is run instead of the two commands: "sh test/fresh.sh true" tests the
+# package alone.
 #
 # Exit status: that of the commands; 3 when no root could be made.
 set -eu
@@ -40,7 +42,7 @@ rm -f "$root.log"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 apt-config dump 2>/dev/null | grep -i '^Acquire::https\?::Proxy' >"$root/etc/apt/apt.conf.d/00proxy" || true
 
-(cd "$top" && $go mod download)
+(cd "$top" && $go mod download && cd tools && $go mod download)
 goroot=$($go env GOROOT)
 modules=$($go env GOMODCACHE)
 mkdir -p "$root/usr/local" "$root/root/go/pkg"
@@ -55,7 +57,10 @@ unshare --mount --pid --fork --kill-child sh -eu -c '
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
 	mount -t sysfs sysfs "$root/sys" 2>/dev/null || true
-	exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 CI="$2" GOPROXY=off \
+	exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 CI="$2" GOPROXY=off VEXT_FRESH_ROOT=1 \
 		PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		sh -eux -c "cd /root/vext && make run && make test"
-' sh "$root" "${CI:-}"
+		sh -eux -c "cd /root/vext
+			make packages PACKAGES=\$(dpkg --print-architecture)
+			sh test/package.sh dist/*.deb dist/*.rpm
+			$3"
+' sh "$root" "${CI:-}" "${1:-make run && make test}"
