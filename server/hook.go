@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"vext/internal/commit"
 	"vext/internal/disk"
@@ -147,24 +146,11 @@ func (s *Server) registerHook(ctx context.Context, place *vcs.Place, name string
 		r.Hints = append(r.Hints, "commits are found only by the next run, because the repository's owner can't write to hooks, spool and tmp in "+q.State+
 			"; see vext-queue(7), PERMISSIONS")
 	}
-	if owner, ok := OwnerOf(q.State); ok && owner != os.Geteuid() && os.Geteuid() != 0 {
+	if owner, _, ok := disk.Owner(q.State); ok && owner != os.Geteuid() && os.Geteuid() != 0 {
 		r.Hints = append(r.Hints, "vext run ignores a hook that a user other than the owner of "+q.State+
 			" has installed, and does not look for commits that this hook misses: run vext hook install again as root")
 	}
 	return r, nil
-}
-
-// OwnerOf returns the user ID of the owner of a file, if it is known.
-func OwnerOf(path string) (uid int, ok bool) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, false
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return int(stat.Uid), true
 }
 
 // mayWrite reports whether the owner of a repository, as whom the hook runs, can
@@ -178,8 +164,8 @@ func mayWrite(repository, dir string) bool {
 	if err != nil {
 		return true
 	}
-	user, isA := OwnerOf(repository)
-	owner, isB := OwnerOf(dir)
+	user, _, isA := disk.Owner(repository)
+	owner, _, isB := disk.Owner(dir)
 	return !isA || !isB || user == 0 || user == owner || info.Mode().Perm()&0o020 != 0
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"vext/internal/disk"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,15 +19,10 @@ func BecomeOwner(state string, groups func(uid int) []int) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(state)
-	if err != nil {
-		return nil // the next access reports it
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || owner.Uid == 0 {
+	uid, gid, ok := disk.Owner(state)
+	if !ok || uid == 0 { // the next access reports an error
 		return nil
 	}
-	uid, gid := int(owner.Uid), int(owner.Gid)
 	all := []int{gid}
 	if groups != nil {
 		all = append(all, groups(uid)...)

@@ -169,7 +169,7 @@ func probeAsOwner(ctx context.Context, a *app, c *config.Config, kind vcs.Kind, 
 		return kind, err
 	}
 	state, err := s.StateDir()
-	owner, known := server.OwnerOf(state)
+	owner, _, known := disk.Owner(state)
 	if os.Geteuid() != 0 || err != nil || !known || owner == 0 { // a later step reports an error
 		return vcs.Probe(ctx, kind, url)
 	}

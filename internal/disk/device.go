@@ -15,13 +15,27 @@ func SameFileSystem(a, b string) bool {
 }
 
 func device(path string) (uint64, bool) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, false
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
+	stat, ok := statOf(path)
 	if !ok {
 		return 0, false
 	}
 	return uint64(stat.Dev), true // the type differs between systems
+}
+
+// Owner returns the IDs of the user and the group of a file, if they are known.
+func Owner(path string) (uid, gid int, ok bool) {
+	stat, ok := statOf(path)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(stat.Uid), int(stat.Gid), true
+}
+
+func statOf(path string) (*syscall.Stat_t, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return stat, ok
 }

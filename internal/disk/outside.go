@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // ReplaceOutside replaces or creates a file outside of the state directory,
@@ -36,12 +35,8 @@ func CopyOwner(path, like string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(like)
-	if err != nil {
-		return err
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, int(owner.Uid), int(owner.Gid))
+	if uid, gid, ok := Owner(like); ok {
+		return os.Chown(path, uid, gid)
 	}
 	return nil
 }
