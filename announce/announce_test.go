@@ -64,7 +64,7 @@ func TestRunAgain(t *testing.T) {
 	if err := os.Remove(filepath.Join(d.state, "announcing")); err != nil {
 		t.Fatal(err)
 	}
-	for !d.Spool.Announces() {
+	for announces := false; !announces; announces, _ = d.Spool.Announces() {
 		time.Sleep(time.Millisecond)
 	}
 	d.arrive(arrival("r2", "s"))

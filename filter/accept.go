@@ -79,7 +79,11 @@ type Accepted struct {
 // on disk when Accept returns. After an error some of it may not be; the push is
 // then to be handed in again, which changes nothing for what was stored.
 func (f *Filter) Accept(p Push) (Accepted, error) {
-	in := intake{Filter: f, Push: &p, announces: !p.Past && f.Spool.Announces()}
+	announces, err := f.Spool.Announces()
+	if err != nil {
+		return Accepted{}, err
+	}
+	in := intake{Filter: f, Push: &p, announces: announces && !p.Past}
 	n, err := in.Walk(in.take)
 	in.accepted.Commits = n
 	if n > 0 || p.updates != nil {
@@ -97,13 +101,15 @@ func (f *Filter) Accept(p Push) (Accepted, error) {
 // Wants reports whether Accept uses the commits on a branch even when their requests
 // do not count.
 func (f *Filter) Wants(repository, refname string) bool {
-	return f.Spool.Announces() && (f.Announced == nil || f.Announced(repository, refname))
+	announces, err := f.Spool.Announces()
+	return (announces || err != nil) && (f.Announced == nil || f.Announced(repository, refname))
 }
 
 // Match returns what the message of a commit must match for Accept to use the commit
 // at all. Nil means that it uses every commit; past is as in Push.
 func (f *Filter) Match(past bool) func(message []byte) bool {
-	if !past && f.Spool.Announces() {
+	announces, err := f.Spool.Announces()
+	if !past && (announces || err != nil) {
 		return nil
 	}
 	return f.Trailers.Ask

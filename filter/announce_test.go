@@ -191,7 +191,8 @@ func TestAnnounceNobody(t *testing.T) {
 	if _, err := f.Run(strings.NewReader(payload(t, "github-push.json"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := announced(t, f); f.Spool.Announces() || len(got) > 0 {
+	announces, err := f.Spool.Announces()
+	if got := announced(t, f); announces || err != nil || len(got) > 0 {
 		t.Errorf("announced\n%s", brief(got))
 	}
 }

@@ -10,8 +10,12 @@ import (
 // mail accepts a mail.
 func (f *Filter) mail(in *input) (Result, error) {
 	read := commit.ReadAsking
-	if f.Spool.Announces() {
+	announces, err := f.Spool.Announces()
+	if announces {
 		read = commit.ReadAll
+	}
+	if err != nil {
+		return Result{}, err
 	}
 	mail := read(in.buffered, f.Trailers)
 	if mail.Ignored != "" {
@@ -35,7 +39,7 @@ func (f *Filter) mail(in *input) (Result, error) {
 	if asking == 0 {
 		in.capturing = false
 	}
-	if asking > 0 || f.Spool.Announces() {
+	if asking > 0 || announces {
 		if err := in.drain(); err != nil {
 			return Result{}, err
 		}

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -18,11 +19,12 @@ const maxAnnounceDelay = 10 * time.Minute
 // stores.
 func (c *Checker) announcements() []Finding {
 	const what = "announcements"
-	if !c.Queue.Spool.Announces() {
+	announces, err := c.Queue.Spool.Announces()
+	if !announces && err == nil {
 		return nil
 	}
-	paths, err := c.Queue.Spool.Announcements()
-	if err != nil {
+	paths, listErr := c.Queue.Spool.Announcements()
+	if err = cmp.Or(err, listErr); err != nil {
 		return []Finding{{Critical, what, err.Error(), ""}}
 	}
 	f := Finding{What: what, Text: "none pending"}

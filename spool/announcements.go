@@ -26,15 +26,22 @@ func (s Spool) failed() string     { return filepath.Join(s.state, "failed") }
 // notices is where earlier versions had announcements.
 func (s Spool) notices() string { return filepath.Join(s.state, "notices") }
 
-// Announces reports whether announcements are wanted. Between an upgrade from an
-// earlier version and the next start of vext serve, its directory says so.
-func (s Spool) Announces() bool {
-	for _, path := range []string{s.announcing(), s.notices()} {
-		if _, err := os.Stat(path); err == nil {
-			return true
-		}
+// Announces reports whether announcements are wanted. Between an upgrade from an earlier
+// version and the next start of vext serve, its directory says so.
+func (s Spool) Announces() (bool, error) {
+	isNew, err := exists(s.announcing())
+	if isNew || err != nil {
+		return isNew, err
 	}
-	return false
+	return exists(s.notices())
+}
+
+func exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // announcementEnd ends the names of announcements, and no others, see IsName.
@@ -78,12 +85,14 @@ func (s Spool) StartAnnouncing() error {
 	if err := s.make(); err != nil {
 		return err
 	}
-	if !s.Announces() {
-		if err := s.removeAnnouncements(); err != nil { // of long ago
-			return err
-		}
+	announces, err := s.Announces()
+	if err == nil && !announces {
+		err = s.removeAnnouncements() // of long ago
 	}
-	if _, err := os.Stat(s.announcing()); err != nil {
+	if err != nil {
+		return err
+	}
+	if isThere, _ := exists(s.announcing()); !isThere {
 		if err := disk.WriteNew(s.tmp(), s.announcing(), nil); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}

@@ -15,11 +15,19 @@ import (
 func TestAnnouncements(t *testing.T) {
 	state := t.TempDir()
 	s := New(state)
-	if s.Announces() {
+	announces := func() bool {
+		t.Helper()
+		is, err := s.Announces()
+		if err != nil {
+			t.Error(err)
+		}
+		return is
+	}
+	if announces() {
 		t.Error("before the start")
 	}
 	for range 2 {
-		if err := s.StartAnnouncing(); err != nil || !s.Announces() {
+		if err := s.StartAnnouncing(); err != nil || !announces() {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +49,7 @@ func TestAnnouncements(t *testing.T) {
 	if len(failed) != 2 || !strings.HasSuffix(failed[1].Name(), ".why") || !IsName(failed[0].Name()) {
 		t.Errorf("quarantined %v", failed)
 	}
-	if err := s.StopAnnouncing(); err != nil || s.Announces() {
+	if err := s.StopAnnouncing(); err != nil || announces() {
 		t.Error(err)
 	}
 	if paths, _ := s.Announcements(); len(paths) > 0 {
@@ -102,7 +110,7 @@ func TestTakeOverNotices(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(s.notices(), "dir"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if !s.Announces() {
+	if announces, err := s.Announces(); !announces || err != nil {
 		t.Error("commits are not announced before vext serve starts")
 	}
 	put := func(name string, at time.Time) {

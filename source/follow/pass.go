@@ -41,13 +41,17 @@ func (f *Follower) begin(ctx context.Context, r *Repository, wait time.Duration)
 		return nil, nil, err
 	}
 	state, err := f.Store.Load(r.Name)
+	announcing := false
+	if err == nil {
+		announcing, err = f.Filter.Spool.Announces()
+	}
 	if err != nil {
 		unlock()
 		return nil, nil, err
 	}
 	state.takeOver(r.wants)
 	p = &pass{Follower: f, repository: r, state: state, report: Report{Name: r.Name}}
-	p.announcing = f.Announces && f.Filter.Spool.Announces()
+	p.announcing = f.Announces && announcing
 	return p, unlock, nil
 }
 

@@ -4,11 +4,14 @@ package crash
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	ingest "vext/filter"
 	"vext/internal/testkit"
+	"vext/spool"
 )
 
 // The filter's exit statuses.
@@ -118,4 +121,46 @@ func (w *world) spoolIsWhole(must bool) {
 	if must {
 		w.errorf("the mail is not in the spool")
 	}
+}
+
+// The same while commits are announced: the request and the announcement are stored
+// together, and both are there when the mail was accepted.
+func TestFilterAnnounces(t *testing.T) {
+	t.Parallel()
+	state := spooled(t, valve)
+	if err := spool.New(state).StartAnnouncing(); err != nil {
+		t.Fatal(err)
+	}
+	job := filterJob(state)
+	job.thorough = false
+	job.check = func(w *world, f fault, r result) {
+		if f != kill && r.exit == taken && w.announced() == 0 {
+			w.errorf("it is not announced")
+		}
+		if again := w.exec(pump.mail(), filter(w)...); again.exit != taken {
+			w.errorf("retried, it ends with %d:\n%s", again.exit, again.stderr)
+		}
+		if n := w.announced(); n < 1 || n > 2 { // announce knows the second as the first
+			w.errorf("it is announced %d times", n)
+		}
+		if err := spool.New(w.state).StopAnnouncing(); err != nil {
+			w.errorf("%v", err)
+		}
+		checkFilter(w, f, r)
+	}
+	walk(t, job)
+}
+
+// announced returns how many announcements are in the spool. Each must be whole.
+func (w *world) announced() int {
+	w.t.Helper()
+	paths, err := spool.New(w.state).Announcements()
+	for _, path := range paths {
+		data, readErr := os.ReadFile(path)
+		commits, parseErr := ingest.ParseArrivals(data)
+		if err = errors.Join(err, readErr, parseErr); err != nil || len(commits) != 1 {
+			w.errorf("%s: %d commits, %v", path, len(commits), err)
+		}
+	}
+	return len(paths)
 }

@@ -93,7 +93,7 @@ var (
 	callLine    = regexp.MustCompile(`^(\d+) +(\w+)\((.*)`)
 	resumedLine = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>`)
 	objects     = regexp.MustCompile(`[<"](/[^">]*|pipe:|socket:|TCP[^>]*)`)
-	randomName  = regexp.MustCompile(`/tmp/\d+\.[0-9A-Z]+`)
+	randomName  = regexp.MustCompile(`/(tmp|spool)/(?:\d+\.[0-9A-Z]+|\d{19}-[\w-]+\.announce)`)
 )
 
 // parseTrace returns the calls in the order in which they were begun.
@@ -119,7 +119,7 @@ func (c *call) describe(root, args string) {
 	var about []string
 	for _, m := range objects.FindAllStringSubmatch(args, -1) {
 		path, inWorld := strings.CutPrefix(m[1], root+"/")
-		known := randomName.ReplaceAllString("/"+path, "/tmp/*")[1:]
+		known := randomName.ReplaceAllString("/"+path, "/$1/*")[1:]
 		switch {
 		case m[1][0] != '/':
 			known = strings.TrimSuffix(m[1], ":")
