@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	testkit.Main(m)
 }
 
-// quick lets lines go as fast as they can.
+// quick sends lines without a limit.
 const quick = "[irc]\nrate = 0.0\nbacklog_lines = 0\n"
 
 // soon is how long a line may take that nothing holds up, later how long one
