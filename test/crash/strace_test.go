@@ -60,13 +60,18 @@ func (f fault) fits(p point, j *job, startsPrograms bool) bool {
 }
 
 // strayed reports whether an error was injected into a call that it does not
-// fit. strace counts by thread, and so can hit one of another thread as well:
-// Go's own waking of a sleeping thread, say, which the runtime takes for the
-// end of the world.
+// fit, or twice. strace counts by thread, and so can hit one of another thread
+// as well: Go's own waking of a sleeping thread, say, which the runtime takes
+// for the end of the world.
 func (f fault) strayed(r *result, j *job, startsPrograms bool) bool {
+	hits := 0
 	return f != kill && slices.ContainsFunc(r.calls, func(c *call) bool {
+		if !c.injected || j.isAlways(c.name) {
+			return false
+		}
+		hits++
 		p := point{call: c.name, object: c.object, creates: c.creates}
-		return c.injected && !j.isAlways(c.name) && (c.object == "" || !f.fits(p, j, startsPrograms))
+		return hits > 1 || c.object == "" || !f.fits(p, j, startsPrograms)
 	})
 }
 
