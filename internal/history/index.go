@@ -90,7 +90,7 @@ func start(key string) string {
 	return revision[:min(len(revision), commit.Abbreviated)]
 }
 
-// KeepEvents makes the index know which events the messages have, see Events.
+// KeepEvents makes the index keep the events of the messages, see Events.
 func (x *Index) KeepEvents() { x.places = map[string][]place{} }
 
 // Covers reports whether the index has all messages and commits of another.

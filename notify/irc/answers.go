@@ -42,7 +42,7 @@ func (r rejection) and(other rejection) rejection {
 	return other
 }
 
-// An answer is what an error means, be it one to JOIN or to a message.
+// An answer is the meaning of an error, to JOIN or to a message.
 type answer struct {
 	words   string
 	verdict verdict

@@ -168,7 +168,7 @@ func (c *Client) Accept(all []notify.Message) (single []notify.Message, recipien
 	return single, recipients, c.checkBounds(known)
 }
 
-// Bounds of what those who may name targets can make us do.
+// Bounds on the targets that others can name.
 const (
 	maxTargets  = 2000
 	maxNetworks = 200

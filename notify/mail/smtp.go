@@ -153,7 +153,7 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 		return &notify.PermanentError{Err: fmt.Errorf("%s: can't take an address that is not ASCII (SMTPUTF8)", s)}
 	}
 	if err := s.client.Mail(m.Sender, opts); err != nil {
-		// Whoever refuses the sender refuses it for every mail.
+		// A server that rejects the sender rejects it for every mail.
 		err = s.failed("sender "+m.Sender, err)
 		var refused *notify.PermanentError
 		if errors.As(err, &refused) {
