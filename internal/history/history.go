@@ -94,9 +94,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // wrap returns err as an Error, nil for nil. The operation and path of an
 // fs.PathError replace those given.
 func wrap(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	switch e := err.(type) {
-	case nil, *Error:
-		return err
+	case *Error:
+		return e
 	case *fs.PathError:
 		return &Error{e.Op, e.Path, e.Err}
 	}

@@ -69,7 +69,10 @@ func (x *Index) Add(names, keys []string) {
 // AddWithCommit adds a message, and its commit from the event on that gave the message
 // its day.
 func (x *Index) AddWithCommit(name string) {
-	x.names[name], x.withCommit[name] = x.names[name], true
+	if _, has := x.names[name]; !has {
+		x.names[name] = nil
+	}
+	x.withCommit[name] = true
 }
 
 // IsEmpty reports whether the index is of nothing.
