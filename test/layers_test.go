@@ -70,7 +70,6 @@ var clocks = map[string]string{
 	"source/irker":   "deadlines of connections",
 	"source/lmtp":    "deadlines of connections",
 	"source/webhook": "deadlines of connections",
-	"spool":          "the order of announcements",
 }
 
 // Bounds of what one person can read.
