@@ -193,11 +193,11 @@ func (w *world) events(name string) []string {
 // found returns where commits arrived, by their subjects, sorted.
 func (w *world) found() map[string][]string {
 	found := map[string][]string{}
-	paths, _ := filepath.Glob(filepath.Join(w.dir, "mail", "*", "*"))
+	paths, _ := filepath.Glob(filepath.Join(w.dir, "mail", "new", "*")) // those in tmp may be incomplete
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			continue // moved from tmp to new
+			w.t.Fatal(err)
 		}
 		m, err := mail.ReadMessage(strings.NewReader(string(data)))
 		if err != nil {
