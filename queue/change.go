@@ -93,15 +93,15 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 // move moves a message from any place into the queue.
 func (q *Queue) move(item *Item, day calendar.Day) error {
 	to := q.entry(day, item.Name)
-	if to.path == item.path {
+	if to.path() == item.path() {
 		return nil
 	}
 	if err := disk.MakeDir(q.dayDir(day)); err != nil {
 		return err
 	}
-	err := disk.Rename(item.path, to.path)
+	err := disk.Rename(item.path(), to.path())
 	if errors.Is(err, fs.ErrExist) { // a crash between link and unlink
-		err = disk.Remove(item.path)
+		err = disk.Remove(item.path())
 	}
 	if err == nil {
 		err = disk.SyncDir(q.dayDir(day))
@@ -118,7 +118,7 @@ func (q *Queue) tidy(item *Item) error {
 	case InQueue:
 		return q.SyncDay(item.Day)
 	case InQuarantine:
-		return disk.Remove(item.path + spool.WhySuffix)
+		return disk.Remove(item.path() + spool.WhySuffix)
 	}
 	return nil
 }
@@ -185,12 +185,12 @@ func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place != InQuarantine && item.Place != InQueue {
 		return fmt.Errorf("%s is neither quarantined nor waiting to be sent again", item.Name)
 	}
-	info, err := os.Lstat(item.path)
+	info, err := os.Lstat(item.path())
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.path)
+		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.path())
 	}
 	if err := q.record(item, history.Retried, by, ""); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place == InQueue {
 		return nil
 	}
-	if err := q.Spool.Return(item.path, item.Name); err != nil {
+	if err := q.Spool.Return(item.path(), item.Name); err != nil {
 		return err
 	}
 	return q.tidy(item)

@@ -38,11 +38,12 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 		if !last.IsZero() && last.Before(day) {
 			break
 		}
-		files, dirErr := readDir(q.dayDir(day))
+		dir := q.dayDir(day)
+		files, dirErr := readDir(dir)
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
 			if strayReason(f) == "" {
-				entries = append(entries, q.entry(day, f.Name()))
+				entries = append(entries, Entry{f.Name(), day, dir})
 			}
 		}
 	}
@@ -61,7 +62,7 @@ func Overdue(entries []Entry, today calendar.Day) int {
 // Entry returns the entry of that day and name, and whether it is in the queue.
 func (q *Queue) Entry(day calendar.Day, name string) (Entry, bool) {
 	e := q.entry(day, name)
-	_, err := os.Lstat(e.path)
+	_, err := os.Lstat(e.path())
 	return e, err == nil
 }
 
@@ -70,15 +71,15 @@ func (q *Queue) Entry(day calendar.Day, name string) (Entry, bool) {
 // snoozed.
 func (q *Queue) Finish(e Entry) error {
 	dir := filepath.Join(q.done(), q.Today().String())
-	err := disk.Rename(e.path, filepath.Join(dir, e.Name))
+	err := disk.Rename(e.path(), filepath.Join(dir, e.Name))
 	if errors.Is(err, fs.ErrNotExist) { // the first of the day, or moved before
 		if err := errors.Join(q.prepare(), disk.MakeDir(dir)); err != nil {
 			return err
 		}
-		err = disk.Rename(e.path, filepath.Join(dir, e.Name))
+		err = disk.Rename(e.path(), filepath.Join(dir, e.Name))
 	}
 	if errors.Is(err, fs.ErrExist) { // sent, snoozed and sent again on one day
-		err = disk.Remove(e.path)
+		err = disk.Remove(e.path())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -93,7 +94,7 @@ func (q *Queue) Reopen(name string, day calendar.Day) error {
 	if err != nil {
 		return err
 	}
-	return q.move(&Item{Name: name, Place: InDone, path: path}, day)
+	return q.move(&Item{Name: name, Place: InDone, dir: filepath.Dir(path)}, day)
 }
 
 // IsKept reports whether a message is in history/done.

@@ -31,14 +31,26 @@ type Item struct {
 	Reason string             // why it is quarantined, or can't be read
 	Tried  *history.Deferrals // nil before the first attempt to send
 	Gone   string             // why the commit is no longer in its repository
-	Until  time.Time          // not to be sent before; zero for no limit
-	Why    string             // the reason for Until
+	Limit  *history.Event     // by which it is held until the next day; nil when it is not
 	Held   bool               // it waits in the spool for another source of its commit
-	Sent   time.Time          // when it was sent, for InSent
 
 	SupersededBy string // the revision that it was amended or rebased to, see Successor
 
-	path string // of the message, "" when that is not kept
+	dir string // of the message, "" when that is not kept
+}
+
+// path returns the path of the message, "" when that is not kept.
+func (i *Item) path() string {
+	if i.dir == "" {
+		return ""
+	}
+	return filepath.Join(i.dir, i.Name)
+}
+
+// Until returns until when the item is held by its Limit.
+func (i *Item) Until() time.Time {
+	until, _ := time.Parse(time.RFC3339, i.Limit.Until)
+	return until
 }
 
 // Short names the commit of the item: its revision, else the message's name.
@@ -46,6 +58,14 @@ func (i *Item) Short() string { return cmp.Or(commit.ShortRevision(i.Revision), 
 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
+	var until, sent time.Time
+	var why string
+	if i.Limit != nil {
+		until, why = i.Until(), i.Limit.Reason
+	}
+	if i.Place == InSent {
+		sent = i.Time
+	}
 	return json.Marshal(struct {
 		Name       string    `json:"name"`
 		Place      string    `json:"place"`
@@ -67,18 +87,18 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Superseded string    `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, i.Until, i.Why, i.Sent, i.path, i.SupersededBy,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, until, why, sent, i.path(), i.SupersededBy,
 	})
 }
 
 // IsKept reports whether the message of the item is still kept.
-func (i *Item) IsKept() bool { return i.path != "" }
+func (i *Item) IsKept() bool { return i.dir != "" }
 
 // File returns the path of the message, for people to read.
-func (i *Item) File() string { return i.path }
+func (i *Item) File() string { return i.path() }
 
 // Entry returns the item as an entry of the queue.
-func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, path: i.path} }
+func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, dir: i.dir} }
 
 // Waiting returns the messages in the queue, earliest day first. The history has all
 // that a list shows; a message is read only when the history does not know it.
@@ -99,13 +119,13 @@ func (q *Queue) Waiting() ([]Item, error) {
 func (q *Queue) items(entries []Entry, known *history.Index) []Item {
 	items := make([]Item, 0, len(entries))
 	for _, e := range entries {
-		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, path: e.path}
+		item := Item{Name: e.Name, Place: InQueue, Day: e.Day, dir: e.dir}
 		state := known.Name(e.Name)
 		item.fill(q, state.Queued)
 		item.Event.Name = item.Name // share one string
 		item.Tried = state.Tried
-		if until, held := HeldUntil(state.Limited, q.Now); held {
-			item.Until, item.Why = until, state.Limited.Reason
+		if _, held := HeldUntil(state.Limited, q.Now); held {
+			item.Limit = state.Limited
 		}
 		if gone := state.Vanished; gone != nil && known.Commit(item.Key).All.Vanished != nil { // nor came back under another name
 			item.Gone = gone.Reason
@@ -149,7 +169,7 @@ func (q *Queue) Spooled() ([]Item, error) {
 	var items []Item
 	for _, f := range files {
 		if strayReason(f) == "" {
-			item := Item{Name: f.Name(), Place: InSpool, path: q.Spool.Path(f.Name())}
+			item := Item{Name: f.Name(), Place: InSpool, dir: q.Spool.Dir()}
 			item.fill(q, nil)
 			if info, err := f.Info(); err == nil && item.Source == commit.FromMail {
 				item.Held = q.isYoung(info.ModTime())
@@ -168,7 +188,7 @@ func (q *Queue) Done() ([]Item, error) {
 		files, dirErr := readDir(filepath.Join(q.done(), day.Name()))
 		err = errors.Join(err, dirErr)
 		for _, f := range files {
-			item := Item{Name: f.Name(), Place: InDone, path: filepath.Join(q.done(), day.Name(), f.Name())}
+			item := Item{Name: f.Name(), Place: InDone, dir: filepath.Join(q.done(), day.Name())}
 			item.fill(q, nil)
 			items = append(items, item)
 		}
@@ -182,7 +202,7 @@ func (q *Queue) Sent() ([]Item, error) {
 	var items []Item
 	_, err := q.History.Scan(func(e *history.Event) {
 		sent := *e
-		item := Item{Event: &sent, Name: e.Name, Place: InSent, Sent: e.Time}
+		item := Item{Event: &sent, Name: e.Name, Place: InSent}
 		item.Day, _ = calendar.Parse(e.Due)
 		item.Reason = e.Reason
 		items = append(items, item)

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"path/filepath"
 	"strings"
 
 	"vext/internal/disk"
@@ -15,7 +14,7 @@ func (q *Queue) Quarantine(e Entry, event history.Event, reason string) error {
 	if err := q.History.Append(event); err != nil {
 		return err
 	}
-	return q.Spool.Quarantine(e.path, e.Name, reason)
+	return q.Spool.Quarantine(e.path(), e.Name, reason)
 }
 
 // QuarantinedEntries returns all that is quarantined, by name, as entries without a day.
@@ -24,7 +23,7 @@ func (q *Queue) QuarantinedEntries() ([]Entry, error) {
 	var entries []Entry
 	for _, f := range files {
 		if !strings.HasSuffix(f.Name(), spool.WhySuffix) {
-			entries = append(entries, Entry{Name: f.Name(), path: filepath.Join(q.failed(), f.Name())})
+			entries = append(entries, Entry{Name: f.Name(), dir: q.failed()})
 		}
 	}
 	return entries, err
@@ -35,8 +34,8 @@ func (q *Queue) Quarantined() ([]Item, error) {
 	entries, err := q.QuarantinedEntries()
 	items := make([]Item, len(entries))
 	for i, e := range entries {
-		why, _ := disk.ReadFile(e.path + spool.WhySuffix)
-		items[i] = Item{Name: e.Name, Place: InQuarantine, path: e.path, Reason: strings.TrimSpace(string(why)), Event: &history.Event{Name: e.Name}}
+		why, _ := disk.ReadFile(e.path() + spool.WhySuffix)
+		items[i] = Item{Name: e.Name, Place: InQuarantine, dir: e.dir, Reason: strings.TrimSpace(string(why)), Event: &history.Event{Name: e.Name}}
 		if spool.IsName(e.Name) {
 			items[i].fill(q, nil)
 		}

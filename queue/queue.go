@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,7 +33,8 @@ type Queue struct {
 	Zone    *time.Location // of the days
 	Now     time.Time
 
-	index *history.Index // see kept
+	index  *history.Index // see kept
+	parsed atomic.Int64
 }
 
 // New returns the queue of a state directory as it is at the time now.
@@ -58,17 +60,18 @@ func (q *Queue) dayDir(day calendar.Day) string { return filepath.Join(q.dir(), 
 type Entry struct {
 	Name string
 	Day  calendar.Day // zero outside of the queue
-	path string
+	dir  string       // one string for all entries of a day: a queue can be long
 }
 
+func (e *Entry) path() string { return filepath.Join(e.dir, e.Name) }
+
 func (q *Queue) entry(day calendar.Day, name string) Entry {
-	path := filepath.Join(q.dayDir(day), name)
-	return Entry{Name: path[len(path)-len(name):], Day: day, path: path} // one string for both: a queue can be long
+	return Entry{Name: name, Day: day, dir: q.dayDir(day)}
 }
 
 // item returns the entry as an item of the queue.
 func (e Entry) item() *Item {
-	return &Item{Name: e.Name, Place: InQueue, Day: e.Day, path: e.path}
+	return &Item{Name: e.Name, Place: InQueue, Day: e.Day, dir: e.dir}
 }
 
 // prepare makes the directories that a change of the queue writes to.
@@ -111,7 +114,7 @@ func IsNotUnderstood(err error) bool { return errors.As(err, new(errNotUnderstoo
 // Open opens the message of an entry. An error that IsNotUnderstood says that it is not
 // a file that vext may read.
 func (q *Queue) Open(e Entry) (*os.File, error) {
-	f, err := os.OpenFile(e.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // does not block on a FIFO
+	f, err := os.OpenFile(e.path(), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // does not block on a FIFO
 	switch {
 	case errors.Is(err, unix.ELOOP):
 		return nil, errNotUnderstood{"not a regular file"}
@@ -139,13 +142,14 @@ func (q *Queue) Read(e Entry) (*Message, error) {
 		return nil, err
 	}
 	defer f.Close()
+	q.parsed.Add(1)
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	mail, err := readMail(f)
 	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: e.path, Err: err}
+		return nil, &fs.PathError{Op: "read", Path: e.path(), Err: err}
 	}
 	switch {
 	case mail.Bad || mail.Ignored != "":
@@ -165,6 +169,9 @@ func (q *Queue) Read(e Entry) (*Message, error) {
 	}
 	return m, nil
 }
+
+// Parsed returns how many messages the queue has read.
+func (q *Queue) Parsed() int64 { return q.parsed.Load() }
 
 // Describe returns an event with the fields that every event of a message has.
 func (q *Queue) Describe(name string, m *Message) history.Event {

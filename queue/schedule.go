@@ -144,7 +144,7 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 		}
 		return d, nil
 	}
-	m, err := q.Read(Entry{Name: d.Name, path: q.Spool.Path(d.Name)})
+	m, err := q.Read(Entry{Name: d.Name, dir: q.Spool.Dir()})
 	if err != nil {
 		d.Event.Reason = err.Error()
 		if IsNotUnderstood(err) {
@@ -296,14 +296,15 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 			}
 			days[d.Day] = true
 		}
-		return disk.Rename(path, q.entry(d.Day, d.Name).path)
+		to := q.entry(d.Day, d.Name)
+		return disk.Rename(path, to.path())
 	case history.Failed:
 		if d.stays {
 			return nil
 		}
 		return q.Spool.Quarantine(path, d.Name, d.Event.Reason)
 	case history.Ignored: // kept, because the policy may be wrong
-		return q.Finish(Entry{Name: d.Name, path: path})
+		return q.Finish(Entry{Name: d.Name, dir: q.Spool.Dir()})
 	default:
 		return disk.Remove(path)
 	}

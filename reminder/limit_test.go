@@ -71,7 +71,7 @@ func TestMaxPerDay(t *testing.T) {
 		}
 		if i == 2 {
 			items, err := s.Queue.Waiting()
-			if err != nil || len(items) != 9 || items[0].Until.IsZero() || !strings.Contains(items[0].Why, "max_per_day") {
+			if err != nil || len(items) != 9 || items[0].Limit == nil || !strings.Contains(items[0].Limit.Reason, "max_per_day") {
 				t.Errorf("%v, %+v", err, items)
 			}
 		}

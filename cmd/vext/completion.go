@@ -194,7 +194,7 @@ const keptDays = 60
 // Reading the messages themselves would take too long for a completion.
 func recentlySent(q *queue.Queue) ([]queue.Item, error) {
 	items, err := q.Sent()
-	i := slices.IndexFunc(items, func(item queue.Item) bool { return q.Today().Sub(calendar.Of(item.Sent, q.Zone)) <= keptDays })
+	i := slices.IndexFunc(items, func(item queue.Item) bool { return q.Today().Sub(calendar.Of(item.Time, q.Zone)) <= keptDays })
 	if i < 0 {
 		i = len(items)
 	}

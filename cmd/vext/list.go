@@ -169,8 +169,8 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 		if t := item.Tried; t != nil {
 			remark("tried " + calendar.Times(t.Count) + ": " + text.JoinLines(t.Why))
 		}
-		if item.Why != "" {
-			remark("held until " + calendar.Of(item.Until, q.Zone).Short(today) + ": " + item.Why)
+		if item.Limit != nil {
+			remark("held until " + calendar.Of(item.Until(), q.Zone).Short(today) + ": " + item.Limit.Reason)
 		}
 		if item.Gone != "" {
 			remark(item.Gone)
@@ -184,7 +184,7 @@ func headingOf(item *queue.Item, q *queue.Queue) string {
 	today := q.Today()
 	switch {
 	case item.Place == queue.InSent:
-		day := calendar.Of(item.Sent, q.Zone)
+		day := calendar.Of(item.Time, q.Zone)
 		return day.Short(today) + ", " + day.Distance(today)
 	case item.Place == queue.InQueue && item.Day.Before(today):
 		return item.Day.Short(today) + ", " + item.Day.Distance(today) + ", overdue"

@@ -131,7 +131,9 @@ func show(s style, q *queue.Queue, shown *shown) string {
 	}
 	fact("state", state)
 	fact("reason", queue.WithID(item.Reason, "vext", cmp.Or(queue.ID(item.Event), item.Name)))
-	fact("held", item.Why)
+	if item.Limit != nil {
+		fact("held", item.Limit.Reason)
+	}
 	fact("committer", commit.Person{Name: item.Committer, Email: item.Address}.String())
 	fact("commit", item.Revision)
 	fact("branch", branchOf(item))

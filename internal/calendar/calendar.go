@@ -9,7 +9,23 @@ import (
 
 // A Day is a day of the Gregorian calendar, without a time zone. The zero Day means
 // that there is none.
-type Day struct{ midnight time.Time } // at 00:00 UTC
+type Day struct{ n int32 } // 1 is 1 January of the year 0; lists of days are long
+
+const (
+	unixDay = 719529 // 1970-01-01
+	seconds = 24 * 60 * 60
+)
+
+// dayOf returns the day that begins at t, in UTC.
+func dayOf(t time.Time) Day { return Day{int32(t.Unix()/seconds + unixDay)} }
+
+// midnight returns 00:00 UTC of the day, the zero time for the zero Day.
+func (d Day) midnight() time.Time {
+	if d.IsZero() {
+		return time.Time{}
+	}
+	return time.Unix((int64(d.n)-unixDay)*seconds, 0).UTC()
+}
 
 // Of returns the day of t in the zone loc.
 func Of(t time.Time, loc *time.Location) Day {
@@ -19,7 +35,7 @@ func Of(t time.Time, loc *time.Location) Day {
 
 // Date returns the given day, normalized as by time.Date.
 func Date(year int, month time.Month, day int) Day {
-	return Day{time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
+	return dayOf(time.Date(year, month, day, 0, 0, 0, 0, time.UTC))
 }
 
 // compact is the form of days in names of directories.
@@ -31,7 +47,7 @@ func Parse(s string) (Day, error) {
 	if err != nil {
 		return Day{}, fmt.Errorf("not a day of the form YYYYMMDD: %q", s)
 	}
-	return Day{t}, nil
+	return dayOf(t), nil
 }
 
 // String returns the day as YYYYMMDD, and "" for the zero Day.
@@ -39,7 +55,7 @@ func (d Day) String() string {
 	if d.IsZero() {
 		return ""
 	}
-	return d.midnight.Format(compact)
+	return d.midnight().Format(compact)
 }
 
 // ISO returns the day as YYYY-MM-DD (ISO 8601), and "" for the zero Day.
@@ -47,36 +63,36 @@ func (d Day) ISO() string {
 	if d.IsZero() {
 		return ""
 	}
-	return d.midnight.Format(time.DateOnly)
+	return d.midnight().Format(time.DateOnly)
 }
 
 // IsZero reports whether d is no day.
-func (d Day) IsZero() bool { return d.midnight.IsZero() }
+func (d Day) IsZero() bool { return d == Day{} }
 
 // Year returns the year of d.
-func (d Day) Year() int { return d.midnight.Year() }
+func (d Day) Year() int { return d.midnight().Year() }
 
 // Month returns the month of d.
-func (d Day) Month() time.Month { return d.midnight.Month() }
+func (d Day) Month() time.Month { return d.midnight().Month() }
 
 // AddDays returns the day n days after d.
-func (d Day) AddDays(n int) Day { return Day{d.midnight.AddDate(0, 0, n)} }
+func (d Day) AddDays(n int) Day { return dayOf(d.midnight().AddDate(0, 0, n)) }
 
 // AddMonths returns the same day n months later, cut to that month's last day:
 // 31 January and one month is 28 or 29 February.
 func (d Day) AddMonths(n int) Day {
-	y, m, day := d.midnight.Date()
-	last := Date(y, m+time.Month(n)+1, 0).midnight.Day()
+	y, m, day := d.midnight().Date()
+	last := Date(y, m+time.Month(n)+1, 0).midnight().Day()
 	return Date(y, m+time.Month(n), min(day, last))
 }
 
 // Next returns the first day after d with that day of the week.
 func (d Day) Next(day time.Weekday) Day {
-	return d.AddDays((int(day-d.midnight.Weekday())+6)%7 + 1)
+	return d.AddDays((int(day-d.midnight().Weekday())+6)%7 + 1)
 }
 
 // Before reports whether d is earlier than e.
-func (d Day) Before(e Day) bool { return d.midnight.Before(e.midnight) }
+func (d Day) Before(e Day) bool { return d.n < e.n }
 
 // Sub returns the number of days from e to d.
-func (d Day) Sub(e Day) int { return int(d.midnight.Sub(e.midnight) / (24 * time.Hour)) }
+func (d Day) Sub(e Day) int { return int(d.n - e.n) }

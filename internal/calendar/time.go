@@ -26,7 +26,7 @@ func ParseTime(s string, zone *time.Location) (time.Time, error) {
 
 // Start returns the first instant of the day in the zone loc. Where daylight
 // saving begins at midnight, that is 01:00.
-func (d Day) Start(loc *time.Location) time.Time { return firstAt(d.midnight, loc) }
+func (d Day) Start(loc *time.Location) time.Time { return firstAt(d.midnight(), loc) }
 
 // firstAt returns the first instant at which the wall clock in loc shows wall, which is
 // a time of UTC. When the clock skips wall, it is the instant of the change, for which

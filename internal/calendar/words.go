@@ -9,13 +9,13 @@ import (
 // year added when it is not that of today.
 func (d Day) Short(today Day) string {
 	if d.Year() == today.Year() {
-		return d.midnight.Format("Mon 2 Jan")
+		return d.midnight().Format("Mon 2 Jan")
 	}
 	return d.Long()
 }
 
 // Long returns the day in full: "Fri 4 Dec 2026".
-func (d Day) Long() string { return d.midnight.Format("Mon 2 Jan 2006") }
+func (d Day) Long() string { return d.midnight().Format("Mon 2 Jan 2006") }
 
 // Distance returns how far d is from today: "today", "in 3 days",
 // "in 2 weeks", "5 months ago".

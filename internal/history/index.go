@@ -58,6 +58,9 @@ func (h History) NewIndex() *Index {
 
 // Add adds messages and commits, before Fill.
 func (x *Index) Add(names, keys []string) {
+	if len(x.names) == 0 {
+		x.names = make(map[string]*State, len(names))
+	}
 	for _, name := range names {
 		x.names[name] = nil
 	}

@@ -9,23 +9,24 @@ import (
 
 // A State is what has become of one message or one commit, by its events.
 type State struct {
-	Done      bool   // sent, cancelled or passed, and not snoozed since
-	Sent      bool   // and of these, sent
-	Moved     bool   // or its reminder is that of its successor, unless it comes back
-	Queued    *Event // the last time it was given a day; nil if never
-	Snoozed   string // the day it was snoozed to, if that was the last word
-	PutOff    *Event // by which it was snoozed to that day
-	Branches  []string
-	Ended     *Event     // by which it was Done; nil when it is not
-	Vanished  *Event     // the commit is no longer on its branch; nil when it is
-	Tried     *Deferrals // nil when it was not tried to be sent
-	Limited   *Event     // its recipient has had the day's maximum; nil when it has not
+	Done     bool // sent, cancelled or missed, and not snoozed since
+	Sent     bool // Done because it was sent
+	Moved    bool // Done because its successor has the reminder, unless the commit comes back
+	Repeated bool // it came again with the same content
+	Fallback bool // it was sent, has bounced, and goes by mail instead
+
+	Queued    *Event     // by which it last got its day; nil if never
+	Snoozed   string     // the day to which it was snoozed, if that came last
+	PutOff    *Event     // by which it was snoozed to that day
+	Ended     *Event     // by which it is Done
+	Vanished  *Event     // by which it left its branch; nil when it is there
+	Tried     *Deferrals // the failed attempts to send it; nil for none
+	Limited   *Event     // by which it was last held
 	Failed    *Event     // by which it was quarantined; nil when it was not, or was put back since
-	Repeated  bool       // it came again, and said the same
-	Explained []*Event   // by which the committer got a mail that the trailer is not understood
+	Handed    *Event     // by which an earlier version enqueued it without recording it as sent
+	Branches  []string   // other branches on which it came
+	Explained []*Event   // mails to the committer that the trailer is not understood
 	Bounces   []*Event   // since it was last snoozed or put back
-	Fallback  bool       // it was sent, has bounced, and goes by mail instead
-	Handed    *Event     // an earlier version enqueued it, and did not record it as sent; else nil
 
 	sentPutOff *Event // PutOff, when it was sent
 }
