@@ -14,8 +14,8 @@ if [ -d /etc/vext ] && ! rmdir /etc/vext 2>/dev/null; then
 	echo 'vext: /etc/vext is kept: it is not empty' >&2
 fi
 if [ -d "$state" ]; then
-	# The identity and the locks are no content.
-	if [ -L "$state" ] || [ -n "$(find "$state" -type f ! -path "$state/id" ! -path "$state/lock" ! -path "$state/serving" 2>/dev/null | head -n 1)" ]; then
+	# The identity, the locks, and what is computed from the history are no content.
+	if [ -L "$state" ] || [ -n "$(find "$state" -type f ! -path "$state/id" ! -path "$state/lock" ! -path "$state/serving" ! -path "$state/history.tally" 2>/dev/null | head -n 1)" ]; then
 		echo "vext: $state is kept, with the user vext: it contains reminders or the history of them" >&2
 		exit 0
 	fi
