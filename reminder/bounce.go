@@ -102,7 +102,9 @@ func (r *run) handleBounces(ctx context.Context) (reopened []string, err error) 
 		if !byMail(state) && r.isKept(d) {
 			reopened = append(reopened, d.name)
 		}
-		if !state.HasBounced(d.due, d.via) {
+		// A bounce of this target that is recorded already can be an earlier one, after which
+		// the reminder was sent again.
+		if !state.HasBounced(d.due, d.via) || state.Done && !byMail(state) {
 			events = append(events, r.bounced(d, state))
 		}
 	}
@@ -179,8 +181,8 @@ func (r *run) isCurrent(d delivery, state *history.State) bool {
 		return state.Sent && e.Due == d.due &&
 			(slices.Contains(strings.Split(e.Via, ", "), d.via) || e.Kind == history.Sent && !state.HasBounced(d.due, d.via))
 	}
-	_, waits := r.Queue.Entry(d.day, d.name)
-	return (waits || state.Fallback) && d.key == messageKey(state, d.name, d.due, d.via)
+	// Also one whose record could not be written, or was lost.
+	return d.key == messageKey(state, d.name, d.due, d.via)
 }
 
 // unwanted returns the keys of pending messages that are not to be delivered any more, by

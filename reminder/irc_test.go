@@ -73,6 +73,49 @@ func TestIRCAlone(t *testing.T) {
 	mustRun(t, s, 2, "1 known already")
 }
 
+// A reminder that the outbox has, but that can't be recorded, is put again under the same
+// key. One whose record is lost is delivered, or bounces.
+func TestIRCNotRecorded(t *testing.T) {
+	s, out, irc := newIRC(t, channel)
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 1 day")
+	mustRun(t, s, -1, "2 queued")
+	year := filepath.Join(s.Queue.History.Dir(), "2026.jsonl")
+	irc.onCall = func() {
+		if len(irc.lines) == 0 {
+			return
+		}
+		irc.onCall = func() {}
+		if err := errors.Join(os.Rename(year, year+".away"), os.Mkdir(year, 0o700)); err != nil {
+			t.Error(err)
+		}
+	}
+	s.Queue.Now = now
+	if _, err := s.Run(t.Context()); err == nil {
+		t.Error("no error though nothing could be recorded")
+	}
+	if err := errors.Join(os.Remove(year), os.Rename(year+".away", year)); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 0, "1 sent")
+	before, err := os.ReadFile(year)
+	if err != nil {
+		t.Fatal(err)
+	}
+	irc.deliver("")
+	mustRun(t, s, 1, "1 sent")
+	if err := errors.Join(os.WriteFile(year, before, 0o600), os.Remove(filepath.Join(s.Queue.State, "history.sum"))); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, s, 1, "nothing to do")
+	irc.reject("", "banned")
+	mustRun(t, s, 1, "1 sent")
+	if len(out.mails) != 1 || len(irc.said) != 1 {
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
+	}
+	expectNothing(t, s, irc)
+}
+
 // Alongside a mail the mail goes, and a message that bounces is recorded.
 func TestMailAndIRC(t *testing.T) {
 	s, out, irc := newIRC(t, "mail", channel, "irc://irc.example.org/nobody,isnick")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"vext/internal/history"
@@ -77,7 +78,10 @@ func TestTally(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func() error{
-		"cut off":         func() error { return os.WriteFile(s.tallyPath(), whole[:len(whole)/2], 0o600) },
+		"cut off": func() error { return os.WriteFile(s.tallyPath(), whole[:len(whole)/2], 0o600) },
+		"nulls": func() error {
+			return os.WriteFile(s.tallyPath(), regexp.MustCompile(`\{\}`).ReplaceAll(whole, []byte("null")), 0o600)
+		},
 		"missing":         func() error { return os.Remove(s.tallyPath()) },
 		"history changed": func() error { return os.WriteFile(year, append([]byte("\n"), text...), 0o600) },
 		"history back":    func() error { return os.WriteFile(year, text, 0o600) },

@@ -82,3 +82,20 @@ func TestTargetRenamedBack(t *testing.T) {
 	}
 	expectNothing(t, s, irc)
 }
+
+// A target that has bounced once bounces again, after the routes named it again.
+func TestTargetRenamedBackBounces(t *testing.T) {
+	s, out, irc := newIRC(t, channel)
+	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
+	mustRun(t, s, 0, "1 queued, 1 sent")
+	for _, to := range []string{"irc://irc.example.org/#new", channel} {
+		s.Queue.Policy.Routes = []policy.Route{way(t, to)}
+		mustRun(t, s, 0, "1 sent another way")
+	}
+	irc.reject("", "banned")
+	mustRun(t, s, 0, "1 sent another way")
+	if len(out.mails) != 1 || len(irc.said) > 0 {
+		t.Errorf("mails to %q; delivered: %q", out.recipients(), irc.said)
+	}
+	expectNothing(t, s, irc)
+}

@@ -235,8 +235,9 @@ func (s *Service) record(events ...history.Event) (full, err error) {
 }
 
 // sent records that items were sent, immediately after the server's answer, and
-// removes them from the queue. When the record can't be written, nothing more is sent,
-// and the removal alone prevents a second reminder.
+// removes them from the queue. When the record can't be written, nothing more is sent.
+// Then the removal alone prevents a second mail; a reminder for IRC stays, and the next
+// run puts it again under the same key.
 func (r *run) sent(items []*dueItem) error {
 	events := make([]history.Event, len(items))
 	for i, item := range items {
@@ -254,6 +255,7 @@ func (r *run) sent(items []*dueItem) error {
 		events[i] = e
 	}
 	full, err := r.record(events...)
+	isRecorded := err == nil
 	switch {
 	case err != nil:
 		err = stopError{err}
@@ -272,6 +274,9 @@ func (r *run) sent(items []*dueItem) error {
 			r.sum.Sent++
 		}
 		r.Log.Info("sent", "name", item.entry.Name, "to", events[i].Address, "via", events[i].Via)
+		if !isRecorded && len(item.enqueued) > 0 && !item.route.Mail {
+			continue
+		}
 		var finishErr error
 		for range recordTries {
 			if finishErr = r.Queue.Finish(item.entry); finishErr == nil {

@@ -1,6 +1,7 @@
 package reminder
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -79,13 +80,17 @@ func (s *Service) loadTally() *tally {
 		return t
 	}
 	last := s.newTally()
-	if json.Unmarshal(text, last) != nil || last.Zone != t.Zone || last.Digests != t.Digests || last.Time.After(s.Queue.Now) {
+	if json.Unmarshal(text, last) != nil || last.hasNulls() || last.Zone != t.Zone || last.Digests != t.Digests || last.Time.After(s.Queue.Now) {
 		return t
 	}
 	if last.changed = false; s.dayOf(last.Time) != s.Queue.Today() {
 		clear(last.Mails)
 	}
 	return last
+}
+
+func (t *tally) hasNulls() bool {
+	return t.Months == nil || t.Unclear == nil || t.Floods == nil || t.Notified == nil || t.Mails == nil
 }
 
 func (s *Service) dayOf(t time.Time) calendar.Day { return calendar.Of(t, s.Queue.Zone) }
@@ -103,13 +108,17 @@ func (s *Service) saveTally(t *tally) {
 	if err != nil {
 		return
 	}
-	f, err := disk.OpenFile(s.tallyPath(), os.O_WRONLY|os.O_CREATE)
+	// Without a sync: after a loss of power it is the old one, the new one, or empty.
+	next := s.tallyPath() + ".new"
+	os.Remove(next)
+	f, err := disk.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return
 	}
-	defer f.Close()
-	f.WriteAt(text, 0)
-	f.Truncate(int64(len(text)))
+	_, err = f.Write(text)
+	if err = cmp.Or(err, f.Close()); err == nil {
+		os.Rename(next, s.tallyPath())
+	}
 }
 
 // take counts the next event of the history.
