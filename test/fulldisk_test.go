@@ -109,7 +109,7 @@ func TestRunOnAFullDisk(t *testing.T) {
 			makeRoom := s.fill(0)
 			full := s.try(due, "run")
 			full.want(t, 1)
-			contains(t, full.stderr, "vext: error: ", "no space left on device", "vext: hint: make room on the disk")
+			contains(t, full.stderr, "vext: error: ", "no space left on device", "vext: hint: free some disk space")
 			if got := mails(t, s.maildir); len(got) != 0 {
 				t.Errorf("%d reminders were sent that could not be recorded", len(got))
 			}
