@@ -193,8 +193,10 @@ func TestGitPush(t *testing.T) {
 			w.commit("instead of two")
 			w.push("--force main")
 			w.wantWaiting("main one", "trunk of the branch", "main two", "main instead of two")
-			w.run(committed)
-			contains(t, w.try(committed, "list").ok(t), two[:12]+"  two\n                a forced update took it off main\n")
+			eventually(t, "the commit that is gone is marked", func() bool {
+				w.run(committed) // it leaves the repository to a worker that has not ended
+				return strings.Contains(w.try(committed, "list").ok(t), two[:12]+"  two\n                a forced update took it off main\n")
+			})
 
 			// A thousand at once.
 			stream := fastCommit("main", "many 1", "from refs/heads/main^0\n")
