@@ -55,10 +55,6 @@ func (r *run) due() ([]*dueItem, []error) {
 		keys = append(keys, item.event.Key)
 		items = append(items, item)
 	}
-	about = r.Queue.History.NewIndex() // the other may be r.index, which was filled without the keys
-	for _, e := range entries {
-		about.AddWithCommit(e.Name)
-	}
 	about.Add(nil, keys)
 	if err := r.lookUp(about); err != nil {
 		return nil, append(errs, err)

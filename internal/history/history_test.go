@@ -85,6 +85,29 @@ func TestNoHistory(t *testing.T) {
 	}
 }
 
+// What is added to an index that was filled is looked up as well, and what it had stays.
+func TestAddAfterFill(t *testing.T) {
+	h := New(t.TempDir())
+	for _, name := range []string{"a", "b", "c"} {
+		if err := h.Append(Event{Time: at("2026-01-01T00:00:00Z"), Kind: Sent, Name: name, Key: "key of " + name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x, err := h.Lookup([]string{"a"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Add([]string{"a", "b"}, []string{"key of c"})
+	for range 2 { // the second reads nothing
+		if err := x.Fill(); err != nil {
+			t.Fatal(err)
+		}
+		if !x.Name("a").Done || !x.Name("b").Done || !x.Commit("key of c").All.Done {
+			t.Errorf("a %+v, b %+v, c %+v", x.Name("a"), x.Name("b"), x.Commit("key of c").All)
+		}
+	}
+}
+
 // What is known of a message follows from its events, in their order.
 func TestKnow(t *testing.T) {
 	h := New(t.TempDir())

@@ -56,26 +56,47 @@ func (h History) NewIndex() *Index {
 	}
 }
 
-// Add adds messages and commits, before Fill.
+// Add adds messages and commits. When it adds any after a Fill, the next Fill reads the
+// history anew.
 func (x *Index) Add(names, keys []string) {
 	if len(x.names) == 0 {
 		x.names = make(map[string]*State, len(names))
 	}
 	for _, name := range names {
-		x.names[name] = nil
+		x.addName(name)
 	}
 	for _, key := range keys {
-		x.addKey(x.history.CanonicalKey(key))
+		key = x.history.CanonicalKey(key)
+		if _, has := x.commits[key]; !has {
+			x.addKey(key)
+			x.rewind()
+		}
 	}
 }
 
-// AddWithCommit adds a message, and its commit from the event on that gave the message
-// its day.
+// AddWithCommit adds a message as Add does, and its commit from the event on that gave
+// the message its day.
 func (x *Index) AddWithCommit(name string) {
+	x.addName(name)
+	if !x.withCommit[name] {
+		x.withCommit[name] = true
+		x.rewind()
+	}
+}
+
+func (x *Index) addName(name string) {
 	if _, has := x.names[name]; !has {
 		x.names[name] = nil
+		x.rewind()
 	}
-	x.withCommit[name] = true
+}
+
+// rewind makes the next Fill begin at the beginning of the history.
+func (x *Index) rewind() {
+	if len(x.at.sums) > 0 {
+		x.at = Position{}
+		x.clear()
+	}
 }
 
 // IsEmpty reports whether the index is of nothing.
