@@ -66,8 +66,9 @@ func TestTargetRenamed(t *testing.T) {
 	}
 }
 
-// A target that the routes name again gets the message as if it had never been gone.
-func TestTargetRenamedBack(t *testing.T) {
+// renamedBack returns a service with a reminder whose target the routes did not name for
+// a while.
+func renamedBack(t *testing.T) (*Service, *sender, *fakeOutbox) {
 	s, out, irc := newIRC(t, channel)
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "1 queued, 1 sent")
@@ -75,6 +76,12 @@ func TestTargetRenamedBack(t *testing.T) {
 		s.Queue.Policy.Routes = []policy.Route{way(t, to)}
 		mustRun(t, s, 0, "1 sent another way")
 	}
+	return s, out, irc
+}
+
+// A target that the routes name again gets the message as if it had never been gone.
+func TestTargetRenamedBack(t *testing.T) {
+	s, out, irc := renamedBack(t)
 	irc.deliver("")
 	mustRun(t, s, 0, "nothing to do")
 	if len(out.mails) > 0 || len(irc.said) != 1 || !strings.Contains(irc.said[0], "src") {
@@ -85,13 +92,7 @@ func TestTargetRenamedBack(t *testing.T) {
 
 // A target that has bounced once bounces again, after the routes named it again.
 func TestTargetRenamedBackBounces(t *testing.T) {
-	s, out, irc := newIRC(t, channel)
-	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
-	mustRun(t, s, 0, "1 queued, 1 sent")
-	for _, to := range []string{"irc://irc.example.org/#new", channel} {
-		s.Queue.Policy.Routes = []policy.Route{way(t, to)}
-		mustRun(t, s, 0, "1 sent another way")
-	}
+	s, out, irc := renamedBack(t)
 	irc.reject("", "banned")
 	mustRun(t, s, 0, "1 sent another way")
 	if len(out.mails) != 1 || len(irc.said) > 0 {
