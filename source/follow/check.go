@@ -13,12 +13,8 @@ import (
 	"vext/reminder"
 )
 
-const (
-	// maxFetchAge is how old the last fetch of a followed repository may be.
-	maxFetchAge = 24 * time.Hour
-	// criticalAfter is how long a repository may fail before that is critical.
-	criticalAfter = 24 * time.Hour
-)
+// maxFetchAge is how old the last fetch of a followed repository may be.
+const maxFetchAge = 24 * time.Hour
 
 // A check reports on repositories.
 type check struct{ *health.Checker }
@@ -108,7 +104,7 @@ func (k check) repository(what string, s *State) health.Finding {
 	switch {
 	case s.Failures > 0:
 		f.Level = health.Warning
-		if k.Queue.Now.Sub(s.Failing) >= criticalAfter {
+		if k.Queue.Now.Sub(s.Failing) >= alertAfter {
 			f.Level = health.Critical
 		}
 		f.Text = fmt.Sprintf("%s (failing since %s)", s.Error, k.Ago(s.Failing))

@@ -102,7 +102,8 @@ func (in *Sources) vanished(ctx context.Context, store Store, found *State, reco
 	return store.Save(s)
 }
 
-// alertAfter is how long a failure lasts before the operator is alerted.
+// alertAfter is how long a repository may fail before that is critical, and the operator
+// is alerted.
 const alertAfter = 24 * time.Hour
 
 // Alerts returns what the operator is to be sent.
