@@ -209,6 +209,9 @@ func (o *Outbox) claim(keys []string) (map[string]*keyed, error) {
 		return nil, nil
 	}
 	claimed, err := o.find(keys)
+	if err != nil {
+		return nil, err
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for key, k := range claimed {
@@ -218,7 +221,7 @@ func (o *Outbox) claim(keys []string) (map[string]*keyed, error) {
 		}
 		o.claimed[k.place()] = true
 	}
-	return claimed, err
+	return claimed, nil
 }
 
 // Forget implements notify.Outbox.
