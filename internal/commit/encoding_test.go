@@ -59,6 +59,16 @@ func TestBase64Reader(t *testing.T) {
 	}
 }
 
+// A line that is longer than any field, and all of it a name, is skipped.
+func TestEndlessFieldName(t *testing.T) {
+	for _, n := range []int{maxField - 1, maxField, maxField + 1, maxLine - 1, maxLine} {
+		m := ReadMail(strings.NewReader("From: x@y\n" + strings.Repeat("a", n) + ": 1\nMessage-ID: <a@b>\n\nfoo\n\nMFC after: 1 week\n"))
+		if len(m.Commits) != 1 || m.Commits[0].ID != "a@b" {
+			t.Errorf("%d bytes: %q, %+v", n, m.Ignored, m.Commits)
+		}
+	}
+}
+
 // The cost of a huge header is linear in its size.
 func TestHostileHeader(t *testing.T) {
 	header := strings.Repeat("a:\n", 200_000) + strings.Repeat("from: x@y\nx-git-"+strings.Repeat("z", 9)+": 1\n", 50_000)

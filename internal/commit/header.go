@@ -152,15 +152,16 @@ func isMboxLine(line []byte) bool {
 }
 
 func (h *Header) add(line []byte) {
+	h.size += len(line)
+	line = line[:min(len(line), maxField)]
 	colon := bytes.IndexByte(line, ':')
 	name := bytes.TrimRight(line[:max(colon, 0)], " \t")
-	h.size += len(line)
 	if !isFieldName(name) || ((h.size > maxHeader || len(h.fields) > maxFields) && !h.isLate(name)) {
 		h.skip()
 		return
 	}
 	start := len(h.text)
-	h.text = append(append(h.text, line[:min(len(line), maxField)]...), '\n')
+	h.text = append(append(h.text, line...), '\n')
 	h.fields = append(h.fields, field{start, start + colon, len(h.text)})
 	if h.typeAt == 0 && strings.EqualFold(string(name), "Content-Type") {
 		h.typeAt = len(h.fields)
