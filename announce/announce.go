@@ -1,23 +1,25 @@
 // Package announce announces commits as they arrive.
 //
-// filter.Filter.Accept stores them in the spool, while a process announces commits, see
-// spool.NewAnnouncement. An Announcer watches the spool.
-// It puts the messages of a file into the outbox, records the commits in the seen
-// store, and then removes the file. So a crash loses nothing and announces nothing
-// twice: messages that were put and not recorded are put again under the same keys,
-// which the outbox rejects as duplicates.
+// While a process announces commits, filter.Filter.Accept stores them in the spool, see
+// spool.NewAnnouncement. An Announcer watches the spool. It puts the messages of a file
+// into the outbox, records the commits in the seen store, and then removes the file. So a
+// crash loses nothing and announces nothing twice: messages that were put and not
+// recorded are put again under the same keys, and the outbox ignores them.
 package announce
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
+	"vext/internal/commit"
+	"vext/internal/target"
 	"vext/notify"
 	"vext/policy"
 	"vext/spool"
@@ -35,15 +37,16 @@ type Announcer struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	Rescan time.Duration // how often to read the directory without an event; 0 for 5 seconds
+	Rescan time.Duration // how often to look for files without an event; 0 for 5 seconds
 
 	lastError string    // as logged last, "" after a success
 	expired   time.Time // when old entries of Seen were last removed
+	changed   time.Time // when the spool's directory was, see isChanged
 }
 
 const (
-	// rescan is how often the directory is read without an event, because events
-	// can be lost, inotify(7).
+	// rescan is how often a spool that has changed is read without an event, because
+	// events can be lost, inotify(7).
 	rescan = 5 * time.Second
 	// keepSeen is how long an announced commit stays in the seen store. A mail can
 	// be delayed, and a server can send a push again, for days.
@@ -57,67 +60,84 @@ func (a *Announcer) Run(ctx context.Context) error {
 	if err := a.Spool.StartAnnouncing(); err != nil {
 		return err
 	}
-	var w watch
-	if err := w.begin(a.Spool); err != nil {
+	w, err := fsnotify.NewBufferedWatcher(maxFiles)
+	if err != nil {
+		w = new(fsnotify.Watcher) // reports nothing
+	} else {
+		defer w.Close()
+		_, err = a.watch(w)
+	}
+	if err != nil {
 		a.Log.Warn("announcements: cannot watch the spool; reading it every few seconds", "err", err)
 	}
-	defer w.end()
 	ticker := time.NewTicker(cmp.Or(a.Rescan, rescan))
 	defer ticker.Stop()
 	a.clean(ctx)
-	for ctx.Err() == nil {
-		failed := a.announceAll(ctx)
-		for waiting := true; waiting; {
-			select {
-			case <-ctx.Done():
-				return nil
-			case event := <-w.events:
-				isNew := event.Has(fsnotify.Create) && spool.IsAnnouncement(event.Name)
-				waiting = failed || !isNew // after a failure, wait for the ticker
-			case err := <-w.errors:
-				a.Log.Debug("announcements: watching the spool", "err", err)
-				waiting = failed
-			case <-ticker.C:
-				waiting = false
-				a.clean(ctx)
-				if err := w.again(a.Spool); err != nil {
-					a.logError(err)
-				}
+	for failed := a.announceAll(ctx); ctx.Err() == nil; {
+		select {
+		case <-ctx.Done():
+		case event := <-w.Events:
+			paths := arrived(event, w.Events)
+			switch {
+			case failed || len(paths) == 0: // after a failure, wait for the ticker
+			case a.lastError != "": // about another file, which is not to be forgotten
+				failed = a.announceAll(ctx)
+			default:
+				failed = a.announceFiles(ctx, paths)
+			}
+		case err := <-w.Errors: // events were lost
+			a.Log.Debug("announcements: watching the spool", "err", err)
+			failed = failed || a.announceAll(ctx)
+		case <-ticker.C:
+			a.clean(ctx)
+			isWatched, err := a.watch(w)
+			if err != nil {
+				a.logError(err)
+			}
+			if failed || !isWatched || a.isChanged() {
+				failed = a.announceAll(ctx)
 			}
 		}
 	}
 	return nil
 }
 
-// A watch reports new files in the spool. The zero watch reports none.
-type watch struct {
-	watcher *fsnotify.Watcher
-	events  chan fsnotify.Event
-	errors  chan error
-}
-
-func (w *watch) begin(s spool.Spool) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return err
+// isChanged reports whether files came into the spool, or left it, since the last call.
+func (a *Announcer) isChanged() bool {
+	info, err := os.Stat(a.Spool.Dir())
+	if err == nil && info.ModTime().Equal(a.changed) {
+		return false
 	}
-	w.watcher, w.events, w.errors = watcher, watcher.Events, watcher.Errors
-	return w.again(s)
-}
-
-// again watches the spool unless it is watched already. It makes the spool when it was
-// removed.
-func (w *watch) again(s spool.Spool) error {
-	err := s.StartAnnouncing()
-	if err != nil || w.watcher == nil || len(w.watcher.WatchList()) > 0 {
-		return err
+	if err == nil {
+		a.changed = info.ModTime()
 	}
-	return w.watcher.Add(s.Dir())
+	return true
 }
 
-func (w *watch) end() {
-	if w.watcher != nil {
-		w.watcher.Close()
+// watch watches the spool, and reports whether it was watched already. It makes the
+// spool when it was removed.
+func (a *Announcer) watch(w *fsnotify.Watcher) (isWatched bool, err error) {
+	if err := a.Spool.StartAnnouncing(); err != nil || w.Events == nil {
+		return false, err
+	}
+	if len(w.WatchList()) > 0 {
+		return true, nil
+	}
+	return false, w.Add(a.Spool.Dir())
+}
+
+// arrived returns the new announcements of an event and of those that follow it already,
+// oldest first.
+func arrived(event fsnotify.Event, more <-chan fsnotify.Event) (paths []string) {
+	for {
+		if event.Has(fsnotify.Create) && spool.IsAnnouncement(event.Name) {
+			paths = append(paths, event.Name)
+		}
+		if len(more) == 0 {
+			slices.Sort(paths)
+			return paths
+		}
+		event = <-more
 	}
 }
 
@@ -139,10 +159,20 @@ func (a *Announcer) clean(ctx context.Context) {
 	}
 }
 
-// announceAll announces every stored file, and reports whether that failed. A file
-// that can't be read stays and does not block the others.
+// announceAll announces every stored file, and reports whether that failed.
 func (a *Announcer) announceAll(ctx context.Context) (failed bool) {
 	paths, err := a.Spool.Announcements()
+	if err != nil {
+		a.logError(err)
+		return true
+	}
+	return a.announceFiles(ctx, paths)
+}
+
+// announceFiles announces files, and reports whether that failed. A file that can't be
+// read stays and does not block the others.
+func (a *Announcer) announceFiles(ctx context.Context, paths []string) (failed bool) {
+	var err error
 	var unread []error
 	for len(paths) > 0 && err == nil && ctx.Err() == nil {
 		b := new(batch)
@@ -150,8 +180,11 @@ func (a *Announcer) announceAll(ctx context.Context) (failed bool) {
 		err = a.announce(ctx, b)
 		unread = append(unread, b.errs...)
 	}
-	if errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return false
+	}
+	if len(unread) > 0 {
+		a.changed = time.Time{} // read them again
 	}
 	a.logError(errors.Join(append(unread, err)...))
 	return err != nil
@@ -167,4 +200,40 @@ func (a *Announcer) logError(err error) {
 		a.lastError = ""
 		a.Log.Info("announcements: working again")
 	}
+}
+
+// A Rule says which commits are announced to which targets. Patterns are those of a
+// policy.Policy; an empty list matches everything.
+type Rule struct {
+	Repositories, Branches []string
+	To                     []string // URLs, as target.Parse takes them
+	Template               string   // of a message; "" for announcement.txt
+	Colors                 string   // mirc, ansi or none; "" for none
+	Max                    int      // commits of one push that get a message each
+}
+
+// DefaultMax is the default of Rule.Max.
+const DefaultMax = 3
+
+// matches reports whether the rule applies to a branch of a repository. A commit
+// without a branch matches, as it does for reminders.
+func (r *Rule) matches(p *policy.Policy, repository, refname string) bool {
+	return p.HasRepository(r.Repositories, repository) && (commit.BranchName(refname) == "" || policy.MatchBranch(r.Branches, refname))
+}
+
+// Matcher returns a function that reports whether any rule applies to a branch of a
+// repository, which may have any of its names.
+func Matcher(p *policy.Policy, rules []Rule) func(repository, refname string) bool {
+	return func(repository, refname string) bool {
+		return slices.ContainsFunc(rules, func(r Rule) bool { return r.matches(p, repository, refname) })
+	}
+}
+
+// sameTarget returns the same string for all URLs of one target.
+func sameTarget(url string) string {
+	t, err := target.Parse(url)
+	if err != nil { // the outbox will report it
+		return url
+	}
+	return t.String()
 }

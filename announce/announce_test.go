@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vext/spool"
 )
 
 // run runs the Announcer until the test ends.
@@ -115,4 +117,29 @@ func BenchmarkArrival(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// While a file can't be handled, the announcements of others do not say that all is well.
+func TestRunBesideUnreadable(t *testing.T) {
+	d := newFixture(t)
+	d.Rescan = 5 * time.Millisecond
+	bad := spool.NewAnnouncement(d.now, []byte("?\n"))
+	if err := os.WriteFile(filepath.Join(d.state, "failed"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Spool.Put(bad.Name, bad.Data); err != nil {
+		t.Fatal(err)
+	}
+	d.run()
+	for !strings.Contains(d.log.String(), "will retry") {
+		time.Sleep(time.Millisecond)
+	}
+	for i := range 5 {
+		d.arrive(arrival(fmt.Sprintf("r%d", i), "s"))
+		d.waits()
+	}
+	time.Sleep(20 * time.Millisecond)
+	if n := strings.Count(d.log.String(), "working again"); n > 0 {
+		t.Errorf("%d times:\n%s", n, d.log)
+	}
 }

@@ -20,7 +20,7 @@ import (
 	"vext/spool"
 )
 
-// maxFile bounds what is read of one file, in bytes. filter.Announce writes far less.
+// maxFile bounds what is read of one file, in bytes. filter.Filter.Accept writes far less.
 const maxFile = 64 << 20
 
 // A batch is what several files announce together.
@@ -33,7 +33,7 @@ type batch struct {
 	errs      []error // of files that can't be read or removed
 }
 
-// A file is one that was read: it is quarantined when there is a reason for it.
+// A file was read, and is quarantined unless the reason is empty.
 type file struct{ path, reason string }
 
 // A group is the commits of one push on one branch.
@@ -44,7 +44,6 @@ type group struct {
 	since               time.Time // when they were stored
 }
 
-// Bounds of a batch.
 const (
 	maxFiles   = 50
 	maxCommits = 5000
@@ -69,8 +68,8 @@ func (a *Announcer) announce(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	// Counted commits first: after a crash before the described ones are recorded,
-	// the same messages are made again, with the same keys.
+	// The counted commits come first. After a crash before the described commits are
+	// recorded, the same messages are made again, with the same keys.
 	for some := range slices.Chunk(b.counted, maxCommits) {
 		if err := a.Seen.record(a.Now(), some, nil); err != nil {
 			return err
@@ -102,10 +101,9 @@ func (a *Announcer) done(f file) error {
 	return a.Spool.QuarantineAnnouncement(f.path, f.reason)
 }
 
-// read adds the commits of a file to the batch.
 func (a *Announcer) read(b *batch, path string) error {
 	f, err := disk.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrNotRegular) {
 		return nil
 	}
 	if err != nil {

@@ -1,7 +1,12 @@
 package filter
 
 import (
+	"bytes"
+	"slices"
+	"strings"
+
 	"vext/internal/commit"
+	"vext/internal/disk"
 	"vext/internal/forge"
 	"vext/spool"
 )
@@ -92,8 +97,11 @@ func (f *Filter) Accept(p Push) (Accepted, error) {
 	if err == nil {
 		err = in.lookUp()
 	}
-	if err == nil {
-		err = in.store(in.announcement()...)
+	if err == nil && len(in.arrivals.list) > 0 {
+		in.listFiles()
+		err = in.store(spool.NewAnnouncement(in.now(), in.arrivals.lines()))
+	} else if err == nil {
+		err = in.store()
 	}
 	return in.accepted, err
 }
@@ -128,7 +136,6 @@ type intake struct {
 // maxRequests bounds the requests that are held before they are stored.
 const maxRequests = 500
 
-// take takes one commit in.
 func (in *intake) take(c *commit.Arrival) error {
 	if in.announces && (in.Announced == nil || in.Announced(c.Repository, c.Refname)) && (in.announced == nil || in.announced(&c.Commit)) {
 		in.arrivals.add(*c)
@@ -157,15 +164,6 @@ func (in *intake) store(announcement ...spool.Message) error {
 	return nil
 }
 
-// announcement returns the announcement of the push, if it has any commits.
-func (in *intake) announcement() []spool.Message {
-	if len(in.arrivals.list) == 0 {
-		return nil
-	}
-	in.listFiles()
-	return []spool.Message{spool.NewAnnouncement(in.now(), in.arrivals.lines())}
-}
-
 // lookUp has the commits looked up that a forge did not describe.
 func (in *intake) lookUp() error {
 	for i := range in.updates {
@@ -189,7 +187,7 @@ const maxWithFiles = 10
 // listFiles completes the arrivals with the files that they changed.
 func (in *intake) listFiles() {
 	all := in.arrivals.list
-	if in.Files == nil || len(all) == 0 || len(all) > maxWithFiles {
+	if in.Files == nil || len(all) > maxWithFiles {
 		return
 	}
 	var revisions []string
@@ -200,4 +198,136 @@ func (in *intake) listFiles() {
 	for i := range all {
 		all[i].Files = files[all[i].Revision]
 	}
+}
+
+// request returns the message of a commit that asks for a reminder. A commit that can't be
+// forged gets another name when a forgeable one has taken its name.
+func (in *intake) request(c *commit.Commit) spool.Message {
+	if in.original != nil {
+		return in.message(c, in.original)
+	}
+	if c.ID == "" || in.many || !commit.Forgeable(c.Source) {
+		c.ID = c.MadeID()
+	}
+	m := in.message(c, c.Mail())
+	if !commit.Forgeable(c.Source) && in.isForged(m.Name) {
+		m.Name = spool.DigestName([]byte(c.Source + " " + c.ID))
+	}
+	return m
+}
+
+// isForged reports whether the message of that name in the spool is forgeable.
+func (f *Filter) isForged(name string) bool {
+	file, err := disk.Open(f.Spool.Path(name))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	mail := commit.ReadMail(file)
+	return len(mail.Commits) == 0 || commit.Forgeable(mail.Commits[0].Source)
+}
+
+// message returns the message with a name made from its Message-ID or, if it has none, from
+// its bytes.
+func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
+	name := spool.Name(c.ID)
+	switch {
+	case c.ID == "" && c.Key() != "":
+		name = spool.Name(c.MadeID())
+	case c.ID == "":
+		name = spool.DigestName(data)
+	case c.Source == "" && commit.LooksMade(c.ID), c.Source == commit.FromJSON && commit.LooksMade(c.ID) && c.ID != c.MadeID():
+		name = spool.DigestName([]byte(c.ID)) // not the name of a commit that may still arrive
+	}
+	request, _ := f.Trailers.Request(c.Message)
+	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {
+		data = stamp(data, commit.TrailerHeader, request.Key)
+	}
+	return spool.Message{Name: name, Data: data}
+}
+
+// stamp adds a field before the header of a message, but behind an mbox line.
+func stamp(data []byte, name, value string) []byte {
+	head := 0
+	if bytes.HasPrefix(data, []byte("From ")) {
+		head = bytes.IndexByte(data, '\n') + 1
+	}
+	field := name + ": " + value + "\n"
+	return append(append(append([]byte(nil), data[:head]...), field...), data[head:]...)
+}
+
+// arrivals are the commits of a push that are to be announced, without their messages.
+type arrivals struct {
+	list []commit.Arrival
+	last map[branch]int // index of the newest of each branch in the list
+
+	counted int // revisions in all Counted
+}
+
+type branch struct{ repository, refname string }
+
+const (
+	// maxArrivals bounds how many commits are described. On a branch with more, the
+	// newest replaces the one before it, which is only counted.
+	maxArrivals = 5000
+	// maxCounted bounds how many revisions of counted commits are kept, by which the
+	// commits are recognised when they arrive again.
+	maxCounted = 200_000
+)
+
+// add adds a commit, which is newer than those of its branch before.
+func (a *arrivals) add(c commit.Arrival) {
+	c.Message, c.Subject = "", strings.Clone(c.Subject) // Subject is a part of Message
+	if a.last == nil {
+		a.last = map[branch]int{}
+	}
+	at := branch{c.Repository, c.Refname}
+	i, known := a.last[at]
+	switch {
+	case len(a.list) < maxArrivals:
+		a.last[at] = len(a.list)
+		a.list = append(a.list, c)
+	case known:
+		before := &a.list[i]
+		c.More += before.More + 1
+		c.Counted = append(before.Counted, c.Counted...)
+		if before.Revision != "" && a.counted < maxCounted {
+			a.counted++
+			c.Counted = append(c.Counted, strings.Clone(before.Revision))
+		}
+		a.list[i] = c
+	}
+}
+
+func (a *arrivals) remove(refname string) {
+	a.list = slices.DeleteFunc(a.list, func(c commit.Arrival) bool { return c.Refname == refname })
+}
+
+func (a *arrivals) lines() []byte {
+	var b bytes.Buffer
+	for i := range a.list {
+		c := &a.list[i]
+		if c.Key() == "" && c.ID == "" { // something to recognise it by when it arrives again
+			c.ID = spool.DigestName(c.Line())
+		}
+		b.Write(c.Line())
+	}
+	return b.Bytes()
+}
+
+// ParseArrivals reads the data of an announcement. If a line can't be read, it returns
+// the others and an error.
+func ParseArrivals(data []byte) (arrivals []commit.Arrival, err error) {
+	for line := range bytes.Lines(data) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		c, parseErr := commit.ParseArrival(line)
+		if parseErr != nil {
+			err = parseErr
+			continue
+		}
+		arrivals = append(arrivals, c)
+	}
+	return arrivals, err
 }

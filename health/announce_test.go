@@ -31,6 +31,10 @@ func TestCheckNotices(t *testing.T) {
 	if got := at(time.Now()); len(got) != 0 {
 		t.Errorf("without a process that announces: %+v", got)
 	}
+	c.Announce = make([]config.Announce, 1)
+	if got := at(time.Now()); len(got) != 1 || got[0].Level != Warning || !strings.Contains(got[0].Hint, "vext serve") {
+		t.Errorf("configured, and vext serve never started: %+v", got)
+	}
 	if err := s.StartAnnouncing(); err != nil {
 		t.Fatal(err)
 	}

@@ -17,11 +17,22 @@ type facts struct {
 	queued, sent time.Time
 	limited      map[string]*history.Event // the last of each message
 	unclear      map[string]bool           // of each quarantined message: its period is not understood
-	clock        clock
+
+	now    time.Time
+	ahead  int           // number of events in the future
+	latest time.Time     // of these events
+	step   history.Event // the last that was recorded after the clock was set back
 }
 
 func (f *facts) take(e *history.Event) {
-	f.clock.take(e)
+	isFuture := history.IsFuture(e.Time, f.now)
+	if isFuture {
+		f.ahead++
+		f.latest = later(f.latest, e.Time)
+	}
+	if e.Clock != "" {
+		f.step = *e
+	}
 	if _, isThere := f.unclear[e.Name]; isThere && e.Kind == history.Failed {
 		f.unclear[e.Name] = e.Cause == history.CausePeriod
 	}
@@ -29,20 +40,25 @@ func (f *facts) take(e *history.Event) {
 	case e.Kind == history.Limited:
 		limited := *e
 		f.limited[e.Name] = &limited
-	case history.IsFuture(e.Time, f.clock.now):
-	case e.Kind == history.Queued && e.Time.After(f.queued):
-		f.queued = e.Time
-	case e.Kind == history.Sent && e.Time.After(f.sent):
-		f.sent = e.Time
+	case isFuture:
+	case e.Kind == history.Queued:
+		f.queued = later(f.queued, e.Time)
+	case e.Kind == history.Sent:
+		f.sent = later(f.sent, e.Time)
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // history reports the last commit and reminder, what waits, what is quarantined, and
 // damage of the history.
 func (c *Checker) history() []Finding {
-	f := facts{
-		limited: map[string]*history.Event{}, unclear: map[string]bool{}, clock: clock{now: c.Queue.Now},
-	}
+	f := facts{limited: map[string]*history.Event{}, unclear: map[string]bool{}, now: c.Queue.Now}
 	quarantined, quarantineErr := c.Queue.QuarantinedEntries()
 	for _, file := range quarantined {
 		f.unclear[file.Name] = false
@@ -61,15 +77,12 @@ func (c *Checker) history() []Finding {
 	if damaged > 0 {
 		findings = append(findings, Finding{Warning, "history", calendar.Plural(damaged, "line") + " can't be read", "see " + c.Queue.History.Dir()})
 	}
-	return append(findings, f.clock.findings(c.Queue.Zone)...)
+	return append(findings, f.clock(c.Queue.Zone)...)
 }
 
 func (c *Checker) lastCommit(queued time.Time) Finding {
 	const what = "last commit"
-	seen := c.Queue.Spool.LastSeen()
-	if queued.After(seen) {
-		seen = queued
-	}
+	seen := later(c.Queue.Spool.LastSeen(), queued)
 	since := seen
 	if seen.IsZero() {
 		_, since = queue.Runs(c.Queue.State)
@@ -87,7 +100,7 @@ func (c *Checker) lastCommit(queued time.Time) Finding {
 func (c *Checker) waiting(f *facts) []Finding {
 	entries, err := c.Queue.Entries(calendar.Day{})
 	if err != nil {
-		return []Finding{{Critical, "waiting", err.Error(), ""}}
+		return []Finding{{Critical, "pending", err.Error(), ""}}
 	}
 	held := map[string]int{} // by recipient
 	entries = slices.DeleteFunc(entries, func(e queue.Entry) bool {
@@ -110,11 +123,11 @@ func (c *Checker) waiting(f *facts) []Finding {
 	return findings
 }
 
-// criticalDays is for how many days no reminder must have been sent for a Critical.
+// criticalDays is for how many days a reminder must be overdue to be critical.
 const criticalDays = 3
 
 func (c *Checker) waitingEntries(entries []queue.Entry) Finding {
-	const what = "waiting"
+	const what = "pending"
 	text := calendar.Plural(len(entries), "reminder")
 	if len(entries) == 0 {
 		return Finding{OK, what, text, ""}
@@ -155,38 +168,20 @@ func checkQuarantine(unclear map[string]bool, err error) Finding {
 	return f
 }
 
-// A clock finds out whether the clock was ahead.
-type clock struct {
-	now    time.Time
-	ahead  int           // number of events in the future
-	latest time.Time     // of these events
-	step   history.Event // the last that was recorded after the clock was set back
-}
-
-func (k *clock) take(e *history.Event) {
-	if history.IsFuture(e.Time, k.now) {
-		if k.ahead++; e.Time.After(k.latest) {
-			k.latest = e.Time
-		}
-	}
-	if e.Clock != "" {
-		k.step = *e
-	}
-}
-
 // clockMemory is for how long a clock that was set back is reported.
 const clockMemory = 7 * 24 * time.Hour
 
-func (k *clock) findings(zone *time.Location) []Finding {
+// clock reports a clock that was ahead.
+func (f *facts) clock(zone *time.Location) []Finding {
 	const hint = "was the clock wrong, or vext run with --now? what was due until then was sent, see vext show"
 	const format = "Mon 2 Jan 2006 15:04"
-	from, err := time.Parse(time.RFC3339, k.step.Clock)
+	from, err := time.Parse(time.RFC3339, f.step.Clock)
 	text := ""
 	switch {
-	case err == nil && k.now.Sub(k.step.Time) <= clockMemory:
-		text = fmt.Sprintf("it was set back from %s to %s", from.In(zone).Format(format), k.step.Time.In(zone).Format(format))
-	case k.ahead > 0 && err != nil:
-		text = fmt.Sprintf("the history has %s of the future, the latest of %s", calendar.Plural(k.ahead, "event"), k.latest.In(zone).Format(format))
+	case err == nil && f.now.Sub(f.step.Time) <= clockMemory:
+		text = fmt.Sprintf("it was set back from %s to %s", from.In(zone).Format(format), f.step.Time.In(zone).Format(format))
+	case f.ahead > 0 && err != nil:
+		text = fmt.Sprintf("the history has %s of the future, the latest of %s", calendar.Plural(f.ahead, "event"), f.latest.In(zone).Format(format))
 	default:
 		return nil
 	}

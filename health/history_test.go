@@ -123,7 +123,7 @@ func TestCheckOverdue(t *testing.T) {
 		if level == OK {
 			text = "the next Sat 21 Nov"
 		}
-		s.want(level, "waiting", text)
+		s.want(level, "pending", text)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestCheckHeld(t *testing.T) {
 	s.run(0)
 	s.want(Warning, "held", "9 reminders for ida@example.org until tomorrow")
 	for _, f := range s.Check(t.Context()) {
-		if f.What == "waiting" && f.Level != OK {
+		if f.What == "pending" && f.Level != OK {
 			t.Errorf("%+v", f)
 		}
 	}

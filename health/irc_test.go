@@ -27,7 +27,7 @@ func TestNetwork(t *testing.T) {
 		}, OK, "irc://a: 1 target"},
 		{"pending", false, func(_ *irc.LinkStatus, c *irc.ChannelStatus) {
 			c.Backlog, c.Oldest = 2, ago(time.Minute)
-		}, OK, "2 lines waiting, the oldest came 1 minute ago"},
+		}, OK, "2 lines pending, the oldest came 1 minute ago"},
 		{"pending for hours", false, func(_ *irc.LinkStatus, c *irc.ChannelStatus) {
 			c.Backlog, c.Oldest = 2, ago(2*time.Hour)
 		}, Warning, "2 hours ago"},
@@ -41,7 +41,7 @@ func TestNetwork(t *testing.T) {
 		{"no process, nothing pending", true, func(*irc.LinkStatus, *irc.ChannelStatus) {}, OK, "irc://a: 1 target"},
 		{"no process, and a line pending", true, func(_ *irc.LinkStatus, c *irc.ChannelStatus) {
 			c.Backlog, c.Oldest = 1, ago(time.Minute)
-		}, Warning, "1 line waiting"},
+		}, Warning, "1 line pending"},
 	} {
 		n := &irc.NetworkStatus{
 			Network: "irc://a", Links: []irc.LinkStatus{{State: "connected"}}, Channels: []irc.ChannelStatus{{Name: "#b", State: "joined"}},

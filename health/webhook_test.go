@@ -24,8 +24,8 @@ func TestCheckSignatures(t *testing.T) {
 		n     int
 	}{
 		{"nothing", func(*spool.Signatures) {}, OK, "", 1},
-		{"never a good one", func(g *spool.Signatures) { g.Reject("", ago(time.Hour)) }, Warning, "none with the right one has come yet", 1},
-		{"never a good one, of a repository", func(g *spool.Signatures) { g.Reject("src", ago(time.Hour)) }, Warning, "none with the right one has come yet", 1},
+		{"never a good one", func(g *spool.Signatures) { g.Reject("", ago(time.Hour)) }, Warning, "no request with the right signature has come yet", 1},
+		{"never a good one, of a repository", func(g *spool.Signatures) { g.Reject("src", ago(time.Hour)) }, Warning, "no request with the right signature has come yet", 1},
 		{"never a good one, long ago", func(g *spool.Signatures) { g.Reject("", ago(8*24*time.Hour)) }, OK, "", 1},
 		{"a stray one", func(g *spool.Signatures) {
 			g.Accept("src", ago(2*time.Hour))

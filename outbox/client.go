@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,7 +28,16 @@ func (o *Outbox) Put(ctx context.Context, all ...notify.Message) error {
 		for _, r := range recipients {
 			secrets[r.URL] = r.Secret
 		}
-		if err := o.put(ctx, messages, secrets); err != nil {
+		now := o.now()
+		err := o.change(ctx, func(tx *bbolt.Tx) error {
+			for i := range messages {
+				if err := putMessage(tx, now, &messages[i], secrets[messages[i].Target]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return fmt.Errorf("outbox: %w", err)
 		}
 	}
@@ -35,56 +45,38 @@ func (o *Outbox) Put(ctx context.Context, all ...notify.Message) error {
 	return nil
 }
 
-// put stores messages, in their order, but for those whose key is known.
-func (o *Outbox) put(ctx context.Context, all []notify.Message, secrets map[string]string) error {
-	now := o.now()
-	var c counter
-	err := o.change(ctx, func(tx *bbolt.Tx) error {
-		c = counter{map[string]int{}, secrets}
-		for i := range all {
-			isNew, err := putMessage(tx, now, &all[i])
-			if err != nil {
-				return err
-			}
-			if isNew {
-				c.more[all[i].Target]++
-			}
-		}
-		return c.onDisk(tx)
-	})
-	if err == nil {
-		o.count(c)
-	}
-	return err
-}
-
-func putMessage(tx *bbolt.Tx, now time.Time, m *notify.Message) (isNew bool, err error) {
+// putMessage stores a message, unless its key is known.
+func putMessage(tx *bbolt.Tx, now time.Time, m *notify.Message, secret string) error {
 	keys := tx.Bucket(bucketKeys)
 	if k, err := getKeyed(tx, m.Key); err != nil || k != nil {
 		if err != nil || !k.isPending() || !k.Deadline.IsZero() || m.Deadline.IsZero() {
-			return false, err
+			return err
 		}
 		k.Deadline = m.Deadline // an earlier version put it without one
-		return false, putJSON(keys, []byte(m.Key), k)
+		return putJSON(keys, []byte(m.Key), k)
 	}
 	b, err := tx.Bucket(bucketLines).CreateBucketIfNotExists([]byte(m.Target))
 	if err != nil {
-		return false, err
+		return err
 	}
 	b.FillPercent = 0.95 // they come in order
 	number, err := b.NextSequence()
 	if err != nil {
-		return false, err
+		return err
 	}
 	arrived := now
 	if !m.Since.IsZero() && m.Since.Before(now) {
 		arrived = m.Since
 	}
 	r := record{Text: m.Text, Time: arrived, Project: m.Project, Commits: m.Commits, Key: m.Key, Reminder: m.Reminder}
-	if err := putJSON(b, numberKey(number), &r); err != nil || m.Key == "" {
-		return true, err
+	err = errors.Join(putJSON(b, numberKey(number), &r), changeBacklog(tx, m.Target, func(b *backlog) {
+		b.Count++
+		b.Secret = cmp.Or(b.Secret, secret)
+	}))
+	if err != nil || m.Key == "" {
+		return err
 	}
-	return true, putJSON(keys, []byte(m.Key), &keyed{URL: m.Target, Number: number, Accepted: now, Deadline: m.Deadline})
+	return putJSON(keys, []byte(m.Key), &keyed{URL: m.Target, Number: number, Accepted: now, Deadline: m.Deadline})
 }
 
 // Outcomes implements notify.Outbox.
@@ -98,22 +90,13 @@ func (o *Outbox) Outcomes(_ context.Context, keys ...string) (map[string]notify.
 		outcome := notify.Outcome{Accepted: k.Accepted, Delivered: k.Delivered, Rejected: k.Reason}
 		if k.isPending() {
 			outcome.LastError = o.transport.Problem(k.URL)
-			if n := o.pendingFor(k.URL); outcome.LastError == "" && n > len(keys) {
-				outcome.LastError = fmt.Sprintf("%d messages are pending there", n)
+			if b, err := o.Backlog(k.URL); err == nil && outcome.LastError == "" && b.Count > len(keys) {
+				outcome.LastError = fmt.Sprintf("%d messages are pending there", b.Count)
 			}
 		}
 		outcomes[key] = outcome
 	}
 	return outcomes, nil
-}
-
-func (o *Outbox) pendingFor(url string) int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if b := o.backlogs[url]; b != nil {
-		return b.Count
-	}
-	return 0
 }
 
 // find returns what is known of keys.
@@ -136,15 +119,21 @@ func (o *Outbox) find(keys []string) (map[string]*keyed, error) {
 
 // Pending implements notify.Outbox.
 func (o *Outbox) Pending(context.Context) ([]string, error) {
-	var pending []string
-	err := o.view(func(tx *bbolt.Tx) error {
-		return eachKeyed(tx, func(key []byte, k *keyed) {
-			if k.isPending() {
-				pending = append(pending, string(key))
-			}
-		})
+	return o.keysOf((*keyed).isPending)
+}
+
+// keysOf returns the keys of the messages that wanted picks.
+func (o *Outbox) keysOf(wanted func(*keyed) bool) (all []string, err error) {
+	err = o.eachKeyed(func(key []byte, k *keyed) {
+		if wanted(k) {
+			all = append(all, string(key))
+		}
 	})
-	return pending, err
+	return all, err
+}
+
+func (o *Outbox) eachKeyed(f func(key []byte, k *keyed)) error {
+	return o.view(func(tx *bbolt.Tx) error { return each(tx.Bucket(bucketKeys), f) })
 }
 
 // maxAhead is how far ahead a deadline can be. One that is farther was set with a wrong
@@ -153,13 +142,9 @@ const maxAhead = 7 * 24 * time.Hour
 
 // Bounces implements notify.Outbox.
 func (o *Outbox) Bounces(ctx context.Context, now time.Time) ([]notify.Bounce, error) {
-	var expired []string
-	err := o.view(func(tx *bbolt.Tx) error {
-		return eachKeyed(tx, func(key []byte, k *keyed) {
-			if left := k.Deadline.Sub(now); k.isPending() && !k.Deadline.IsZero() && (left <= 0 || left > maxAhead) {
-				expired = append(expired, string(key))
-			}
-		})
+	expired, err := o.keysOf(func(k *keyed) bool {
+		left := k.Deadline.Sub(now)
+		return k.isPending() && !k.Deadline.IsZero() && (left <= 0 || left > maxAhead)
 	})
 	if err == nil {
 		err = o.Bounce(ctx, "", expired...)
@@ -168,12 +153,10 @@ func (o *Outbox) Bounces(ctx context.Context, now time.Time) ([]notify.Bounce, e
 		return nil, err
 	}
 	var bounces []notify.Bounce
-	err = o.view(func(tx *bbolt.Tx) error {
-		return eachKeyed(tx, func(key []byte, k *keyed) {
-			if !k.Bounced.IsZero() {
-				bounces = append(bounces, notify.Bounce{Key: string(key), Target: k.URL, Reason: k.Reason})
-			}
-		})
+	err = o.eachKeyed(func(key []byte, k *keyed) {
+		if !k.Bounced.IsZero() {
+			bounces = append(bounces, notify.Bounce{Key: string(key), Target: k.URL, Reason: k.Reason})
+		}
 	})
 	return bounces, err
 }
@@ -185,21 +168,16 @@ func (o *Outbox) Bounce(ctx context.Context, reason string, keys ...string) erro
 	if err != nil || len(claimed) == 0 {
 		return err
 	}
-	var results, removed []result
+	var results []result
 	for _, k := range claimed {
 		why := cmp.Or(reason, o.transport.Problem(k.URL), "it could not be delivered in time")
 		results = append(results, result{k.place(), o.now(), why, reason != ""})
 	}
-	err = o.change(ctx, func(tx *bbolt.Tx) (err error) {
-		removed, _, err = recordResults(tx, results)
+	err = o.change(ctx, func(tx *bbolt.Tx) error {
+		_, err := recordResults(tx, results)
 		return err
 	})
 	o.release(results...)
-	if err == nil {
-		for i := range removed {
-			o.changed(removed[i].url, removed[i].count)
-		}
-	}
 	return err
 }
 
@@ -243,13 +221,14 @@ func (o *Outbox) Drop(ctx context.Context, to string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return o.removeAll(ctx, recipients[0].URL, 1, func(_ *bbolt.Tx, r *record) (bool, error) { return !r.Reminder, nil }, func(tx *bbolt.Tx, all []*record) (int, error) {
+	isDropped := func(r *record, _ *keyed) bool { return !r.Reminder }
+	return o.removeAll(ctx, recipients[0].URL, 1, isDropped, func(tx *bbolt.Tx, all []*record) (less int, err error) {
 		for _, r := range all {
-			if err := tx.Bucket(bucketKeys).Delete([]byte(r.Key)); r.Key != "" && err != nil {
-				return 0, err
+			if r.Key != "" {
+				err = errors.Join(err, tx.Bucket(bucketKeys).Delete([]byte(r.Key)))
 			}
 		}
-		return len(all), nil
+		return len(all), err
 	})
 }
 

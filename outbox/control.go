@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -58,7 +57,7 @@ func (o *Outbox) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, cancel) })
 	defer stop()
 	return socket.Serve(ctx, l, func(_ context.Context, conn *net.UnixConn) {
-		if uid, err := socket.Peer(conn); socket.PeerKnown && (err != nil || uid != 0 && int(uid) != os.Geteuid()) {
+		if !socket.IsOurs(conn) {
 			return
 		}
 		var r request
@@ -108,15 +107,19 @@ func (o *Outbox) Status(context.Context) (json.RawMessage, error) {
 type Remote struct {
 	path string
 	time time.Duration // of a call
+	err  error         // of every call
 }
 
 var _ notify.Outbox = (*Remote)(nil)
 
-// ErrNotServed says that no process serves the outbox. ErrGone says that the one that did
-// went away during a call, which may have been done; ErrSilent, that it does not
+// Failing returns an outbox of which every call fails with err.
+func Failing(err error) *Remote { return &Remote{err: err} }
+
+// ErrNotServed says that no process serves the outbox. ErrGone says that this process
+// ended during a call, which it may have carried out. ErrSilent says that it does not
 // answer.
 var (
-	ErrNotServed = errors.New("no vext serves the outbox")
+	ErrNotServed = errors.New("no process serves the outbox")
 	ErrGone      = errors.New("it has ended")
 	ErrSilent    = errors.New("it does not answer")
 )
@@ -124,23 +127,22 @@ var (
 // Dial returns the outbox of a state directory that another process serves. The error is
 // ErrNotServed when there is none.
 func Dial(state string) (*Remote, error) {
-	r := &Remote{filepath.Join(state, socketName), callTime}
+	r := &Remote{path: filepath.Join(state, socketName), time: callTime}
 	conn, err := socket.Dial(context.Background(), r.path)
-	if err == nil {
+	switch {
+	case err == nil:
 		return r, conn.Close()
-	}
-	if isNotServed(err) {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		err = ErrNotServed
 	}
 	return nil, err
 }
 
-func isNotServed(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
-}
-
 // call calls a method. result may be nil.
 func (r *Remote) call(ctx context.Context, request request, result any) error {
+	if r.err != nil {
+		return r.err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.time, ErrSilent)
 	defer cancel()
 	var a answer
@@ -158,9 +160,15 @@ func (r *Remote) call(ctx context.Context, request request, result any) error {
 		err = json.Unmarshal(a.Result, result)
 	}
 	if err != nil {
-		err = fmt.Errorf("the vext that serves the outbox: %w", err)
+		err = fmt.Errorf("the process that serves the outbox: %w", err)
 	}
 	return err
+}
+
+// ask calls a method that returns a value.
+func ask[T any](ctx context.Context, r *Remote, request request) (result T, err error) {
+	err = r.call(ctx, request, &result)
+	return result, err
 }
 
 // Put implements notify.Outbox.
@@ -169,21 +177,18 @@ func (r *Remote) Put(ctx context.Context, all ...notify.Message) error {
 }
 
 // Outcomes implements notify.Outbox.
-func (r *Remote) Outcomes(ctx context.Context, keys ...string) (all map[string]notify.Outcome, err error) {
-	err = r.call(ctx, request{Method: "outcomes", Keys: keys}, &all)
-	return all, err
+func (r *Remote) Outcomes(ctx context.Context, keys ...string) (map[string]notify.Outcome, error) {
+	return ask[map[string]notify.Outcome](ctx, r, request{Method: "outcomes", Keys: keys})
 }
 
 // Pending implements notify.Outbox.
-func (r *Remote) Pending(ctx context.Context) (keys []string, err error) {
-	err = r.call(ctx, request{Method: "pending"}, &keys)
-	return keys, err
+func (r *Remote) Pending(ctx context.Context) ([]string, error) {
+	return ask[[]string](ctx, r, request{Method: "pending"})
 }
 
 // Bounces implements notify.Outbox.
-func (r *Remote) Bounces(ctx context.Context, now time.Time) (all []notify.Bounce, err error) {
-	err = r.call(ctx, request{Method: "bounces", Now: now}, &all)
-	return all, err
+func (r *Remote) Bounces(ctx context.Context, now time.Time) ([]notify.Bounce, error) {
+	return ask[[]notify.Bounce](ctx, r, request{Method: "bounces", Now: now})
 }
 
 // Bounce implements notify.Outbox.
@@ -197,13 +202,11 @@ func (r *Remote) Forget(ctx context.Context, keys ...string) error {
 }
 
 // Drop is Drop of the Outbox.
-func (r *Remote) Drop(ctx context.Context, to string) (n int, err error) {
-	err = r.call(ctx, request{Method: "drop", Target: to}, &n)
-	return n, err
+func (r *Remote) Drop(ctx context.Context, to string) (int, error) {
+	return ask[int](ctx, r, request{Method: "drop", Target: to})
 }
 
 // Status is Status of the Outbox.
-func (r *Remote) Status(ctx context.Context) (status json.RawMessage, err error) {
-	err = r.call(ctx, request{Method: "status"}, &status)
-	return status, err
+func (r *Remote) Status(ctx context.Context) (json.RawMessage, error) {
+	return ask[json.RawMessage](ctx, r, request{Method: "status"})
 }

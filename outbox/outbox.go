@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -40,7 +41,6 @@ type Outbox struct {
 	db        *bbolt.DB
 	transport notify.Transport
 	now       func() time.Time
-	isLoaded  bool
 
 	changes chan *change
 	closing chan struct{}
@@ -50,10 +50,9 @@ type Outbox struct {
 	more    chan struct{} // room for one: there is something in done
 	bounced chan struct{} // room for one: the transport has rejected a reminder
 
-	mu       sync.Mutex
-	backlogs map[string]*backlog
-	claimed  map[place]bool // by the transport, or by a change that removes it
-	done     []result       // not yet written
+	mu      sync.Mutex
+	claimed map[place]bool // by the transport, or by a change that removes it
+	done    []result       // not yet written
 }
 
 var _, _ = notify.Outbox((*Outbox)(nil)), notify.Queue((*Outbox)(nil))
@@ -82,13 +81,8 @@ type record struct {
 
 // A backlog is what is known of a recipient's messages.
 type backlog struct {
-	Count     int       `json:"count"`
-	Delivered time.Time `json:"told,omitzero"`
-	Secret    string    `json:"key,omitempty"` // of the recipient
-
-	Bounced     int       `json:"rejected,omitempty"`
-	LastBounced time.Time `json:"rejected_time,omitzero"`
-	LastReason  string    `json:"rejection,omitempty"`
+	notify.Backlog
+	Secret string `json:"key,omitempty"` // of the recipient
 }
 
 // A keyed is what is known of a message with a key.
@@ -186,7 +180,7 @@ func openAt(path string, t notify.Transport, now func() time.Time) (*Outbox, err
 	}
 	o := &Outbox{
 		db: db, transport: t, now: now, changes: make(chan *change), closing: make(chan struct{}), written: make(chan struct{}),
-		more: make(chan struct{}, 1), bounced: make(chan struct{}, 1), backlogs: map[string]*backlog{}, claimed: map[place]bool{},
+		more: make(chan struct{}, 1), bounced: make(chan struct{}, 1), claimed: map[place]bool{},
 	}
 	o.close = sync.OnceValue(func() error {
 		close(o.closing)
@@ -196,13 +190,15 @@ func openAt(path string, t notify.Transport, now func() time.Time) (*Outbox, err
 		}
 		return db.Close()
 	})
-	if err := o.load(); err != nil {
+	err = store.Guard(func() error {
+		return db.Update(func(tx *bbolt.Tx) error { return load(tx, now()) })
+	})
+	if err != nil {
 		if !errors.Is(err, store.ErrDamaged) {
 			db.Close()
 		}
 		return nil, err
 	}
-	o.isLoaded = true
 	go o.write()
 	return o, nil
 }
@@ -220,74 +216,97 @@ func Exists(state string) bool {
 // Close writes what is left to be written and closes the database.
 func (o *Outbox) Close() error { return o.close() }
 
-// load makes the buckets, reads the backlogs, and removes what is too old.
-func (o *Outbox) load() error {
-	now := o.now()
-	return o.update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketLines, bucketTargets, bucketKeys} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		var old [][]byte
-		err := tx.Bucket(bucketTargets).ForEach(func(url, value []byte) error {
-			b := new(backlog)
-			if err := decode(value, b); err != nil {
-				return err
-			}
-			if b.Count == 0 && now.Sub(b.Delivered) > keepRecipient && now.Sub(b.LastBounced) > keepRecipient {
-				old = append(old, bytes.Clone(url))
-			} else {
-				o.backlogs[string(url)] = b
-			}
-			return nil
-		})
-		for _, url := range old {
-			err = errors.Join(err, tx.Bucket(bucketTargets).Delete(url))
-			if tx.Bucket(bucketLines).Bucket(url) != nil {
-				err = errors.Join(err, tx.Bucket(bucketLines).DeleteBucket(url))
-			}
-		}
-		return errors.Join(err, removeOldKeys(tx, now))
-	})
+// damagedMark stands between the name of a quarantined database and what distinguishes it
+// from others.
+const damagedMark = ".damaged-"
+
+// Damaged returns the paths of the quarantined databases of a state directory.
+func Damaged(state string) []string {
+	return append(store.Quarantined(filepath.Join(state, fileName), damagedMark),
+		store.Quarantined(filepath.Join(state, formerDir, fileName), damagedMark)...)
 }
 
-func removeOldKeys(tx *bbolt.Tx, now time.Time) error {
-	var old [][]byte
-	err := eachKeyed(tx, func(key []byte, k *keyed) {
-		if !k.isPending() && now.Sub(k.end()) > keepKey {
-			old = append(old, bytes.Clone(key))
-		}
-	})
-	for _, key := range old {
-		err = errors.Join(err, tx.Bucket(bucketKeys).Delete(key))
+func (o *Outbox) view(f func(*bbolt.Tx) error) error {
+	return store.Guard(func() error { return o.db.View(f) })
+}
+
+// update runs a transaction of the writer. After a transaction that has found damage, the
+// state of the database is unknown. So no other transaction follows, and the next process
+// makes a new database.
+func (o *Outbox) update(f func(*bbolt.Tx) error) error {
+	if o.dead != nil {
+		return o.dead
+	}
+	err := store.Guard(func() error { return o.db.Update(f) })
+	if errors.Is(err, store.ErrDamaged) {
+		o.dead = err
+		os.Rename(o.db.Path(), o.db.Path()+damagedMark+strconv.Itoa(os.Getpid()))
 	}
 	return err
 }
 
-// eachKeyed calls f for every key.
-func eachKeyed(tx *bbolt.Tx, f func(key []byte, k *keyed)) error {
-	return tx.Bucket(bucketKeys).ForEach(func(key, value []byte) error {
-		var k keyed
-		if err := decode(value, &k); err != nil {
+// load makes the buckets, reads all that is not a message, and removes what is too old.
+func load(tx *bbolt.Tx, now time.Time) error {
+	for _, name := range [][]byte{bucketLines, bucketTargets, bucketKeys} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
-		f(key, &k)
+	}
+	targets, keys := tx.Bucket(bucketTargets), tx.Bucket(bucketKeys)
+	var oldTargets, oldKeys [][]byte
+	err := errors.Join(each(targets, func(url []byte, b *backlog) {
+		if b.Count == 0 && now.Sub(b.Delivered) > keepRecipient && now.Sub(b.LastBounced) > keepRecipient {
+			oldTargets = append(oldTargets, bytes.Clone(url))
+		}
+	}), each(keys, func(key []byte, k *keyed) {
+		if !k.isPending() && now.Sub(k.end()) > keepKey {
+			oldKeys = append(oldKeys, bytes.Clone(key))
+		}
+	}))
+	for _, url := range oldTargets {
+		err = errors.Join(err, targets.Delete(url))
+		if messages(tx, string(url)) != nil {
+			err = errors.Join(err, tx.Bucket(bucketLines).DeleteBucket(url))
+		}
+	}
+	for _, key := range oldKeys {
+		err = errors.Join(err, keys.Delete(key))
+	}
+	return err
+}
+
+// messages returns the bucket of a recipient's messages, nil when there never was one.
+func messages(tx *bbolt.Tx, url string) *bbolt.Bucket {
+	return tx.Bucket(bucketLines).Bucket([]byte(url))
+}
+
+// each calls f for every value of a bucket.
+func each[T any](b *bbolt.Bucket, f func(key []byte, value *T)) error {
+	return b.ForEach(func(key, data []byte) error {
+		value := new(T)
+		if err := decode(data, value); err != nil {
+			return err
+		}
+		f(key, value)
 		return nil
 	})
 }
 
-// getKeyed returns what is known of a key, nil when it is not.
-func getKeyed(tx *bbolt.Tx, key string) (*keyed, error) {
-	value := tx.Bucket(bucketKeys).Get([]byte(key))
-	if key == "" || value == nil {
+// get returns a value, nil when there is none.
+func get[T any](b *bbolt.Bucket, key []byte) (*T, error) {
+	data := b.Get(key)
+	if data == nil {
 		return nil, nil
 	}
-	k := new(keyed)
-	return k, decode(value, k)
+	value := new(T)
+	return value, decode(data, value)
 }
 
-// decode decodes a value. One that can't be decoded is damaged.
+func getKeyed(tx *bbolt.Tx, key string) (*keyed, error) {
+	return get[keyed](tx.Bucket(bucketKeys), []byte(key))
+}
+
+// decode decodes a value. The error is store.ErrDamaged for an invalid value.
 func decode(value []byte, v any) error {
 	if err := json.Unmarshal(value, v); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)

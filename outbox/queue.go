@@ -3,8 +3,7 @@ package outbox
 import (
 	"context"
 	"encoding/binary"
-	"slices"
-	"strings"
+	"errors"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -78,25 +77,21 @@ func (r *result) count(b *backlog) {
 	}
 }
 
-// recordResults removes the messages that have ended. It returns those that were there,
-// and whether a reminder has bounced.
-func recordResults(tx *bbolt.Tx, all []result) (removed []result, bounced bool, err error) {
+// recordResults removes the messages that have ended, and reports whether a reminder has
+// bounced.
+func recordResults(tx *bbolt.Tx, all []result) (bounced bool, err error) {
 	for _, res := range all {
 		r, err := remove(tx, res.place)
 		if err != nil {
-			return nil, false, err
+			return false, err
 		}
 		if r == nil {
 			continue
 		}
-		removed = append(removed, res)
 		bounced = bounced || r.Reminder && res.reason != ""
-		if err := changeBacklog(tx, res.url, res.count); err != nil {
-			return nil, false, err
-		}
 		k, err := getKeyed(tx, r.Key)
-		if err != nil {
-			return nil, false, err
+		if err := errors.Join(err, changeBacklog(tx, res.url, res.count)); err != nil {
+			return false, err
 		}
 		if k == nil {
 			continue
@@ -107,15 +102,15 @@ func recordResults(tx *bbolt.Tx, all []result) (removed []result, bounced bool, 
 			k.Bounced = res.at
 		}
 		if err := putJSON(tx.Bucket(bucketKeys), []byte(r.Key), k); err != nil {
-			return nil, false, err
+			return false, err
 		}
 	}
-	return removed, bounced, nil
+	return bounced, nil
 }
 
 // scan calls f with a recipient's messages behind a number until it returns false.
 func scan(tx *bbolt.Tx, url string, after uint64, f func(*record) (bool, error)) error {
-	b := tx.Bucket(bucketLines).Bucket([]byte(url))
+	b := messages(tx, url)
 	if b == nil {
 		return nil
 	}
@@ -134,46 +129,50 @@ func scan(tx *bbolt.Tx, url string, after uint64, f func(*record) (bool, error))
 
 // remove deletes a message and returns it, nil when it is not there.
 func remove(tx *bbolt.Tx, p place) (*record, error) {
-	b := tx.Bucket(bucketLines).Bucket([]byte(p.url))
+	b := messages(tx, p.url)
 	if b == nil {
 		return nil, nil
 	}
-	value := b.Get(numberKey(p.number))
-	if value == nil {
-		return nil, nil
-	}
-	r := new(record)
-	if err := decode(value, r); err != nil {
+	r, err := get[record](b, numberKey(p.number))
+	if err != nil || r == nil {
 		return nil, err
 	}
 	return r, b.Delete(numberKey(p.number))
 }
 
-// Recipients implements notify.Queue.
-func (o *Outbox) Recipients(all bool) []notify.Recipient {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var known []notify.Recipient
-	for url, b := range o.backlogs {
-		if all || b.Count > 0 {
-			known = append(known, notify.Recipient{URL: url, Secret: b.Secret})
-		}
+// changeBacklog changes what is known of a recipient's messages.
+func changeBacklog(tx *bbolt.Tx, url string, change func(*backlog)) error {
+	b, err := get[backlog](tx.Bucket(bucketTargets), []byte(url))
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(known, func(a, b notify.Recipient) int { return strings.Compare(a.URL, b.URL) })
-	return known
+	if b == nil {
+		b = new(backlog)
+	}
+	change(b)
+	return putJSON(tx.Bucket(bucketTargets), []byte(url), b)
+}
+
+// Recipients implements notify.Queue.
+func (o *Outbox) Recipients(all bool) (known []notify.Recipient, err error) {
+	err = o.view(func(tx *bbolt.Tx) error {
+		return each(tx.Bucket(bucketTargets), func(url []byte, b *backlog) {
+			if all || b.Count > 0 {
+				known = append(known, notify.Recipient{URL: string(url), Secret: b.Secret})
+			}
+		})
+	})
+	return known, err
 }
 
 // Backlog implements notify.Queue.
 func (o *Outbox) Backlog(url string) (b notify.Backlog, err error) {
-	o.mu.Lock()
-	if k := o.backlogs[url]; k != nil {
-		b = notify.Backlog{Count: k.Count, Delivered: k.Delivered, Bounced: k.Bounced, LastBounced: k.LastBounced, LastReason: k.LastReason}
-	}
-	o.mu.Unlock()
-	if b.Count == 0 {
-		return b, nil
-	}
 	err = o.view(func(tx *bbolt.Tx) error {
+		k, err := get[backlog](tx.Bucket(bucketTargets), []byte(url))
+		if err != nil || k == nil {
+			return err
+		}
+		b = k.Backlog
 		return scan(tx, url, 0, func(r *record) (bool, error) {
 			b.Oldest = r.Time
 			return false, nil
@@ -182,66 +181,55 @@ func (o *Outbox) Backlog(url string) (b notify.Backlog, err error) {
 	return b, err
 }
 
-// removeAll removes the messages of a recipient that are not claimed and that wanted
-// picks, in one transaction with what then does. It does nothing when they are fewer
-// than least.
-func (o *Outbox) removeAll(ctx context.Context, url string, least int, wanted func(*bbolt.Tx, *record) (bool, error), then func(*bbolt.Tx, []*record) (less int, err error)) (n int, err error) {
+// removeAll removes those messages of a recipient that wanted picks and nobody has claimed.
+// It does nothing when they are fewer than least. It calls then in the same transaction;
+// then returns by how much the backlog shrinks.
+func (o *Outbox) removeAll(
+	ctx context.Context, url string, least int,
+	wanted func(*record, *keyed) bool, then func(*bbolt.Tx, []*record) (less int, err error),
+) (int, error) {
 	var found []*record
-	var less counter
-	err = o.change(ctx, func(tx *bbolt.Tx) error {
-		found, less = nil, counter{}
+	var claimed []result // until they are gone
+	err := o.change(ctx, func(tx *bbolt.Tx) error {
 		err := scan(tx, url, 0, func(r *record) (bool, error) {
-			is, err := wanted(tx, r)
+			k, err := getKeyed(tx, r.Key)
+			if err != nil || !wanted(r, k) {
+				return err == nil, err
+			}
+			at := place{url, r.number}
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			if is && !o.claimed[place{url, r.number}] {
-				found = append(found, r)
+			if !o.claimed[at] {
+				o.claimed[at] = true
+				found, claimed = append(found, r), append(claimed, result{place: at})
 			}
-			return true, err
+			return true, nil
 		})
 		if err != nil || len(found) < least {
 			found = nil
 			return err
 		}
-		o.mu.Lock()
 		for _, r := range found {
-			o.claimed[place{url, r.number}] = true // until they are gone
+			err = errors.Join(err, messages(tx, url).Delete(numberKey(r.number)))
 		}
-		o.mu.Unlock()
-		for _, r := range found {
-			if _, err := remove(tx, place{url, r.number}); err != nil {
-				return err
-			}
-		}
-		n, err := then(tx, found)
-		if err != nil {
-			return err
-		}
-		less.more = map[string]int{url: -n}
-		return less.onDisk(tx)
+		less, thenErr := then(tx, found)
+		return errors.Join(err, thenErr, changeBacklog(tx, url, func(b *backlog) { b.Count -= less }))
 	})
-	for _, r := range found {
-		o.release(result{place: place{url, r.number}})
-	}
-	if err == nil {
-		o.count(less)
-	}
+	o.release(claimed...)
 	return len(found), err
 }
 
 // Summarize implements notify.Queue.
-func (o *Outbox) Summarize(ctx context.Context, url string) error {
-	_, err := o.removeAll(ctx, url, 2, func(tx *bbolt.Tx, r *record) (bool, error) {
-		k, err := getKeyed(tx, r.Key)
-		return !r.Reminder && k == nil, err
-	}, func(tx *bbolt.Tx, all []*record) (int, error) {
+func (o *Outbox) Summarize(url string) error {
+	isCounted := func(r *record, k *keyed) bool { return !r.Reminder && k == nil }
+	_, err := o.removeAll(context.Background(), url, 2, isCounted, func(tx *bbolt.Tx, all []*record) (int, error) {
 		var sum summary
 		for _, r := range all {
 			sum.add(r)
 		}
 		// It takes the place of the last of them: what comes later is behind it.
 		one := record{Text: sum.String(), Time: sum.until, Sum: sum.counts, Last: sum.last}
-		return len(all) - 1, putJSON(tx.Bucket(bucketLines).Bucket([]byte(url)), numberKey(all[len(all)-1].number), &one)
+		return len(all) - 1, putJSON(messages(tx, url), numberKey(all[len(all)-1].number), &one)
 	})
 	return err
 }

@@ -2,10 +2,12 @@ package outbox
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"vext/internal/calendar"
 )
 
 // A summary counts the lines of a backlog in one message.
@@ -41,11 +43,7 @@ const maxProjects = 5
 // String returns the summary as it is sent: "37 commits to src while I was
 // away: " and what was said last.
 func (s *summary) String() string {
-	var projects []string
-	for project := range s.counts {
-		projects = append(projects, project)
-	}
-	slices.SortFunc(projects, func(a, b string) int {
+	projects := slices.SortedFunc(maps.Keys(s.counts), func(a, b string) int {
 		if a == "" || b == "" {
 			return cmp.Compare(b, a) // messages come last
 		}
@@ -74,16 +72,11 @@ func (s *summary) String() string {
 }
 
 func counted(n int, project string) string {
-	unit := "commits"
-	if project == "" {
-		unit = "messages"
-	}
-	if n == 1 {
-		unit = strings.TrimSuffix(unit, "s")
-	}
 	switch project {
-	case "", noProject:
-		return fmt.Sprintf("%d %s", n, unit)
+	case "":
+		return calendar.Plural(n, "message")
+	case noProject:
+		return calendar.Plural(n, "commit")
 	}
-	return fmt.Sprintf("%d %s to %s", n, unit, project)
+	return calendar.Plural(n, "commit") + " to " + project
 }

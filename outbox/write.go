@@ -63,7 +63,6 @@ func (o *Outbox) apply(together []*change) bool {
 	if len(results)+len(together) == 0 {
 		return true
 	}
-	var removed []result
 	var bounced bool
 	err := o.update(func(tx *bbolt.Tx) error {
 		for _, c := range together {
@@ -72,7 +71,7 @@ func (o *Outbox) apply(together []*change) bool {
 			}
 		}
 		var err error
-		removed, bounced, err = recordResults(tx, results)
+		bounced, err = recordResults(tx, results)
 		return err
 	})
 	if err != nil {
@@ -82,9 +81,6 @@ func (o *Outbox) apply(together []*change) bool {
 		o.mu.Unlock()
 	} else {
 		o.release(results...)
-		for i := range removed {
-			o.changed(removed[i].url, removed[i].count)
-		}
 		if bounced {
 			signal(o.bounced)
 		}
@@ -97,9 +93,9 @@ func (o *Outbox) apply(together []*change) bool {
 
 var errClosed = errors.New("the outbox is closed")
 
-// change applies a change and returns when it is on disk. apply may be called in a
-// transaction that fails for another change: what it changes outside of the database
-// is to be changed after that, by the caller.
+// change applies a change and returns when it is on disk. apply must change only the
+// database, because its transaction can fail because of another change. The caller changes
+// everything else after that.
 func (o *Outbox) change(ctx context.Context, apply func(*bbolt.Tx) error) error {
 	c := &change{apply, make(chan error, 1)}
 	select {
@@ -118,55 +114,4 @@ func signal(c chan<- struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// A counter changes the backlogs of recipients, on disk and in memory.
-type counter struct {
-	more    map[string]int    // messages, by URL
-	secrets map[string]string // may be nil
-}
-
-func (c counter) apply(url string) func(*backlog) {
-	return func(b *backlog) {
-		if b.Count += c.more[url]; b.Secret == "" {
-			b.Secret = c.secrets[url]
-		}
-	}
-}
-
-func (c counter) onDisk(tx *bbolt.Tx) error {
-	for url := range c.more {
-		if err := changeBacklog(tx, url, c.apply(url)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *Outbox) count(c counter) {
-	for url := range c.more {
-		o.changed(url, c.apply(url))
-	}
-}
-
-// changeBacklog changes a backlog on disk, changed the one in memory.
-func changeBacklog(tx *bbolt.Tx, url string, change func(*backlog)) error {
-	all := tx.Bucket(bucketTargets)
-	var b backlog
-	if value := all.Get([]byte(url)); value != nil {
-		if err := decode(value, &b); err != nil {
-			return err
-		}
-	}
-	change(&b)
-	return putJSON(all, []byte(url), &b)
-}
-
-func (o *Outbox) changed(url string, change func(*backlog)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.backlogs[url] == nil {
-		o.backlogs[url] = new(backlog)
-	}
-	change(o.backlogs[url])
 }

@@ -34,7 +34,7 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	if day.Before(q.Today()) {
 		return day, fmt.Errorf("%s is past", day.Long())
 	}
-	if item.Place == InQuarantine && !item.readable() {
+	if item.Place == InQuarantine && item.Address == "" {
 		return day, fmt.Errorf("%s can't be queued: %s", item.Name, item.Reason)
 	}
 	if item.Place == InQueue && day == item.Day && !byName.Done && byName.Tried == nil && byName.Limited == nil {
@@ -43,7 +43,7 @@ func (q *Queue) Snooze(item *Item, period commit.Period, by string) (calendar.Da
 	if err := q.record(item, history.Snoozed, by, day.String()); err != nil {
 		return day, err
 	}
-	return day, q.move(item, day)
+	return day, q.move(item.Entry(), day)
 }
 
 // snoozedFrom returns the day from which a period counts: the day on which the
@@ -78,9 +78,6 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 	return due, byName, errors.Join(err, moved)
 }
 
-// readable reports whether the message could be read.
-func (i *Item) readable() bool { return i.Address != "" }
-
 func (q *Queue) record(item *Item, kind, by, due string) error {
 	if err := q.prepare(); err != nil {
 		return err
@@ -91,34 +88,34 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 }
 
 // move moves a message from any place into the queue.
-func (q *Queue) move(item *Item, day calendar.Day) error {
-	to := q.entry(day, item.Name)
-	if to.path() == item.path() {
+func (q *Queue) move(from Entry, day calendar.Day) error {
+	to := q.entry(day, from.Name)
+	if to == from {
 		return nil
 	}
 	if err := disk.MakeDir(q.dayDir(day)); err != nil {
 		return err
 	}
-	err := disk.Rename(item.path(), to.path())
+	err := disk.Rename(from.path(), to.path())
 	if errors.Is(err, fs.ErrExist) { // a crash between link and unlink
-		err = disk.Remove(item.path())
+		err = disk.Remove(from.path())
 	}
 	if err == nil {
 		err = disk.SyncDir(q.dayDir(day))
 	}
 	if err == nil {
-		err = q.tidy(item)
+		err = q.tidy(from)
 	}
 	return err
 }
 
 // tidy removes what a message left in the place from which it was moved.
-func (q *Queue) tidy(item *Item) error {
-	switch item.Place {
-	case InQueue:
-		return q.SyncDay(item.Day)
-	case InQuarantine:
-		return disk.Remove(item.path() + spool.WhySuffix)
+func (q *Queue) tidy(e Entry) error {
+	switch e.dir {
+	case q.dayDir(e.Day):
+		return q.SyncDay(e.Day)
+	case q.failed():
+		return disk.Remove(e.path() + spool.WhySuffix)
 	}
 	return nil
 }
@@ -149,7 +146,7 @@ func (q *Queue) Cancel(item *Item, by string) error {
 	if err := q.Finish(item.Entry()); err != nil {
 		return err
 	}
-	return q.tidy(item)
+	return q.tidy(item.Entry())
 }
 
 // Unclear returns the names of the quarantined items that a retry would quarantine
@@ -165,12 +162,12 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 		if err != nil {
 			continue // Retry reports it
 		}
-		d := Decision{Name: items[i].Name, Event: history.Event{Time: history.Stamp(q.Now), Name: items[i].Name, Kind: history.Failed}}
+		d := Decision{Name: items[i].Name}
 		if q.judge(&d, m); d.Event.Kind == history.Failed && d.Event.Cause == history.CausePeriod {
 			plan = append(plan, d)
 		}
 	}
-	err := q.compare(&plan) // a person may have snoozed one since
+	_, err := q.compare(&plan) // a person may have snoozed one since
 	for i := range plan {
 		if plan[i].Event.Kind == history.Failed {
 			unclear[plan[i].Name] = true
@@ -183,14 +180,14 @@ func (q *Queue) Unclear(items ...Item) (map[string]bool, error) {
 // it again. For a reminder in the queue that could not be sent, it ends the backoff.
 func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place != InQuarantine && item.Place != InQueue {
-		return fmt.Errorf("%s is neither quarantined nor waiting to be sent again", item.Name)
+		return fmt.Errorf("%s is neither quarantined nor in backoff", item.Name)
 	}
-	info, err := os.Lstat(item.path())
+	info, err := os.Lstat(item.File())
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.path())
+		return fmt.Errorf("%s is not a message and can't be retried; remove it by hand: %s", item.Name, item.File())
 	}
 	if err := q.record(item, history.Retried, by, ""); err != nil {
 		return err
@@ -198,8 +195,8 @@ func (q *Queue) Retry(item *Item, by string) error {
 	if item.Place == InQueue {
 		return nil
 	}
-	if err := q.Spool.Return(item.path(), item.Name); err != nil {
+	if err := q.Spool.Return(item.File(), item.Name); err != nil {
 		return err
 	}
-	return q.tidy(item)
+	return q.tidy(item.Entry())
 }

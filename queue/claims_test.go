@@ -186,7 +186,7 @@ func TestClaims(t *testing.T) {
 							real.more = "\n(cherry picked from commit " + other + ")\n"
 						}
 						if state == "in the spool" && claim.id == real.id {
-							continue // filter.Take gives it another name
+							continue // filter.Filter.Accept gives it another name
 						}
 						claim.spool(t, q)
 						bring(t, q, claim.id)
@@ -252,7 +252,7 @@ func TestClaimReason(t *testing.T) {
 	known, err := q.History.Lookup([]string{"true@x"}, nil)
 	act(t, err)
 	due := calendar.Of(claim.made, q.Zone).AddDays(14)
-	want := "what was sent as claim@x, which anybody can have forged, was for ida@example.org on " + due.Long()
+	want := "the reminder that was sent as claim@x, which anybody can have forged, was for ida@example.org on " + due.Long()
 	if got := known.Name("true@x").Queued; got == nil || got.Reason != want {
 		t.Errorf("got %+v, want %q", got, want)
 	}

@@ -5,13 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"vext/internal/calendar"
 	"vext/internal/disk"
+	"vext/internal/history"
 )
 
 // days returns the days that have a directory in the queue, earliest first, and the
@@ -52,9 +52,9 @@ func (q *Queue) Entries(last calendar.Day) ([]Entry, error) {
 
 // Overdue returns how many of the entries, earliest day first, were due before today.
 func Overdue(entries []Entry, today calendar.Day) int {
-	n := slices.IndexFunc(entries, func(e Entry) bool { return !e.Day.Before(today) })
-	if n < 0 {
-		return len(entries)
+	n := 0
+	for n < len(entries) && entries[n].Day.Before(today) {
+		n++
 	}
 	return n
 }
@@ -94,7 +94,7 @@ func (q *Queue) Reopen(name string, day calendar.Day) error {
 	if err != nil {
 		return err
 	}
-	return q.move(&Item{Name: name, Place: InDone, dir: filepath.Dir(path)}, day)
+	return q.move(Entry{Name: name, dir: filepath.Dir(path)}, day)
 }
 
 // IsKept reports whether a message is in history/done.
@@ -121,7 +121,7 @@ func (q *Queue) Postpone(e Entry, to string) error {
 	if err != nil {
 		return err
 	}
-	return q.move(e.item(), day)
+	return q.move(e, day)
 }
 
 // SyncDay makes the effect of Finish on a day durable, and removes the day's directory
@@ -167,4 +167,48 @@ func (q *Queue) SweepDone() error {
 		}
 	}
 	return err
+}
+
+// Urgent reports whether the spool has a message that needs a run today: one that is
+// due, or one whose period is not understood. It reads the messages that are not in
+// before, returns the names of all, and changes nothing.
+func (q *Queue) Urgent(before map[string]bool) (urgent bool, names map[string]bool, err error) {
+	files, err := q.Spool.Requests()
+	names = map[string]bool{}
+	var fresh []fs.DirEntry
+	for _, f := range files {
+		if names[f.Name()] = true; !before[f.Name()] {
+			fresh = append(fresh, f)
+		}
+	}
+	if len(fresh) == 0 {
+		return false, names, err
+	}
+	all, readErr := q.readAll(fresh, nil)
+	var plan []Decision
+	for i := range all {
+		if all[i].IsUrgent(q.Today()) {
+			plan = append(plan, all[i])
+		}
+	}
+	_, compareErr := q.compare(&plan)
+	err = errors.Join(err, readErr, compareErr)
+	for i := range plan {
+		urgent = urgent || plan[i].IsUrgent(q.Today())
+		if plan[i].Event.Kind == Held {
+			delete(names, plan[i].Name) // read it again later
+		}
+	}
+	return urgent, names, err
+}
+
+// IsUrgent reports whether a run on the day today does something about the message.
+func (d *Decision) IsUrgent(today calendar.Day) bool {
+	switch d.Event.Kind {
+	case history.Queued:
+		return !today.Before(d.Day)
+	case history.Failed:
+		return d.Event.Cause == history.CausePeriod
+	}
+	return false
 }

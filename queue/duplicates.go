@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -8,25 +9,12 @@ import (
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/policy"
+	"vext/spool"
 )
 
 // Held is the kind of a decision that leaves a mail in the spool, until another source
 // brings its commit or Policy.Hold has passed. It is never recorded.
 const Held = "held"
-
-// A plannedIndex finds the decision of a plan that queues a commit.
-type plannedIndex struct{ commit.Index[*Decision] }
-
-func (x *plannedIndex) add(d *Decision) { x.Add(d.Event.Key, d) }
-
-// find returns the first decision about the commit with that key, nil for none.
-func (x *plannedIndex) find(key string) (found *Decision) {
-	x.Find(key, func(d *Decision) bool {
-		found = d
-		return false
-	})
-	return found
-}
 
 // findDuplicates changes the decisions about commits that came before to duplicates,
 // and those about cherry-picks to ignored. A message is recognised by its name, and by
@@ -34,7 +22,7 @@ func (x *plannedIndex) find(key string) (found *Decision) {
 // other source.
 func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting map[string]calendar.Day) {
 	var queued []*Decision
-	planned := &plannedIndex{}
+	planned := &commit.Index[*Decision]{}
 	for i := range plan {
 		d := &plan[i]
 		if snoozed, err := calendar.Parse(known.Name(d.Name).Snoozed); err == nil && d.needsDay { // it was snoozed, and quarantined after that
@@ -42,11 +30,11 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 		}
 		if d.Event.Kind == history.Queued {
 			queued = append(queued, d)
-			planned.add(d)
+			planned.Add(d.Event.Key, d)
 		}
 	}
 	slices.SortStableFunc(queued, func(a, b *Decision) int { return a.rank() - b.rank() })
-	first := &plannedIndex{}
+	first := &commit.Index[*Decision]{}
 	for _, d := range queued {
 		if d.isCopy(known, planned) {
 			continue
@@ -57,7 +45,12 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 			byKey = &known.Commit(d.Event.Key).Trusted
 		}
 		day, isWaiting := waiting[d.Name]
-		switch before := first.find(d.Event.Key); {
+		var before *Decision
+		first.Find(d.Event.Key, func(other *Decision) bool {
+			before = other
+			return false
+		})
+		switch {
 		case byName.Done || byKey.Done:
 			d.duplicate("a reminder of it was sent or cancelled")
 		case isWaiting:
@@ -70,7 +63,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 		case d.young:
 			d.Event.Kind, d.Event.Due, d.Event.Reason = Held, "", "it came by mail, and waits for another source"
 		default:
-			first.add(d)
+			first.Add(d.Event.Key, d)
 			if snoozed, err := calendar.Parse(byName.Snoozed); err == nil {
 				d.Day, d.Event.Due = snoozed, byName.Snoozed // it was quarantined after that
 			}
@@ -125,7 +118,7 @@ var developmentBranches = append([]string{"develop", "devel", "development"}, po
 // isCopy ignores a cherry-pick, whose trailer was copied with the rest of the message,
 // and reports whether it did. On a development branch, a cherry-pick counts if its
 // original never came.
-func (d *Decision) isCopy(known *history.Index, planned *plannedIndex) bool {
+func (d *Decision) isCopy(known *history.Index, planned *commit.Index[*Decision]) bool {
 	if len(d.copyOf) == 0 {
 		return false
 	}
@@ -165,4 +158,106 @@ func originals(c *commit.Commit) []string {
 		}
 	}
 	return keys
+}
+
+// A claim is what the history has about a commit from a mail, or from a hook's JSON on
+// standard input. Anybody can forge it, even before the commit is pushed, because a
+// pull request shows its hash. So when the commit comes from a trusted source, a claim
+// makes it a duplicate only if its recipient and request were the same. Usually they
+// are: the mail is genuine, and comes first.
+
+// isTrusted reports whether the message is from a source that nobody can forge.
+func (d *Decision) isTrusted() bool { return !commit.Forgeable(d.Event.Source) }
+
+// avoidName gives the message another name when the history has a claim with its name,
+// because the state of the claim is not that of the message.
+func (d *Decision) avoidName(byName *history.State) {
+	isClaim := func(e *history.Event) bool { return e != nil && commit.Forgeable(e.Source) }
+	if d.isTrusted() && (isClaim(byName.Queued) || isClaim(byName.Ended)) {
+		d.file = d.Name
+		d.Name = d.otherName()
+		d.Event.Name = d.Name
+	}
+}
+
+func (d *Decision) otherName() string {
+	return spool.DigestName([]byte(d.Event.Source + " " + d.Name))
+}
+
+// isClaimed decides about a commit by the claims about it, and reports whether it did.
+// A claim that differs is replaced while it is in the queue. When its reminder was
+// sent or cancelled, the event records what it was for.
+func (d *Decision) isClaimed(claim *history.State, waiting map[string]calendar.Day) bool {
+	switch {
+	case claim.Done && claim.Ended.Kind == history.Cancelled:
+		if d.looksLike(claim) {
+			d.duplicate("it was cancelled by " + claim.Ended.By)
+			return true
+		}
+		d.Event.Reason = fmt.Sprintf("the reminder that was cancelled as %s was for %s", claim.Ended.Name, requestOf(claim))
+	case claim.Done:
+		if d.wasReminded(claim) {
+			d.duplicate("the same reminder was sent, as " + claim.Ended.Name)
+			return true
+		}
+		d.Event.Reason = fmt.Sprintf("the reminder that was sent as %s, which anybody can have forged, was for %s", claim.Ended.Name, requestOf(claim))
+	case claim.Queued == nil || !isIn(waiting, claim.Queued.Name):
+	case claim.Snoozed != "" && d.looksLike(claim), claim.Snoozed == "" && d.isSameAs(claim):
+		d.duplicateOf(claim.Queued, claim.Branches)
+		return true
+	default:
+		d.replaces = &Entry{Name: claim.Queued.Name, Day: waiting[claim.Queued.Name]}
+	}
+	return false
+}
+
+// A request is whom a claim would remind, and when.
+type request struct {
+	address, asked string
+	due            calendar.Day // zero when not known
+}
+
+func requestOf(claim *history.State) request {
+	e := claim.Queued
+	if e == nil || claim.Sent {
+		e = claim.Ended
+	}
+	r := request{address: e.Address, asked: e.Asked}
+	r.due, _ = calendar.Parse(e.Due)
+	return r
+}
+
+func (d *Decision) isTo(r request) bool { return strings.EqualFold(d.Event.Address, r.address) }
+
+// isOnDay reports whether a request was for the decision's day. The date of a mail can
+// differ from that of its commit by a day.
+func (d *Decision) isOnDay(r request) bool {
+	days := d.Day.Sub(r.due)
+	return !r.due.IsZero() && -1 <= days && days <= 1
+}
+
+func (d *Decision) isSameAs(claim *history.State) bool {
+	r := requestOf(claim)
+	return d.isTo(r) && r.asked == d.Event.Asked && d.isOnDay(r)
+}
+
+// looksLike reports whether the snooze or cancellation of a claim counts for this
+// commit: the claim had the same recipient, and the same period or day.
+func (d *Decision) looksLike(claim *history.State) bool {
+	r := requestOf(claim)
+	return d.isTo(r) && (r.asked == d.Event.Asked || d.isOnDay(r))
+}
+
+// wasReminded reports whether a claim reminded the recipient of this commit on its day
+// or later.
+func (d *Decision) wasReminded(claim *history.State) bool {
+	r := requestOf(claim)
+	return d.isTo(r) && !r.due.IsZero() && (!r.due.Before(d.Day) || d.isOnDay(r))
+}
+
+func (r request) String() string {
+	if r.due.IsZero() {
+		return r.address
+	}
+	return r.address + " on " + r.due.Long()
 }

@@ -39,14 +39,6 @@ type Item struct {
 	dir string // of the message, "" when that is not kept
 }
 
-// path returns the path of the message, "" when that is not kept.
-func (i *Item) path() string {
-	if i.dir == "" {
-		return ""
-	}
-	return filepath.Join(i.dir, i.Name)
-}
-
 // Until returns until when the item is held by its Limit.
 func (i *Item) Until() time.Time {
 	until, _ := time.Parse(time.RFC3339, i.Limit.Until)
@@ -87,15 +79,20 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Superseded string    `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, until, why, sent, i.path(), i.SupersededBy,
+		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, until, why, sent, i.File(), i.SupersededBy,
 	})
 }
 
 // IsKept reports whether the message of the item is still kept.
 func (i *Item) IsKept() bool { return i.dir != "" }
 
-// File returns the path of the message, for people to read.
-func (i *Item) File() string { return i.path() }
+// File returns the path of the message, for people to read; "" when that is not kept.
+func (i *Item) File() string {
+	if i.dir == "" {
+		return ""
+	}
+	return filepath.Join(i.dir, i.Name)
+}
 
 // Entry returns the item as an entry of the queue.
 func (i *Item) Entry() Entry { return Entry{Name: i.Name, Day: i.Day, dir: i.dir} }
@@ -115,7 +112,6 @@ func (q *Queue) Waiting() ([]Item, error) {
 	return q.items(entries, known), err
 }
 
-// items returns the items of entries.
 func (q *Queue) items(entries []Entry, known *history.Index) []Item {
 	items := make([]Item, 0, len(entries))
 	for _, e := range entries {
@@ -135,7 +131,6 @@ func (q *Queue) items(entries []Entry, known *history.Index) []Item {
 	return items
 }
 
-// maxHeld is for how long a reminder can be held.
 const maxHeld = 2 * 24 * time.Hour
 
 // HeldUntil returns until when a reminder is held, given its last history.Limited event,
@@ -155,12 +150,14 @@ func (i *Item) fill(q *Queue, queued *history.Event) {
 	if i.Event = queued; queued != nil {
 		return
 	}
-	i.Event = &history.Event{Name: i.Name, Due: i.Day.String()}
+	e := history.Event{Name: i.Name}
 	if m, err := q.Read(i.Entry()); err == nil {
-		q.describe(i.Event, m)
+		e = q.Describe(i.Name, m)
 	} else if i.Reason == "" {
 		i.Reason = err.Error()
 	}
+	e.Due = i.Day.String()
+	i.Event = &e
 }
 
 // Spooled returns the messages in the spool, which the next run schedules.
@@ -233,11 +230,12 @@ func (q *Queue) places() []func() ([]Item, error) {
 	return []func() ([]Item, error){waiting, q.Spooled, q.Quarantined, q.Done}
 }
 
-// Find returns the message with that name, or whose revision begins with it, alone in
-// the slice; of the items for which counts is true, or of all when counts is nil. It
-// searches the lists in the order of places. The error is ErrNotFound; ErrAmbiguous,
-// with the items that the ID could mean; or one of the machine. An item that is not
-// kept is a commit that was amended or rebased, see Successor.
+// Find returns the item that an ID means, alone in the slice: the message of that name,
+// or the one whose revision begins with it. It considers only the items for which counts
+// is true, or all when counts is nil, and searches the lists in the order of places. With
+// ErrAmbiguous it returns all items that the ID could mean. Other errors are ErrNotFound
+// and those of the machine. An item that is not kept is a commit that was amended or
+// rebased, see Successor.
 func (q *Queue) Find(id string, counts func(*Item) bool) ([]Item, error) {
 	for _, list := range append(q.places(), q.superseded) {
 		items, err := list()

@@ -4,19 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"vext/internal/disk"
 )
 
-// ErrLocked is returned when another process holds the lock for longer than the caller
-// waits. The error is a *LockedError when that process is known.
+// ErrLocked says that another process holds the lock for longer than the caller waits. A
+// *LockedError wraps it when that process is known.
 var ErrLocked = errors.New("another vext is working on this state directory")
 
 // A LockedError is an ErrLocked that names the holder of the lock.
@@ -65,15 +62,11 @@ func Acquire(ctx context.Context, state string, wait time.Duration) (*Lock, erro
 
 // openLock opens the file of a lock, which must be a regular file.
 func openLock(path string, flags int) (*os.File, error) {
-	f, err := os.OpenFile(path, flags|unix.O_NONBLOCK, disk.FileMode)
-	if err != nil {
-		return nil, err
+	f, err := disk.OpenFile(path, flags)
+	if errors.Is(err, disk.ErrNotRegular) {
+		err = fmt.Errorf("%w; remove it", err)
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, errors.Join(err, &fs.PathError{Op: "lock", Path: f.Name(), Err: fmt.Errorf("%w; remove it", disk.ErrNotRegular)})
-	}
-	return f, nil
+	return f, err
 }
 
 func lockPath(state string) string { return filepath.Join(state, "lock") }
@@ -158,7 +151,7 @@ func HeldBy(state string) (h Holder, held bool) {
 
 // MarkRun records the end of a run at the time now.
 func (l *Lock) MarkRun(now time.Time) error {
-	_, first := readRuns(l.f.Name())
+	_, first := Runs(filepath.Dir(l.f.Name()))
 	if first.IsZero() || first.After(now) { // the clock was ahead
 		first = now
 	}
@@ -168,10 +161,8 @@ func (l *Lock) MarkRun(now time.Time) error {
 }
 
 // Runs returns the ends of the last and the first run, zero when there was none.
-func Runs(state string) (last, first time.Time) { return readRuns(lockPath(state)) }
-
-func readRuns(path string) (last, first time.Time) {
-	data, err := disk.ReadFile(path)
+func Runs(state string) (last, first time.Time) {
+	data, err := disk.ReadFile(lockPath(state))
 	if err != nil {
 		return last, first
 	}
@@ -194,14 +185,11 @@ func (e *ServingError) Error() string {
 	return fmt.Sprintf("another vext serve (pid %d) is running", e.PID)
 }
 
-// Serving is the lock that a vext serve holds while it runs. Its file has the process
-// ID. The kernel releases the lock when the process exits. It is not the Lock for
-// changes of the queue.
-type Serving struct{ f *os.File }
-
-// AcquireServing takes the lock of a state directory for vext serve, without waiting.
-// The error is a *ServingError when another process holds it.
-func AcquireServing(state string) (*Serving, error) {
+// AcquireServing takes the lock that a vext serve holds while it runs. It does not wait.
+// This lock is not the Lock for changes of the queue. The file contains the process ID;
+// closing it releases the lock. The error is a *ServingError when another process holds
+// the lock.
+func AcquireServing(state string) (*os.File, error) {
 	f, err := openLock(filepath.Join(state, "serving"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
@@ -222,8 +210,5 @@ func AcquireServing(state string) (*Serving, error) {
 		f.Close()
 		return nil, err
 	}
-	return &Serving{f}, nil
+	return f, nil
 }
-
-// Release releases the lock.
-func (s *Serving) Release() error { return s.f.Close() }

@@ -205,11 +205,11 @@ func TestServing(t *testing.T) {
 		t.Fatalf("a run beside it: %v", err)
 	}
 	lock.Release()
-	if err := s.Release(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if s, err = AcquireServing(state); err != nil {
 		t.Fatalf("after it has ended: %v", err)
 	}
-	s.Release()
+	s.Close()
 }

@@ -7,19 +7,20 @@
 package queue
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/history"
+	"vext/internal/text"
 	"vext/policy"
 	"vext/spool"
 )
@@ -69,11 +70,6 @@ func (q *Queue) entry(day calendar.Day, name string) Entry {
 	return Entry{Name: name, Day: day, dir: q.dayDir(day)}
 }
 
-// item returns the entry as an item of the queue.
-func (e Entry) item() *Item {
-	return &Item{Name: e.Name, Place: InQueue, Day: e.Day, dir: e.dir}
-}
-
 // prepare makes the directories that a change of the queue writes to.
 func (q *Queue) prepare() error {
 	for _, dir := range []string{q.dir(), q.failed(), q.History.Dir(), q.done()} {
@@ -114,24 +110,14 @@ func IsNotUnderstood(err error) bool { return errors.As(err, new(errNotUnderstoo
 // Open opens the message of an entry. An error that IsNotUnderstood says that it is not
 // a file that vext may read.
 func (q *Queue) Open(e Entry) (*os.File, error) {
-	f, err := os.OpenFile(e.path(), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // does not block on a FIFO
+	f, err := disk.OpenUnlinked(e.path())
 	switch {
-	case errors.Is(err, unix.ELOOP):
-		return nil, errNotUnderstood{"not a regular file"}
-	case errors.Is(err, fs.ErrPermission):
-		return nil, errNotUnderstood{"it can't be read: permission denied"}
-	case err != nil:
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
+	case errors.Is(err, disk.ErrNotRegular):
 		err = errNotUnderstood{"not a regular file"}
+	case errors.Is(err, fs.ErrPermission):
+		err = errNotUnderstood{"it can't be read: permission denied"}
 	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }
 
 // Read reads the message of an entry. For one without a commit or a request, or that
@@ -175,7 +161,12 @@ func (q *Queue) Parsed() int64 { return q.parsed.Load() }
 
 // Describe returns an event with the fields that every event of a message has.
 func (q *Queue) Describe(name string, m *Message) history.Event {
-	e := history.Event{Name: name}
-	q.describe(&e, m)
-	return e
+	to := q.Policy.Recipient(&m.Commit)
+	return history.Event{
+		Name: name, Address: to.Email, Committer: to.Name,
+		Repository: m.Repository, Branch: m.Branch(), Revision: m.Revision, Key: m.Key(),
+		Subject: strings.Clone(text.Shorten(m.Subject, 200)), // else it keeps the whole message in memory
+		Asked:   text.Shorten(m.Request.Line(), 100),
+		Source:  cmp.Or(m.Source, commit.FromMail),
+	}
 }

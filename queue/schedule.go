@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,7 +17,7 @@ import (
 	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/history"
-	"vext/internal/text"
+	"vext/spool"
 )
 
 // A Decision is what Apply does with one message of the spool.
@@ -46,7 +45,8 @@ type Progress func(done, total int)
 // of the plan is valid.
 func (q *Queue) Plan(progress Progress) ([]Decision, error) {
 	plan, err := q.ReadSpool(progress)
-	return plan, errors.Join(err, q.compare(&plan))
+	_, compareErr := q.compare(&plan)
+	return plan, errors.Join(err, compareErr)
 }
 
 // ReadSpool is the part of Plan that reads the messages, and decides about each as if
@@ -61,8 +61,6 @@ func (q *Queue) ReadSpool(progress Progress) ([]Decision, error) {
 
 // Subjects returns the names and keys of which Compare needs the index.
 func Subjects(plan []Decision) (names, keys []string) {
-	names = make([]string, 0, len(plan))
-	keys = make([]string, 0, len(plan))
 	for i := range plan {
 		d := &plan[i]
 		names, keys = append(names, d.Name), append(append(keys, d.Event.Key), d.copyOf...)
@@ -73,16 +71,16 @@ func Subjects(plan []Decision) (names, keys []string) {
 	return names, keys
 }
 
-func (q *Queue) compare(plan *[]Decision) error {
+// compare is Compare with an index that it reads and returns.
+func (q *Queue) compare(plan *[]Decision) (known *history.Index, err error) {
 	if len(*plan) == 0 {
-		return nil
+		return nil, nil
 	}
-	known, err := q.History.Lookup(Subjects(*plan))
-	if err != nil {
+	if known, err = q.History.Lookup(Subjects(*plan)); err != nil {
 		*plan = nil
-		return err // duplicates can't be found
+		return nil, err // duplicates can't be found
 	}
-	return q.Compare(plan, known)
+	return known, q.Compare(plan, known)
 }
 
 // Compare is the part of Plan that compares the decisions with each other, with the
@@ -158,7 +156,8 @@ func (q *Queue) decide(file fs.DirEntry) (Decision, error) {
 
 // judge decides about a message as if it were the only one.
 func (q *Queue) judge(d *Decision, m *Message) {
-	q.describe(&d.Event, m)
+	d.Event = q.Describe(d.Name, m)
+	d.Event.Time, d.Event.Kind = history.Stamp(q.Now), history.Failed
 	if reason := q.Policy.Ignores(&m.Commit); reason != "" {
 		d.Event.Kind, d.Event.Reason = history.Ignored, reason
 		return
@@ -195,17 +194,6 @@ func (q *Queue) isYoung(received time.Time) bool {
 	return age >= 0 && age < q.Policy.Hold
 }
 
-// describe sets the fields that every event of a message has.
-func (q *Queue) describe(e *history.Event, m *Message) {
-	to := q.Policy.Recipient(&m.Commit)
-	e.Address, e.Committer = to.Email, to.Name
-	e.Repository, e.Branch, e.Revision, e.Key = m.Repository, m.Branch(), m.Revision, m.Key()
-	// A copy, because the subject would keep the whole message in memory.
-	e.Subject = strings.Clone(text.Shorten(m.Subject, 200))
-	e.Asked = text.Shorten(m.Request.Line(), 100)
-	e.Source = cmp.Or(m.Source, commit.FromMail)
-}
-
 // waiting returns the day of each message in the queue, by name.
 func (q *Queue) waiting() (map[string]calendar.Day, error) {
 	entries, err := q.Entries(calendar.Day{})
@@ -235,30 +223,28 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 	}
 	var errs []error
 	days := map[calendar.Day]bool{}
-	for rest := plan; len(rest) > 0; {
-		n := min(maxBatch, len(rest))
-		events := make([]history.Event, 0, n)
-		for i := range rest[:n] {
-			if r := rest[i].replaces; r != nil {
+	for part := range slices.Chunk(plan, maxBatch) {
+		events := make([]history.Event, 0, len(part))
+		for i := range part {
+			if r := part[i].replaces; r != nil {
 				events = append(events, history.Event{
-					Time: rest[i].Event.Time, Kind: history.Replaced, Name: r.Name,
-					Reason: "anybody can have forged it; " + rest[i].Event.Source + " says otherwise, as " + rest[i].Name,
+					Time: part[i].Event.Time, Kind: history.Replaced, Name: r.Name,
+					Reason: "anybody can have forged it; " + part[i].Event.Source + " says otherwise, as " + part[i].Name,
 				})
 			}
-			events = append(events, rest[i].Event)
+			events = append(events, part[i].Event)
 		}
 		if err := q.History.Append(events...); err != nil {
 			errs = append(errs, err)
 			break
 		}
-		for i := range rest[:n] {
-			if err := q.apply(&rest[i], days); err != nil {
+		for i := range part {
+			if err := q.apply(&part[i], days); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			done = append(done, rest[i])
+			done = append(done, part[i])
 		}
-		rest = rest[n:]
 	}
 	for day := range days {
 		errs = append(errs, disk.SyncDir(q.dayDir(day)))
@@ -310,8 +296,8 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 	}
 }
 
-// readMail is commit.ReadMail, but returns read errors, which that takes for the end of
-// the mail.
+// readMail is commit.ReadMail with read errors, which ReadMail takes for the end of the
+// mail.
 func readMail(r io.Reader) (*commit.Mail, error) {
 	e := &errorReader{r: r}
 	return commit.ReadMail(e), e.err
@@ -328,4 +314,71 @@ func (e *errorReader) Read(p []byte) (int, error) {
 		e.err = err
 	}
 	return n, err
+}
+
+// PlanPast decides about commits of the past as Plan would if they were in the spool.
+// The decision about a commit that was due before today is history.Missed.
+func (q *Queue) PlanPast(commits []commit.Commit) ([]Decision, error) {
+	plan := make([]Decision, 0, len(commits))
+	for i := range commits {
+		c := &commits[i]
+		request, asks, err := q.Policy.Request(c)
+		if err != nil {
+			return nil, err
+		}
+		if !asks {
+			continue
+		}
+		m := &Message{Commit: *c, Request: request, Received: q.Now}
+		m.Repository = q.Policy.Repository(m.Repository)
+		d := Decision{Name: spool.Name(c.MadeID()), Commit: c}
+		q.judge(&d, m)
+		if q.isPast(&d) { // whoever the recipient would have been
+			d.Event.Kind, d.Event.Due, d.Event.Reason = history.Queued, d.Day.String(), ""
+		}
+		plan = append(plan, d)
+	}
+	isUndecided, err := q.undecided()
+	if err != nil {
+		return nil, err
+	}
+	known, err := q.compare(&plan)
+	for i := range plan {
+		d := &plan[i]
+		switch {
+		case isUndecided(d):
+			d.duplicate("it is in the spool, or quarantined")
+		case d.Event.Kind == history.Failed && (known.Name(d.Name).IsKnown() || known.Commit(d.Event.Key).All.IsKnown()):
+			d.duplicate("a person has decided about it")
+		case d.Event.Kind == history.Queued && q.isPast(d):
+			d.Event.Kind = history.Missed
+		}
+	}
+	return plan, err
+}
+
+// undecided returns a function that reports whether a decision is about a commit that
+// is in the spool or quarantined. A forgeable message counts only when it is
+// quarantined and has the same recipient and request.
+func (q *Queue) undecided() (func(*Decision) bool, error) {
+	spooled, err := q.Spooled()
+	failed, failedErr := q.Quarantined()
+	there := &commit.Index[*Item]{}
+	all := append(spooled, failed...)
+	for i := range all {
+		there.Add(all[i].Key, &all[i])
+	}
+	isUndecided := func(d *Decision) (found bool) {
+		there.Find(d.Event.Key, func(item *Item) bool {
+			found = !commit.Forgeable(item.Source) ||
+				item.Place == InQuarantine && d.isTo(request{address: item.Address}) && item.Asked == d.Event.Asked
+			return !found
+		})
+		return found
+	}
+	return isUndecided, errors.Join(err, failedErr)
+}
+
+func (q *Queue) isPast(d *Decision) bool {
+	return d.Day != (calendar.Day{}) && d.Day.Before(q.Today())
 }

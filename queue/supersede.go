@@ -3,6 +3,9 @@ package queue
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +20,10 @@ const waitForSuccessor = 60 * 24 * time.Hour
 
 // Supersede merges the reminders of commits that are gone with those of their
 // successors, whichever came first. When both are in the queue, the reminder of the
-// old commit is removed, and its snooze applies to the new one. When that of the old
-// commit was sent or cancelled, the successor has none. gone has the key of each
-// commit, and in Successor the revision that replaced it; commits without a Successor
-// are ignored. Supersede returns those whose successor is not known yet.
+// old commit is removed, and its snooze applies to the new commit. When the reminder of
+// the old commit was sent or cancelled, the successor gets none. gone has the key of each
+// old commit, and in Successor the revision that replaced it; commits without a Successor
+// are ignored. Supersede returns the commits whose successor is not known yet.
 func (q *Queue) Supersede(gone []history.Event, known *history.Index) (left []history.Event, err error) {
 	s := supersession{queue: q, known: known, states: map[string]*history.State{}}
 	if s.waiting, err = q.waiting(); err != nil {
@@ -70,10 +73,10 @@ func (s *supersession) state(key string) *history.State {
 	return s.states[key]
 }
 
-// pair returns the states of a commit that is gone and of its successor. For one that
-// only forgeable sources brought, its claims count when neither has another source, or
-// when they can't harm the other: a forged mail about one commit must not cancel the
-// reminder of the other.
+// pair returns the states of a commit that is gone and of its successor. The claims of a
+// commit that only forgeable sources brought count in two cases: neither commit has
+// another source, or the claims can't harm the other commit. A forged mail about one commit
+// must not cancel the reminder of the other.
 func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	was, is = s.state(oldKey), s.state(newKey)
 	oldClaim, newClaim := s.known.Commit(oldKey).Claimed, s.known.Commit(newKey).Claimed
@@ -89,8 +92,8 @@ func (s *supersession) pair(oldKey, newKey string) (was, is *history.State) {
 	return was, is
 }
 
-// isFor reports whether a claim about one commit was for the recipient of another, and
-// if it was sent, was not sent before the due day of that one.
+// isFor reports whether a claim about one commit was for the recipient of another. If the
+// claim was sent, it must not have been sent before the other commit was due.
 func isFor(claim, other *history.State) bool {
 	if !claim.IsKnown() || other.Queued == nil {
 		return false
@@ -160,7 +163,7 @@ func (s *supersession) restore(state *history.State, e *history.Event, key strin
 		}
 		s.record(state, history.Event{Kind: history.Queued, Key: key, Due: day.String(), Reason: "the repository has it again"}, e)
 		s.waiting[item.Name] = day
-		s.moves = append(s.moves, func() error { return s.queue.move(item, day) })
+		s.moves = append(s.moves, func() error { return s.queue.move(item.Entry(), day) })
 	}
 }
 
@@ -175,7 +178,7 @@ func (s *supersession) finishQuarantined(key string) (name string) {
 		}
 		name = item.Name
 		s.moves = append(s.moves, func() error {
-			return errors.Join(s.queue.Finish(item.Entry()), s.queue.tidy(item))
+			return errors.Join(s.queue.Finish(item.Entry()), s.queue.tidy(item.Entry()))
 		})
 	}
 	return name
@@ -201,7 +204,6 @@ func (s *supersession) record(state *history.State, e history.Event, gone *histo
 	s.events = append(s.events, all)
 }
 
-// finish removes a message from the queue.
 func (s *supersession) finish(name string) {
 	day, ok := s.waiting[name]
 	if !ok {
@@ -213,14 +215,12 @@ func (s *supersession) finish(name string) {
 	})
 }
 
-// move moves a message in the queue to another day.
 func (s *supersession) move(name string, day calendar.Day) {
 	old := s.waiting[name]
 	if s.waiting[name] = day; old == day {
 		return
 	}
-	item := s.queue.entry(old, name).item()
-	s.moves = append(s.moves, func() error { return s.queue.move(item, day) })
+	s.moves = append(s.moves, func() error { return s.queue.move(s.queue.entry(old, name), day) })
 }
 
 // apply records all events, and then moves the messages. After a crash between the
@@ -240,4 +240,126 @@ func (s *supersession) apply() error {
 		errs = append(errs, move())
 	}
 	return errors.Join(errs...)
+}
+
+// Successor returns the item that replaces one whose commit was amended or rebased,
+// the last one of several. It is nil when the commit was not amended, and when counts
+// is false for the successor. Successor sets SupersededBy of the item. A quarantined
+// message has no successor.
+func (q *Queue) Successor(item *Item, counts func(*Item) bool) (*Item, error) {
+	if item.Place == InQuarantine {
+		return nil, nil
+	}
+	known, err := q.kept(item.Name)
+	if err != nil {
+		return nil, err
+	}
+	key := q.History.CanonicalKey(item.Key)
+	for seen := []string(nil); !slices.Contains(seen, key); {
+		seen = append(seen, key)
+		if revision, successor := known.Successor(key); revision != "" {
+			item.SupersededBy, key = revision, successor
+		}
+	}
+	if item.SupersededBy == "" {
+		return nil, nil
+	}
+	return q.findKey(key, known.MovedName(key), counts)
+}
+
+// findKey returns the item of a commit. It prefers the one with a name, because others
+// may only claim to be the same commit.
+func (q *Queue) findKey(key, name string, counts func(*Item) bool) (found *Item, err error) {
+	for _, list := range q.places() {
+		items, err := list()
+		if err != nil {
+			return nil, err
+		}
+		for i := range items {
+			item := &items[i]
+			switch {
+			case !commit.SameCommit(q.History.CanonicalKey(item.Key), key) || !counts(item):
+			case item.Name == name:
+				return item, nil
+			case found == nil:
+				found = item
+			}
+		}
+	}
+	return found, nil
+}
+
+// superseded returns the commits that were amended or rebased, from the history alone,
+// because their messages may be no longer kept.
+func (q *Queue) superseded() ([]Item, error) {
+	known, err := q.kept()
+	var items []Item
+	for _, e := range known.Moved() {
+		items = append(items, Item{Event: e, Name: e.Name, Place: InDone})
+	}
+	return items, err
+}
+
+// lookup looks up the message of an item in the history. The error moved says that its
+// commit was amended, so that a second reminder must not be made.
+func (q *Queue) lookup(item *Item) (byName *history.State, moved, err error) {
+	known, err := q.kept(item.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	byName = known.Name(item.Name)
+	revision, _ := known.Successor(item.Key)
+	if byName.Moved {
+		revision = byName.Ended.Successor
+	}
+	if revision != "" {
+		moved = fmt.Errorf("%s was amended or rebased to %s, and has no reminder of its own", item.Short(), commit.ShortRevision(revision))
+	}
+	return byName, moved, nil
+}
+
+// Events returns the events of a message, in their order.
+func (q *Queue) Events(name string) ([]history.Event, error) {
+	known, err := q.kept(name)
+	if err != nil {
+		return nil, err
+	}
+	return known.Events(name), nil
+}
+
+// kept returns the index of all messages that are kept, and of others. The queue keeps
+// the index, which reads only what was appended since the last time.
+func (q *Queue) kept(others ...string) (*history.Index, error) {
+	names, err := q.keptNames()
+	if err != nil {
+		return nil, err
+	}
+	x := q.History.NewIndex()
+	x.Add(append(names, others...), nil)
+	if q.index == nil || !q.index.Covers(x) {
+		q.index = x
+		x.KeepEvents()
+	}
+	return q.index, q.index.Fill()
+}
+
+func (q *Queue) keptNames() (names []string, err error) {
+	dirs := []string{q.Spool.Dir(), q.failed()}
+	for _, parent := range []string{q.dir(), q.done()} {
+		days, dirErr := readDir(parent)
+		err = errors.Join(err, dirErr)
+		for _, day := range days {
+			if day.IsDir() {
+				dirs = append(dirs, filepath.Join(parent, day.Name()))
+			}
+		}
+	}
+	for _, dir := range dirs {
+		files, dirErr := readDir(dir)
+		err = errors.Join(err, dirErr)
+		for _, f := range files {
+			names = append(names, f.Name())
+		}
+	}
+	return names, err
 }

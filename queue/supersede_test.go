@@ -312,7 +312,7 @@ func TestSuccessor(t *testing.T) {
 		if cancelErr := s.q.Cancel(was, "ida"); err == nil || cancelErr == nil || tree(t, s.q) != before {
 			t.Errorf("%s: %v, %v: it came back:\n%s", test.steps, err, cancelErr, tree(t, s.q))
 		}
-		if err := os.Remove(was.path()); err != nil {
+		if err := os.Remove(was.File()); err != nil {
 			t.Fatal(err)
 		}
 		items, err = s.q.Find(wasHash[:12], nil) // by the history alone

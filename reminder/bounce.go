@@ -1,6 +1,7 @@
 package reminder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"vext/internal/calendar"
 	"vext/internal/history"
+	"vext/internal/target"
 	"vext/policy"
 	"vext/queue"
 )
@@ -51,19 +53,23 @@ func (s *Service) ReviewOutbox(ctx context.Context) error {
 // bounced. Each step can be interrupted and is repeated by the next call: the
 // outbox keeps a bounce until everything about it is done.
 func (r *run) reviewOutbox(ctx context.Context) (reopened []string, err error) {
-	if r.IRC == nil {
+	if r.Outbox == nil {
 		return nil, nil
 	}
+	r.readPending()
 	reopened, err = r.handleBounces(ctx)
 	if err != nil {
 		return reopened, err
 	}
 	unwanted, err := r.unwanted(ctx)
-	if err != nil || len(unwanted) == 0 {
+	if err != nil {
+		return reopened, err
+	}
+	if err := r.notePending(r.openKeys); err != nil || len(unwanted) == 0 {
 		return reopened, err
 	}
 	for reason, keys := range unwanted {
-		if err := r.IRC.Bounce(ctx, reason, keys...); err != nil {
+		if err := r.Outbox.Bounce(ctx, reason, keys...); err != nil {
 			return reopened, err
 		}
 	}
@@ -71,16 +77,20 @@ func (r *run) reviewOutbox(ctx context.Context) (reopened []string, err error) {
 	return append(reopened, more...), err
 }
 
-// handleBounces records the bounces of current reminders and reopens these reminders. Then
-// the outbox forgets all bounces of reminders.
+// handleBounces records the bounces of current reminders, and of those that the outbox has
+// lost, and reopens these reminders. Then the outbox forgets all bounces of reminders.
 func (r *run) handleBounces(ctx context.Context) (reopened []string, err error) {
-	bounces, err := r.IRC.Bounces(ctx, r.Queue.Now)
+	bounces, err := r.Outbox.Bounces(ctx, r.Queue.Now)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := r.lost(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []delivery
 	var keys []string
-	for _, b := range bounces {
+	for _, b := range append(bounces, lost...) {
 		if d, ok := parseKey(b.Key); ok {
 			d.reason = b.Reason
 			all, keys = append(all, d), append(keys, d.key)
@@ -99,13 +109,14 @@ func (r *run) handleBounces(ctx context.Context) (reopened []string, err error) 
 		if !r.isCurrent(d, state) {
 			continue
 		}
+		cause := ""
 		if !byMail(state) && r.isKept(d) {
-			reopened = append(reopened, d.name)
+			reopened, cause = append(reopened, d.name), history.CauseFallback
 		}
 		// A bounce of this target that is recorded already can be an earlier one, after which
 		// the reminder was sent again.
 		if !state.HasBounced(d.due, d.via) || state.Done && !byMail(state) {
-			events = append(events, r.bounced(d, state))
+			events = append(events, r.bounced(d, state, cause))
 		}
 	}
 	if err := r.Queue.History.Append(events...); err != nil {
@@ -124,22 +135,14 @@ func (r *run) handleBounces(ctx context.Context) (reopened []string, err error) 
 	if err := errors.Join(errs...); err != nil {
 		return reopened, err
 	}
-	return reopened, r.IRC.Forget(ctx, keys...)
+	return reopened, r.Outbox.Forget(ctx, keys...)
 }
 
 // bounced returns the event of a bounce.
-func (r *run) bounced(d delivery, state *history.State) history.Event {
-	e := history.Event{Name: d.name}
-	switch {
-	case state.Ended != nil:
-		e = *state.Ended
-	case state.Queued != nil:
-		e = *state.Queued
-	}
-	e.Time, e.Kind, e.Due, e.Via, e.Reason, e.By, e.Asked, e.Cause = history.Stamp(r.Queue.Now), history.Bounced, d.due, d.via, d.reason, "", "", ""
-	if !byMail(state) && r.isKept(d) {
-		e.Cause = history.CauseFallback
-	}
+func (r *run) bounced(d delivery, state *history.State, cause string) history.Event {
+	e := *cmp.Or(state.Ended, state.Queued, &history.Event{Name: d.name})
+	e.Time, e.Kind, e.Due, e.Via = history.Stamp(r.Queue.Now), history.Bounced, d.due, d.via
+	e.Reason, e.Cause, e.By, e.Asked = d.reason, cause, "", ""
 	return e
 }
 
@@ -149,7 +152,7 @@ func byMail(state *history.State) bool {
 }
 
 func isTarget(via string) bool {
-	return strings.HasPrefix(via, "irc://") || strings.HasPrefix(via, "ircs://")
+	return target.Protocol(via) != ""
 }
 
 // isKept reports whether there is a message that can be mailed.
@@ -161,8 +164,8 @@ func (r *run) isKept(d delivery) bool {
 	return false
 }
 
-// statesOf returns an index with the reminders of deliveries, and with what is due, so
-// that the run reads the history once.
+// statesOf returns an index with the reminders of deliveries. The index also has what is
+// due, so that the run reads the history only once.
 func (r *run) statesOf(all []delivery) (*history.Index, error) {
 	var names []string
 	for _, d := range all {
@@ -174,12 +177,13 @@ func (r *run) statesOf(all []delivery) (*history.Index, error) {
 	return r.index, err
 }
 
-// isCurrent reports whether a message belongs to what the history has about its reminder:
-// that was neither snoozed nor cancelled since, and did not go another way.
+// isCurrent reports whether a message is the latest one of its reminder: the reminder was
+// neither snoozed nor cancelled since, and did not go by mail instead.
 func (r *run) isCurrent(d delivery, state *history.State) bool {
 	if e := state.Ended; state.Done {
 		return state.Sent && e.Due == d.due &&
-			(slices.Contains(strings.Split(e.Via, ", "), d.via) || e.Kind == history.Sent && !state.HasBounced(d.due, d.via))
+			(slices.Contains(strings.Split(e.Via, ", "), d.via) ||
+				e.Kind == history.Sent && !isInstead(e.Reason) && !state.HasBounced(d.due, d.via))
 	}
 	// Also one whose record could not be written, or was lost.
 	return d.key == messageKey(state, d.name, d.due, d.via)
@@ -188,11 +192,12 @@ func (r *run) isCurrent(d delivery, state *history.State) bool {
 // unwanted returns the keys of pending messages that are not to be delivered any more, by
 // the reason.
 func (r *run) unwanted(ctx context.Context) (map[string][]string, error) {
-	pending, err := r.IRC.Pending(ctx)
+	pending, err := r.Outbox.Pending(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []delivery
+	r.openKeys = nil
 	for _, key := range pending {
 		if d, ok := parseKey(key); ok {
 			all = append(all, d)
@@ -235,7 +240,7 @@ func (r *run) unwantedReason(d delivery, state *history.State) string {
 // isLate reports whether a message that an earlier version enqueued instead of a mail has
 // been pending for too long. It has no deadline.
 func (r *run) isLate(handed *history.Event) bool {
-	return handed != nil && handed.Reason != history.AlongsideMail && r.Queue.Now.Sub(handed.Time).Abs() >= ircPatience
+	return handed != nil && handed.Reason != history.AlongsideMail && r.Queue.Now.Sub(handed.Time).Abs() >= patience
 }
 
 // routeOf returns the route that a reminder has now.
@@ -245,14 +250,10 @@ func (r *run) routeOf(d delivery, state *history.State) policy.Route {
 			return r.Queue.Policy.RouteOf(&m.Commit)
 		}
 	}
-	e := state.Ended
-	if e == nil {
-		e = state.Queued
+	if e := cmp.Or(state.Ended, state.Queued); e != nil {
+		return r.Queue.Policy.RouteOfEvent(e)
 	}
-	if e == nil {
-		return policy.Route{}
-	}
-	return r.Queue.Policy.RouteOfEvent(e)
+	return policy.Route{}
 }
 
 // bounceReasons returns why messages for targets of a route have bounced, of the reminder
@@ -267,7 +268,7 @@ func bounceReasons(state *history.State, due string, route *policy.Route) string
 	return strings.Join(reasons, "; ")
 }
 
-// MessageKeys returns the keys in the outbox of the messages for IRC of a reminder, by
+// MessageKeys returns the keys in the outbox of the messages of a reminder, by
 // target, as its events have them: those of the last time that it was sent.
 func MessageKeys(events []history.Event) map[string]string {
 	var state history.State

@@ -36,22 +36,6 @@ type draft struct {
 	answers string   // the address for Reply-To, or empty
 }
 
-// single composes the reminder of one commit.
-func (s *Service) single(item *dueItem, w Words) (*notify.Mail, error) {
-	text, err := s.Templates.Text(templates.Reminder, w)
-	if err != nil {
-		return nil, err
-	}
-	return s.write(&draft{
-		kind:    kindReminder,
-		to:      s.Queue.Policy.Recipient(&item.message.Commit),
-		subject: subject(w.Word, w.Subject),
-		text:    text,
-		key:     item.key(),
-		replyTo: []string{item.message.ID},
-	})
-}
-
 // subject returns the subject of a reminder, by the word of its trailer.
 func subject(word, text string) string {
 	if word == "" {
@@ -67,29 +51,48 @@ type digestData struct {
 	OnHost         bool // see Words
 }
 
-// digest composes one mail of several reminders for one person.
-func (s *Service) digest(items []*dueItem, words []Words) (*notify.Mail, error) {
-	word, keys, ids := words[0].Word, "", []string(nil)
-	for i, item := range items {
-		words[i].Number = i + 1
-		if words[i].Word != word {
-			word = ""
-		}
-		keys += item.key() + "\n"
-		ids = append(ids, item.message.ID)
+// notUnderstoodData is the data of not-understood.txt.
+type notUnderstoodData struct {
+	Words
+	Why string // what is wrong with the line: not a period such as "2 weeks"
+}
+
+// compose composes the mail for items of one recipient: a reminder or a digest of several.
+// To a committer whose trailer is not understood it explains that, with the operator in
+// Reply-To.
+func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error) {
+	item, w := items[0], words[0]
+	d := draft{kind: kindReminder, to: s.Queue.Policy.Recipient(&item.message.Commit), key: item.key()}
+	for _, item := range items {
+		d.replyTo = append(d.replyTo, item.message.ID)
 	}
-	text, err := s.Templates.Text(templates.Digest, digestData{words, s.Host, s.Operator, words[0].OnHost})
-	if err != nil {
+	template, data := templates.Reminder, any(w)
+	switch {
+	case item.why != nil:
+		w.Asked = text.Shorten(w.Asked, maxText)
+		template, data = templates.NotUnderstood, notUnderstoodData{w, item.why.Error()}
+		d.kind, d.subject = kindExplains, "[Not understood] "+w.Subject
+		d.key, d.answers = kindExplains+"\n"+d.key, s.Operator
+	case len(items) == 1:
+		d.subject = subject(w.Word, w.Subject)
+	default:
+		word := w.Word
+		d.key = ""
+		for i, item := range items {
+			words[i].Number = i + 1
+			if words[i].Word != word {
+				word = ""
+			}
+			d.key += item.key() + "\n"
+		}
+		template, data = templates.Digest, digestData{words, s.Host, s.Operator, w.OnHost}
+		d.subject = subject(word, fmt.Sprintf("%d commits", len(items)))
+	}
+	var err error
+	if d.text, err = s.Templates.Text(template, data); err != nil {
 		return nil, err
 	}
-	return s.write(&draft{
-		kind:    kindReminder,
-		to:      s.Queue.Policy.Recipient(&items[0].message.Commit),
-		subject: subject(word, fmt.Sprintf("%d commits", len(items))),
-		text:    text,
-		key:     keys,
-		replyTo: ids,
-	})
+	return s.write(&d)
 }
 
 // write writes a draft as a mail. No value can add a header field or a recipient:
@@ -112,7 +115,7 @@ func (s *Service) write(d *draft) (*notify.Mail, error) {
 		h.AddRaw(folded("References", references))
 		h.AddRaw(folded("In-Reply-To", references))
 	}
-	h.SetMessageID("vext." + key + "@" + domain(s.From.Address))
+	h.SetMessageID("vext." + key + s.From.Address[strings.LastIndexByte(s.From.Address, '@'):])
 	h.AddRaw(folded("Subject", mime.QEncoding.Encode("utf-8", text.Shorten(text.OneLine(d.subject), maxText))))
 	if answers, err := netmail.ParseAddress(d.answers); err == nil {
 		h.AddRaw(folded("Reply-To", answers.String()))
@@ -191,10 +194,6 @@ func validIDs(ids []string) []string {
 	return valid
 }
 
-func domain(address string) string {
-	return address[strings.LastIndexByte(address, '@')+1:]
-}
-
 // ParseAddress reads an address of the configuration, with a name or without.
 func ParseAddress(s string) (*mail.Address, error) {
 	a, err := netmail.ParseAddress(s)
@@ -202,4 +201,35 @@ func ParseAddress(s string) (*mail.Address, error) {
 		return nil, fmt.Errorf("not an address: %q", s)
 	}
 	return (*mail.Address)(a), nil
+}
+
+// maxLine bounds a line without the URL at its end, in bytes. A server accepts 512, which
+// include the command, the prefix and the line end (RFC 2812, section 2.3).
+const maxLine = 400
+
+// lineText returns the text of a reminder for targets, of at most maxLine bytes without the URL
+// at its end. It shortens a long subject, and leaves out a URL of more than maxLine bytes.
+func (s *Service) lineText(w Words) (string, error) {
+	if len(w.URL) > maxLine {
+		w.URL = ""
+	}
+	line, err := s.oneLine(w)
+	if over := len(line) - len(w.URL) - maxLine; over > 0 {
+		w.Subject = text.Shorten(w.Subject, max(0, len(w.Subject)-over-len("…")))
+		line, err = s.oneLine(w)
+	}
+	if len(line)-len(w.URL) > maxLine && err == nil { // the rest of it is too long as well
+		before, atEnd := strings.CutSuffix(line, w.URL)
+		line = text.Shorten(before, maxLine-len(" …"))
+		if atEnd && w.URL != "" {
+			line += " " + w.URL
+		}
+	}
+	return line, err
+}
+
+// oneLine executes the template and replaces line ends by blanks.
+func (s *Service) oneLine(w Words) (string, error) {
+	said, err := s.Templates.Text(templates.ReminderIRC, w)
+	return strings.Join(strings.Fields(text.OneLine(said)), " "), err
 }

@@ -1,8 +1,9 @@
 package reminder
 
 import (
-	"strings"
+	"time"
 
+	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/policy"
 	"vext/queue"
@@ -15,16 +16,23 @@ type dueItem struct {
 	event    history.Event  // as it was queued
 	byName   *history.State // of the message
 	commit   *history.Commit
-	instead  string       // why the mail replaces IRC; "" when it does not
-	route    policy.Route // of what may go to IRC
-	line     string       // the text for IRC
+	reason   string       // why the mail replaces messages to targets, or counts as sent; else ""
+	route    policy.Route // of what may go to targets
 	enqueued []string     // the targets of messages in the outbox
 	why      error        // why its trailer is not understood; set for an explanation
-	assumed  bool         // it counts as sent without a confirmation
 }
 
 // key identifies the reminder: the same for each retry, another after a snooze.
 func (d *dueItem) key() string { return d.entry.Name + "\n" + d.entry.Day.String() }
+
+// about returns an event of its commit, with the facts that vext log shows and filters by.
+func (d *dueItem) about(kind string, at time.Time) history.Event {
+	e := &d.event
+	return history.Event{
+		Time: at, Kind: kind, Name: d.entry.Name, Committer: e.Committer,
+		Repository: e.Repository, Branch: e.Branch, Revision: e.Revision, Subject: e.Subject,
+	}
+}
 
 // due returns what is due and may be tried now, earliest day first.
 func (r *run) due() ([]*dueItem, []error) {
@@ -122,11 +130,10 @@ func (s *Service) address(item *dueItem) string {
 	if !s.Digest || item.why != nil {
 		return ""
 	}
-	m, err := s.message(item)
-	if err != nil {
+	if _, err := s.message(item); err != nil {
 		return "" // prepare returns the error
 	}
-	return strings.ToLower(s.Queue.Policy.Recipient(&m.Commit).Email)
+	return s.recipient(item)
 }
 
 // isInBackoff reports whether an item is in backoff. A time later than any backoff was
@@ -153,3 +160,6 @@ func (d *dueItem) isDone() bool {
 	}
 	return d.byName.Done || byKey.Done && d.byName.Snoozed == ""
 }
+
+// isForgeable reports whether anybody can have written the message of an item.
+func (d *dueItem) isForgeable() bool { return commit.Forgeable(d.event.Source) }

@@ -8,22 +8,45 @@ import (
 	"time"
 
 	"vext/internal/history"
+	"vext/internal/target"
 	"vext/notify"
+	"vext/policy"
 )
 
-// ircPatience is how long a message may be pending before a mail goes instead, and for how
-// long the outbox may fail. A daily run is never a minute too early for it.
-var ircPatience = retries.Max
+// patience is how long a message may be pending, or the outbox may fail, before a mail
+// goes instead. It is less than a day, so that the next daily run never comes too early.
+var patience = retries.Max
 
-// ircFailed begins the reason of a mail that goes instead of messages to IRC.
-const ircFailed = "IRC delivery failed: "
+// These begin the reason of a mail that goes instead of messages to targets.
+const (
+	ircFailed  = "IRC delivery failed: "
+	xmppFailed = "XMPP delivery failed: "
+	bothFailed = "IRC and XMPP delivery failed: "
+)
 
-// enqueue puts the messages for IRC of what is due into the outbox, and returns the items
-// that go by mail now. What goes to IRC alone is sent then: it is recorded and
-// leaves the queue. After a crash before that it is put again under the same key,
-// which the outbox ignores. The error is a stopError when nothing may be sent.
+// failed returns the reason of a mail that goes instead of the messages of a route.
+func failed(route *policy.Route, why string) string {
+	isXMPP := func(t target.Target) bool { return t.Scheme == target.XMPP }
+	switch {
+	case !slices.ContainsFunc(route.Targets, isXMPP):
+		return ircFailed + why
+	case slices.IndexFunc(route.Targets, func(t target.Target) bool { return !isXMPP(t) }) < 0:
+		return xmppFailed + why
+	}
+	return bothFailed + why
+}
+
+// isInstead reports whether the reason of a mail is that messages to targets failed.
+func isInstead(reason string) bool {
+	return slices.ContainsFunc([]string{ircFailed, xmppFailed, bothFailed}, func(begin string) bool { return strings.HasPrefix(reason, begin) })
+}
+
+// enqueue puts the messages of due items into the outbox, and returns the items that
+// go by mail now. It records an item for targets alone as sent, and removes it from the queue.
+// After a crash in between, the next run puts its messages again under the same keys, and
+// the outbox ignores them. The error is a stopError when nothing may be sent.
 func (r *run) enqueue(ctx context.Context, items []*dueItem) (mails []*dueItem, err error) {
-	var forIRC []*dueItem
+	var forTargets []*dueItem
 	var messages []notify.Message
 	commits := map[string]bool{}
 	for _, item := range items {
@@ -37,26 +60,26 @@ func (r *run) enqueue(ctx context.Context, items []*dueItem) (mails []*dueItem, 
 			mails = append(mails, item)
 		case key != "" && commits[key]: // the next run finds that it was sent
 		default:
-			forIRC, messages = append(forIRC, item), append(messages, all...)
+			forTargets, messages = append(forTargets, item), append(messages, all...)
 		}
 		commits[key] = true
 	}
-	if len(forIRC) == 0 {
+	if len(forTargets) == 0 {
 		return mails, nil
 	}
-	err = r.IRC.Put(ctx, messages...)
+	err = r.Outbox.Put(ctx, messages...)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, stopError{interrupted(ctx)}
+	case notify.IsPermanent(err) && len(forTargets) > 1:
+		return r.enqueueHalves(ctx, mails, forTargets)
 	case err != nil:
-		late, deferErr := r.notEnqueued(forIRC, err)
+		late, deferErr := r.notEnqueued(forTargets, err)
 		return append(mails, late...), deferErr
 	}
 	var sent []*dueItem
-	for _, item := range forIRC {
-		for _, t := range item.route.Targets {
-			item.enqueued = append(item.enqueued, t.String())
-		}
+	for _, item := range forTargets {
+		item.enqueued = targetNames(item.route.Targets)
 		if item.route.Mail {
 			mails = append(mails, item)
 			continue
@@ -64,17 +87,35 @@ func (r *run) enqueue(ctx context.Context, items []*dueItem) (mails []*dueItem, 
 		sent = append(sent, item)
 		r.sentKeys[item.event.Key] = item.event.Key != ""
 	}
+	noted := slices.Clone(r.noted) // more than openKeys when the outbox could not be read
 	for i := range messages {
-		r.openKeys = append(r.openKeys, messages[i].Key)
+		r.openKeys, noted = append(r.openKeys, messages[i].Key), append(noted, messages[i].Key)
 	}
 	slices.SortStableFunc(mails, func(a, b *dueItem) int { return a.entry.Day.Sub(b.entry.Day) })
 	if len(sent) == 0 {
 		return mails, nil
 	}
+	if err := r.notePending(noted); err != nil {
+		return mails, err // the next run puts them again
+	}
 	return mails, r.sent(sent)
 }
 
-// messages returns the messages for IRC of an item, and sets its route. It returns none
+// enqueueHalves enqueues each half alone, because the outbox rejects one of the items.
+func (r *run) enqueueHalves(ctx context.Context, mails, items []*dueItem) ([]*dueItem, error) {
+	var errs []error
+	for half := range slices.Chunk(items, (len(items)+1)/2) {
+		late, err := r.enqueue(ctx, half)
+		mails, errs = append(mails, late...), append(errs, err)
+		if isStop(err) {
+			break
+		}
+	}
+	slices.SortStableFunc(mails, func(a, b *dueItem) int { return a.entry.Day.Sub(b.entry.Day) })
+	return mails, errors.Join(errs...)
+}
+
+// messages returns the messages of an item for its targets, and sets its route. It returns none
 // for what goes by mail alone, or is not to be sent.
 func (r *run) messages(item *dueItem) ([]notify.Message, error) {
 	if len(r.Queue.Policy.Routes) == 0 || item.isDone() || item.isSnoozed() {
@@ -85,33 +126,30 @@ func (r *run) messages(item *dueItem) ([]notify.Message, error) {
 		return nil, nil // prepare returns the error
 	}
 	route := r.Queue.Policy.RouteOf(&m.Commit)
-	item.message, item.route = m, route
-	if why := bounceReasons(item.byName, item.entry.Day.String(), &route); why != "" {
-		if !route.Mail {
-			item.instead = ircFailed + why
-		}
+	item.route = route
+	due := item.entry.Day.String()
+	why := bounceReasons(item.byName, due, &route)
+	if why == "" && r.Outbox == nil {
+		why = "it is not configured"
+	}
+	if why != "" && !route.Mail {
+		item.reason = failed(&route, why)
+	}
+	if why != "" || len(route.Targets) == 0 {
 		return nil, nil
 	}
-	if r.IRC == nil {
-		if !route.Mail {
-			item.instead = ircFailed + "it is not configured"
-		}
-		return nil, nil
+	line, err := r.lineText(r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today()))
+	if err != nil {
+		return nil, err
 	}
 	var messages []notify.Message
 	for i := range route.Targets {
-		if len(messages) == 0 {
-			item.line, err = r.lineText(r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today()))
-			if err != nil {
-				return nil, err
-			}
-		}
 		one := notify.Message{
-			Target: route.Targets[i].URL(), Text: item.line, Project: m.Repository, Reminder: true,
-			Key: messageKey(item.byName, item.entry.Name, item.entry.Day.String(), route.Targets[i].String()),
+			Target: route.Targets[i].URL(), Text: line, Project: m.Repository, Reminder: true,
+			Key: messageKey(item.byName, item.entry.Name, due, route.Targets[i].String()),
 		}
 		if !route.Mail {
-			one.Deadline = r.Queue.Now.Add(ircPatience)
+			one.Deadline = r.Queue.Now.Add(patience)
 		}
 		messages = append(messages, one)
 	}
@@ -125,16 +163,16 @@ func (r *run) notEnqueued(items []*dueItem, cause error) (mails []*dueItem, err 
 	var rest []*dueItem
 	for _, item := range items {
 		d := item.byName.Deferrals()
-		if !notify.IsPermanent(cause) && (d.Count == 0 || r.Queue.Now.Sub(d.First) < ircPatience) {
+		if !notify.IsPermanent(cause) && (d.Count == 0 || r.Queue.Now.Sub(d.First) < patience) {
 			rest = append(rest, item)
 			continue
 		}
 		if !item.route.Mail {
-			item.instead = ircFailed + cleanCause(cause)
+			item.reason = failed(&item.route, cleanCause(cause))
 		}
 		mails = append(mails, item)
 	}
-	return mails, errors.Join(cause, r.deferUntil(rest, cause, ircPatience))
+	return mails, errors.Join(cause, r.deferItems(rest, cause, patience))
 }
 
 // keyPrefix begins the keys of messages that are reminders.

@@ -8,9 +8,6 @@ import (
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/text"
-	"vext/notify"
-	"vext/queue"
-	"vext/templates"
 )
 
 // A commit whose trailer is not understood gets no day. Its message is quarantined,
@@ -83,44 +80,16 @@ func (s *Service) isExplained(item *dueItem, before []*dueItem) bool {
 // The operator decides when this version understands it, or when allow no longer
 // lists the recipient.
 func (s *Service) prepareExplanation(item *dueItem) (Words, bool, error) {
-	m, err := s.message(item)
-	if queue.IsNotUnderstood(err) {
-		return Words{}, false, nil
-	}
-	if err != nil {
+	m, denied, err := s.readDue(item)
+	if err != nil || denied != "" {
 		return Words{}, false, err
 	}
 	_, why := s.Queue.DayOf(m)
-	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" || s.Queue.Policy.DeniesRecipient(s.Queue.Policy.Recipient(&m.Commit), m.Source) != "" {
+	if why == nil || s.Queue.Policy.Distrusts(&m.Commit) != "" {
 		return Words{}, false, nil
 	}
-	item.message, item.why = m, why
+	item.why = why
 	return s.words(m, item.entry.Name, &item.commit.All, s.Queue.Today()), true, nil
-}
-
-// notUnderstoodData is the data of not-understood.txt.
-type notUnderstoodData struct {
-	Words
-	Why string // what is wrong with the line: not a period such as "2 weeks"
-}
-
-// explanation composes the mail to a committer whose trailer is not understood, with
-// the operator in Reply-To.
-func (s *Service) explanation(item *dueItem, w Words) (*notify.Mail, error) {
-	w.Asked = text.Shorten(w.Asked, maxText)
-	words, err := s.Templates.Text(templates.NotUnderstood, notUnderstoodData{w, item.why.Error()})
-	if err != nil {
-		return nil, err
-	}
-	return s.write(&draft{
-		kind:    kindExplains,
-		to:      s.Queue.Policy.Recipient(&item.message.Commit),
-		subject: "[Not understood] " + w.Subject,
-		text:    words,
-		key:     kindExplains + "\n" + item.key(),
-		replyTo: []string{item.message.ID},
-		answers: s.Operator,
-	})
 }
 
 // notExplained records that the mail to a committer can't be sent, so that it is not

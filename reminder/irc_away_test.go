@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vext/notify"
+	"vext/outbox"
 	"vext/queue"
 )
 
@@ -24,13 +25,13 @@ func runAfter(t testing.TB, s *Service, hours int, want string) {
 // When the outbox fails, the mail goes after a day, once, and the history has the reason.
 func TestOutboxNeverThere(t *testing.T) {
 	s, out, irc := newIRC(t, channel)
-	s.IRC = notify.FailingOutbox{Err: errAway}
+	s.Outbox = outbox.Failing(errAway)
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	runAfter(t, s, 0, "1 queued, 1 to be retried")
 	runAfter(t, s, 22, "1 to be retried")
 	runAfter(t, s, 23, "1 sent")
 	runAfter(t, s, 48, "nothing to do")
-	s.IRC = irc
+	s.Outbox = irc
 	mustRun(t, s, 3, "nothing to do")
 	if len(out.mails) != 1 {
 		t.Errorf("mails to %q", out.recipients())
@@ -51,15 +52,47 @@ func TestOutboxRejects(t *testing.T) {
 	}
 }
 
+// picky is an outbox that rejects one reminder.
+type picky struct {
+	*fakeOutbox
+	name string
+}
+
+func (o picky) Put(ctx context.Context, all ...notify.Message) error {
+	for _, m := range all {
+		if strings.Contains(m.Key, " "+o.name+" ") {
+			return &notify.PermanentError{Err: errAway}
+		}
+	}
+	return o.fakeOutbox.Put(ctx, all...)
+}
+
+// A reminder that the outbox rejects goes by mail, and no other does.
+func TestOutboxRejectsOne(t *testing.T) {
+	s, out, irc := newIRC(t, channel)
+	s.Outbox = picky{irc, "b"}
+	for _, name := range []string{"a", "b", "c"} {
+		put(t, s, name, name+" <"+name+"@example.org>", "MFC after: 0 days")
+	}
+	runAfter(t, s, 0, "3 queued, 3 sent")
+	irc.deliver("")
+	s.Queue.Now = now.AddDate(0, 0, 2)
+	mustRun(t, s, 2, "nothing to do")
+	if got := out.recipients(); got != "b@example.org" || len(irc.said) != 2 {
+		t.Errorf("mails to %s, delivered %q", got, irc.said)
+	}
+	expectNothing(t, s, irc)
+}
+
 // A mail that messages go alongside is held up by a full outbox for a day.
 func TestOutboxFullBesideMail(t *testing.T) {
 	s, out, irc := newIRC(t, "mail", channel)
-	s.IRC = full{irc}
+	s.Outbox = full{irc}
 	put(t, s, "a", "Jane <jane@example.org>", "MFC after: 0 days")
 	runAfter(t, s, 0, "1 queued, 1 to be retried")
 	runAfter(t, s, 12, "1 to be retried")
 	runAfter(t, s, 23, "1 sent")
-	s.IRC = irc
+	s.Outbox = irc
 	mustRun(t, s, 2, "nothing to do")
 	if len(out.mails) != 1 {
 		t.Errorf("mails to %q", out.recipients())

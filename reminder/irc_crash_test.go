@@ -68,6 +68,9 @@ func TestCrashAnywhereWithIRC(t *testing.T) {
 		{"alone, the outbox is away", []string{channel, "irc://h/jane,isnick"}, func(*fakeOutbox) {}, awayFor(1, 2), 1, 0},
 		{"alone, the outbox never was there", []string{channel}, func(*fakeOutbox) {}, awayFor(0, 2), 1, 0},
 		{"beside, the outbox never was there", []string{"mail", channel}, func(*fakeOutbox) {}, awayFor(0, 2), 1, 0},
+		{"alone, the outbox is lost", []string{channel}, func(*fakeOutbox) {}, lostOn(1), 1, 0},
+		{"alone, the outbox is lost after the delivery", []string{channel}, func(o *fakeOutbox) { o.deliver("") }, lostOn(2), 0, 1},
+		{"beside, the outbox is lost", []string{"mail", channel}, func(*fakeOutbox) {}, lostOn(1), 1, 0},
 		{"alone, the target is renamed", []string{channel, "irc://h/jane,isnick"}, func(o *fakeOutbox) { o.deliver("jane"); o.deliver("#new") }, renamed, 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -126,6 +129,15 @@ func awayFor(first, last int) func(testing.TB, int, *Service, *fakeOutbox) {
 	return func(_ testing.TB, day int, _ *Service, o *fakeOutbox) {
 		if o.err = nil; day >= first && day <= last {
 			o.err = errAway
+		}
+	}
+}
+
+// lostOn removes what the outbox has before the runs of a day.
+func lostOn(lost int) func(testing.TB, int, *Service, *fakeOutbox) {
+	return func(_ testing.TB, day int, _ *Service, o *fakeOutbox) {
+		if day == lost {
+			o.lines = nil
 		}
 	}
 }

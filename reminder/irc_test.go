@@ -324,7 +324,7 @@ func TestOutboxFails(t *testing.T) {
 // Without IRC the mail goes instead.
 func TestNoIRC(t *testing.T) {
 	s, out, _ := newIRC(t, channel)
-	s.IRC = nil
+	s.Outbox = nil
 	put(t, s, "b", "Ida <ida@example.org>", "MFC after: 0 days")
 	put(t, s, "c", "Ida <ida@example.org>", "MFC after: 0 days")
 	mustRun(t, s, 0, "2 queued, 2 sent")

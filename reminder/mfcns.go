@@ -36,8 +36,12 @@ const batch = 10000
 // and are taken to be in zone. The caller holds the queue's lock.
 func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun bool, progress queue.Progress) (Import, error) {
 	var result Import
-	known, err := knownMFCns(h)
-	if err != nil {
+	known := map[string]int{}
+	if _, err := h.Scan(func(e *history.Event) {
+		if e.Via == viaMFCns {
+			known[mfcnsKey(e)]++
+		}
+	}, history.Sent); err != nil {
 		return result, err
 	}
 	var events []history.Event
@@ -83,17 +87,6 @@ func ImportMFCns(h history.History, log io.Reader, zone *time.Location, dryRun b
 	return result, flush()
 }
 
-// knownMFCns counts what was imported already.
-func knownMFCns(h history.History) (map[string]int, error) {
-	known := map[string]int{}
-	_, err := h.Scan(func(e *history.Event) {
-		if e.Via == viaMFCns {
-			known[mfcnsKey(e)]++
-		}
-	}, history.Sent)
-	return known, err
-}
-
 func mfcnsKey(e *history.Event) string {
 	return fmt.Sprint(e.Time.Unix()) + " " + e.Address + " " + e.Committer
 }
@@ -120,23 +113,16 @@ func parseMFCns(line string, zone *time.Location) (history.Event, bool) {
 	}, true
 }
 
-// unescape undoes Python's escapes of bytes, which are those of Go but for the
-// quotes.
-func unescape(s string) string {
-	s = strings.NewReplacer(`\'`, `'`, `\"`, `\"`, `"`, `\"`).Replace(s)
+// unbytes returns the text in a bytes literal of Python, whose escapes are those of Go but
+// for the quotes.
+func unbytes(s string) string {
+	if len(s) < 3 || s[0] != 'b' || s[1] != '\'' && s[1] != '"' || s[1] != s[len(s)-1] {
+		return s
+	}
+	s = strings.NewReplacer(`\'`, `'`, `\"`, `\"`, `"`, `\"`).Replace(s[2 : len(s)-1])
 	plain, err := strconv.Unquote(`"` + s + `"`)
 	if err != nil || !utf8.ValidString(plain) {
 		return s
 	}
 	return plain
-}
-
-// unbytes takes off what Python puts around a bytes literal.
-func unbytes(s string) string {
-	for _, quote := range []string{`'`, `"`} {
-		if strings.HasPrefix(s, "b"+quote) && strings.HasSuffix(s, quote) && len(s) > 2 {
-			return unescape(s[2 : len(s)-1])
-		}
-	}
-	return s
 }

@@ -170,7 +170,7 @@ func newIRC(t testing.TB, to ...string) (*Service, *sender, *fakeOutbox) {
 	t.Helper()
 	s, out := newService(t)
 	irc := &fakeOutbox{t: t}
-	s.IRC = irc
+	s.Outbox = irc
 	s.Queue.Policy.Routes = []policy.Route{way(t, to...)}
 	return s, out, irc
 }

@@ -58,28 +58,18 @@ func (s *Service) Preview() ([]Step, error) {
 		later = append(later, previewExplanation(&item.event))
 	}
 	steps = append(steps, later...)
-	return append(steps, s.previewReport(r.tally, steps)...), errors.Join(append(errs, planErr, foundErr, unclearErr)...)
-}
-
-// previewReport returns the mails that the operator would get.
-func (s *Service) previewReport(t *tally, steps []Step) []Step {
+	reports, reportErr := s.reports(r.tally)
+	isQuarantine := func(s Step) bool { return s.Action == "quarantine" }
+	if r.tally.Quarantined.Total == 0 && slices.ContainsFunc(steps, isQuarantine) {
+		reports = append(reports, report{what: notifiedQuarantined})
+	}
 	if s.Operator == "" {
-		return nil
+		reports = nil
 	}
-	var mails []Step
-	if t.Quarantined.Total > 0 || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == "quarantine" }) {
-		mails = append(mails, Step{"notify", s.Operator, "quarantined messages"})
+	for _, one := range reports {
+		steps = append(steps, Step{"notify", s.Operator, NotifiedWords(one.what)})
 	}
-	if month := s.newMonth(t); month != nil {
-		mails = append(mails, Step{"notify", s.Operator, "the numbers of " + month.Month})
-	}
-	if len(t.newFloods()) > 0 {
-		mails = append(mails, Step{"notify", s.Operator, "recipients with more reminders than max_per_day"})
-	}
-	if len(s.newAlerts(t)) > 0 {
-		mails = append(mails, Step{"notify", s.Operator, "failures"})
-	}
-	return mails
+	return steps, errors.Join(append(errs, planErr, foundErr, unclearErr, reportErr)...)
 }
 
 func previewDecision(d *queue.Decision, today calendar.Day) Step {
@@ -87,8 +77,9 @@ func previewDecision(d *queue.Decision, today calendar.Day) Step {
 	switch e.Kind {
 	case history.Queued:
 		return Step{"queue", fmt.Sprintf("%s, %s: %s", d.Day.Short(today), d.Day.Distance(today), to(e)), e.Subject}
-	case history.Failed:
-		return Step{"quarantine", d.Name, e.Reason}
+	case history.Failed: // the other lines of the reason are for what is in failed/
+		reason, _, _ := strings.Cut(e.Reason, "\n")
+		return Step{"quarantine", d.Name, reason}
 	case history.Ignored:
 		return Step{"ignore", d.Name, e.Reason}
 	case queue.Held:
@@ -114,19 +105,23 @@ func (s *Service) previewItem(item *dueItem) Step {
 		return Step{"wait", to(e), "it could not be sent; no retry before " + s.ago(item.byName.Deferrals().Until)}
 	}
 	m, reason, err := s.readDue(item)
-	if err != nil {
-		return Step{"leave", item.entry.Name, err.Error()}
-	}
-	way := s.Queue.Policy.RouteOf(&m.Commit)
-	bounced := bounceReasons(item.byName, item.entry.Day.String(), &way) != ""
 	switch {
-	case !bounced && !way.Mail && s.IRC != nil:
-		return Step{"send", to(e) + " to " + targetNames(way.Targets), e.Subject}
-	case reason != "":
+	case err != nil:
+		return Step{"leave", item.entry.Name, err.Error()}
+	case m == nil:
 		return Step{"quarantine", item.entry.Name, reason}
 	}
-	if way.Mail && len(way.Targets) > 0 && s.IRC != nil {
-		return Step{"send", to(e) + " by mail and to " + targetNames(way.Targets), e.Subject}
+	route := s.Queue.Policy.RouteOf(&m.Commit)
+	names := strings.Join(targetNames(route.Targets), ", ")
+	isByTarget := s.Outbox != nil && names != ""
+	isBounced := bounceReasons(item.byName, item.entry.Day.String(), &route) != ""
+	switch {
+	case isByTarget && !route.Mail && !isBounced:
+		return Step{"send", to(e) + " to " + names, e.Subject}
+	case reason != "":
+		return Step{"quarantine", item.entry.Name, reason}
+	case isByTarget && route.Mail:
+		return Step{"send", to(e) + " by mail and to " + names, e.Subject}
 	}
 	return Step{"send", to(e), e.Subject}
 }
@@ -139,13 +134,12 @@ func to(e *history.Event) string {
 	return e.Address + " " + commit.ShortRevision(e.Revision)
 }
 
-// targetNames names channels and persons.
-func targetNames(targets []target.Target) string {
-	names := make([]string, len(targets))
+// targetNames returns the names of channels and persons.
+func targetNames(targets []target.Target) (names []string) {
 	for i := range targets {
-		names[i] = targets[i].String()
+		names = append(names, targets[i].String())
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // ago returns a time in words, as seen from the time of the run.

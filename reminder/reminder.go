@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/emersion/go-message/mail"
 
+	"vext/internal/history"
 	"vext/notify"
 	"vext/queue"
 	"vext/templates"
@@ -33,13 +35,34 @@ type Service struct {
 	Log         *slog.Logger
 	Progress    func(what string) queue.Progress // may return nil
 
-	// IRC is the outbox for the targets of routes; nil when IRC is not configured.
-	// While it returns errors, reminders for IRC stay in the queue, for a day.
-	IRC notify.Outbox
+	// Outbox is for the targets of routes; nil when no route has one. While it returns
+	// errors, reminders for targets stay in the queue, for a day.
+	Outbox notify.Outbox
 	// Await, unless nil, is called once a run when messages are pending, without the
 	// lock. It returns when the outcomes of those with the keys are known, or after
 	// a timeout.
 	Await func(ctx context.Context, keys []string)
+}
+
+// Sources are the sources that look for commits themselves, as a run uses them.
+type Sources interface {
+	// CatchUp spools the commits that a source has missed. Its failures are in
+	// Alerts.
+	CatchUp(ctx context.Context) error
+	// Vanished calls record with the commits that are no longer where they
+	// were. Those that record returns are passed to it again by the next run.
+	Vanished(ctx context.Context, record func([]history.Event) ([]history.Event, error)) error
+	// Alerts returns the sources, and the targets, that have failed for so
+	// long that the operator is to be notified.
+	Alerts(now time.Time) []Alert
+}
+
+// An Alert is a source, or a target, that fails.
+type Alert struct {
+	Subject  string    // the repository, the channel
+	Location string    // its URL or path; IRC or XMPP
+	Since    time.Time // when it first failed
+	Message  string    // how it fails
 }
 
 // A Summary counts what a run did.
@@ -51,7 +74,7 @@ type Summary struct {
 	Held                        int // the recipient's daily maximum is reached
 	HeldBefore                  int // the same, by an earlier run
 	Explained                   int // mails to committers whose trailer is not understood
-	Fallbacks                   int // sent another way, because a message to IRC has bounced
+	Fallbacks                   int // sent another way, because a message to a target has bounced
 }
 
 // Empty reports whether the run had nothing to do.

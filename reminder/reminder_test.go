@@ -445,6 +445,23 @@ func TestBrokenTemplate(t *testing.T) {
 	}
 }
 
+// A preview says that a message which became unreadable in the queue will be quarantined.
+func TestPreviewUnreadable(t *testing.T) {
+	s, _ := newService(t)
+	put(t, s, "a", "a@example.org", "MFC after: 1 day")
+	mustRun(t, s, 0, "1 queued")
+	found, _ := filepath.Glob(filepath.Join(s.Queue.State, "queue", "*", "a"))
+	if len(found) != 1 || os.WriteFile(found[0], []byte("?"), 0o600) != nil {
+		t.Fatal(found)
+	}
+	s.Queue.Now = now.AddDate(0, 0, 1)
+	steps, err := s.Preview()
+	if err != nil || len(steps) != 1 || steps[0].Action+" "+steps[0].What != "quarantine a" {
+		t.Errorf("%+v, %v", steps, err)
+	}
+	mustRun(t, s, 1, "1 quarantined")
+}
+
 func TestPreview(t *testing.T) {
 	s, out := newService(t)
 	put(t, s, "a", "a@example.org", "MFC after: 0 days")

@@ -22,6 +22,7 @@ type run struct {
 	mails    map[string]int  // how many mails count today, by recipient
 	held     []history.Event // of reminders held until tomorrow, not yet recorded
 	openKeys []string        // of the messages pending in the outbox
+	noted    []string        // those that pendingPath has
 }
 
 // lockWait is how long a run waits for another to end, before it gives up.
@@ -60,7 +61,7 @@ func (s *Service) locked(ctx context.Context, work func(context.Context) error) 
 	}
 	defer lock.Release()
 	if err := s.Queue.History.Verify(); err != nil {
-		// What was sent already could be sent again.
+		// Without the lost records, a reminder could be sent for the second time.
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, MaxRun, errMaxRun)
@@ -77,9 +78,12 @@ func (s *Service) locked(ctx context.Context, work func(context.Context) error) 
 	return errors.Join(err, lock.MarkRun(s.Queue.Now))
 }
 
-// first does everything but wait for IRC.
+// first does everything but wait for the outbox.
 func (r *run) first(ctx context.Context) error {
-	caught := errors.Join(r.quarantineStrays(), r.catchUp(ctx))
+	caught := r.quarantineStrays()
+	if r.Sources != nil {
+		caught = errors.Join(caught, r.Sources.CatchUp(ctx))
+	}
 	r.findGone(ctx)
 	plan, err := r.read()
 	if !isHistoryError(err) {
@@ -100,8 +104,8 @@ func (r *run) first(ctx context.Context) error {
 	return errors.Join(err, sendErr)
 }
 
-// read reads the spool, and then the history once for everything that the run is about;
-// for nothing, only what was appended since the last run.
+// read reads the spool, and then the history once, for everything that the run is about. A
+// run that is about nothing reads only the events since the last run.
 func (r *run) read() (plan []queue.Decision, err error) {
 	plan, err = r.Queue.ReadSpool(r.progress("reading the spool"))
 	r.tally = r.loadTally()
@@ -128,9 +132,9 @@ func (r *run) pending() *history.Index {
 	return x
 }
 
-// lookUp makes the index of the run have some messages and commits, up to date. It reads
-// the history anew only for what came in between, or for an entry that somebody put into
-// the queue by hand.
+// lookUp brings the index of the run up to date, and makes sure that it has some messages
+// and commits. It reads the history anew only for what the index lacks: what came in
+// between, or an entry that somebody put into the queue by hand.
 func (r *run) lookUp(about *history.Index) error {
 	switch {
 	case r.index != nil && r.index.Covers(about):
@@ -216,6 +220,59 @@ func (r *run) quarantineStrays() error {
 		r.Log.Warn("quarantined", "name", f.Name, "reason", text.JoinLines(f.Reason))
 	}
 	return errors.Join(err, moveErr)
+}
+
+// findGone finds out about which commits markVanished will be asked.
+func (r *run) findGone(ctx context.Context) {
+	if r.Sources == nil {
+		return
+	}
+	r.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
+		r.gone = append(r.gone, queue.GoneKeys(events)...)
+		return events, nil // and to be passed again; markVanished returns the errors
+	})
+}
+
+// markVanished records which commits of pending reminders a forced update removed.
+// The reminder of a commit that was amended or rebased becomes that of its successor.
+func (r *run) markVanished(ctx context.Context) error {
+	if r.Sources == nil {
+		return nil
+	}
+	return r.Sources.Vanished(ctx, func(events []history.Event) ([]history.Event, error) {
+		for i := range events {
+			events[i].Key = r.Queue.History.CanonicalKey(events[i].Key)
+		}
+		about := r.Queue.History.NewIndex()
+		about.Add(nil, queue.GoneKeys(events))
+		if err := r.lookUp(about); err != nil {
+			return events, err
+		}
+		left, err := r.Queue.Supersede(events, r.index)
+		if err == nil {
+			err = r.index.Fill()
+		}
+		if err != nil {
+			return events, err
+		}
+		var waiting []history.Event
+		for _, e := range events {
+			c := r.index.Commit(e.Key)
+			state := &c.All
+			if c.Trusted.Queued != nil {
+				state = &c.Trusted
+			}
+			if state.Queued == nil || state.Done || state.Vanished != nil {
+				continue
+			}
+			queued := state.Queued
+			e.Time, e.Name = history.Stamp(r.Queue.Now), queued.Name
+			e.Address, e.Committer, e.Subject, e.Asked = queued.Address, queued.Committer, queued.Subject, queued.Asked
+			waiting = append(waiting, e)
+			r.Log.Warn("commit vanished", "name", e.Name, "branch", e.Branch)
+		}
+		return left, r.Queue.History.Append(waiting...)
+	})
 }
 
 func (s *Service) progress(what string) queue.Progress {

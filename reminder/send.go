@@ -48,7 +48,7 @@ func (r *run) sendDue(ctx context.Context, names []string) error {
 		return errors.Join(errs...)
 	}
 	items = append(items, unclear...)
-	var dirty []calendar.Day
+	days := map[calendar.Day]bool{} // from which messages were removed
 	var stop error
 	groups := r.groups(items)
 	for i, group := range groups {
@@ -61,8 +61,8 @@ func (r *run) sendDue(ctx context.Context, names []string) error {
 		}
 		err := r.sendGroup(ctx, group)
 		for _, item := range group {
-			if n := len(dirty); item.why == nil && (n == 0 || dirty[n-1] != item.entry.Day) {
-				dirty = append(dirty, item.entry.Day)
+			if item.why == nil {
+				days[item.entry.Day] = true
 			}
 		}
 		if isStop(err) {
@@ -74,8 +74,9 @@ func (r *run) sendDue(ctx context.Context, names []string) error {
 	if progress != nil {
 		progress(len(groups), len(groups))
 	}
-	errs = append(errs, r.recordHeld())
-	for _, day := range dirty {
+	errs = append(errs, r.Queue.History.Append(r.held...))
+	r.held = nil
+	for day := range days {
 		errs = append(errs, r.Queue.SyncDay(day))
 	}
 	return errors.Join(append(errs, stop, r.Queue.SweepDays())...)
@@ -126,8 +127,7 @@ func (r *run) sendGroup(ctx context.Context, group []*dueItem) error {
 		return errors.Join(append(errs, r.notSent(ready, err))...)
 	}
 	r.count(ready)
-	errs = append(errs, r.sent(ready))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.sent(ready))...)
 }
 
 // grace is how long sending a mail may continue after the service was interrupted. An
@@ -149,16 +149,6 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return sending, func() { stop(); cancel() }
 }
 
-func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error) {
-	switch {
-	case items[0].why != nil:
-		return s.explanation(items[0], words[0])
-	case len(items) == 1:
-		return s.single(items[0], words[0])
-	}
-	return s.digest(items, words)
-}
-
 // prepare reads an item's message and decides whether to send it.
 func (r *run) prepare(item *dueItem) (Words, bool, error) {
 	if item.why != nil {
@@ -172,29 +162,25 @@ func (r *run) prepare(item *dueItem) (Words, bool, error) {
 		return Words{}, false, r.Queue.Finish(item.entry)
 	}
 	m, reason, err := r.readDue(item)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Words{}, false, err
-	}
-	if reason != "" {
-		if item.instead != "" {
-			reason = item.instead + "\n" + reason
-		}
+	case reason != "" && item.reason != "":
+		return Words{}, false, r.quarantine(item, item.reason+"\n"+reason)
+	case reason != "":
 		return Words{}, false, r.quarantine(item, reason)
 	}
-	item.message = m
-	if key != "" {
-		r.sentKeys[key] = true
-	}
+	r.sentKeys[key] = key != ""
 	w := r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today())
 	w.Snoozed = r.snoozed(item.byName, w.Login)
-	if item.instead != "" {
-		w.Facts = append(w.Facts, Fact{"By mail", "because " + text.OneLine(item.instead)})
+	if item.reason != "" {
+		w.Facts = append(w.Facts, Fact{"By mail", "because " + text.OneLine(item.reason)})
 	}
 	return w, true, nil
 }
 
-// readDue reads the message of an item, or returns the reason for its quarantine. A
-// trailer that is not understood is none: a person has given the message its day.
+// readDue reads the message of an item, or returns the reason for its quarantine. An
+// unclear trailer is no reason, because a person has given such a message its day.
 func (s *Service) readDue(item *dueItem) (m *queue.Message, reason string, err error) {
 	m, err = s.message(item)
 	switch {
@@ -221,22 +207,26 @@ func (r *run) quarantine(item *dueItem, reason string) error {
 // recordTries is how often writing a record of what was sent is tried.
 const recordTries = 3
 
-// record records what was sent, if need be in the reserved space. An error full says
-// that this was needed, and that nothing more can be recorded.
-func (s *Service) record(events ...history.Event) (full, err error) {
+var errNotRecorded = errors.New("sent, but not recorded")
+
+// record records what was sent, if need be in the reserved space. After an error nothing
+// more can be recorded. With errNotRecorded, these events were not recorded either.
+func (s *Service) record(events ...history.Event) error {
+	var failed error
 	for range recordTries {
-		if err = s.Queue.History.Append(events...); err == nil {
-			return full, nil
+		err := s.Queue.History.Append(events...)
+		if err == nil {
+			return failed
 		}
-		full = err
+		failed = err
 		s.Queue.History.Release()
 	}
-	return full, fmt.Errorf("sent, but not recorded: %w", err)
+	return fmt.Errorf("%w: %w", errNotRecorded, failed)
 }
 
 // sent records that items were sent, immediately after the server's answer, and
 // removes them from the queue. When the record can't be written, nothing more is sent.
-// Then the removal alone prevents a second mail; a reminder for IRC stays, and the next
+// Then the removal alone prevents a second mail; a reminder for targets stays, and the next
 // run puts it again under the same key.
 func (r *run) sent(items []*dueItem) error {
 	events := make([]history.Event, len(items))
@@ -245,7 +235,7 @@ func (r *run) sent(items []*dueItem) error {
 		e.Time, e.Kind, e.Name = history.Stamp(r.Queue.Now), history.Sent, item.entry.Name
 		to := r.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
-		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), r.via(item), "", item.reason(), ""
+		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), r.via(item), "", item.reason, ""
 		if item.byName.Fallback {
 			e.Kind = history.Fallback
 		}
@@ -254,13 +244,9 @@ func (r *run) sent(items []*dueItem) error {
 		}
 		events[i] = e
 	}
-	full, err := r.record(events...)
-	isRecorded := err == nil
-	switch {
-	case err != nil:
+	err := r.record(events...)
+	if err != nil {
 		err = stopError{err}
-	case full != nil:
-		err = stopError{full}
 	}
 	for i, item := range items {
 		if item.why != nil {
@@ -274,7 +260,7 @@ func (r *run) sent(items []*dueItem) error {
 			r.sum.Sent++
 		}
 		r.Log.Info("sent", "name", item.entry.Name, "to", events[i].Address, "via", events[i].Via)
-		if !isRecorded && len(item.enqueued) > 0 && !item.route.Mail {
+		if errors.Is(err, errNotRecorded) && len(item.enqueued) > 0 && !item.route.Mail {
 			continue
 		}
 		var finishErr error

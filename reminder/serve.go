@@ -22,13 +22,8 @@ type Schedule struct {
 
 // ParseSchedule reads five fields as crontab(5) has them, or @daily and the
 // like. They mean the wall clock in zone.
-func ParseSchedule(s string, zone *time.Location) (schedule Schedule, err error) {
-	defer func() { // cron panics on a TZ= without a time
-		if r := recover(); r != nil {
-			err = fmt.Errorf("schedule: %q can't be read", s)
-		}
-	}()
-	if strings.Contains(s, "TZ=") {
+func ParseSchedule(s string, zone *time.Location) (Schedule, error) {
+	if strings.Contains(s, "TZ=") { // on which cron can panic
 		return Schedule{}, fmt.Errorf("schedule: %q names a time zone; set timezone instead", s)
 	}
 	spec, err := cron.ParseStandard(s)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 		return nil, err
 	}
 	s := &Stats{By: by, Counts: []Count{}}
-	counts := map[string]*int{}
+	counts := map[string]int{}
 	var lastName string
 	var lastTime time.Time
 	_, err = h.Scan(func(e *history.Event) {
@@ -70,15 +71,13 @@ func CountSent(h history.History, by string, since, until calendar.Day, zone *ti
 			s.Last = e.Time
 		}
 		s.Total++
-		k := text.OneLine(key(e))
-		if counts[k] == nil {
-			counts[k] = new(int)
-		}
-		*counts[k]++
+		counts[text.OneLine(key(e))]++
 	}, history.Sent)
 	s.fill(counts)
 	return s, err
 }
+
+const monthLayout = "2006-01"
 
 // keyFunc returns what an event is counted under.
 func keyFunc(by string, zone *time.Location) (func(*history.Event) string, error) {
@@ -86,7 +85,7 @@ func keyFunc(by string, zone *time.Location) (func(*history.Event) string, error
 	case ByCommitter:
 		return func(e *history.Event) string { return commit.Login(e.Address) }, nil
 	case ByMonth:
-		return func(e *history.Event) string { return e.Time.In(zone).Format("2006-01") }, nil
+		return func(e *history.Event) string { return e.Time.In(zone).Format(monthLayout) }, nil
 	case ByRepository:
 		return func(e *history.Event) string { return cmp.Or(e.Repository, "-") }, nil
 	case ByBranch:
@@ -97,37 +96,23 @@ func keyFunc(by string, zone *time.Location) (func(*history.Event) string, error
 
 // fill sorts the counts: months by time, with the empty ones between; the rest
 // by count, then name.
-func (s *Stats) fill(counts map[string]*int) {
-	for name, n := range counts {
-		s.Counts = append(s.Counts, Count{Name: name, Count: *n, Percent: 100 * float64(*n) / float64(s.Total)})
+func (s *Stats) fill(counts map[string]int) {
+	if s.By == ByMonth && s.Total > 0 {
+		names := slices.Sorted(maps.Keys(counts))
+		last, _ := time.Parse(monthLayout, names[len(names)-1])
+		for month, _ := time.Parse(monthLayout, names[0]); !month.After(last); month = month.AddDate(0, 1, 0) {
+			counts[month.Format(monthLayout)] += 0
+		}
 	}
-	if s.By == ByMonth {
-		slices.SortFunc(s.Counts, func(a, b Count) int { return cmp.Compare(a.Name, b.Name) })
-		s.Counts = withEmptyMonths(s.Counts)
-		return
+	for name, n := range counts {
+		s.Counts = append(s.Counts, Count{Name: name, Count: n, Percent: 100 * float64(n) / float64(s.Total)})
 	}
 	slices.SortFunc(s.Counts, func(a, b Count) int {
+		if s.By == ByMonth {
+			return cmp.Compare(a.Name, b.Name)
+		}
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 	})
-}
-
-func withEmptyMonths(counts []Count) []Count {
-	var all []Count
-	for i, c := range counts {
-		if i > 0 {
-			month, err := time.Parse("2006-01", all[len(all)-1].Name)
-			for err == nil {
-				month = month.AddDate(0, 1, 0)
-				if name := month.Format("2006-01"); name < c.Name {
-					all = append(all, Count{Name: name})
-					continue
-				}
-				break
-			}
-		}
-		all = append(all, c)
-	}
-	return all
 }
 
 // Titles of the reports, where the configuration has none.

@@ -146,7 +146,7 @@ func TestCountSent(t *testing.T) {
 // Months without a reminder are shown: a gap is what one looks for.
 func TestBars(t *testing.T) {
 	s := &Stats{By: ByMonth, Total: 3}
-	s.fill(map[string]*int{"2025-11": ptr(2), "2026-02": ptr(1)})
+	s.fill(map[string]int{"2025-11": 2, "2026-02": 1})
 	var b bytes.Buffer
 	if err := s.WriteBars(&b, 40); err != nil {
 		t.Fatal(err)
@@ -156,8 +156,6 @@ func TestBars(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
-
-func ptr(n int) *int { return &n }
 
 func FuzzMFCns(f *testing.F) {
 	for line := range strings.Lines(mfcnsLog) {

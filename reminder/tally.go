@@ -3,8 +3,10 @@ package reminder
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,16 +55,10 @@ type mailCount struct {
 	Last  time.Time // when the last was sent: with digests, events of one time are one mail
 }
 
-func (s *Service) newTally() *tally {
-	t := &tally{now: s.Queue.Now, zone: s.Queue.Zone, Zone: s.Queue.Zone.String(), Digests: s.Digest}
-	t.clear()
-	return t
-}
-
-// clear makes the tally empty.
-func (t *tally) clear() {
-	*t = tally{
-		now: t.now, zone: t.zone, Zone: t.Zone, Digests: t.Digests, changed: true,
+// newTally returns an empty tally.
+func newTally(now time.Time, zone *time.Location, digests bool) *tally {
+	return &tally{
+		now: now, zone: zone, Zone: zone.String(), Digests: digests, changed: true,
 		Months: map[string]*monthCounts{}, Unclear: map[string]history.Event{}, Floods: map[string]*flood{},
 		Notified: map[string]bool{}, Mails: map[string]*mailCount{},
 	}
@@ -70,20 +66,26 @@ func (t *tally) clear() {
 
 func (s *Service) tallyPath() string { return filepath.Join(s.Queue.State, "history.tally") }
 
+// tmp returns the directory of files that are being written, and makes it when it is
+// missing.
+func (s *Service) tmp() (string, error) {
+	dir := filepath.Join(s.Queue.State, "tmp")
+	return dir, disk.MakeDir(dir)
+}
+
 // loadTally reads the tally of the last run. It begins with an empty one when that can't
 // be used: it is damaged, the configuration has changed what it counts, or the clock was
 // set back.
 func (s *Service) loadTally() *tally {
-	t := s.newTally()
+	t := newTally(s.Queue.Now, s.Queue.Zone, s.Digest)
+	last := newTally(s.Queue.Now, s.Queue.Zone, s.Digest)
 	text, err := disk.ReadFile(s.tallyPath())
-	if err != nil {
+	if err != nil || json.Unmarshal(text, last) != nil || last.hasNulls() ||
+		last.Zone != t.Zone || last.Digests != t.Digests || last.Time.After(s.Queue.Now) {
 		return t
 	}
-	last := s.newTally()
-	if json.Unmarshal(text, last) != nil || last.hasNulls() || last.Zone != t.Zone || last.Digests != t.Digests || last.Time.After(s.Queue.Now) {
-		return t
-	}
-	if last.changed = false; s.dayOf(last.Time) != s.Queue.Today() {
+	last.changed = false
+	if s.dayOf(last.Time) != s.Queue.Today() {
 		clear(last.Mails)
 	}
 	return last
@@ -97,7 +99,7 @@ func (s *Service) dayOf(t time.Time) calendar.Day { return calendar.Of(t, s.Queu
 
 // update counts what was appended since the last update.
 func (t *tally) update(h history.History) (err error) {
-	t.At, err = h.ScanFrom(t.At, t.clear, t.take)
+	t.At, err = h.ScanFrom(t.At, func() { *t = *newTally(t.now, t.zone, t.Digests) }, t.take)
 	return err
 }
 
@@ -108,7 +110,8 @@ func (s *Service) saveTally(t *tally) {
 	if err != nil {
 		return
 	}
-	// Without a sync: after a loss of power it is the old one, the new one, or empty.
+	// Without a sync: after a loss of power it is the old one, the new one, or empty. Its
+	// name is always the same, so that a crash leaves one file at most.
 	next := s.tallyPath() + ".new"
 	os.Remove(next)
 	f, err := disk.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
@@ -148,7 +151,7 @@ func (t *tally) take(e *history.Event) {
 }
 
 // isNotified reports whether the operator was notified by an event like e.
-func (t *tally) isNotified(e history.Event) bool { return t.Notified[notifiedKey(&e)] }
+func (t *tally) isNotified(e *history.Event) bool { return t.Notified[notifiedKey(e)] }
 
 // notifiedKey identifies what the operator was notified of.
 func notifiedKey(e *history.Event) string {
@@ -209,11 +212,11 @@ func lastMonth(day calendar.Day) string {
 }
 
 // takeMail counts an event that says that a mail was sent today, or may have been, and
-// that a forged commit can have caused. A message to IRC is not a mail.
+// that a forged commit can have caused. A message to a target is not a mail.
 func (t *tally) takeMail(e *history.Event) {
 	isMail := e.Kind == history.Sent || e.Kind == history.Fallback || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
-	if !isMail || e.Address == "" || !commit.Forgeable(e.Source) || strings.HasPrefix(e.Via, "irc") ||
-		t.now.Sub(e.Time).Abs() >= 2*day || calendar.Of(e.Time, t.zone) != calendar.Of(t.now, t.zone) {
+	if !isMail || e.Address == "" || !commit.Forgeable(e.Source) || isTarget(e.Via) ||
+		t.now.Sub(e.Time).Abs() >= 48*time.Hour || calendar.Of(e.Time, t.zone) != calendar.Of(t.now, t.zone) {
 		return
 	}
 	n := t.Mails[strings.ToLower(e.Address)]
@@ -228,6 +231,16 @@ func (t *tally) takeMail(e *history.Event) {
 	}
 }
 
+// A flood is a recipient with more reminders due than the daily limit.
+type flood struct {
+	Address     string
+	Count       int // of the reminders held since then
+	Since, Last time.Time
+}
+
+// quiet is the time without held reminders after which a new flood begins.
+const quiet = 48 * time.Hour
+
 // takeLimited counts a reminder that was held.
 func (t *tally) takeLimited(e *history.Event) {
 	one := t.Floods[e.Address]
@@ -237,4 +250,17 @@ func (t *tally) takeLimited(e *history.Event) {
 	}
 	one.Last = e.Time
 	one.Count++
+}
+
+// newFloods returns the floods of which the operator was not notified, and the events by
+// which that is done.
+func (t *tally) newFloods() (floods []flood, events []history.Event) {
+	for _, address := range slices.Sorted(maps.Keys(t.Floods)) {
+		one := t.Floods[address]
+		e := history.Event{Reason: notifiedLimit, Via: address, Until: one.Since.UTC().Format(time.RFC3339)}
+		if t.now.Sub(one.Last).Abs() <= quiet && !t.isNotified(&e) {
+			floods, events = append(floods, *one), append(events, e)
+		}
+	}
+	return floods, events
 }

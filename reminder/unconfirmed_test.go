@@ -154,3 +154,25 @@ func TestMaxRun(t *testing.T) {
 	out.fail = nil
 	mustRun(t, s, 0, "1 sent")
 }
+
+// The event of a failed attempt names the commit, so that vext log shows and filters it.
+func TestDeferralNamesCommit(t *testing.T) {
+	s, out := newService(t)
+	out.fail = func(*notify.Mail) error { return &notify.UnavailableError{Err: errors.New("connection refused")} }
+	put(t, s, "a", "a@example.org", "MFC after: 0 days")
+	at(t, s, 0)
+	var got, queued history.Event
+	if _, err := s.Queue.History.Scan(func(e *history.Event) {
+		switch e.Kind {
+		case history.Queued:
+			queued = *e
+		case history.Deferred:
+			got = *e
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if queued.Revision == "" || got.Revision != queued.Revision || got.Subject != queued.Subject || got.Repository != queued.Repository {
+		t.Errorf("deferred: %+v, queued: %+v", got, queued)
+	}
+}

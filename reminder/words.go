@@ -10,6 +10,7 @@ import (
 	"vext/internal/history"
 	"vext/internal/text"
 	"vext/queue"
+	"vext/templates"
 )
 
 // Words is what the templates can use of one commit. All fields are plain text on one
@@ -65,7 +66,7 @@ func (s *Service) words(m *queue.Message, name string, state *history.State, tod
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
 		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
 		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
-		ID: name, Vext: s.command(), Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
+		ID: name, Vext: cmp.Or(s.Vext, "vext"), Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
 		Message: text.Clean(m.Message),
 	}
 	if day := m.Request.Period.Date; !day.IsZero() {
@@ -109,9 +110,6 @@ func (s *Service) snoozed(state *history.State, login string) string {
 	}
 	return who + " on " + calendar.Of(e.Time, s.Queue.Zone).Short(s.Queue.Today())
 }
-
-// command returns the beginning of the commands in mails.
-func (s *Service) command() string { return cmp.Or(s.Vext, "vext") }
 
 // firstName returns the name for a salutation: the first word of the name, or of the
 // part after the comma in "Miller, Jane", else the login.
@@ -185,4 +183,32 @@ func mergeCommand(revision string, mercurial bool) string {
 // whose branches are no refs.
 func isMercurial(c *commit.Commit) bool {
 	return commit.ReadsRepository(c.Source) && !strings.HasPrefix(c.Refname, "refs/")
+}
+
+// TryTemplates executes every template with sample data, and returns the first
+// error.
+func TryTemplates(set *templates.Set) error {
+	w := Words{
+		Number: 1, Name: "Jane Miller", First: "Jane", Login: "jane", You: "you committed this", Subject: "foo: fix bar",
+		Asked: "MFC after: 2 weeks", Others: "MFC after: 1 week", Word: "MFC", IsMerge: true, Period: "2 weeks", Wish: "after 2 weeks",
+		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
+		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick", Gone: "no longer on main",
+		ID: "0123456789ab", Vext: "vext", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
+	}
+	w.Facts = w.facts("Fri 20 Nov 2026, 2 weeks ago")
+	for name, data := range map[string]any{
+		templates.Reminder:      w,
+		templates.ReminderIRC:   w,
+		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost},
+		templates.Quarantined:   quarantinedData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []quarantinedItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
+		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
+		templates.Month:         &numbers{Host: w.Host},
+		templates.Alerts:        alertData{w.Host, []alertItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},
+		templates.Limit:         limitData{w.Host, 20, []flood{{Address: "jane@example.org", Count: 1}}},
+	} {
+		if _, err := set.Text(name, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }

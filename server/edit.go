@@ -28,20 +28,27 @@ type Addition struct {
 
 // Check returns the configuration, and an error if the repository can't be added.
 func (a *Addition) Check() (*config.Config, error) {
+	edit, c, err := a.read()
+	if err == nil {
+		_, err = a.appendTo(edit)
+	}
+	return c, err
+}
+
+func (a *Addition) read() (*config.Edit, *config.Config, error) {
 	if err := mayKeep(a.File, a.Repository.URL); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	edit, c, err := readConfig(a.File)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range c.Repositories {
 		if known := &c.Repositories[i]; !known.URL.IsZero() && commit.RepositoryName(known.URL.String()) == commit.RepositoryName(a.Repository.URL.String()) {
-			return nil, hint.Wrap(fmt.Errorf("%s is already followed, as %s", a.Repository.URL, known.Name), "to change its entry, edit "+a.File)
+			return nil, nil, hint.Wrap(fmt.Errorf("%s is already followed, as %s", a.Repository.URL, known.Name), "to change its entry, edit "+a.File)
 		}
 	}
-	_, err = a.appendTo(edit)
-	return c, err
+	return edit, c, nil
 }
 
 // Write adds the repository to the configuration, and returns that and hints for the
@@ -52,11 +59,7 @@ func (a *Addition) Write(ctx context.Context) (c *config.Config, hints []string,
 		return nil, nil, err
 	}
 	defer unlock()
-	before, err := a.Check()
-	if err != nil {
-		return nil, nil, err
-	}
-	edit, err := config.Read(a.File)
+	edit, before, err := a.read()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +75,6 @@ func (a *Addition) Write(ctx context.Context) (c *config.Config, hints []string,
 	return c, hints, edit.Write(a.File)
 }
 
-// appendTo adds the table of the repository.
 func (a *Addition) appendTo(edit *config.Edit) (*config.Config, error) {
 	edit.Append(a.Repository.Table())
 	if _, _, hasPassword := a.Repository.URL.Login(); hasPassword {

@@ -17,14 +17,6 @@ import (
 	"vext/source/hook"
 )
 
-// HookOptions are the options of a new hook.
-type HookOptions struct {
-	Name     string // of the repository; "" for its directory
-	VCS      vcs.Kind
-	Domain   string
-	Branches []string
-}
-
 // A HookReport is the result of an installation.
 type HookReport struct {
 	Name, Dir string   // of the repository
@@ -32,9 +24,10 @@ type HookReport struct {
 	Hints     []string
 }
 
-// InstallHook installs a hook into the repository at path, or updates it.
-func (s *Server) InstallHook(ctx context.Context, path string, o HookOptions) (*HookReport, error) {
-	place, err := locate(ctx, path, o.VCS)
+// InstallHook installs a hook into the repository at path, or updates it. name is that
+// of the repository, "" for its directory. options has what the user chooses.
+func (s *Server) InstallHook(ctx context.Context, path, name string, kind vcs.Kind, options follow.Options) (*HookReport, error) {
+	place, err := locate(ctx, path, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -46,23 +39,30 @@ func (s *Server) InstallHook(ctx context.Context, path string, o HookOptions) (*
 		return nil, err
 	}
 	store := follow.Hooked(state)
-	name, err := hookName(store, place, path, commit.RepositoryName(o.Name))
+	if name, err = hookName(store, place, path, commit.RepositoryName(name)); err != nil {
+		return nil, err
+	}
+	// The user who pushes has another environment, so the hook names the present
+	// configuration and state directory.
+	command, err := Command(s.Config.Path, state)
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.hookOf(place, state, name)
-	if err != nil {
-		return nil, err
+	command = append(command, "hook", "fire")
+	if place.Kind != vcs.Git {
+		command = append(command, "--no-wait") // hg and svn alone take longer than a hook may
 	}
+	options.Command = append(command, "--", name)
 	if os.Geteuid() != 0 { // before the installation, check that the hook can be registered
 		unlock, err := store.Lock(ctx, name, 0)
 		if err != nil {
-			return nil, hint.Wrap(err, "the user who installs the hook must be able to write to hooks, spool and tmp in "+state+"; see vext-queue(7), PERMISSIONS")
+			return nil, hint.Wrap(err, "the user who installs the hook must be able to write to hooks, spool and tmp in "+state+"; see Permissions in vext-queue(7)")
 		}
 		unlock()
 	}
-	// Before root becomes the owner of the state directory, who can't write there.
-	made, err := h.Install()
+	// Root installs before it becomes the owner of the state directory, who can't write to
+	// the repository.
+	options.Made, err = (&hook.Hook{Place: place, Command: options.Command}).Install()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, hint.Wrap(err, "install it as the owner of the repository, or as root")
@@ -71,7 +71,7 @@ func (s *Server) InstallHook(ctx context.Context, path string, o HookOptions) (*
 	case err != nil:
 		return nil, err
 	}
-	return s.registerHook(ctx, place, name, &follow.Options{Branches: o.Branches, Domain: o.Domain, Command: h.Command, Made: made})
+	return s.registerHook(ctx, place, name, &options)
 }
 
 // hookName returns the name of a repository that gets a hook. name is the chosen
@@ -99,20 +99,6 @@ func hookName(store follow.Store, place *vcs.Place, path, name string) (string, 
 		return "", hint.Wrap(fmt.Errorf("%s already has a hook, as %s", place.Dir, other.Name), "remove that hook first: vext hook remove "+path)
 	}
 	return name, nil
-}
-
-// hookOf returns the hook of a repository. It runs this program with the present
-// configuration and state directory: the user who pushes has another environment.
-func (s *Server) hookOf(place *vcs.Place, state, name string) (*hook.Hook, error) {
-	command, err := Command(s.Config.Path, state)
-	if err != nil {
-		return nil, err
-	}
-	command = append(command, "hook", "fire")
-	if place.Kind != vcs.Git {
-		command = append(command, "--no-wait") // hg and svn alone take longer than a hook may
-	}
-	return &hook.Hook{Place: place, Command: append(command, "--", name)}, nil
 }
 
 // registerHook records the present position of each branch; later commits are new.
@@ -144,7 +130,7 @@ func (s *Server) registerHook(ctx context.Context, place *vcs.Place, name string
 	}
 	if !mayWrite(place.Dir, q.Spool.Dir()) {
 		r.Hints = append(r.Hints, "commits are found only by the next run, because the repository's owner can't write to hooks, spool and tmp in "+q.State+
-			"; see vext-queue(7), PERMISSIONS")
+			"; see Permissions in vext-queue(7)")
 	}
 	if owner, _, ok := disk.Owner(q.State); ok && owner != os.Geteuid() && os.Geteuid() != 0 {
 		r.Hints = append(r.Hints, "vext run ignores a hook that a user other than the owner of "+q.State+

@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"vext/announce"
 	"vext/health"
 	"vext/internal/commit"
+	"vext/internal/config"
 	"vext/internal/forge"
 	"vext/internal/hint"
 	"vext/internal/socket"
@@ -21,6 +24,7 @@ import (
 	"vext/source/follow"
 	"vext/source/irker"
 	"vext/source/lmtp"
+	"vext/source/remote"
 	"vext/source/webhook"
 )
 
@@ -28,9 +32,9 @@ import (
 // is not configured.
 
 func (s *Server) lmtp(q *queue.Queue) (task, error) {
-	network, address, err := s.Config.LMTP.Address()
-	if err != nil || address == "" {
-		return nil, err
+	network, address := s.Config.LMTP.Address()
+	if address == "" {
+		return nil, nil
 	}
 	f, err := s.filter(q, commit.FromLMTP)
 	if err != nil {
@@ -46,15 +50,16 @@ func (s *Server) lmtp(q *queue.Queue) (task, error) {
 }
 
 func (s *Server) http(q *queue.Queue) (task, error) {
-	address, err := s.Config.HTTP.Address()
-	if err != nil || address == "" {
-		return nil, err
+	if s.Config.HTTP.Listen == "" {
+		return nil, nil
 	}
 	f, err := s.filter(q, commit.FromWebhook)
 	if err != nil {
 		return nil, err
 	}
 	h := &webhook.Handler{Filter: f, Policy: &q.Policy, Log: s.Log, Now: s.Now, LookUp: s.lookUp}
+	var notifyRemotes func(context.Context)
+	h.Pushed, notifyRemotes = s.remotes()
 	for i := range s.Config.Hooks {
 		one := &s.Config.Hooks[i]
 		secret, err := one.Key()
@@ -68,15 +73,54 @@ func (s *Server) http(q *queue.Queue) (task, error) {
 			Name: one.Name, Secret: secret, Repositories: one.Repositories, Allow: one.Allow, Senders: one.Senders,
 		})
 	}
-	l, err := net.Listen("tcp", address)
+	hub, err := s.hub()
+	if err != nil {
+		return nil, err
+	}
+	if hub != nil {
+		h.Hub = hub
+	}
+	l, err := net.Listen("tcp", s.Config.HTTP.Listen)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("http: %w", err), "see the key listen under [http] in vext.toml(5)")
 	}
 	s.Log.Info("listening for webhooks", "address", l.Addr().String())
 	return func(ctx context.Context) error {
 		defer h.Flush()
-		return serveHTTP(ctx, webhook.NewServer(h), h.Listener(l))
+		if hub != nil {
+			defer context.AfterFunc(ctx, hub.Close)() // its connections last, and would delay the end
+		}
+		return runTasks(ctx,
+			func(ctx context.Context) error { return serveHTTP(ctx, webhook.NewServer(h), h.Listener(l)) },
+			func(ctx context.Context) error { notifyRemotes(ctx); return nil })
 	}, nil
+}
+
+// maxPushes bounds the pushes of which no vext remote was notified yet.
+const maxPushes = 1000
+
+// remotes returns a function that notes a push, and one that notifies each vext remote of this
+// machine of those, until ctx ends.
+func (s *Server) remotes() (pushed func(names []string), notify func(ctx context.Context)) {
+	pushes := make(chan []string, maxPushes)
+	pushed = func(names []string) {
+		select {
+		case pushes <- names:
+		default: // a vext remote also polls
+		}
+	}
+	return pushed, func(ctx context.Context) {
+		remote.MakeLookDir()
+		for {
+			select {
+			case names := <-pushes:
+				n := remote.NotifyRemotes(ctx, names)
+				s.Log.Debug("notified each vext remote of a push", "repository", names[0], "notified", n)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // httpGrace is how long requests in flight may take after ctx has ended.
@@ -127,9 +171,9 @@ func (s *Server) lookUp(ctx context.Context, name string, u forge.Update) error 
 // irker listens for irker's clients. format makes the text of messages that have
 // none.
 func (s *Server) irker(q *queue.Queue, outbox notify.Outbox, format func(irker.Fields) (string, error)) (task, error) {
-	address, err := s.Config.Irker.Address()
-	if err != nil || address == "" {
-		return nil, err
+	address := s.Config.Irker.Listen
+	if address == "" {
+		return nil, nil
 	}
 	clients, targets, err := s.Config.Irker.Allowed()
 	if err != nil {
@@ -175,4 +219,53 @@ func listenHint(err error, path string) string {
 		return fmt.Sprintf("make its directory for the user that runs vext serve: install -d -o %s -m 755 %s; systemd does it with RuntimeDirectory=%s", CurrentUser(), dir, filepath.Base(dir))
 	}
 	return "see [control] in vext.toml(5)"
+}
+
+func announceRules(c *config.Config) []announce.Rule {
+	rules := make([]announce.Rule, len(c.Announce))
+	for i, a := range c.Announce {
+		rules[i] = announce.Rule{
+			Repositories: a.Repositories, Branches: a.Branches, To: a.To,
+			Template: a.Template, Colors: a.Colors, Max: announce.DefaultMax,
+		}
+		if a.MaxCommits != nil {
+			rules[i].Max = *a.MaxCommits
+		}
+	}
+	return rules
+}
+
+// announcer returns the task that announces commits as they arrive, nil when none
+// are configured: then no source stores any.
+func (s *Server) announcer(q *queue.Queue, words *announce.Words, outbox notify.Outbox) (task, error) {
+	if len(s.Config.Announce) == 0 {
+		return nil, q.Spool.StopAnnouncing()
+	}
+	if err := q.Spool.StartAnnouncing(); err != nil {
+		return nil, err
+	}
+	seen, err := announce.OpenSeenStore(q.State, s.Now(), s.Log)
+	if err != nil {
+		return nil, err
+	}
+	a := &announce.Announcer{
+		Spool: q.Spool, Policy: &q.Policy, Rules: announceRules(s.Config), Words: words,
+		Seen: seen, Outbox: outbox, Log: s.Log, Now: s.Now,
+	}
+	s.Log.Info("announcing commits", "tables", len(s.Config.Announce))
+	return func(ctx context.Context) error {
+		defer seen.Close()
+		return a.Run(ctx)
+	}, nil
+}
+
+// irkerLine returns what formats the line of a commit that irker's clients
+// describe.
+func irkerLine(words *announce.Words) func(irker.Fields) (string, error) {
+	return func(f irker.Fields) (string, error) {
+		return words.Line(announce.Fields{
+			Project: f.Project, Repo: f.Repository, Branch: f.Branch, Rev: commit.ShortRevision(f.Commit), Author: f.Author, Name: f.Author, Committer: f.Author,
+			Files: announce.FilesText(strings.Fields(f.Files)...), Logmsg: f.Message, URL: f.URL,
+		}, f.Colors)
+	}
 }

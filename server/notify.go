@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"vext/internal/backoff"
 	"vext/internal/hint"
+	"vext/internal/target"
 	"vext/notify"
 	"vext/outbox"
 	"vext/queue"
@@ -22,33 +24,35 @@ var ErrEmpty = errors.New("the text is empty")
 // delivery.
 const storeTime = 10 * time.Second
 
-// Notify sends lines to a target on IRC and waits until the server has confirmed
+// Notify sends lines to a target and waits until the server has confirmed
 // them. With wait 0 it returns when they are stored.
 func (s *Server) Notify(ctx context.Context, q *queue.Queue, to string, texts []string, wait time.Duration) error {
-	job := newSendJob(to, texts, wait)
+	job := &sendJob{to: to, wait: wait}
+	if target.Protocol(to) == target.XMPP {
+		texts = []string{strings.Join(texts, "\n")} // a message may have lines there
+	}
+	batch := rand.Text()
+	for i, text := range texts {
+		key := fmt.Sprintf("notify %s %d", batch, i)
+		job.keys = append(job.keys, key)
+		job.messages = append(job.messages, notify.Message{Target: to, Text: text, Key: key})
+	}
 	until := wait
-	open := func(ctx context.Context) (IRCOutbox, func() error, error) { return s.outbox(ctx, q.State) }
+	open := func(ctx context.Context) (Outbox, func() error, error) { return s.outbox(ctx, q.State) }
 	if wait == 0 { // without a connection
 		until = storeTime
-		open = func(context.Context) (IRCOutbox, func() error, error) { return s.LocalOutbox(q.State) }
+		open = func(context.Context) (Outbox, func() error, error) { return s.LocalOutbox(q.State) }
 	}
 	bounded, cancel := context.WithTimeout(ctx, until)
 	defer cancel()
-	var err error
-	for {
-		if err = withOutbox(ctx, bounded, open, job.send); !isGone(err) {
-			break
-		}
-		if backoff.Sleep(bounded, outboxStep) != nil {
-			break
-		}
+	err := job.sendBy(ctx, bounded, open)
+	for isGone(err) && backoff.Sleep(bounded, outboxStep) == nil {
+		err = job.sendBy(ctx, bounded, open)
 	}
 	switch {
 	case job.rejection != "":
 		return job.rejected()
-	case job.delivered || job.kept && wait == 0:
-		return err
-	case errors.Is(err, ErrEmpty):
+	case job.delivered || job.kept && wait == 0 || errors.Is(err, ErrEmpty):
 		return err
 	case ctx.Err() != nil:
 		err = errors.New("interrupted")
@@ -57,7 +61,7 @@ func (s *Server) Notify(ctx context.Context, q *queue.Queue, to string, texts []
 	case err == nil:
 		err = fmt.Errorf("the server has not confirmed it within %s", wait)
 	case isLate(err):
-		err = fmt.Errorf("the process that keeps the connections to IRC does not answer within %s", until)
+		err = fmt.Errorf("the process that keeps the connections does not answer within %s", until)
 	}
 	return job.failed(err)
 }
@@ -69,21 +73,6 @@ func isGone(err error) bool { return errors.Is(err, outbox.ErrGone) || errors.Is
 // isLate reports whether an answer did not come in time.
 func isLate(err error) bool {
 	return errors.Is(err, outbox.ErrSilent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// withOutbox opens an outbox and calls do with the context bounded. The outbox is
-// not opened once bounded has ended; when it is open it lives as long as ctx.
-func withOutbox(ctx, bounded context.Context, open func(context.Context) (IRCOutbox, func() error, error), do func(context.Context, notify.Outbox) error) error {
-	life, end := context.WithCancel(ctx)
-	defer end()
-	stop := context.AfterFunc(bounded, end)
-	o, done, err := open(life)
-	stop()
-	if err != nil {
-		return err
-	}
-	err = do(bounded, o)
-	return errors.Join(err, done())
 }
 
 // A sendJob is messages on their way to a target.
@@ -98,15 +87,19 @@ type sendJob struct {
 	progress
 }
 
-func newSendJob(to string, texts []string, wait time.Duration) *sendJob {
-	j := &sendJob{to: to, wait: wait}
-	batch := rand.Text()
-	for i, text := range texts {
-		key := fmt.Sprintf("notify %s %d", batch, i)
-		j.keys = append(j.keys, key)
-		j.messages = append(j.messages, notify.Message{Target: to, Text: text, Key: key})
+// sendBy opens an outbox and sends with the context bounded. The outbox is not opened
+// once bounded has ended; when it is open it lives as long as ctx.
+func (j *sendJob) sendBy(ctx, bounded context.Context, open func(context.Context) (Outbox, func() error, error)) error {
+	life, end := context.WithCancel(ctx)
+	defer end()
+	stop := context.AfterFunc(bounded, end)
+	o, done, err := open(life)
+	stop()
+	if err != nil {
+		return err
 	}
-	return j
+	err = j.send(bounded, o)
+	return errors.Join(err, done())
 }
 
 // send enqueues the messages and waits for their delivery. It may be called again
@@ -132,10 +125,10 @@ func (j *sendJob) send(ctx context.Context, o notify.Outbox) error {
 		left, err := o.Outcomes(ctx, j.keys...)
 		if err == nil && len(left) < len(known) {
 			j.delivered, j.kept = false, false
-			return errors.New("it was dropped, by vext irc drop")
+			return errors.New("it was dropped, by vext " + target.Protocol(j.to) + " drop")
 		}
 	}
-	// From here on Put would store the messages again. A key that stays does no harm.
+	// No retry needs the keys any more. A key that stays does no harm.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)
 	defer cancel()
 	_ = o.Forget(ctx, j.keys...)
@@ -157,16 +150,19 @@ func (j *sendJob) rejected() error {
 
 // failed returns an error that says whether the messages are kept.
 func (j *sendJob) failed(err error) error {
-	to := WithoutSecrets(j.to)
+	text, advice := "not delivered yet to %s: %w", "it is kept, and delivered by vext serve or with the next vext notify; see "+j.status()
 	switch {
 	case j.kept:
-		return hint.Wrap(fmt.Errorf("not delivered yet to %s: %w", to, err),
-			"it is kept, and delivered by vext serve or with the next vext notify; see vext irc status")
 	case j.unsure:
-		return hint.Wrap(fmt.Errorf("not delivered yet to %s: %w", to, err), "it may be kept, and delivered later; see vext irc status")
+		advice = "it may be kept, and delivered later; see " + j.status()
+	default:
+		text, advice = "not delivered to %s, and not kept: %w", "send it again once that is fixed"
 	}
-	return hint.Wrap(fmt.Errorf("not delivered to %s, and not kept: %w", to, err), "send it again once that is fixed")
+	return hint.Wrap(fmt.Errorf(text, WithoutSecrets(j.to), err), advice)
 }
+
+// status returns the command that shows the target.
+func (j *sendJob) status() string { return "vext " + target.Protocol(j.to) + " status" }
 
 // polling is the pause between two looks at outcomes.
 var polling = backoff.Backoff{Min: 20 * time.Millisecond, Max: 500 * time.Millisecond}
@@ -200,7 +196,6 @@ func await(ctx context.Context, o notify.Outbox, wait time.Duration, keys []stri
 	}
 }
 
-// progressOf returns the progress of the messages with these keys.
 func progressOf(outcomes map[string]notify.Outcome, keys []string) (p progress) {
 	for _, key := range keys {
 		one, known := outcomes[key]

@@ -1,41 +1,251 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"maps"
+	"net"
 	"slices"
 	"time"
 
+	"vext/internal/backoff"
 	"vext/internal/config"
-	"vext/internal/history"
+	"vext/internal/hint"
+	"vext/internal/target"
 	"vext/notify"
 	"vext/notify/irc"
+	"vext/notify/xmpp"
 	"vext/outbox"
 	"vext/reminder"
 )
 
+// An Outbox is a notify.Outbox with its state.
+type Outbox interface {
+	notify.Outbox
+	Status(context.Context) (json.RawMessage, error)
+	Drop(ctx context.Context, to string) (int, error)
+}
+
+// A dispatcher is the outbox of this process with the transports that deliver its
+// messages.
+type dispatcher struct {
+	*outbox.Outbox
+	irc     *irc.Client
+	xmpp    *xmpp.Transport
+	account *account // of xmpp; nil when there is none
+}
+
+// transports returns the transports as the outbox has them.
+func (d *dispatcher) transports() notify.Transports {
+	return notify.Transports{target.IRC: d.irc, target.XMPP: d.xmpp}
+}
+
+// newDispatcher returns the dispatcher of this process, with the outbox locked. The error
+// is outbox.ErrInUse while another process has the outbox. a may be nil.
+func (s *Server) newDispatcher(state string, a *account) (*dispatcher, error) {
+	settings, err := ircSettings(s.Config)
+	if err != nil {
+		return nil, hint.Wrap(err, ircHint)
+	}
+	d, err := s.openDispatcher(state, a)
+	if err != nil {
+		return nil, err
+	}
+	d.irc.Settings, d.irc.Dial = settings, (&net.Dialer{}).DialContext
+	return d, nil
+}
+
+// openDispatcher returns a dispatcher that only changes the outbox. Its client of IRC has
+// no settings, so it must not be run.
+func (s *Server) openDispatcher(state string, a *account) (*dispatcher, error) {
+	d := &dispatcher{irc: irc.NewClient(), xmpp: newXMPP(s.Config, a), account: a}
+	d.irc.Log, d.irc.Now = s.Log, time.Now
+	d.xmpp.Log, d.xmpp.Now = s.Log, time.Now
+	var err error
+	if d.Outbox, err = outbox.Open(state, d.transports(), time.Now); err != nil {
+		return nil, err
+	}
+	if d.Quarantined != "" {
+		s.Log.Error("the outbox was damaged; a new one was made", "quarantined", d.Quarantined)
+	}
+	return d, nil
+}
+
+// openForService returns the dispatcher of the service, which must be closed after its
+// last use.
+func (s *Server) openForService(ctx context.Context, state string) (*dispatcher, error) {
+	a, err := s.xmpp()
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.newDispatcher(state, a)
+	if errors.Is(err, outbox.ErrInUse) {
+		s.Log.Info("waiting for another vext that uses the outbox")
+		err = whileInUse(ctx, serveWait, func() error {
+			d, err = s.newDispatcher(state, a)
+			return err
+		})
+	}
+	if errors.Is(err, outbox.ErrInUse) {
+		return nil, hint.Wrap(err, "another vext follow, run or notify uses the outbox and does not end")
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.keep(s.Config)
+	return d, nil
+}
+
+// keep keeps the transports connected to the targets of a configuration.
+func (d *dispatcher) keep(c *config.Config) {
+	var all []string
+	for _, n := range c.Announce {
+		all = append(all, n.To...)
+	}
+	for _, r := range c.Routes {
+		all = append(all, r.To...)
+	}
+	for _, to := range all {
+		switch target.Protocol(to) {
+		case target.IRC:
+			d.irc.Keep = append(d.irc.Keep, to)
+		case target.XMPP:
+			d.xmpp.Keep = append(d.xmpp.Keep, to)
+		}
+	}
+}
+
+// How long to wait for another process to release the outbox, how long vext serve
+// waits, and the pause between two attempts.
+const (
+	outboxWait = 10 * time.Second
+	serveWait  = 45 * time.Second
+	outboxStep = 100 * time.Millisecond
+)
+
+// whileInUse calls open again while another process has the outbox, for at most that time.
+func whileInUse(ctx context.Context, limit time.Duration, open func() error) error {
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := open()
+		if !errors.Is(err, outbox.ErrInUse) {
+			return err
+		}
+		if backoff.Sleep(bounded, outboxStep) != nil {
+			return cmp.Or(ctx.Err(), err)
+		}
+	}
+}
+
+// outbox returns the outbox of the process that keeps the connections. When there is no
+// such process, it opens the outbox and delivers until done is called.
+func (s *Server) outbox(ctx context.Context, state string) (o Outbox, done func() error, err error) {
+	own := func() (Outbox, func() error, error) {
+		a, err := s.newAccount()
+		if err != nil {
+			return nil, nil, err
+		}
+		d, err := s.newDispatcher(state, a)
+		if err != nil {
+			return nil, nil, err
+		}
+		return d.Outbox, background(ctx, func(ctx context.Context) error {
+			return errors.Join(runTasks(ctx, a.run, func(ctx context.Context) error { return s.dispatch(ctx, d) }), d.Close())
+		}), nil
+	}
+	err = whileInUse(ctx, outboxWait, func() error {
+		o, done, err = remoteOr(state, own)
+		return err
+	})
+	return o, done, err
+}
+
+// LocalOutbox returns the outbox of a state directory, through the control socket
+// or from the disk. It connects to nothing. done must be called.
+func (s *Server) LocalOutbox(state string) (o Outbox, done func() error, err error) {
+	return remoteOr(state, func() (Outbox, func() error, error) {
+		d, err := s.openDispatcher(state, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		return d.Outbox, d.Close, nil
+	})
+}
+
+// remoteOr returns the outbox of the process that serves it. When no process does, it
+// returns what own opens.
+func remoteOr(state string, own func() (Outbox, func() error, error)) (o Outbox, done func() error, err error) {
+	remote, err := outbox.Dial(state)
+	switch {
+	case err == nil:
+		return remote, func() error { return nil }, nil
+	case errors.Is(err, outbox.ErrNotServed):
+		return own()
+	}
+	return nil, nil, err
+}
+
+// WithoutSecrets returns a valid target without its key, for messages.
+func WithoutSecrets(to string) string {
+	t, _ := target.Parse(to)
+	return t.String()
+}
+
+// An OutboxStatus is the state of all connections by which the outbox delivers. As JSON it
+// is that of IRC.
+type OutboxStatus struct {
+	Running  bool                  `json:"running"` // a process keeps the connections
+	Networks []irc.NetworkStatus   `json:"networks"`
+	XMPP     *xmpp.TransportStatus `json:"-"` // nil when there is neither an account nor a recipient
+}
+
+// OutboxStatus returns the state from the process that keeps the connections, or else
+// from the outbox.
+func (s *Server) OutboxStatus(ctx context.Context, state string) (*OutboxStatus, error) {
+	status := &OutboxStatus{Networks: []irc.NetworkStatus{}}
+	if !outbox.Exists(state) {
+		return status, nil
+	}
+	o, done, err := s.LocalOutbox(state)
+	if err != nil {
+		return nil, err
+	}
+	_, isOwn := o.(*outbox.Outbox)
+	status.Running = !isOwn
+	data, err := o.Status(ctx)
+	if err == nil {
+		all := struct {
+			IRC  *[]irc.NetworkStatus   `json:"irc"`
+			XMPP **xmpp.TransportStatus `json:"xmpp"`
+		}{&status.Networks, &status.XMPP}
+		err = json.Unmarshal(data, &all)
+	}
+	return status, errors.Join(err, done())
+}
+
 // reviewFirst bounds the wait for the lock before a client connects.
 const reviewFirst = 3 * time.Second
 
-// runIRC runs a client and the control socket of its outbox until ctx ends. Before it
+// dispatch delivers, and runs the control socket of the outbox, until ctx ends. Before it
 // connects it drops the messages of reminders that were changed meanwhile.
-func (s *Server) runIRC(ctx context.Context, client *irc.Client, o *outbox.Outbox) error {
+func (s *Server) dispatch(ctx context.Context, d *dispatcher) error {
 	run := func(ctx context.Context) error {
 		within, cancel := context.WithTimeout(ctx, reviewFirst)
 		defer cancel()
-		if pending, err := o.Pending(within); err != nil || len(pending) > 0 {
-			if err := s.reviewOutbox(within, o); err != nil && ctx.Err() == nil {
+		if pending, err := d.Pending(within); err != nil || len(pending) > 0 {
+			if err := s.reviewOutbox(within, d); err != nil && ctx.Err() == nil {
 				s.Log.Info("cannot review the outbox; the next run retries", "err", err)
 			}
 		}
-		return client.Run(ctx, o)
+		return d.transports().Run(ctx, d.Outbox)
 	}
-	return runTasks(ctx, run, o.Serve)
+	return runTasks(ctx, run, d.Serve)
 }
 
-// bounceAgain is after how long another run looks for bounces, in case that the first one
-// did not get the lock.
+// bounceAgain is the time until a second run looks for bounces, in case the first run did
+// not get the lock.
 const bounceAgain = time.Minute
 
 // mailBounced calls runSoon when reminders have bounced, so that a run mails them.
@@ -59,134 +269,45 @@ func (s *Server) reviewOutbox(ctx context.Context, o notify.Outbox) error {
 	if err != nil {
 		return err
 	}
-	return (&reminder.Service{Queue: q, IRC: o, Log: s.Log}).ReviewOutbox(ctx)
+	return (&reminder.Service{Queue: q, Outbox: o, Log: s.Log}).ReviewOutbox(ctx)
 }
 
-// askTime bounds how long a person waits for the outbox.
-const askTime = 3 * time.Second
-
-// DropChanged drops the messages pending for IRC of reminders that a person has
-// changed. If that fails, the next run does it.
-func (s *Server) DropChanged(ctx context.Context) {
-	q, err := s.Queue()
-	if err != nil || !outbox.Exists(q.State) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	o, done, err := s.LocalOutbox(q.State)
-	if err == nil {
-		err = errors.Join(s.reviewOutbox(ctx, o), done())
-	}
-	if err != nil {
-		s.Log.Debug("cannot review the outbox", "err", err)
-	}
-}
-
-// A Delivery is what has become of a message of a reminder for IRC.
-type Delivery struct {
-	Target string    `json:"target"`
-	State  string    `json:"state"` // delivered, pending, bounced, unknown
-	Since  time.Time `json:"since,omitzero"`
-	Reason string    `json:"reason,omitempty"`
-}
-
-// Deliveries returns what has become of the messages of a reminder with these events.
-func (s *Server) Deliveries(ctx context.Context, state string, events []history.Event) []Delivery {
-	keys := reminder.MessageKeys(events)
-	if len(keys) == 0 || !outbox.Exists(state) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	var outcomes map[string]notify.Outcome
-	o, done, err := s.LocalOutbox(state)
-	if err == nil {
-		outcomes, err = o.Outcomes(ctx, slices.Collect(maps.Values(keys))...)
-		err = errors.Join(err, done())
-	}
-	var all []Delivery
-	for _, target := range slices.Sorted(maps.Keys(keys)) {
-		d := Delivery{Target: target}
-		outcome, known := outcomes[keys[target]]
-		switch {
-		case err != nil:
-			d.State, d.Reason = "unknown", err.Error()
-		case !known:
-			continue
-		case !outcome.Delivered.IsZero():
-			d.State, d.Since = "delivered", outcome.Delivered
-		case outcome.Rejected != "":
-			d.State, d.Reason = "bounced", outcome.Rejected
-		default:
-			d.State, d.Since, d.Reason = "pending", outcome.Accepted, outcome.LastError
-		}
-		all = append(all, d)
-	}
-	return all
-}
-
-// LocalOutbox returns the outbox of a state directory, through the control socket
-// or from the disk. It does not connect to IRC. done must be called.
-func (s *Server) LocalOutbox(state string) (o IRCOutbox, done func() error, err error) {
-	remote, err := outbox.Dial(state)
-	if err == nil {
-		return remote, func() error { return nil }, nil
-	}
-	if !errors.Is(err, outbox.ErrNotServed) {
-		return nil, nil, err
-	}
-	_, own, err := openOutbox(state, s.Log)
-	if err != nil {
-		return nil, nil, err
-	}
-	return own, own.Close, nil
-}
-
-// remindsOnIRC reports whether reminders go to IRC, or may be pending there since
+// remindsByOutbox reports whether reminders go to targets, or may be pending for one since
 // the configuration was changed.
-func remindsOnIRC(c *config.Config, state string) bool {
-	for _, r := range c.Routes {
-		if len(r.To) > 1 || len(r.To) == 1 && r.To[0] != config.ByMail {
-			return true
-		}
-	}
-	return outbox.Exists(state)
+func remindsByOutbox(c *config.Config, state string) bool {
+	return outbox.Exists(state) || reminder.ArePending(state) || slices.ContainsFunc(c.Routes, func(r config.Route) bool {
+		return slices.ContainsFunc(r.To, func(to string) bool { return to != config.ByMail })
+	})
 }
 
-// awaitTime is how long a run without vext serve waits for IRC.
+// awaitTime is how long a run without vext serve waits for the outbox.
 const awaitTime = 20 * time.Second
 
-// withIRC gives a run its outbox if reminders go to IRC. done must be called. When
-// the outbox is not available the run continues without it, and done returns why.
-func (s *Server) withIRC(ctx context.Context, service *reminder.Service) (done func() error) {
-	state := service.Queue.State
-	if !remindsOnIRC(s.Config, state) {
-		return func() error { return nil }
+// withOutbox gives a run its outbox if reminders go to targets. done must be called. Without a
+// connection the run gets the outbox alone, so that pending messages can be dropped, and
+// done returns why.
+func (s *Server) withOutbox(ctx context.Context, service *reminder.Service) (done func() error) {
+	state, nothing := service.Queue.State, func() error { return nil }
+	if !remindsByOutbox(s.Config, state) {
+		return nothing
 	}
-	o, done, err := s.outbox(ctx, state)
-	if err != nil {
-		return s.withoutConnections(service, err)
+	o, done, why := s.outbox(ctx, state)
+	if why != nil {
+		local, done, err := s.LocalOutbox(state)
+		if err != nil {
+			service.Outbox = outbox.Failing(why)
+			return nothing
+		}
+		service.Outbox = local
+		return func() error { return errors.Join(why, done()) }
 	}
-	service.IRC = o
+	service.Outbox = o
 	if _, alone := o.(*outbox.Outbox); alone {
 		service.Await = func(ctx context.Context, keys []string) {
 			if _, err := await(ctx, o, awaitTime, keys); err != nil {
-				s.Log.Error("waiting for IRC", "err", err)
+				s.Log.Error("waiting for the outbox", "err", err)
 			}
 		}
 	}
 	return done
-}
-
-// withoutConnections gives a run the outbox alone, so that pending messages can be
-// dropped. why is the reason that there is no connection.
-func (s *Server) withoutConnections(service *reminder.Service, why error) func() error {
-	o, done, err := s.LocalOutbox(service.Queue.State)
-	if err != nil {
-		service.IRC = notify.FailingOutbox{Err: why}
-		return func() error { return nil } // every call returns why
-	}
-	service.IRC = o
-	return func() error { return errors.Join(why, done()) }
 }

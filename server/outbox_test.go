@@ -16,7 +16,6 @@ import (
 	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/notify"
-	"vext/notify/irc"
 	"vext/outbox"
 	"vext/queue"
 )
@@ -65,16 +64,16 @@ func (s *Server) at(now string) {
 }
 
 // withLine opens the outbox and puts the line of the reminder into it.
-func withLine(t *testing.T, state string) (*irc.Client, *outbox.Outbox) {
+func (s *Server) withLine(t *testing.T, state string) *dispatcher {
 	t.Helper()
-	client, o, err := openOutbox(state, slog.New(slog.DiscardHandler))
+	d, err := s.openDispatcher(state, nil)
 	if err == nil {
-		err = o.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: pendingKey, Reminder: true})
+		err = d.Put(t.Context(), notify.Message{Target: "irc://127.0.0.1:1/#src", Text: "x", Key: pendingKey, Reminder: true})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client, o
+	return d
 }
 
 func historyOf(t *testing.T, state string) string {
@@ -97,7 +96,7 @@ func TestDropChanged(t *testing.T) {
 		{}, {cancel: true}, {asked: true}, {cancel: true, asked: true}, {cancel: true, stuck: true},
 	} {
 		s, state := pendingForIRC(t, "")
-		_, o := withLine(t, state)
+		o := s.withLine(t, state)
 		leave := func() error { return nil }
 		switch {
 		case test.asked:
@@ -116,7 +115,7 @@ func TestDropChanged(t *testing.T) {
 			t.Errorf("%+v: %s", test, log.String())
 		}
 		if !test.asked && !test.stuck {
-			_, o, _ = openOutbox(state, slog.New(slog.DiscardHandler))
+			o, _ = s.openDispatcher(state, nil)
 		}
 		if waiting, err := o.Pending(t.Context()); len(waiting) > 0 != test.stuck || err != nil {
 			t.Errorf("%+v: in the outbox: %q, %v", test, waiting, err)
@@ -159,7 +158,7 @@ func TestMailWithoutConnection(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, state := pendingForIRC(t, test.settings)
-			_, o := withLine(t, state)
+			o := s.withLine(t, state)
 			o.Close()
 			if test.noOutbox {
 				if err := errors.Join(os.Remove(filepath.Join(state, "outbox.db")), os.Mkdir(filepath.Join(state, "outbox.db"), 0o700)); err != nil {
@@ -193,7 +192,7 @@ func TestMailWithoutConnection(t *testing.T) {
 			if test.noOutbox {
 				return
 			}
-			_, o, err := openOutbox(state, slog.New(slog.DiscardHandler))
+			o, err := s.openDispatcher(state, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,7 +207,7 @@ func TestMailWithoutConnection(t *testing.T) {
 // A message whose mail was sent meanwhile is dropped before a client connects.
 func TestDroppedBeforeConnecting(t *testing.T) {
 	s, state := pendingForIRC(t, "")
-	client, o := withLine(t, state)
+	o := s.withLine(t, state)
 	defer o.Close()
 	line := `{"time":"2026-11-20T12:30:00Z","event":"unsaid","name":"a@example.org","due":"20261120","via":"irc://127.0.0.1:1/#src"}` + "\n"
 	f, err := os.OpenFile(filepath.Join(state, "history", "2026.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
@@ -224,12 +223,12 @@ func TestDroppedBeforeConnecting(t *testing.T) {
 		t.Fatal(err)
 	}
 	dialed := make(chan struct{}, 100)
-	client.Settings = settings
-	client.Dial = func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+	o.irc.Settings = settings
+	o.irc.Dial = func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
 		dialed <- struct{}{}
 		return nil, io.EOF
 	}
-	leave := background(t.Context(), func(ctx context.Context) error { return s.runIRC(ctx, client, o) })
+	leave := background(t.Context(), func(ctx context.Context) error { return s.dispatch(ctx, o) })
 	defer leave()
 	for {
 		waiting, err := o.Pending(t.Context())
@@ -252,7 +251,7 @@ func TestDroppedBeforeConnecting(t *testing.T) {
 // Deliveries returns what has become of each message.
 func TestDeliveries(t *testing.T) {
 	s, state := pendingForIRC(t, "")
-	_, o := withLine(t, state)
+	o := s.withLine(t, state)
 	check := func(want string) {
 		t.Helper()
 		q, err := s.Queue()
@@ -274,7 +273,7 @@ func TestDeliveries(t *testing.T) {
 		result error
 		want   string
 	}{{nil, "delivered"}, {&notify.PermanentError{Err: errors.New("banned")}, "bounced banned"}} {
-		_, o, err := openOutbox(state, s.Log)
+		o, err := s.openDispatcher(state, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,5 +294,31 @@ func TestDeliveries(t *testing.T) {
 		}
 		o.Close()
 		check(test.want)
+	}
+}
+
+// A reminder that was pending is mailed when neither the outbox nor a route to IRC is
+// left.
+func TestMailWithoutRouteAndOutbox(t *testing.T) {
+	s, state := pendingForIRC(t, "")
+	s.Config.Routes = nil
+	done := filepath.Join(state, "history", "done", "20261120")
+	sent := strings.ReplaceAll(historyOf(t, state), `"event":"handed"`, `"event":"sent"`)
+	err := errors.Join(os.MkdirAll(done, 0o750), os.Rename(filepath.Join(state, "queue", "20261120", "a@example.org"), filepath.Join(done, "a@example.org")),
+		os.WriteFile(filepath.Join(state, "history", "2026.jsonl"), []byte(sent), 0o640),
+		os.WriteFile(filepath.Join(state, "outbox.pending"), []byte(`["`+pendingKey+`"]`), 0o640))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := s.Queue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := s.Service(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := s.Run(t.Context(), service); err != nil || sum.String() != "1 sent another way" {
+		t.Errorf("%s, %v", sum.String(), err)
 	}
 }

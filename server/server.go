@@ -4,21 +4,33 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
 	"time"
 
 	_ "github.com/emersion/go-message/charset" // mails in every charset
 
+	"vext/health"
 	"vext/internal/commit"
 	"vext/internal/config"
+	"vext/internal/disk"
 	"vext/internal/hint"
+	"vext/outbox"
 	"vext/policy"
 	"vext/queue"
 	"vext/reminder"
+	"vext/source/autosync"
+	"vext/source/follow"
+	"vext/source/hook"
+	"vext/spool"
 )
 
 // A Server opens the parts of vext as its configuration says. Only Config, Now and
@@ -33,6 +45,8 @@ type Server struct {
 	Stdout    io.Writer                        // where mail.via = "stdout:" writes
 	Progress  func(what string) queue.Progress // shows how far long work is; nil for none
 
+	account *account // of XMPP, see xmpp; nil before the first use
+
 	id string // the required ID of the state directory, since keepState; "" for the configured one
 }
 
@@ -40,7 +54,7 @@ type Server struct {
 func Load(path string) (*config.Config, error) {
 	c, err := config.Load(path, policy.DefaultBranches)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, err
+		return nil, hint.Wrap(err, "run vext as the user that owns the state directory; that user must be able to read this file")
 	}
 	if err == nil {
 		err = check(c)
@@ -62,8 +76,16 @@ func check(c *config.Config) error {
 	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
 		return fmt.Errorf("%s: reminders.trailers: %w", c.Path, err)
 	}
+	for i := range c.Autosync {
+		if err := CheckAutosync(&c.Autosync[i]); err != nil {
+			return fmt.Errorf("%s: autosync %s: %w", c.Path, c.Autosync[i].Path, err)
+		}
+	}
 	return nil
 }
+
+// CheckAutosync checks the values of a table that package config can't.
+func CheckAutosync(t *config.Autosync) error { return autosync.CheckMessage(t.Message) }
 
 // Queue opens the queue. The state directory must exist, unless MakeState allows to
 // create it. Root becomes the owner of the directory.
@@ -121,4 +143,148 @@ func Policy(c *config.Config) policy.Policy {
 		Names: c.Names(), Own: branches, Domains: domains, Hold: c.MailIn.Hold.Duration,
 		Routes: routes(c),
 	}
+}
+
+// Check returns the findings about all parts of vext. It sets what checker checks.
+// The error is about the configuration or the state directory.
+func (s *Server) Check(ctx context.Context, checker *health.Checker) ([]health.Finding, error) {
+	q, err := s.Queue()
+	if s.keepsTreesOnly(err) {
+		return append([]health.Finding{{What: "configuration", Text: s.Config.Path}}, s.checkAutosync(ctx)...), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if dir, err := os.Open(q.State); err == nil {
+		dir.Close()
+	} else if errors.Is(err, fs.ErrPermission) {
+		return nil, NoStateError{err}
+	}
+	service, err := s.Service(q)
+	if err != nil {
+		return nil, err
+	}
+	checker.Queue, checker.Config, checker.Mail, checker.WithoutMail, checker.User = q, s.Config, service.Mail, service.WithoutMail, CurrentUser()
+	findings := checker.Check(ctx)
+	// The files of a hook that differ from the installed ones.
+	brokenParts := func(state *follow.State) (broken []string, err error) {
+		parts, err := HookParts(ctx, state)
+		for _, part := range parts {
+			if part.State != hook.Installed {
+				broken = append(broken, part.Path+": "+part.State)
+			}
+		}
+		return broken, err
+	}
+	findings = append(findings, follow.Check(checker, brokenParts)...)
+	findings = append(findings, s.checkOutbox(ctx, checker)...)
+	return append(findings, s.checkAutosync(ctx)...), nil
+}
+
+// checkOutbox returns the findings about IRC and XMPP, none if they are not used.
+func (s *Server) checkOutbox(ctx context.Context, checker *health.Checker) []health.Finding {
+	if _, err := ircSettings(s.Config); err != nil {
+		return []health.Finding{{Level: health.Critical, What: "irc", Text: err.Error(), Hint: ircHint}}
+	}
+	if _, err := s.newAccount(); err != nil {
+		return []health.Finding{{Level: health.Critical, What: "xmpp", Text: err.Error(), Hint: xmppHint}}
+	}
+	if !outbox.Exists(checker.Queue.State) {
+		return nil
+	}
+	status, err := s.OutboxStatus(ctx, checker.Queue.State)
+	switch {
+	case errors.Is(err, outbox.ErrInUse):
+		return []health.Finding{{What: "outbox", Text: "another vext is sending"}}
+	case err != nil:
+		return []health.Finding{{Level: health.Critical, What: "outbox", Text: err.Error()}}
+	}
+	return append(checker.IRC(status.Running, status.Networks), checker.XMPP(status.Running, status.XMPP)...)
+}
+
+// A NoStateError means that the user has no state directory to work with.
+type NoStateError struct{ Err error }
+
+func (e NoStateError) Error() string { return e.Err.Error() }
+func (e NoStateError) Unwrap() error { return e.Err }
+
+// StateDir returns the path of the state directory, which exists.
+func (s *Server) StateDir() (string, error) {
+	state := s.State
+	if state == "" && os.Getenv("VEXT_STATE") == "" {
+		state = s.Config.State
+	}
+	isDefault := state == ""
+	if isDefault {
+		var err error
+		if state, err = spool.DefaultState(); err != nil {
+			return "", err
+		}
+	}
+	_, err := os.Stat(state)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return state, err
+	}
+	if _, err := os.Stat(spool.SystemState); isDefault && err == nil && !(s.MakeState && IsOwn(s.Config.Path)) {
+		return "", hint.Wrap(NoStateError{fmt.Errorf("%s can't be written to by user %s", spool.SystemState, CurrentUser())},
+			"run vext as the user that owns it (sudo -u), or name it with --state to read it")
+	}
+	err = fmt.Errorf("state directory: %w", err)
+	makeIt := "make it: mkdir -p -m 750 " + state
+	if !isDefault || os.Getenv("VEXT_STATE") != "" {
+		return "", hint.Wrap(err, makeIt)
+	}
+	if !s.MakeState {
+		return "", hint.Wrap(NoStateError{err}, makeIt)
+	}
+	return state, os.MkdirAll(state, disk.DirMode)
+}
+
+// IsOwn reports whether a configuration file belongs to the user, not to the
+// machine.
+func IsOwn(path string) bool {
+	home, err := os.UserHomeDir()
+	return err == nil && home != "/" && strings.HasPrefix(path, home+"/")
+}
+
+// BecomeOwner is spool.BecomeOwner. It also sets the home directory and the groups
+// of the user that root becomes, as they are in a service of that user.
+func BecomeOwner(state string) error {
+	before := os.Geteuid()
+	if err := spool.BecomeOwner(state, groupsOf); err != nil || os.Geteuid() == before {
+		return err
+	}
+	if u, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
+		return os.Setenv("HOME", u.HomeDir)
+	}
+	return os.Unsetenv("HOME")
+}
+
+// groupsOf returns the groups of a user, none for an unknown user.
+func groupsOf(uid int) []int {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return nil
+	}
+	ids, _ := u.GroupIds()
+	var groups []int
+	for _, id := range ids {
+		if gid, err := strconv.Atoi(id); err == nil {
+			groups = append(groups, gid)
+		}
+	}
+	return groups
+}
+
+// CurrentUser returns the name of the user that the process runs as, also after
+// BecomeOwner: user.Current remembers the user at the start of the process.
+func CurrentUser() string {
+	id := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	if u, err := user.Current(); err == nil && u.Uid == id { // $USER, of a user not in /etc/passwd
+		return u.Username
+	}
+	return "uid " + id
 }

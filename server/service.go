@@ -10,7 +10,6 @@ import (
 	"vext/internal/config"
 	"vext/internal/hint"
 	"vext/internal/target"
-	"vext/notify"
 	"vext/notify/mail"
 	"vext/policy"
 	"vext/queue"
@@ -21,7 +20,7 @@ import (
 	"vext/templates"
 )
 
-const templatesHint = "see the key templates in vext.toml(5)"
+const viaHint = "see the key via in vext.toml(5)"
 
 // Service returns what runs need, without IRC.
 func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
@@ -43,43 +42,49 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 		}
 		envelope = bounces.Address
 	}
-	words, err := templates.Load(c.Templates)
-	if err == nil {
-		err = reminder.TryTemplates(words)
-	}
-	if err == nil {
-		_, err = announce.NewWords(words, announceRules(c))
-	}
+	words, _, err := loadTemplates(c)
 	if err != nil {
-		return nil, hint.Wrap(err, templatesHint)
+		return nil, err
 	}
-	sender, err := s.sender()
+	password, err := c.Mail.Secret()
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("mail.via: %w", err), "see the key via in vext.toml(5)")
+		return nil, hint.Wrap(fmt.Errorf("mail.via: %w", err), viaHint)
+	}
+	sender, err := mail.Open(c.Mail.Via, mail.Options{User: c.Mail.User, Password: password, Stdout: s.Stdout})
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("mail.via: %w", err), viaHint)
 	}
 	sources, err := s.sources(q)
+	if err != nil {
+		return nil, err
+	}
+	command, err := commandInMail(q.State, c)
 	if err != nil {
 		return nil, err
 	}
 	return &reminder.Service{
 		Queue: q, Sources: sources, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
-		Operator:    c.Operator, Host: host, Vext: commandInMail(q.State, c), OnHost: worksFor(c),
+		Operator:    c.Operator, Host: host, Vext: command, OnHost: worksFor(c),
 		Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Log: s.Log, Progress: s.Progress,
 	}, nil
 }
 
-func (s *Server) sender() (notify.Sender, error) {
-	m := &s.Config.Mail
-	password, err := m.Secret()
-	if err != nil {
-		return nil, err
+// loadTemplates returns the templates of mails, and those of announcements. All have been
+// tried.
+func loadTemplates(c *config.Config) (*templates.Set, *announce.Words, error) {
+	set, err := templates.Load(c.Templates)
+	if err == nil {
+		err = reminder.TryTemplates(set)
 	}
-	return mail.Open(m.Via, mail.Options{User: m.User, Password: password, Stdout: s.Stdout})
+	var words *announce.Words
+	if err == nil {
+		words, err = announce.NewWords(set, announceRules(c))
+	}
+	return set, words, hint.Wrap(err, "see the keys templates and [[announce]] in vext.toml(5)")
 }
 
-// routes returns where reminders go.
 func routes(c *config.Config) []policy.Route {
 	var all []policy.Route
 	for _, r := range c.Routes {
@@ -96,7 +101,6 @@ func routes(c *config.Config) []policy.Route {
 	return all
 }
 
-// usersOf returns the addresses of the users of this machine.
 func usersOf(c *config.Config) *control.Users {
 	return &control.Users{Table: c.Users, Domain: c.Control.Domain}
 }
@@ -121,6 +125,10 @@ func Command(config, state string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return withFlags(program, config, state)
+}
+
+func withFlags(program, config, state string) ([]string, error) {
 	command := []string{program}
 	for _, flag := range []struct{ name, path string }{{"--config", config}, {"--state", state}} {
 		if flag.path == "" {
@@ -140,23 +148,18 @@ func Command(config, state string) ([]string, error) {
 // would use others. The environment of the reader is another, so VEXT_CONFIG and
 // VEXT_STATE do not count. At the control socket the state directory is that of
 // vext serve; with --state a user could not use the socket.
-func commandInMail(state string, c *config.Config) string {
-	words := []string{"vext"}
-	add := func(flag, path string) {
-		if absolute, err := filepath.Abs(path); err == nil {
-			path = absolute
-		}
-		words = append(words, flag, path)
-	}
-	if c.Path != "" && c.Path != config.Usual() {
-		add("--config", c.Path)
+func commandInMail(state string, c *config.Config) (string, error) {
+	path := c.Path
+	if path == config.Usual() {
+		path = ""
 	}
 	usual := c.State
 	if usual == "" {
 		usual, _ = spool.UsualState()
 	}
-	if state != usual && c.Control.Socket == "" {
-		add("--state", state)
+	if state == usual || c.Control.Socket != "" {
+		state = ""
 	}
-	return hook.Line(words)
+	words, err := withFlags("vext", path, state)
+	return hook.Line(words), err
 }

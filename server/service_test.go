@@ -44,8 +44,8 @@ func TestCommandInMail(t *testing.T) {
 	} {
 		c := config.Default(nil)
 		c.Path, c.State, c.Control.Socket = test.path, test.configured, test.socket
-		if got := commandInMail(test.state, c); got != test.want {
-			t.Errorf("%+v: %s", test, got)
+		if got, err := commandInMail(test.state, c); got != test.want || err != nil {
+			t.Errorf("%+v: %s, %v", test, got, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"vext/internal/config"
 	"vext/internal/hint"
 	"vext/internal/vcs"
+	"vext/notify"
 	"vext/queue"
 	"vext/reminder"
 	"vext/source/follow"
@@ -29,7 +30,7 @@ func (s *Server) filter(q *queue.Queue, source string) (*filter.Filter, error) {
 	return f, nil
 }
 
-// Follower returns what reads the repositories of a store.
+// Follower returns a follower for the repositories of a store.
 func (s *Server) Follower(q *queue.Queue, store follow.Store, source string) (*follow.Follower, error) {
 	f, err := s.filter(q, source)
 	if err != nil {
@@ -43,7 +44,7 @@ func (s *Server) Follower(q *queue.Queue, store follow.Store, source string) (*f
 	return follower, nil
 }
 
-// sources returns the repositories that a run reads, and the alerts of IRC.
+// sources returns the repositories that a run reads, and the alerts of targets.
 func (s *Server) sources(q *queue.Queue) (*sources, error) {
 	hooked, err := s.Follower(q, follow.Hooked(q.State), commit.FromHook)
 	if err != nil {
@@ -62,23 +63,23 @@ func (s *Server) sources(q *queue.Queue) (*sources, error) {
 			Hooked: hooked, Followed: followed, Names: names,
 			Repository: func(state *follow.State) follow.Repository { return HookedRepository(s.Config, state) },
 		},
-		status: func() (*IRCStatus, error) { return s.IRCStatus(context.Background(), q.State) },
+		status: func() (*OutboxStatus, error) { return s.OutboxStatus(context.Background(), q.State) },
 	}, nil
 }
 
-// sources are the sources of a run, with alerts of IRC too.
+// sources are the sources of a run, with alerts of targets too.
 type sources struct {
 	*follow.Sources
-	status func() (*IRCStatus, error)
+	status func() (*OutboxStatus, error)
 }
 
-// How long IRC fails before the operator gets an alert.
+// How long a target fails before the operator gets an alert.
 const (
 	networkFails = 24 * time.Hour // a network, or a person, is unreachable
 	channelFails = time.Hour      // a channel rejects us
 )
 
-// Alerts implements reminder.Inflow.
+// Alerts implements reminder.Sources.
 func (i *sources) Alerts(now time.Time) []reminder.Alert {
 	all := i.Sources.Alerts(now)
 	status, err := i.status()
@@ -92,14 +93,26 @@ func (i *sources) Alerts(now time.Time) []reminder.Alert {
 				break
 			}
 		}
-		for _, c := range n.Channels {
-			patience := channelFails
-			if c.State == "person" {
-				patience = networkFails
-			}
-			if c.Problem != "" && now.Sub(c.Failing) >= patience {
-				all = append(all, reminder.Alert{Subject: c.Target, Location: "IRC", Since: c.Failing, Message: c.Problem})
-			}
+		all = append(all, recipientAlerts("IRC", n.States(), now)...)
+	}
+	if x := status.XMPP; x != nil {
+		if !x.Connected && x.Error != "" && !x.Since.IsZero() && now.Sub(x.Since) >= networkFails {
+			all = append(all, reminder.Alert{Subject: x.Account, Location: "XMPP", Since: x.Since, Message: x.Error})
+		}
+		all = append(all, recipientAlerts("XMPP", x.States(), now)...)
+	}
+	return all
+}
+
+// recipientAlerts returns the alerts of the recipients of a protocol.
+func recipientAlerts(protocol string, recipients []notify.RecipientStatus, now time.Time) (all []reminder.Alert) {
+	for _, r := range recipients {
+		patience := channelFails
+		if r.State == "person" {
+			patience = networkFails
+		}
+		if r.Problem != "" && now.Sub(r.Failing) >= patience {
+			all = append(all, reminder.Alert{Subject: r.Target, Location: protocol, Since: r.Failing, Message: r.Problem})
 		}
 	}
 	return all

@@ -15,7 +15,7 @@ func TestIRCAlerts(t *testing.T) {
 	state := t.TempDir()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	status := &IRCStatus{Running: true, Networks: []irc.NetworkStatus{
+	status := &OutboxStatus{Running: true, Networks: []irc.NetworkStatus{
 		{
 			Network: "ircs://irc.example.org",
 			Links:   []irc.LinkStatus{{State: "connected", Since: ago(50 * time.Hour)}},
@@ -28,7 +28,7 @@ func TestIRCAlerts(t *testing.T) {
 	}}
 	i := &sources{
 		Sources: &follow.Sources{Hooked: &follow.Follower{Store: follow.Hooked(state)}, Followed: &follow.Follower{Store: follow.Followed(state)}},
-		status:  func() (*IRCStatus, error) { return status, nil },
+		status:  func() (*OutboxStatus, error) { return status, nil },
 	}
 	got := i.Alerts(now)
 	if len(got) != 2 || got[0].Subject != "ircs://irc.example.org/#doc" || !got[0].Since.Equal(ago(time.Hour)) || got[1].Subject != "irc://127.0.0.1:6668" || got[1].Message != "connection refused" {
@@ -37,7 +37,7 @@ func TestIRCAlerts(t *testing.T) {
 	if got := i.Alerts(ago(3 * time.Hour)); len(got) != 0 {
 		t.Errorf("before it was unreachable for a day: %+v", got)
 	}
-	i.status = func() (*IRCStatus, error) { return nil, errors.New("no") }
+	i.status = func() (*OutboxStatus, error) { return nil, errors.New("no") }
 	if got := i.Alerts(now); len(got) != 0 {
 		t.Errorf("without a status: %+v", got)
 	}

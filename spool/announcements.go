@@ -26,8 +26,8 @@ func (s Spool) failed() string     { return filepath.Join(s.state, "failed") }
 // notices is where earlier versions had announcements.
 func (s Spool) notices() string { return filepath.Join(s.state, "notices") }
 
-// Announces reports whether announcements are wanted. Between an upgrade from an earlier
-// version and the next start of vext serve, its directory says so.
+// Announces reports whether announcements are wanted. After an upgrade, until the next start
+// of vext serve, the directory of the earlier version shows that.
 func (s Spool) Announces() (bool, error) {
 	isNew, err := exists(s.announcing())
 	if isNew || err != nil {

@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -25,46 +27,28 @@ const seen = "seen"
 // can detect a broken source. The source is "" for vext-filter. Seen returns no error,
 // because a message must be accepted even when this can't be recorded.
 func (s Spool) Seen(source string) {
-	path := s.seenPath(source)
-	before, beforeErr := os.Stat(path)
-	if !touch(path) {
-		return
-	}
-	now, err := os.Stat(path)
+	f, err := disk.OpenFile(s.seenPath(source), os.O_APPEND|os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return
 	}
-	today := dayOf(now)
-	isFirst := beforeErr != nil || before.Size() == 0
-	if !isFirst && dayOf(before) == today {
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil || unix.Utimes(f.Name(), nil) != nil {
 		return
 	}
-	days := today
-	if isFirst && beforeErr == nil && dayOf(before) != today { // of a version that noted no days
-		days = dayOf(before) + today
+	now, err := f.Stat()
+	if err != nil || before.Size() > 0 && dayOf(before) == dayOf(now) {
+		return
 	}
-	if f, err := disk.OpenFile(path, os.O_APPEND|os.O_WRONLY); err == nil {
-		f.WriteString(days) // in one write, as other processes may write too
-		f.Close()
+	days := dayOf(now)
+	if before.Size() == 0 && dayOf(before) != days { // of a version that noted no days
+		days = dayOf(before) + days
 	}
+	f.WriteString(days) // in one write, as other processes may write too
 }
 
 // dayOf returns the line for the day of a file's modification time.
 func dayOf(info fs.FileInfo) string { return calendar.Of(info.ModTime(), time.UTC).String() + "\n" }
-
-// touch sets a file's time, and creates a missing file. It reports whether it
-// succeeded.
-func touch(path string) bool {
-	err := unix.Utimes(path, nil)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err == nil
-	}
-	f, err := disk.OpenFile(path, os.O_CREATE|os.O_WRONLY)
-	if err == nil {
-		f.Close()
-	}
-	return err == nil
-}
 
 // DaysSeen returns the days, in UTC and up to now, on which commits came from one
 // source, oldest first and each once. From a file of an earlier version it returns
@@ -97,13 +81,10 @@ func (s Spool) seenPath(source string) string {
 // LastSeen returns when Seen was last called for any source, the zero time if never.
 func (s Spool) LastSeen() time.Time {
 	var last time.Time
-	entries, _ := os.ReadDir(s.history())
-	for _, e := range entries {
-		if e.Name() != seen && !strings.HasPrefix(e.Name(), seen+"-") {
-			continue
-		}
-		if info, err := e.Info(); err == nil && info.ModTime().After(last) {
-			last = info.ModTime()
+	names, _ := fs.Glob(os.DirFS(s.history()), seen+"*")
+	for _, name := range names {
+		if t := modified(filepath.Join(s.history(), name)); t.After(last) {
+			last = t
 		}
 	}
 	return last
@@ -118,4 +99,112 @@ func modified(path string) time.Time {
 		return time.Time{}
 	}
 	return info.ModTime()
+}
+
+// Lost records that something from a source was lost before it could be stored, as a
+// datagram can be.
+func (s Spool) Lost(source string) {
+	if disk.MakeDir(s.history()) != nil { // of a service that has not had a commit yet
+		return
+	}
+	if f, err := disk.OpenFile(s.lostPath(source), os.O_CREATE|os.O_WRONLY); err == nil {
+		f.Close()
+		unix.Utimes(f.Name(), nil)
+	}
+}
+
+// LastLost returns when Lost was last called for a source, the zero time if never.
+func (s Spool) LastLost(source string) time.Time { return modified(s.lostPath(source)) }
+
+func (s Spool) lostPath(source string) string {
+	return filepath.Join(s.history(), "lost-"+Name(source))
+}
+
+// An IncompletePush is a push whose commits vext has not all seen, and can't look up in a
+// repository.
+type IncompletePush struct {
+	Time       time.Time `json:"time,omitzero"`
+	Hook       string    `json:"hook,omitempty"` // "" for what the filter read
+	Repository string    `json:"repository"`
+	Refname    string    `json:"refname"`
+	Before     string    `json:"before,omitempty"` // "" for a new branch
+	After      string    `json:"after"`
+	Listed     int       `json:"listed"`
+	Total      int       `json:"total,omitempty"` // 0 when unknown
+}
+
+// Bounds of a note and of a file of notes, in bytes. A full file replaces the older one.
+const (
+	maxNote  = 4 << 10
+	maxNotes = 32 << 10
+)
+
+func (s Spool) incomplete() string      { return filepath.Join(s.history(), "incomplete") }
+func (s Spool) olderIncomplete() string { return s.incomplete() + ".old" }
+
+// Incomplete notes a push for the operator. It returns no error, because a push must not
+// fail when the note can't be written.
+func (s Spool) Incomplete(e IncompletePush) {
+	line, err := json.Marshal(e)
+	if err != nil || len(line) > maxNote {
+		return
+	}
+	if info, err := os.Stat(s.incomplete()); err == nil && info.Size()+int64(len(line)) >= maxNotes {
+		os.Rename(s.incomplete(), s.olderIncomplete())
+	}
+	f, err := disk.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY)
+	if errors.Is(err, fs.ErrNotExist) && disk.MakeDir(s.history()) == nil {
+		f, err = disk.OpenFile(s.incomplete(), os.O_APPEND|os.O_CREATE|os.O_WRONLY)
+	}
+	if err != nil {
+		return
+	}
+	f.Write(append(line, '\n')) // in one write, as other processes may write too
+	f.Close()
+}
+
+// IncompletePushes returns the notes, the oldest first. A note without a time gets the
+// time of its file, which is not earlier.
+func (s Spool) IncompletePushes() []IncompletePush {
+	var pushes []IncompletePush
+	for _, path := range []string{s.olderIncomplete(), s.incomplete()} {
+		data, err := disk.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var written time.Time
+		if info, err := os.Stat(path); err == nil {
+			written = info.ModTime()
+		}
+		for line := range bytes.Lines(data) {
+			var e IncompletePush
+			if json.Unmarshal(line, &e) != nil { // cut off by a crash
+				continue
+			}
+			if e.Time.IsZero() {
+				e.Time = written
+			}
+			pushes = append(pushes, e)
+		}
+	}
+	return pushes
+}
+
+// ForgetIncomplete removes the notes that forget selects. A note that is written
+// meanwhile may be lost with them.
+func (s Spool) ForgetIncomplete(forget func(IncompletePush) bool) {
+	var kept []byte
+	forgotten := false
+	for _, e := range s.IncompletePushes() {
+		if forget(e) {
+			forgotten = true
+			continue
+		}
+		if line, err := json.Marshal(e); err == nil {
+			kept = append(append(kept, line...), '\n')
+		}
+	}
+	if forgotten && disk.Replace(s.tmp(), s.incomplete(), kept) == nil {
+		disk.Remove(s.olderIncomplete())
+	}
 }

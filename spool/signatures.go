@@ -2,7 +2,6 @@ package spool
 
 import (
 	"cmp"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -115,12 +114,7 @@ func (g *Signatures) evict(limit int, counts func(*RepositorySignatures) bool) {
 	}
 }
 
-func (r *RepositorySignatures) last() time.Time {
-	if r.Good.After(r.Rejected) {
-		return r.Good
-	}
-	return r.Rejected
-}
+func (r *RepositorySignatures) last() time.Time { return cmp.Or(r.Rejected, r.Good) }
 
 func (s Spool) signatures(source string) string {
 	return filepath.Join(s.history(), "signatures-"+Name(source))
@@ -148,20 +142,9 @@ func (s Spool) NoteSignatures(source string, g *Signatures) {
 	if err != nil || s.Check() != nil {
 		return
 	}
-	err = s.replaceUnsynced(s.signatures(source), append(data, '\n'))
+	data = append(data, '\n')
+	err = disk.ReplaceUnsynced(s.tmp(), s.signatures(source), data)
 	if errors.Is(err, fs.ErrNotExist) && s.make() == nil {
-		s.replaceUnsynced(s.signatures(source), append(data, '\n'))
+		disk.ReplaceUnsynced(s.tmp(), s.signatures(source), data)
 	}
-}
-
-func (s Spool) replaceUnsynced(path string, data []byte) error {
-	tmp := filepath.Join(s.tmp(), "signatures."+rand.Text())
-	err := os.WriteFile(tmp, data, disk.FileMode)
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		os.Remove(tmp)
-	}
-	return err
 }

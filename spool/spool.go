@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vext/internal/disk"
+	"vext/internal/text"
 )
 
 // A Spool is the spool of a state directory.
@@ -102,7 +104,6 @@ func isBeingWritten(name string) bool {
 // maxName bounds a name, in bytes. File systems allow 255, and failed/ adds an ending.
 const maxName = 200
 
-// digestName begins the names that are digests.
 const digestName = "sha256-"
 
 // Name returns the name of the message with that Message-ID: the ID without its angle
@@ -151,4 +152,108 @@ func (s Spool) Return(path, name string) error {
 		return err
 	}
 	return disk.SyncDir(s.Dir())
+}
+
+// A Message is what is put into the spool, and its name there: a request for a
+// reminder, which is a mail with one commit, or an announcement, see
+// NewAnnouncement.
+type Message struct {
+	Name string
+	Data []byte
+}
+
+// maxAtOnce bounds how many files are in tmp/ at a time.
+const maxAtOnce = 1000
+
+// PutAll stores messages durably and returns how many of them are new. A message whose
+// name is taken is not stored. After an error some messages may be stored; to put all
+// of them again is harmless. The state directory itself must exist.
+func (s Spool) PutAll(messages ...Message) (isNew int, err error) {
+	if err := s.Check(); err != nil || len(messages) == 0 {
+		return 0, err
+	}
+	files := make([]disk.File, 0, len(messages))
+	for _, m := range messages {
+		info, err := os.Lstat(s.Path(m.Name))
+		if err == nil && !info.Mode().IsRegular() {
+			return 0, &fs.PathError{Op: "put", Path: s.Path(m.Name), Err: errors.New("a file that is not a message has this name")}
+		}
+		if err != nil {
+			files = append(files, disk.File{Path: s.Path(m.Name), Data: m.Data})
+		}
+	}
+	for some := range slices.Chunk(files, maxAtOnce) {
+		n, err := disk.WriteAllNew(s.tmp(), some)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := s.make(); err != nil {
+				return isNew, err
+			}
+			n, err = disk.WriteAllNew(s.tmp(), some)
+		}
+		isNew += n
+		if err != nil {
+			return isNew, err
+		}
+	}
+	// Also for messages that were there: the process that stored them may have died
+	// before it synced their names.
+	return isNew, disk.SyncDir(s.Dir())
+}
+
+// WhySuffix ends the name of the file that says why a file is quarantined.
+const WhySuffix = ".why"
+
+// Quarantine moves a file of the state directory to failed/, under its name when that is
+// a message's and free, and writes the reason beside it. It writes the reason first, so
+// that no file in failed/ lacks one, and does not sync it: a crash can lose it, but the
+// history of a message has it too.
+func (s Spool) Quarantine(path, name, reason string) error {
+	if err := disk.MakeDir(s.failed()); err != nil {
+		return err
+	}
+	name, err := s.failedName(name, path)
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(s.failed(), name)
+	os.Remove(to + WhySuffix) // it may be a FIFO, on which a write would block
+	if err := os.WriteFile(to+WhySuffix, []byte(reason+"\n"), disk.FileMode); err != nil {
+		return err
+	}
+	err = disk.Rename(path, to)
+	if errors.Is(err, fs.ErrExist) && isSameFile(path, to) { // a crash between link and unlink
+		err = disk.Remove(path)
+	}
+	return err
+}
+
+func isSameFile(a, b string) bool {
+	x, xErr := os.Lstat(a)
+	y, yErr := os.Lstat(b)
+	return xErr == nil && yErr == nil && os.SameFile(x, y)
+}
+
+// failedName returns a free name in failed/. A message keeps its own name. A file
+// without a message's name, or whose name is taken, gets one made from its path and
+// modification time.
+func (s Spool) failedName(name, path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", err
+	}
+	there, err := os.Lstat(filepath.Join(s.failed(), name))
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	case IsName(name) && (err != nil || os.SameFile(info, there)):
+		return name, nil
+	}
+	sum := sha256.Sum256([]byte(path + info.ModTime().String()))
+	clean := strings.Map(func(r rune) rune {
+		if IsName("x"+string(r)) && r != '.' {
+			return r
+		}
+		return '_'
+	}, text.Shorten(name, 100))
+	return "stray-" + strings.Trim(clean, "_") + "-" + hex.EncodeToString(sum[:8]), nil
 }

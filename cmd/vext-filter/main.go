@@ -93,8 +93,11 @@ func run(args []string, stdin io.Reader, stderr io.Writer) (status int) {
 	if err != nil {
 		drain(stdin)
 		fmt.Fprintf(stderr, "vext-filter: error: %v\n", err)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			fmt.Fprintln(stderr, "vext-filter: hint: make the state directory, or name it with -state; see vext-queue(7)")
+		case errors.Is(err, fs.ErrPermission):
+			fmt.Fprintln(stderr, "vext-filter: hint: run vext-filter as the user that owns the state directory, or name another one with -state; see vext-queue(7)")
 		}
 		return exitTempFail
 	}

@@ -59,6 +59,21 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// A state directory of another user is named, with what to do.
+func TestPermissionHint(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write anywhere")
+	}
+	state := newState(t)
+	if err := os.Chmod(state, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	if got := run([]string{"-state", state}, strings.NewReader(asks), &stderr); got != 75 || !strings.Contains(stderr.String(), "hint: run vext-filter as the user") {
+		t.Errorf("%d, %s", got, &stderr)
+	}
+}
+
 // panicReader is a reader with a bug.
 type panicReader struct{}
 

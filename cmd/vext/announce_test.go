@@ -73,7 +73,7 @@ func TestServeNotices(t *testing.T) {
 	server := ircd.NewScripted(t, ircd.Script{})
 	dir := t.TempDir()
 	s := &service{t: t, bin: testkit.Programs(t), state: testkit.State(t), config: filepath.Join(dir, "vext.toml")}
-	web := ircd.FreeAddr(t, "127.0.0.1")
+	web := testkit.FreeAddr(t, "127.0.0.1")
 	text := fmt.Sprintf(`[http]
 listen = %q
 [[hook]]

@@ -9,8 +9,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"runtime/debug"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ type app struct {
 	verbose                    bool
 	user                       string   // who runs the command
 	root                       bool     // the process was started by root
+	umask                      int      // with which vext was started; -1 when it was not changed
 	makeState                  bool     // the command may create the user's own state directory
 	hints                      []string // on the configuration, printed after the command
 
@@ -43,22 +45,18 @@ type app struct {
 	caller  *control.Caller // the user for whom vext serve runs the command
 }
 
-// buildVersion is set by the Makefile.
-var buildVersion = ""
-
-func version() string {
-	if buildVersion != "" {
-		return buildVersion
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
-}
-
 // who returns the name of the user for the history: the user before sudo, if any.
 func who() string {
 	return cmp.Or(os.Getenv("SUDO_USER"), os.Getenv("DOAS_USER"), server.CurrentUser())
+}
+
+// untilHangup returns a context that also ends when the terminal is closed, unless the process
+// is to ignore that, as under nohup.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 // log returns a logger for events of that level, or for all with -v.
@@ -69,10 +67,15 @@ func (a *app) log(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
+func (a *app) hint(texts ...string) {
+	for _, text := range texts {
+		fmt.Fprintf(a.stderr, "vext: hint: %s\n", printable(text))
+	}
+}
+
 // quiet is the level of a log that nothing reaches without -v.
 const quiet = slog.LevelError + 1
 
-// load reads the configuration.
 func (a *app) load() (*server.Server, error) {
 	if a.serving != nil {
 		return a.serving, nil
@@ -95,13 +98,16 @@ func (a *app) serverFor(c *config.Config) (*server.Server, error) {
 		}
 		now = func() time.Time { return t }
 	}
+	stdout := a.stdout
+	if o, ok := stdout.(*output); ok {
+		stdout = o.Writer // a mail that could not be written there is retried
+	}
 	return &server.Server{
 		Config: c, State: a.state, MakeState: a.makeState, Version: version(), Now: now,
-		Log: a.log(slog.LevelError), Stdout: a.stdout, Progress: a.progress,
+		Log: a.log(slog.LevelError), Stdout: stdout, Progress: a.progress,
 	}, nil
 }
 
-// open reads the configuration and opens the queue.
 func (a *app) open() (*server.Server, *queue.Queue, error) {
 	s, err := a.load()
 	if err != nil {
@@ -114,7 +120,6 @@ func (a *app) open() (*server.Server, *queue.Queue, error) {
 // lockWait is how long a person waits for a run to end.
 const lockWait = 30 * time.Second
 
-// locked calls fn while the queue is locked.
 func (a *app) locked(ctx context.Context, fn func(*server.Server, *queue.Queue) error) error {
 	s, q, err := a.open()
 	if err != nil {
@@ -274,7 +279,6 @@ func (a *app) forCommitter(err error) error {
 	return hint.Wrap(err, "you can show, snooze and cancel your own reminders here, by the ID in the mail")
 }
 
-// callControl sends a command to vext serve and prints the answer.
 func callControl(a *app, cmd *cobra.Command, path string, args []string) error {
 	request := &control.Request{Command: cmd.Name(), Args: args, Flags: map[string]string{}}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -309,6 +313,7 @@ func notAnswered(path string, err error) error {
 		return hint.Wrap(fmt.Errorf("vext serve does not answer at %s", path),
 			"it does not run, or its socket is elsewhere: export VEXT_CONTROL=/path/of/the/socket; otherwise ask the operator of vext")
 	case errors.Is(err, fs.ErrPermission):
+		// Not the error of a file that only the operator may read, see forCommitter.
 		return hint.Wrap(fmt.Errorf("control socket %s: permission denied", path), "ask the operator of vext: every user must be able to enter its directory")
 	}
 	return hint.Wrap(fmt.Errorf("control socket: %w", err), "ask the operator of vext")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/mattn/go-runewidth"
@@ -38,7 +37,7 @@ The first line is for monitors. Exit status: 0 OK, 1 WARNING, 2 CRITICAL.`,
 			if asJSON {
 				err = printJSON(a.stdout, findings)
 			} else {
-				err = printFindings(a.stdout, styleFor(a.stdout), summary, findings)
+				printFindings(a.stdout, styleFor(a.stdout), summary, findings)
 			}
 			if level != health.OK && err == nil {
 				return exitCode(level)
@@ -74,21 +73,17 @@ func runCheck(ctx context.Context, a *app, checker *health.Checker) ([]health.Fi
 	return findings, nil
 }
 
-// printFindings prints the summary for monitors, and then a table.
-func printFindings(w io.Writer, s style, summary string, findings []health.Finding) error {
-	var b strings.Builder
-	fmt.Fprintln(&b, printable(text.JoinLines(summary)))
+func printFindings(w io.Writer, s style, summary string, findings []health.Finding) {
+	fmt.Fprintln(w, printable(text.JoinLines(summary)))
 	wide := 15
 	for _, f := range findings {
 		wide = max(wide, runewidth.StringWidth(f.What))
 	}
 	colors := map[health.Level]func(string) string{health.OK: s.green, health.Warning: s.yellow, health.Critical: s.red}
 	for _, f := range findings {
-		fmt.Fprintf(&b, "%s  %s  %s\n", colors[f.Level](fmt.Sprintf("%-8s", f.Level)), column(f.What, wide), printable(text.JoinLines(f.Text)))
+		fmt.Fprintf(w, "%s  %s  %s\n", colors[f.Level](fmt.Sprintf("%-8s", f.Level)), column(f.What, wide), printable(text.JoinLines(f.Text)))
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "%*s %s\n", wide+11, "", s.dim(printable(f.Hint)))
+			fmt.Fprintf(w, "%*s %s\n", wide+11, "", s.dim(printable(f.Hint)))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -179,10 +181,10 @@ func TestControlSocket(t *testing.T) {
 	h.want("daemon", 0, "\"address\": \"jane@example.org\"", by, "show", "--json", "0a1b")
 	h.want("daemon", 0, "\nSubject: git: 0a1b2c3d4e5f", by, "show", "--raw", "0a1b")
 	h.want("daemon", 2, "vext: error: --json and --raw exclude each other\n", by, "show", "--raw", "--json", "0a1b")
-	h.want("daemon", 2, "vext: error: snooze takes an ID and a period, and got 1\nvext: hint: see vext help snooze\n", by, "snooze", "0a1b")
+	h.want("daemon", 2, "vext: error: snooze takes an ID and a period, and got 1 argument\nvext: hint: see vext help snooze\n", by, "snooze", "0a1b")
 	h.want("daemon", 2, "vext: error: \"soon\": not a time such as ", by, "snooze", "0a1b", "soon")
 	h.want("daemon", 2, "vext: error: --now can't be used through the control socket: ", by, "show", "0a1b", "--now", "2026-11-20")
-	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory\n", by, "--state", h.state, "show", "0a1b")
+	h.want("daemon", 1, "permission denied\nvext: hint: run vext as the user that owns the state directory; that user must be able to read this file\n", by, "--state", h.state, "show", "0a1b")
 	for _, command := range []string{"list", "log", "stats"} {
 		h.want("daemon", 1, "permission denied\nvext: hint: you can show, snooze and cancel your own reminders here, by the ID in the mail\n", by, command)
 	}
@@ -258,5 +260,14 @@ func TestControlSocketPath(t *testing.T) {
 	control.Paths = control.Paths[:1]
 	if got := new(app).controlSocket(); got != "" {
 		t.Errorf("%q where there is none", got)
+	}
+}
+
+// A socket that users can't reach is for the operator to open, and not the error of a
+// command for operators.
+func TestControlSocketClosed(t *testing.T) {
+	err := notAnswered("/x", fs.ErrPermission)
+	if errors.Is(err, fs.ErrPermission) || err.Error() != "control socket /x: permission denied" || !strings.Contains(hintFor(err), "enter its directory") {
+		t.Errorf("%v; %s", err, hintFor(err))
 	}
 }

@@ -81,7 +81,6 @@ func runDemo(ctx context.Context, a *app) error {
 	return d.err
 }
 
-// findFilter looks for vext-filter beside this program, then in the PATH.
 func findFilter() (string, error) {
 	if self, err := os.Executable(); err == nil {
 		beside := filepath.Join(filepath.Dir(self), "vext-filter")
@@ -127,27 +126,19 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 // print prints text unless a step failed.
 func (d *demo) print(format string, args ...any) {
 	if d.err == nil {
-		_, d.err = fmt.Fprintf(d.stdout, format, args...)
+		fmt.Fprintf(d.stdout, format, args...)
 	}
 }
 
 func (d *demo) chapter(title string) { d.print("\n%s\n", d.style.bold("== "+title)) }
 
-// filterAll sends samples through vext-filter.
 func (d *demo) filterAll(pattern string) {
-	files, err := fs.Glob(demoCommits, "demo/"+pattern)
-	if err != nil {
-		d.err = err
-	}
+	files, _ := fs.Glob(demoCommits, "demo/"+pattern)
 	for _, file := range files {
 		if d.err != nil {
 			return
 		}
-		data, err := demoCommits.ReadFile(file)
-		if err != nil {
-			d.err = err
-			return
-		}
+		data, _ := demoCommits.ReadFile(file) // it is in this program
 		cmd := exec.CommandContext(d.ctx, d.filter, "-state", d.path("state"), "-v")
 		cmd.Stdin = bytes.NewReader(data)
 		out, err := cmd.CombinedOutput()
@@ -166,7 +157,7 @@ func (d *demo) vext(now string, args ...string) {
 		return
 	}
 	all := append([]string{"--config", d.path("vext.toml"), "--state", d.path("state"), "--now", now}, args...)
-	if status := run(d.ctx, all, d.stdin, d.stdout, d.stdout); status != exitOK {
+	if status := run(d.ctx, -1, all, d.stdin, d.stdout, d.stdout); status != exitOK {
 		d.err = fmt.Errorf("vext %s ended with status %d", strings.Join(args, " "), status)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -31,9 +30,9 @@ func newFollow(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "follow [NAME...]",
 		Short: "Spool new commits of followed repositories",
-		Long: `Fetches the repositories that the configuration lists under [[repository]], or
-those named, and spools each new commit on a branch that counts that asks for a
-reminder. Without --once it continues on the schedule of [follow] until SIGTERM or
+		Long: `Fetches the repositories that the configuration lists under [[repository]], or only
+those named. It spools the new commits that ask for a reminder, on the branches that
+count. Without --once it continues on the schedule of [follow] until SIGTERM or
 SIGINT; "vext serve" does the same as one of its tasks.
 
 An unreachable repository is retried with backoff, and does not block the others.
@@ -69,7 +68,6 @@ Naming it with --once retries it immediately.`,
 	return c
 }
 
-// chosen returns the repositories of the configuration, all or those named.
 func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
 	all := server.Repositories(c)
 	if len(all) == 0 {
@@ -84,11 +82,7 @@ func chosen(c *config.Config, names []string) ([]follow.Repository, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(r follow.Repository) bool { return r.Name == p.Repository(name) })
 		if i < 0 {
-			var known []string
-			for _, r := range all {
-				known = append(known, r.Name)
-			}
-			return nil, hint.Wrap(fmt.Errorf("no followed repository has the name %q", name), "there are "+strings.Join(known, ", "))
+			return nil, hint.Wrap(fmt.Errorf("no followed repository has the name %q", name), "vext follow list shows all")
 		}
 		some = append(some, all[i])
 	}
@@ -191,7 +185,8 @@ func newFollowList(a *app) *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, all)
 			}
-			return printFollowed(a.stdout, styleFor(a.stdout), all, q)
+			printFollowed(a.stdout, styleFor(a.stdout), all, q)
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -234,7 +229,6 @@ func followedBy(q *queue.Queue, c *config.Config) ([]followed, error) {
 	return all, nil
 }
 
-// describe returns a repository with the facts from its state.
 func describe(s *follow.State) followed {
 	one := followed{
 		Name: s.Name, URL: s.Where, VCS: string(s.Kind), Start: s.Start, LastLook: s.LastTry, LastOK: s.LastOK,
@@ -251,11 +245,10 @@ func describe(s *follow.State) followed {
 // maxBranches bounds the branches shown for a repository.
 const maxBranches = 4
 
-// printFollowed prints a row for each repository, and below it what is wrong.
-func printFollowed(w io.Writer, s style, all []followed, q *queue.Queue) error {
+func printFollowed(w io.Writer, s style, all []followed, q *queue.Queue) {
 	if len(all) == 0 {
-		_, err := fmt.Fprintln(w, "no repository is followed")
-		return err
+		fmt.Fprintln(w, "no repository is followed")
+		return
 	}
 	head := []string{"NAME", "BRANCHES", "LAST LOOK", "NEXT", "URL"}
 	rows := [][]string{head}
@@ -276,7 +269,6 @@ func printFollowed(w io.Writer, s style, all []followed, q *queue.Queue) error {
 			widths[i] = max(widths[i], runewidth.StringWidth(printable(row[i])))
 		}
 	}
-	var b bytes.Buffer
 	for i, row := range rows {
 		line := ""
 		for n, width := range widths {
@@ -284,16 +276,14 @@ func printFollowed(w io.Writer, s style, all []followed, q *queue.Queue) error {
 		}
 		line += printable(row[len(widths)])
 		if i == 0 {
-			fmt.Fprintln(&b, s.bold(line))
+			fmt.Fprintln(w, s.bold(line))
 			continue
 		}
-		fmt.Fprintln(&b, line)
+		fmt.Fprintln(w, line)
 		for _, text := range all[i-1].wrong(q) {
-			fmt.Fprintf(&b, "  %s\n", s.red(printable(text)))
+			fmt.Fprintf(w, "  %s\n", s.red(printable(text)))
 		}
 	}
-	_, err := b.WriteTo(w)
-	return err
 }
 
 func lookedAt(t time.Time, q *queue.Queue) string {
@@ -311,10 +301,9 @@ func lookNext(one *followed, q *queue.Queue) string {
 	case !one.Next.After(q.Now):
 		return "due"
 	}
-	return one.Next.In(q.Zone).Format("Mon 2 Jan 15:04")
+	return lookedAt(one.Next, q)
 }
 
-// wrong says what is wrong with following a repository.
 func (f *followed) wrong(q *queue.Queue) []string {
 	wrong := slices.Clone(f.Warnings)
 	if f.Failures > 0 {

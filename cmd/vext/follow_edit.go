@@ -25,7 +25,6 @@ import (
 	"vext/source/follow"
 )
 
-// addOptions are the flags of vext follow add.
 type addOptions struct {
 	mine, force bool
 	config.Repository
@@ -54,19 +53,16 @@ A repository that can't be read now is added only if you confirm it, or with
 	flags.StringVar(&opts.Name, "name", "", "name the repository `NAME` (default: the end of the URL)")
 	flags.StringVar(&opts.From, "from", "", "count commits since this `COMMIT` or date (default: now)")
 	flags.StringVar(&opts.VCS, "vcs", "", "its version control system, `git|hg|svn` (default: detect)")
-	flags.StringArrayVar(&opts.Aliases, "alias", nil, "another `NAME` that its commits arrive with")
+	flags.StringArrayVar(&opts.Aliases, "alias", nil, "another `NAME` under which its commits arrive")
 	flags.StringVar(&opts.Domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
 	flags.StringArrayVar(&opts.Branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
 	return c
 }
 
 func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error {
-	file, usual, err := config.Path(a.configPath)
+	file, err := editable(a)
 	if err != nil {
 		return err
-	}
-	if !usual {
-		a.configPath = file // the project's own is for others to change
 	}
 	if _, err := os.Stat(where); err == nil { // a path, which cron would not find from where it runs
 		if where, err = filepath.Abs(where); err != nil {
@@ -110,10 +106,18 @@ func followAdd(a *app, cmd *cobra.Command, where string, opts *addOptions) error
 		hints = append(hints, "restart vext serve if it runs; otherwise let cron run: vext follow --once")
 	}
 	fmt.Fprintf(a.stdout, "%s is followed, see %s\n", r.Name, file)
-	for _, text := range hints {
-		fmt.Fprintf(a.stderr, "vext: hint: %s\n", text)
-	}
+	a.hint(hints...)
 	return nil
+}
+
+// editable returns the configuration that the user may change, and makes it that of the
+// command.
+func editable(a *app) (file string, err error) {
+	file, usual, err := config.Path(a.configPath)
+	if !usual {
+		a.configPath = file
+	}
+	return file, err
 }
 
 // firstFetch fetches the last repository of a configuration, to which it was added.
@@ -229,12 +233,9 @@ added again, commits made in between do not count.`,
 }
 
 func followRemove(a *app, ctx context.Context, name string) error {
-	file, usual, err := config.Path(a.configPath)
+	file, err := editable(a)
 	if err != nil {
 		return err
-	}
-	if !usual {
-		a.configPath = file
 	}
 	c, name, removed, err := server.RemoveRepository(file, name) // before root becomes the owner of the state
 	if err != nil {
@@ -261,10 +262,10 @@ func followRemove(a *app, ctx context.Context, name string) error {
 		return err
 	}
 	if !removed {
-		_, err = fmt.Fprintf(a.stdout, "%s was no longer in %s; its copy and its position are removed\n", name, file)
-		return err
+		fmt.Fprintf(a.stdout, "%s was no longer in %s; its copy and its position are removed\n", name, file)
+		return nil
 	}
 	fmt.Fprintf(a.stdout, "%s is no longer followed: its table is removed from %s, and its copy and its position are removed\n", name, file)
-	fmt.Fprintf(a.stderr, "vext: hint: its queued reminders are still sent; a running vext serve follows it until restarted\n")
+	a.hint("its queued reminders are still sent; a running vext serve follows it until restarted")
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,12 +22,12 @@ func newHook(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "hook",
 		Short: "Install a hook into a repository on this machine",
-		Long: `Installs a hook into a git, Mercurial or Subversion repository. The hook spools each
-new commit on a branch that counts. It delays a push by some hundredths of a second
-and never makes it fail. The next "vext run" finds commits that the hook missed, for
-example because the disk was full.
+		Long: `Installs a hook into a git, Mercurial or Subversion repository. The hook spools the
+new commits that ask for a reminder, on the branches that count. It delays a push by
+some hundredths of a second, and never makes it fail. The next "vext run" finds the
+commits that the hook missed, for example because the disk was full.
 
-A hook that is already there keeps working, and stays after "vext hook remove".`,
+An existing hook keeps working, and "vext hook remove" restores it.`,
 		Example: `  vext hook install /srv/git/widget.git
   vext hook install --vcs svn --domain example.org /srv/svn/widget
   vext hook status
@@ -41,13 +39,11 @@ A hook that is already there keeps working, and stays after "vext hook remove".`
 	return c
 }
 
-// addVCS adds the flag --vcs.
 func addVCS(c *cobra.Command, kind *string) {
 	c.Flags().StringVar(kind, "vcs", "", "the version control system of the repository, `git|hg|svn` (default: detect)")
 	c.RegisterFlagCompletionFunc("vcs", cobra.FixedCompletions([]string{"git", "hg", "svn"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// loadForHook reads the configuration, and the value of --vcs.
 func loadForHook(a *app, flag string) (*server.Server, vcs.Kind, error) {
 	kind := vcs.Kind(flag)
 	switch kind {
@@ -60,23 +56,27 @@ func loadForHook(a *app, flag string) (*server.Server, vcs.Kind, error) {
 }
 
 func newHookInstall(a *app) *cobra.Command {
-	var opts server.HookOptions
-	var vcsFlag string
+	var name, vcsFlag string
+	var opts follow.Options
+	var changes bool
 	c := &cobra.Command{
 		Use:   "install REPO",
 		Short: "Install the hook, or update it",
 		Args:  takes(1, 1, "one repository"),
 		Example: `  vext hook install /srv/git/widget.git
-  vext hook install --name src --branch main --branch 'stable/*' ~/src`,
+  vext hook install --name src --branch main --branch 'stable/*' ~/src
+  vext hook install --changes /srv/git/widget.git`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if changes {
+				return installChanges(cmd.Context(), a, args[0])
+			}
 			a.makeState = true
 			s, kind, err := loadForHook(a, vcsFlag)
 			if err != nil {
 				return err
 			}
-			opts.VCS = kind
 			s.Log = a.log(quiet)
-			r, err := s.InstallHook(cmd.Context(), args[0], opts)
+			r, err := s.InstallHook(cmd.Context(), args[0], name, kind, opts)
 			if err != nil {
 				return err
 			}
@@ -84,21 +84,26 @@ func newHookInstall(a *app) *cobra.Command {
 				fmt.Fprintf(a.stderr, "vext: %s: %s\n", r.Name, printable(text))
 			}
 			for _, text := range r.Hints {
-				fmt.Fprintf(a.stderr, "vext: hint: %s: %s\n", r.Name, text)
+				a.hint(r.Name + ": " + text)
 			}
-			_, err = fmt.Fprintf(a.stdout, "installed in %s, as %s\n", r.Dir, r.Name)
-			return err
+			fmt.Fprintf(a.stdout, "installed in %s, as %s\n", r.Dir, r.Name)
+			return nil
 		},
 	}
 	addVCS(c, &vcsFlag)
-	c.Flags().StringVar(&opts.Name, "name", "", "name the repository `NAME` (default: its directory)")
+	c.Flags().StringVar(&name, "name", "", "name the repository `NAME` (default: its directory)")
 	c.Flags().StringVar(&opts.Domain, "domain", "", "the domain of committers known only by a login: login@`DOMAIN`")
 	c.Flags().StringArrayVar(&opts.Branches, "branch", nil, "a branch that counts, or a `PATTERN` of branches (default: as configured)")
+	c.Flags().BoolVar(&changes, "changes", false, "install only the hook by which vext remote sees changed refs where the system watches too few directories")
+	for _, other := range []string{"vcs", "name", "domain", "branch"} {
+		c.MarkFlagsMutuallyExclusive("changes", other)
+	}
 	return c
 }
 
 func newHookRemove(a *app) *cobra.Command {
 	var vcsFlag string
+	var changes bool
 	c := &cobra.Command{
 		Use:   "remove REPO",
 		Short: "Remove the hook, and restore the one before it",
@@ -106,6 +111,9 @@ func newHookRemove(a *app) *cobra.Command {
 
 		ValidArgsFunction: completeHooked(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if changes {
+				return removeChanges(cmd.Context(), a, args[0])
+			}
 			s, kind, err := loadForHook(a, vcsFlag)
 			if err != nil {
 				return err
@@ -114,15 +122,13 @@ func newHookRemove(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			what := "removed from"
-			if !had {
-				what = "no hook of vext was in"
-			}
-			_, err = fmt.Fprintf(a.stdout, "%s %s\n", what, dir)
-			return err
+			printRemoved(a, dir, had)
+			return nil
 		},
 	}
 	addVCS(c, &vcsFlag)
+	c.Flags().BoolVar(&changes, "changes", false, "remove the hook of install --changes")
+	c.MarkFlagsMutuallyExclusive("changes", "vcs")
 	return c
 }
 
@@ -158,7 +164,7 @@ func newHookStatus(a *app) *cobra.Command {
 			if asJSON {
 				err = errors.Join(err, printJSON(a.stdout, all))
 			} else if len(all) > 0 || err == nil {
-				err = errors.Join(err, printHooks(a.stdout, styleFor(a.stdout), all, s.Config.Zone))
+				printHooks(a.stdout, styleFor(a.stdout), all, s.Config.Zone)
 			}
 			if wrong && err == nil {
 				return exitCode(1)
@@ -171,29 +177,23 @@ func newHookStatus(a *app) *cobra.Command {
 	return c
 }
 
-// A hookStatus is the status of one hook.
 type hookStatus struct {
-	Name       string     `json:"name"`
-	Repository string     `json:"repository"`
-	VCS        string     `json:"vcs"`
-	OK         bool       `json:"ok"`
-	Registered bool       `json:"registered"` // vext hook install was run here
-	Files      []hookFile `json:"files"`
-	FilesError string     `json:"files_error,omitempty"`
-	LastLook   time.Time  `json:"last_look,omitzero"` // that succeeded
-	Failures   int        `json:"failures,omitempty"` // in a row, since
-	Failing    time.Time  `json:"failing,omitzero"`   // the first of them
-	Missed     int        `json:"missed,omitempty"`   // times in the last week that a run found what the hook had not brought
-	Error      string     `json:"error,omitempty"`    // the last of them
-}
-
-type hookFile struct {
-	Path  string `json:"path"`
-	State string `json:"state"`
+	Name       string      `json:"name"`
+	Repository string      `json:"repository"`
+	VCS        string      `json:"vcs"`
+	OK         bool        `json:"ok"`
+	Registered bool        `json:"registered"` // vext hook install was run here
+	Files      []hook.Part `json:"files"`
+	FilesError string      `json:"files_error,omitempty"`
+	LastLook   time.Time   `json:"last_look,omitzero"` // that succeeded
+	Failures   int         `json:"failures,omitempty"` // in a row, since
+	Failing    time.Time   `json:"failing,omitzero"`   // the first of them
+	Missed     int         `json:"missed,omitempty"`   // times in the last week that a run found what the hook had not brought
+	Error      string      `json:"error,omitempty"`    // the last of them
 }
 
 func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
-	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hookFile{}, Failures: s.Failures, LastLook: s.LastOK}
+	status := hookStatus{Name: s.Name, Repository: s.Where, VCS: string(s.Kind), Registered: s.Options != nil, Files: []hook.Part{}, Failures: s.Failures, LastLook: s.LastOK}
 	status.OK = status.Registered && s.Failures == 0
 	if s.IsUnreliable(now) {
 		status.OK, status.Missed = false, len(s.RecentMisses(now))
@@ -201,7 +201,7 @@ func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
 	parts, err := server.HookParts(ctx, s)
 	for _, part := range parts {
 		status.OK = status.OK && part.State == hook.Installed
-		status.Files = append(status.Files, hookFile{part.Path, part.State})
+		status.Files = append(status.Files, part)
 	}
 	if err != nil {
 		status.OK, status.FilesError = false, err.Error()
@@ -212,35 +212,27 @@ func statusOf(ctx context.Context, s *follow.State, now time.Time) hookStatus {
 	return status
 }
 
-func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location) error {
-	var b strings.Builder
+func printHooks(w io.Writer, style style, all []hookStatus, zone *time.Location) {
 	if len(all) == 0 {
-		fmt.Fprintln(&b, "no hook is installed")
+		fmt.Fprintln(w, "no hook is installed")
 	}
 	for i := range all {
 		s := &all[i]
-		fmt.Fprintf(&b, "%s\n", style.bold(printable(s.Name)))
-		fact := func(label, value string) {
-			fmt.Fprintf(&b, "  %s  %s\n", style.dim(fmt.Sprintf("%-10s", label)), printable(value))
-		}
+		fmt.Fprintf(w, "%s\n", style.bold(printable(s.Name)))
+		fact := func(label, value string) { printFact(w, style, 10, label, value) }
 		fact("repository", fmt.Sprintf("%s (%s)", s.Repository, s.VCS))
 		for _, file := range s.Files {
 			fact("hook", file.Path+": "+file.State)
 		}
-		if s.FilesError != "" {
-			fact("hook", s.FilesError)
-		}
+		fact("hook", s.FilesError)
 		fact("state", s.words(zone))
 		if s.Missed > 0 {
 			fact("missed", fmt.Sprintf("%s in the last week, a run found commits that the hook had missed", calendar.Plural(s.Missed, "time")))
 			fact("", follow.UnreliableHint)
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
-// words returns when the repository was last read, and with which result.
 func (s *hookStatus) words(zone *time.Location) string {
 	switch {
 	case !s.Registered:
@@ -261,19 +253,15 @@ func newHookFire(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   takes(1, 1, "one name"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			program, err := os.Executable()
+			worker, err := server.Command(a.configPath, a.state)
 			if err != nil {
 				return err
-			}
-			worker := []string{program}
-			if a.configPath != "" {
-				worker = append(worker, "--config", a.configPath)
 			}
 			when := "--fired"
 			if noWait {
 				when = "--later"
 			}
-			return hook.Fire(a.stdin, append(worker, "--state", a.state, "hook", "work", when, "--", args[0]), !noWait)
+			return hook.Fire(a.stdin, append(worker, "hook", "work", when, "--", args[0]), !noWait)
 		},
 	}
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the worker")
@@ -325,4 +313,38 @@ func newHookWork(a *app) *cobra.Command {
 	c.Flags().BoolVar(&fired, "fired", false, "a hook waits for it")
 	c.Flags().BoolVar(&later, "later", false, "no hook waits for it")
 	return c
+}
+
+// installChanges installs the hook by which vext remote sees changed refs.
+func installChanges(ctx context.Context, a *app, path string) error {
+	place, err := vcs.Locate(ctx, path, vcs.Git)
+	if err != nil {
+		return err
+	}
+	if err := hook.InstallChanges(place); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "installed in %s\n", place.Dir)
+	return nil
+}
+
+func removeChanges(ctx context.Context, a *app, path string) error {
+	place, err := vcs.Locate(ctx, path, vcs.Git)
+	if err != nil {
+		return err
+	}
+	had, err := hook.RemoveChanges(place)
+	if err != nil {
+		return err
+	}
+	printRemoved(a, place.Dir, had)
+	return nil
+}
+
+func printRemoved(a *app, dir string, had bool) {
+	what := "removed from"
+	if !had {
+		what = "no hook of vext was in"
+	}
+	fmt.Fprintf(a.stdout, "%s %s\n", what, dir)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +18,6 @@ import (
 	"vext/source/follow"
 )
 
-// importOptions are the flags of vext import.
 type importOptions struct {
 	dryRun            bool
 	repository, since string
@@ -52,78 +50,78 @@ sent, later ones are queued, and those that vext knows already stay as they are.
 			return noArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.makeState = !opts.dryRun
-			if opts.repository != "" {
-				return backfill(a, cmd, &opts)
+			log := a.stdin
+			if opts.repository == "" && args[0] != "-" {
+				// Before root becomes the owner of the state directory, who may not read it.
+				file, err := os.Open(args[0])
+				if err != nil {
+					return err
+				}
+				defer file.Close()
+				log = file
 			}
-			return importLog(a, cmd, args[0], opts.dryRun)
+			run := func(s *server.Server, q *queue.Queue) error {
+				if opts.repository != "" {
+					return backfill(cmd.Context(), a, s, q, &opts)
+				}
+				return importLog(a, q, args[0], log, opts.dryRun)
+			}
+			if !opts.dryRun {
+				a.makeState = true
+				return a.locked(cmd.Context(), run)
+			}
+			s, q, err := a.open()
+			if err != nil {
+				return err
+			}
+			return run(s, q)
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&opts.dryRun, "dry-run", "n", false, "print what would be imported and change nothing")
 	flags.StringVar(&opts.repository, "repository", "", "import past commits of the repository `NAME`")
 	flags.StringVar(&opts.since, "since", "", "from the `DAY` on (2026-01-01)")
+	completeRepository(a, c)
 	return c
 }
 
-// importRun runs an import. The queue is locked unless the import changes nothing.
-func importRun(ctx context.Context, a *app, dryRun bool, run func(*server.Server, *queue.Queue) error) error {
-	if !dryRun {
-		return a.locked(ctx, run)
+func importLog(a *app, q *queue.Queue, path string, log io.Reader, dryRun bool) error {
+	n, err := reminder.ImportMFCns(q.History, log, q.Zone, dryRun, a.progress("importing"))
+	if errors.Is(err, reminder.ErrNoLog) {
+		return hint.Wrap(fmt.Errorf("%s: %w", path, err), `its lines look like: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`)
 	}
-	s, q, err := a.open()
 	if err != nil {
 		return err
 	}
-	return run(s, q)
+	verb := "imported"
+	if dryRun {
+		verb = "would import"
+	}
+	fmt.Fprintf(a.stdout, "%s %s; %s known, %s about something else\n", verb, calendar.Plural(n.New, "reminder"),
+		calendar.Verb(n.Known, "was", "were"), calendar.Verb(n.Other, "line is", "lines are"))
+	return nil
 }
 
-func importLog(a *app, cmd *cobra.Command, path string, dryRun bool) error {
-	log, err := openInput(a, path)
+func backfill(ctx context.Context, a *app, s *server.Server, q *queue.Queue, opts *importOptions) error {
+	since, err := calendar.ParseTime(opts.since, q.Zone)
+	if err != nil {
+		return usageError{fmt.Errorf("--since: %w", err)}
+	}
+	s.Log = a.log(quiet)
+	b, name, err := s.Backfill(ctx, q, opts.repository, since, opts.dryRun)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	return importRun(cmd.Context(), a, dryRun, func(_ *server.Server, q *queue.Queue) error {
-		n, err := reminder.ImportMFCns(q.History, log, q.Zone, dryRun, a.progress("importing"))
-		if errors.Is(err, reminder.ErrNoLog) {
-			return hint.Wrap(fmt.Errorf("%s: %w", path, err), `its lines look like: Thu Aug  2 00:22:01 2001: MFC notification sent to "Jane Miller" <jane@FreeBSD.org>`)
-		}
-		if err != nil {
-			return err
-		}
-		verb := "imported"
-		if dryRun {
-			verb = "would import"
-		}
-		_, err = fmt.Fprintf(a.stdout, "%s %s; %s known, %s about something else\n", verb, calendar.Plural(n.New, "reminder"),
-			calendar.Verb(n.Known, "was", "were"), calendar.Verb(n.Other, "line is", "lines are"))
-		return err
-	})
+	printBackfill(a.stdout, name, calendar.Of(since, q.Zone), b, opts.dryRun)
+	return nil
 }
 
-// backfill imports past commits of a repository.
-func backfill(a *app, cmd *cobra.Command, opts *importOptions) error {
-	return importRun(cmd.Context(), a, opts.dryRun, func(s *server.Server, q *queue.Queue) error {
-		since, err := calendar.ParseTime(opts.since, q.Zone)
-		if err != nil {
-			return usageError{fmt.Errorf("--since: %w", err)}
-		}
-		s.Log = a.log(quiet)
-		b, name, err := s.Backfill(cmd.Context(), q, opts.repository, since, opts.dryRun)
-		if err != nil {
-			return err
-		}
-		return printBackfill(a, name, calendar.Of(since, q.Zone), b, opts.dryRun)
-	})
-}
-
-func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, dryRun bool) error {
+func printBackfill(w io.Writer, name string, since calendar.Day, b follow.Backfill, dryRun bool) {
 	asks := "ask"
 	if b.Requests == 1 {
 		asks = "asks"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: of %s, %d made since %s %s for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Requests, since.Long(), asks)
+	fmt.Fprintf(w, "%s: of %s, %d made since %s %s for a reminder\n", name, calendar.Plural(b.Commits, "commit"), b.Requests, since.Long(), asks)
 	verb := func(n int) string {
 		switch {
 		case dryRun:
@@ -143,31 +141,16 @@ func printBackfill(a *app, name string, since calendar.Day, b follow.Backfill, d
 		{b.Ignored, "not counted: copies of others, or not on a branch that counts"},
 		{b.Quarantined, "not understood, or for a recipient that allow does not list: " + verb(b.Quarantined) + " quarantined"},
 	} {
-		if line.n > 0 && err == nil {
-			_, err = fmt.Fprintf(a.stdout, "  %6d  %s\n", line.n, line.text)
+		if line.n > 0 {
+			fmt.Fprintf(w, "  %6d  %s\n", line.n, line.text)
 		}
 	}
-	return errors.Join(err, printFailures(a.stdout, b.Failures))
-}
-
-// printFailures prints each request that is quarantined, and why. Advice that
-// several have in common is printed once.
-func printFailures(w io.Writer, failures []follow.BackfillFailure) error {
-	var b strings.Builder
-	for _, group := range queue.ByAdvice(failures, func(f *follow.BackfillFailure) string { return f.Reason }) {
+	// Advice that several have in common is printed once.
+	for _, group := range queue.ByAdvice(b.Failures, func(f *follow.BackfillFailure) string { return f.Reason }) {
 		for _, f := range group {
-			fmt.Fprintf(&b, "          %s  %s\n", printable(commit.ShortRevision(f.Revision)), printable(f.Subject))
-			printWhy(&b, style{}, "            ", f.Reason)
+			fmt.Fprintf(w, "          %s  %s\n", printable(commit.ShortRevision(f.Revision)), printable(f.Subject))
+			printWhy(w, style{}, "            ", f.Reason)
 		}
-		printAdvice(&b, style{}, "            ", group[0].Reason, len(group), commit.ShortRevision(group[0].Revision))
+		printAdvice(w, style{}, "            ", group[0].Reason, len(group), commit.ShortRevision(group[0].Revision))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func openInput(a *app, path string) (io.ReadCloser, error) {
-	if path == "-" {
-		return io.NopCloser(a.stdin), nil
-	}
-	return os.Open(path)
 }

@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"vext/internal/calendar"
 	"vext/internal/commit"
@@ -45,7 +45,7 @@ func newList(a *app) *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	opts.addFlags(flags)
+	opts.addFlags(a, c)
 	flags.BoolVar(&opts.due, "due", false, "only reminders that are due")
 	flags.BoolVar(&opts.failed, "failed", false, "what was quarantined, with the reasons")
 	flags.BoolVar(&opts.sent, "sent", false, "what was sent, by the day of sending, the newest last")
@@ -73,26 +73,24 @@ func list(a *app, q *queue.Queue, opts listOptions) error {
 		}
 		items = append(items, spooled...)
 	}
-	items = choose(items, opts, q)
+	items = slices.DeleteFunc(items, func(item queue.Item) bool {
+		return !opts.takes(&q.Policy, item.Event) || opts.due && q.Today().Before(item.Day)
+	})
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
+	defer w.Flush()
 	switch {
 	case opts.json:
-		err = printItems(w, items)
+		return printItems(w, items)
+	case len(items) == 0:
+		fmt.Fprintln(w, opts.nothing())
 	case opts.failed:
 		printFailed(w, styleFor(a.stdout), items)
-	case len(items) > 0:
+	default:
 		printDays(w, styleFor(a.stdout), width(a.stdout), items, q)
 	}
-	if len(items) == 0 && !opts.json {
-		_, err = fmt.Fprintln(w, opts.nothing())
-	}
-	if err != nil {
-		return err
-	}
-	return w.Flush()
+	return nil
 }
 
-// nothing returns the message for an empty list.
 func (opts *listOptions) nothing() string {
 	verb := "waits"
 	switch {
@@ -106,22 +104,12 @@ func (opts *listOptions) nothing() string {
 	return "nothing " + opts.words() + verb
 }
 
-func choose(items []queue.Item, opts listOptions, q *queue.Queue) []queue.Item {
-	chosen := items[:0]
-	for _, item := range items {
-		if opts.takes(&q.Policy, item.Event) && (!opts.due || !q.Today().Before(item.Day)) {
-			chosen = append(chosen, item)
-		}
-	}
-	return chosen
-}
-
 // printItems prints a JSON array, one item at a time: a second copy of a hundred
 // thousand items would need too much memory.
 func printItems(w io.Writer, items []queue.Item) error {
 	if len(items) == 0 {
-		_, err := fmt.Fprintln(w, "[]")
-		return err
+		fmt.Fprintln(w, "[]")
+		return nil
 	}
 	before := "["
 	for i := range items {
@@ -132,8 +120,8 @@ func printItems(w io.Writer, items []queue.Item) error {
 		fmt.Fprintf(w, "%s\n  %s", before, line)
 		before = ","
 	}
-	_, err := fmt.Fprintln(w, "\n]")
-	return err
+	fmt.Fprintln(w, "\n]")
+	return nil
 }
 
 // Widths of the columns of a list, in cells.
@@ -160,9 +148,7 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 			fmt.Fprintln(w, s.bold(heading))
 			last = heading
 		}
-		line := "  " + column(commit.Login(item.Address), whoWidth) + "  " +
-			s.yellow(column(shortID(item), revisionWidth)) + "  " + column(cmp.Or(item.Subject, item.Reason), subject)
-		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		fmt.Fprintln(w, "  "+row(s, item, cmp.Or(item.Subject, item.Reason), subject))
 		remark := func(text string) {
 			fmt.Fprintf(w, "  %s  %s\n", strings.Repeat(" ", whoWidth), s.red(printable(text)))
 		}
@@ -178,23 +164,33 @@ func printDays(w io.Writer, s style, columns int, items []queue.Item, q *queue.Q
 	}
 }
 
+// row returns the columns that lists and logs have in common. The subject is cut at a
+// width.
+func row(s style, item *queue.Item, subject string, width int) string {
+	line := column(commit.Login(item.Address), whoWidth) + "  " +
+		s.yellow(column(shortID(item), revisionWidth)) + "  " + column(subject, width)
+	return strings.TrimRight(line, " ")
+}
+
 // headingOf returns the day on which an item is due or was sent, or else where it
 // is.
 func headingOf(item *queue.Item, q *queue.Queue) string {
 	today := q.Today()
 	switch {
 	case item.Place == queue.InSent:
-		day := calendar.Of(item.Time, q.Zone)
-		return day.Short(today) + ", " + day.Distance(today)
+		return dayWords(calendar.Of(item.Time, q.Zone), today)
 	case item.Place == queue.InQueue && item.Day.Before(today):
-		return item.Day.Short(today) + ", " + item.Day.Distance(today) + ", overdue"
+		return dayWords(item.Day, today) + ", overdue"
 	case item.Place == queue.InQueue:
-		return item.Day.Short(today) + ", " + item.Day.Distance(today)
+		return dayWords(item.Day, today)
 	case item.Held:
 		return "in the spool, held until another source brings them"
 	}
 	return "in the spool, to be scheduled by the next run"
 }
+
+// dayWords returns a day with its distance: Fri 4 Dec, in 2 weeks.
+func dayWords(day, today calendar.Day) string { return day.Short(today) + ", " + day.Distance(today) }
 
 // shortID returns the ID of a reminder as a list shows it: the short revision, or
 // the beginning of the name.
@@ -205,7 +201,6 @@ func shortID(item *queue.Item) string {
 	return item.Name[:min(len(item.Name), revisionWidth)]
 }
 
-// printFailed prints what was quarantined, and why.
 func printFailed(w io.Writer, s style, items []queue.Item) {
 	for i, group := range queue.ByAdvice(items, func(item *queue.Item) string { return item.Reason }) {
 		if i > 0 {
@@ -245,13 +240,16 @@ func printAdvice(w io.Writer, s style, indent, reason string, n int, id string) 
 // A choice selects the reminders of a list or a log. An empty field selects all.
 type choice struct{ committer, repository, branch string }
 
-func (c *choice) addFlags(flags *pflag.FlagSet) {
+func (c *choice) addFlags(a *app, cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&c.committer, "committer", "", "only reminders for `NAME`: a login, an address, or a part of the name")
 	flags.StringVar(&c.repository, "repository", "", "only reminders of the repository `NAME`, or of those that match a pattern")
 	flags.StringVar(&c.branch, "branch", "", "only reminders of the branch `NAME`, or of those that match a pattern")
+	completeRepository(a, cmd)
+	completeNames(a, cmd, "committer", func(e *history.Event) string { return commit.Login(e.Address) }, noMore)
+	completeNames(a, cmd, "branch", func(e *history.Event) string { return e.Branch }, noMore)
 }
 
-// takes reports whether the choice includes the reminder of an event.
 func (c *choice) takes(p *policy.Policy, e *history.Event) bool {
 	return (c.committer == "" || isCommitter(e, c.committer)) &&
 		(c.repository == "" || p.HasRepository([]string{c.repository}, e.Repository)) &&
@@ -273,8 +271,6 @@ func (c *choice) words() string {
 }
 
 func isCommitter(e *history.Event, who string) bool {
-	if strings.EqualFold(e.Address, who) || strings.EqualFold(commit.Login(e.Address), who) {
-		return true
-	}
-	return strings.Contains(strings.ToLower(e.Committer), strings.ToLower(who))
+	return strings.EqualFold(e.Address, who) || strings.EqualFold(commit.Login(e.Address), who) ||
+		strings.Contains(strings.ToLower(e.Committer), strings.ToLower(who))
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"vext/internal/calendar"
-	"vext/internal/commit"
 	"vext/internal/hint"
 	"vext/internal/history"
+	"vext/internal/target"
 	"vext/internal/text"
 	"vext/queue"
 	"vext/reminder"
@@ -33,8 +33,8 @@ func newLog(a *app) *cobra.Command {
 		Use:   "log [ID...]",
 		Short: "Show what was sent, snoozed, cancelled and quarantined",
 		Long: `Shows the events of reminders, by day, the newest last: which were sent, snoozed,
-cancelled and retried, and by whom; and which were quarantined, and why. With IDs
-it shows these reminders only.`,
+cancelled and retried, and by whom; and which were quarantined or bounced, and why.
+With IDs it shows only these reminders.`,
 		Example: `  vext log --since 2026-12-01
   vext log --committer kib --repository src
   vext log --all 0123456789ab            every event of one reminder
@@ -48,14 +48,14 @@ it shows these reminders only.`,
 	flags := c.Flags()
 	flags.StringVar(&opts.since, "since", "", "from the `DAY` on (2026-01-01)")
 	flags.StringVar(&opts.until, "until", "", "up to and with the `DAY`")
-	opts.addFlags(flags)
-	flags.BoolVar(&opts.all, "all", false, "every event, including queued, retried, ignored, ...")
+	opts.addFlags(a, c)
+	flags.BoolVar(&opts.all, "all", false, "every event, including queued, deferred, ignored, ...")
 	flags.BoolVar(&opts.json, "json", false, "print JSON, one object a line")
 	return c
 }
 
-// logged are the events that are shown without --all; of a reminder with an ID,
-// also that it is another's.
+// logged are the kinds of events that are shown without --all. For an ID, showLog adds the
+// events that say that a commit was amended or rebased.
 var logged = []string{history.Sent, history.Bounced, history.Fallback, history.Snoozed, history.Cancelled, history.Retried, history.Failed, history.Vanished}
 
 func showLog(a *app, opts *logOptions) error {
@@ -76,7 +76,9 @@ func showLog(a *app, opts *logOptions) error {
 		kinds = append(slices.Clone(logged), history.Superseded, history.Supersedes)
 	}
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
+	defer w.Flush()
 	p := logPrinter{w: w, style: styleFor(a.stdout), columns: width(a.stdout), q: q}
+	lines := json.NewEncoder(w)
 	_, err = q.History.Scan(func(e *history.Event) {
 		day := calendar.Of(e.Time, q.Zone)
 		switch {
@@ -84,21 +86,18 @@ func showLog(a *app, opts *logOptions) error {
 			!since.IsZero() && day.Before(since), !until.IsZero() && until.Before(day),
 			names != nil && !names[e.Name], !opts.takes(&q.Policy, e):
 		case opts.json:
-			p.json(e)
+			lines.Encode(e) // an error is that of writing
 		default:
 			p.print(e, day)
 		}
 	})
 	if err == nil && !p.any && !opts.json {
 		fmt.Fprintln(w, "nothing "+opts.words()+"was done")
+		if !opts.all {
+			a.hint("--all also shows what was queued, deferred or ignored")
+		}
 	}
-	if err == nil {
-		err = p.err
-	}
-	if err != nil {
-		return err
-	}
-	return w.Flush()
+	return err
 }
 
 // namesOf returns the names of the messages that IDs mean, nil for all.
@@ -131,17 +130,6 @@ type logPrinter struct {
 	q       *queue.Queue
 	any     bool
 	last    calendar.Day
-	err     error // of printing
-}
-
-func (p *logPrinter) json(e *history.Event) {
-	line, err := json.Marshal(e)
-	if err == nil {
-		_, err = fmt.Fprintf(p.w, "%s\n", line)
-	}
-	if p.err == nil {
-		p.err = err
-	}
 }
 
 // Widths of the columns of a log that a list has not, in cells.
@@ -155,8 +143,7 @@ func (p *logPrinter) print(e *history.Event, day calendar.Day) {
 		if p.any {
 			fmt.Fprintln(p.w)
 		}
-		today := p.q.Today()
-		fmt.Fprintln(p.w, p.style.bold(day.Short(today)+", "+day.Distance(today)))
+		fmt.Fprintln(p.w, p.style.bold(dayWords(day, p.q.Today())))
 	}
 	p.any, p.last = true, day
 	subject := subjectWidth
@@ -171,9 +158,8 @@ func (p *logPrinter) print(e *history.Event, day calendar.Day) {
 	if e.Kind == history.Failed {
 		mark = p.style.red(mark)
 	}
-	line := "  " + p.style.dim(e.Time.In(p.q.Zone).Format("15:04")) + "  " + mark + "  " + column(commit.Login(e.Address), whoWidth) + "  " +
-		p.style.yellow(column(shortID(&queue.Item{Event: e, Name: e.Name}), revisionWidth)) + "  " + column(e.Subject, subject)
-	fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+	at := p.style.dim(e.Time.In(p.q.Zone).Format("15:04"))
+	fmt.Fprintf(p.w, "  %s  %s  %s\n", at, mark, row(p.style, &queue.Item{Event: e, Name: e.Name}, e.Subject, subject))
 	if remark := p.remark(e); remark != "" {
 		const indent = timeWidth + kindWidth + 6
 		if p.columns > 0 {
@@ -192,7 +178,7 @@ func (p *logPrinter) remark(e *history.Event) string {
 		}
 	}
 	if due, err := calendar.Parse(e.Due); err == nil {
-		when := due.Short(p.q.Today()) + ", " + due.Distance(p.q.Today())
+		when := dayWords(due, p.q.Today())
 		switch e.Kind {
 		case history.Snoozed:
 			add("until ", when)
@@ -203,7 +189,7 @@ func (p *logPrinter) remark(e *history.Event) string {
 	if e.Kind == history.OnBranch {
 		add("on ", e.Branch)
 	}
-	if strings.HasPrefix(e.Via, "irc") {
+	if target.Protocol(e.Via) != "" {
 		add("on ", e.Via)
 	}
 	add("by ", e.By)

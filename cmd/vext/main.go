@@ -10,14 +10,16 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"vext/internal/calendar"
 	"vext/internal/disk"
 	"vext/internal/hint"
 	"vext/internal/history"
@@ -33,7 +35,7 @@ const (
 )
 
 func main() {
-	disk.SetUmask()
+	umask := disk.SetUmask()
 	// A list of a hundred thousand reminders must fit beside a mail server, so the
 	// heap may grow by a quarter only.
 	debug.SetGCPercent(25)
@@ -42,31 +44,42 @@ func main() {
 	// With `vext list | head`, writing must return EPIPE, which run handles; the
 	// signal would end the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, umask, commandLine(os.Args), os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run executes one command line and returns its exit status. Nothing else turns
+// commandLine returns the arguments. Under the name git-remote-daemon, which
+// "git remote-daemon" looks for, the program is vext remote.
+func commandLine(args []string) []string {
+	if len(args) > 0 && filepath.Base(args[0]) == "git-remote-daemon" {
+		return append([]string{"remote"}, args[1:]...)
+	}
+	return args[min(1, len(args)):]
+}
+
+// run executes one command line and returns its exit status. The user's umask is -1 when
+// it is still that of the process. Nothing else turns
 // an error into an exit status.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+func run(ctx context.Context, umask int, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
 			fmt.Fprintf(stderr, "vext: error: panic: %v\nvext: hint: this is a bug in vext; please report it with the command that led to it\n", r)
 			status = exitError
 		}
 	}()
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, user: who(), root: os.Geteuid() == 0}
+	out := &output{Writer: stdout}
+	a := &app{stdin: stdin, stdout: out, stderr: stderr, user: who(), root: os.Geteuid() == 0, umask: umask}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	strictCompletion(root)
+	strictDefaults(root)
 	cmd, err := root.ExecuteContextC(ctx)
-	err = a.forCommitter(err)
+	if err = a.forCommitter(err); err == nil {
+		err = out.err
+	}
 	if cmd != nil && !cmd.Hidden { // a hook, or a shell that completes
-		for _, text := range a.hints {
-			fmt.Fprintf(stderr, "vext: hint: %s\n", printable(text))
-		}
+		a.hint(a.hints...)
 	}
 	var code exitCode
 	var usage usageError
@@ -74,6 +87,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err == nil:
 		return exitOK
 	case errors.As(err, &code):
+		if out.err != nil && !errors.Is(out.err, syscall.EPIPE) {
+			report(stderr, out.err)
+		}
 		return int(code)
 	case errors.Is(err, syscall.EPIPE): // vext list | head
 		return exitOK
@@ -149,7 +165,6 @@ func hintFor(err error) string {
 	return ""
 }
 
-// newRoot returns the command line with all its commands.
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vext",
@@ -159,14 +174,14 @@ func newRoot(a *app) *cobra.Command {
 Commits arrive as mails through vext-filter(1); at "vext serve" as webhooks of
 forges or by LMTP; from hooks that "vext hook" installs; or from repositories that
 "vext follow" fetches. "vext run", started by cron, schedules new reminders and
-sends those that are due, by mail or on IRC. "vext serve" does the same without
+sends those that are due, by mail, on IRC or on XMPP. "vext serve" does the same without
 cron. It also announces commits on IRC as they arrive, and can replace irkerd.`,
 		Example: `  vext run                      schedule new reminders and send those due
   vext list                     pending reminders, by day
   vext snooze 0123456789ab 1 week
   vext stats --by month
   vext check                    findings: OK, WARNING or CRITICAL
-  vext irc status               connections to IRC, and pending messages
+  vext irc status               connections to IRC, and pending messages; vext xmpp status
   vext demo                     a demonstration, in ten seconds`,
 		Args:          noArgs,
 		SilenceErrors: true,
@@ -185,24 +200,23 @@ cron. It also announces commits on IRC as they arrive, and can replace irkerd.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to standard error what is done, and why")
 	root.AddCommand(
 		newRun(a), newList(a), newLog(a), newShow(a), newSnooze(a), newCancel(a), newRetry(a),
-		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newNotify(a), newIRCCommand(a), newDemo(a), newVersion(a),
+		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newRemote(a), newAutosync(a), newNotify(a), newIRCCommand(a), newXMPPCommand(a), newDemo(a), newVersion(a),
 	)
-	root.SetHelpCommand(newHelp())
-	completeFlags(a, root)
 	return root
 }
 
 // Errors in a command line are printed in the words of vext, not in those of the
 // library that reads it.
 
-// usageError is an error in the command line.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// usageHint names the help text of a command.
 func usageHint(c *cobra.Command) string {
+	if c.Name() == "help" {
+		c = c.Root()
+	}
 	return "see " + strings.Join(strings.Fields("vext help "+nameOf(c)), " ")
 }
 
@@ -220,7 +234,7 @@ func takes(min, max int, what string) cobra.PositionalArgs {
 		}
 		got := "nothing"
 		if len(args) > 0 {
-			got = strconv.Itoa(len(args))
+			got = calendar.Plural(len(args), "argument")
 		}
 		return usageError{fmt.Errorf("%s takes %s, and got %s", nameOf(c), what, got)}
 	}
@@ -238,7 +252,6 @@ func noArgs(c *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s takes no arguments, and got %q", nameOf(c), args[0])}
 }
 
-// flagError says what is wrong with a flag.
 func flagError(err error) error {
 	var unknown *pflag.NotExistError
 	var without *pflag.ValueRequiredError
@@ -282,4 +295,71 @@ func flagGroups(c *cobra.Command) error {
 		err = fmt.Errorf("--%s exclude each other", strings.Join(strings.Fields(set), " and --"))
 	}
 	return usageError{err}
+}
+
+// strictDefaults makes cobra's own commands return an error for a command or a shell
+// that does not exist.
+func strictDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Use, c.Short, c.Long = "help [COMMAND]", "Print the help text of a command", ""
+			c.RunE = func(c *cobra.Command, args []string) error {
+				of, rest, err := c.Root().Find(args)
+				if err != nil || len(rest) > 0 {
+					return unknownCommand(of, rest[0])
+				}
+				of.InitDefaultHelpFlag()
+				return of.Help()
+			}
+		case "completion":
+			c.Args, c.RunE = noArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range c.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
+}
+
+// unknownCommand is the error of a command line that names no command below
+// parent.
+func unknownCommand(parent *cobra.Command, name string) error {
+	err := usageError{fmt.Errorf("unknown command %q", strings.TrimPrefix(parent.CommandPath()+" "+name, "vext "))}
+	if parent.SuggestionsMinimumDistance <= 0 {
+		parent.SuggestionsMinimumDistance = 2
+	}
+	if similar := parent.SuggestionsFor(name); len(similar) > 0 {
+		for i := range similar {
+			similar[i] = parent.CommandPath() + " " + similar[i]
+		}
+		return hint.Wrap(err, "did you mean "+strings.Join(similar, ", or ")+"?")
+	}
+	return hint.Wrap(err, usageHint(parent))
+}
+
+// buildVersion is set by the Makefile.
+var buildVersion = ""
+
+func version() string {
+	if buildVersion != "" {
+		return buildVersion
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+func newVersion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the Go that built it, and the system",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprintf(a.stdout, "vext %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
 }

@@ -25,7 +25,7 @@ func notifyFor(t *testing.T, state string, args ...string) (status int, said str
 		t.Error(err)
 	}
 	var stdout, stderr strings.Builder
-	status = run(t.Context(), append([]string{"--state", state, "--config", config, "notify"}, args...), strings.NewReader(""), &stdout, &stderr)
+	status = run(t.Context(), -1, append([]string{"--state", state, "--config", config, "notify"}, args...), strings.NewReader(""), &stdout, &stderr)
 	return status, stdout.String() + stderr.String()
 }
 
@@ -106,7 +106,7 @@ func TestNotifyRejected(t *testing.T) {
 			t.Errorf("%s, %d: it took %v to say so", test.to, test.numeric, took)
 		}
 		var stdout strings.Builder
-		run(t.Context(), []string{"--state", state, "irc", "status"}, strings.NewReader(""), &stdout, io.Discard)
+		run(t.Context(), -1, []string{"--state", state, "irc", "status"}, strings.NewReader(""), &stdout, io.Discard)
 		if !strings.Contains(stdout.String(), test.waits) || strings.Contains(stdout.String(), "bounced, the last") != (test.numeric == 417) {
 			t.Errorf("%s, %d:\n%s", test.to, test.numeric, stdout.String())
 		}

@@ -40,8 +40,13 @@ func TestRootBecomesOwner(t *testing.T) {
 	}
 	filter := exec.Command(filepath.Join(bin, "vext-filter"), "-state", state)
 	filter.Stdin = mail
+	log := filepath.Join(t.TempDir(), "MFCns.log") // which only root may read
+	if err := os.WriteFile(log, []byte("Thu Aug  2 00:22:01 2001: MFC notification sent to \"Jane Miller\" <jane@FreeBSD.org>\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, cmd := range []*exec.Cmd{
 		filter,
+		exec.Command(filepath.Join(bin, "vext"), "--config", config, "--state", state, "import", log),
 		exec.Command(filepath.Join(bin, "vext"), "--config", config, "--state", state, "--now", "2026-11-20", "run"),
 		exec.Command(filepath.Join(bin, "vext"), "--config", config, "--state", state, "--now", "2026-11-20", "snooze", "0a1b", "1 week"),
 	} {

@@ -13,6 +13,7 @@ import (
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
+	"vext/internal/target"
 	"vext/internal/text"
 	"vext/queue"
 	"vext/server"
@@ -50,18 +51,24 @@ func newShow(a *app) *cobra.Command {
 				return err
 			}
 			for one := shown; one != nil; one = one.Successor {
-				one.Deliveries = opened.Deliveries(cmd.Context(), q.State, one.Events)
+				for _, d := range opened.Deliveries(cmd.Context(), q.State, one.Events) {
+					if target.Protocol(d.Target) == target.XMPP {
+						one.XMPP = append(one.XMPP, d)
+					} else {
+						one.IRC = append(one.IRC, d)
+					}
+				}
 			}
 			if asJSON {
 				return printJSON(a.stdout, shown)
 			}
 			s := styleFor(a.stdout)
-			page := shown.text(s, q)
+			shown.print(a.stdout, s, q)
 			if successor != nil {
-				page += "\n" + amended(item, successor) + ":\n\n" + shown.Successor.text(s, q)
+				fmt.Fprintf(a.stdout, "\n%s:\n\n", amended(item, successor))
+				shown.Successor.print(a.stdout, s, q)
 			}
-			_, err = io.WriteString(a.stdout, page)
-			return err
+			return nil
 		}),
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "print the message as it is on disk")
@@ -82,11 +89,12 @@ func copyMessage(w io.Writer, q *queue.Queue, item *queue.Item) error {
 
 // shown is what is shown of one reminder, and of the one that has replaced it.
 type shown struct {
-	Reminder   *queue.Item       `json:"reminder"`
-	Events     []history.Event   `json:"events"`
-	Message    string            `json:"message,omitempty"`
-	Deliveries []server.Delivery `json:"irc,omitempty"`
-	Successor  *shown            `json:"successor,omitempty"`
+	Reminder  *queue.Item       `json:"reminder"`
+	Events    []history.Event   `json:"events"`
+	Message   string            `json:"message,omitempty"`
+	IRC       []server.Delivery `json:"irc,omitempty"` // what has become of its messages
+	XMPP      []server.Delivery `json:"xmpp,omitempty"`
+	Successor *shown            `json:"successor,omitempty"`
 }
 
 // read returns what to show of a reminder. Its message may be gone or unreadable.
@@ -99,24 +107,11 @@ func read(q *queue.Queue, item *queue.Item) (*shown, error) {
 	return s, err
 }
 
-func (s *shown) text(in style, q *queue.Queue) string {
-	text := show(in, q, s)
-	if s.Message != "" {
-		text += "\n" + indented(s.Message)
-	}
-	return text
-}
-
-func show(s style, q *queue.Queue, shown *shown) string {
-	var b strings.Builder
+func (shown *shown) print(w io.Writer, s style, q *queue.Queue) {
 	item, events := shown.Reminder, shown.Events
 	today := q.Today()
-	fmt.Fprintln(&b, s.bold(printable(cmp.Or(item.Subject, item.Name))))
-	fact := func(label, value string) {
-		if value != "" {
-			fmt.Fprintf(&b, "  %s  %s\n", s.dim(fmt.Sprintf("%-9s", label)), printable(text.JoinLines(value)))
-		}
-	}
+	fmt.Fprintln(w, s.bold(printable(cmp.Or(item.Subject, item.Name))))
+	fact := func(label, value string) { printFact(w, s, 9, label, value) }
 	state := map[string]string{
 		queue.InSpool: "in the spool, to be scheduled by the next run", queue.InQuarantine: "quarantined",
 		queue.InDone: "done", queue.InQueue: "waiting",
@@ -127,7 +122,7 @@ func show(s style, q *queue.Queue, shown *shown) string {
 	if item.SupersededBy != "" {
 		state = "superseded by " + commit.ShortRevision(item.SupersededBy)
 	} else if item.Place == queue.InQueue {
-		state = "due " + item.Day.Short(today) + ", " + item.Day.Distance(today)
+		state = "due " + dayWords(item.Day, today)
 	}
 	fact("state", state)
 	fact("reason", queue.WithID(item.Reason, "vext", cmp.Or(queue.ID(item.Event), item.Name)))
@@ -140,29 +135,49 @@ func show(s style, q *queue.Queue, shown *shown) string {
 	fact("asked", item.Asked)
 	fact("source", item.Source)
 	fact("gone", item.Gone)
-	for _, d := range shown.Deliveries {
+	for _, d := range shown.IRC {
 		fact("IRC", deliveryWords(&d, q))
+	}
+	for _, d := range shown.XMPP {
+		fact("XMPP", deliveryWords(&d, q))
 	}
 	fact("name", item.Name)
 	fact("file", item.File())
-	b.WriteByte('\n')
+	if len(events) > 0 {
+		fmt.Fprintln(w)
+	}
 	for i := range events {
 		e := &events[i]
-		at := calendar.Of(e.Time, q.Zone).Short(today) + e.Time.In(q.Zone).Format(" 15:04")
 		said := history.Describe(e, q.Zone)
 		if e.Time.Sub(q.Now) > time.Hour {
 			said = "(by a clock that was ahead) " + said
 		}
-		fmt.Fprintf(&b, "  %s  %s\n", s.dim(at), printable(text.JoinLines(said)))
+		fmt.Fprintf(w, "  %s  %s\n", s.dim(timeWords(e.Time, q)), printable(text.JoinLines(said)))
 	}
-	return b.String()
+	if shown.Message != "" {
+		fmt.Fprintln(w)
+	}
+	for line := range strings.Lines(shown.Message) {
+		fmt.Fprintln(w, strings.TrimRight("    "+printable(expandTabs(strings.TrimRight(line, "\n"))), " "))
+	}
 }
 
-// deliveryWords returns a delivery as a person reads it.
+// printFact prints a label, in a column of n cells, and its value if there is one.
+func printFact(w io.Writer, s style, n int, label, value string) {
+	if value != "" {
+		fmt.Fprintf(w, "  %s  %s\n", s.dim(fmt.Sprintf("%-*s", n, label)), printable(text.JoinLines(value)))
+	}
+}
+
+// timeWords returns a time with its day: Fri 4 Dec 15:04.
+func timeWords(t time.Time, q *queue.Queue) string {
+	return calendar.Of(t, q.Zone).Short(q.Today()) + t.In(q.Zone).Format(" 15:04")
+}
+
 func deliveryWords(d *server.Delivery, q *queue.Queue) string {
 	text := d.Target + ": " + d.State
 	if !d.Since.IsZero() {
-		text += map[string]string{"pending": " since ", "delivered": " "}[d.State] + calendar.Of(d.Since, q.Zone).Short(q.Today()) + d.Since.In(q.Zone).Format(" 15:04")
+		text += map[string]string{"pending": " since ", "delivered": " "}[d.State] + timeWords(d.Since, q)
 	}
 	if d.Reason != "" {
 		text += ": " + d.Reason
@@ -191,14 +206,6 @@ func expandTabs(line string) string {
 		n := 8 - width%8
 		b.WriteString(strings.Repeat(" ", n))
 		width += n
-	}
-	return b.String()
-}
-
-func indented(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		b.WriteString(strings.TrimRight("    "+printable(expandTabs(strings.TrimRight(line, "\n"))), " ") + "\n")
 	}
 	return b.String()
 }

@@ -28,8 +28,8 @@ func newStats(a *app) *cobra.Command {
 		Short: "Count the reminders that were sent",
 		Long: `Counts the reminders that were sent, by committer unless --by names something else.
 
-The report has the exact form of the statistics of MFCns with --mfcns, after a log
-of MFCns was imported, and if the configured title contains "MFC".`,
+The report by committer has the exact form of MFCns in three cases: with --mfcns,
+after a log of MFCns was imported, and when the configured title contains "MFC".`,
 		Example: `  vext stats
   vext stats --since 2026-01-01 --by month
   vext stats --by repository --csv`,
@@ -85,24 +85,26 @@ func stats(a *app, opts statsOptions) error {
 	return counts.WriteBars(a.stdout, columns)
 }
 
-// parseDays reads the values of --since and --until.
+// parseDays reads the values of --since and --until; a time counts as the day that it
+// falls on.
 func parseDays(since, until string, zone *time.Location) (from, to calendar.Day, err error) {
-	if from, err = parseDay(since, "--since", zone); err == nil {
-		to, err = parseDay(until, "--until", zone)
+	for _, flag := range []struct {
+		name, value string
+		day         *calendar.Day
+	}{{"--since", since, &from}, {"--until", until, &to}} {
+		if flag.value == "" {
+			continue
+		}
+		t, err := calendar.ParseTime(flag.value, zone)
+		if err != nil {
+			return from, to, usageError{fmt.Errorf("%s: %w", flag.name, err)}
+		}
+		*flag.day = calendar.Of(t, zone)
 	}
-	return from, to, err
-}
-
-// parseDay reads a day; a time counts as the day that it falls on.
-func parseDay(s, flag string, zone *time.Location) (calendar.Day, error) {
-	if s == "" {
-		return calendar.Day{}, nil
+	if !from.IsZero() && !to.IsZero() && to.Before(from) {
+		return from, to, usageError{fmt.Errorf("--since %s is after --until %s", since, until)}
 	}
-	t, err := calendar.ParseTime(s, zone)
-	if err != nil {
-		return calendar.Day{}, usageError{fmt.Errorf("%s: %w", flag, err)}
-	}
-	return calendar.Of(t, zone), nil
+	return from, to, nil
 }
 
 func statsCSV(w io.Writer, s *reminder.Stats) error {

@@ -15,19 +15,44 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"vext/internal/commit"
+	"vext/internal/config"
+	"vext/internal/history"
 	"vext/internal/text"
 	"vext/queue"
+	"vext/server"
+	"vext/source/follow"
 )
+
+// An output remembers the first error of writing, for the end of run: what a command
+// prints needs no check.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (n int, err error) {
+	if o.err == nil {
+		n, o.err = o.Writer.Write(p)
+	}
+	return n, o.err
+}
 
 // terminal returns the file behind w if that is a terminal.
 func terminal(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*output); ok {
+		return terminal(o.Writer)
+	}
 	f, ok := w.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
@@ -107,7 +132,6 @@ func printableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// printJSON writes v for programs.
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -134,4 +158,153 @@ func (a *app) progress(what string) queue.Progress {
 			fmt.Fprintf(w, "\r%s: %d \x1b[K\r", what, done)
 		}
 	}
+}
+
+// Completions run at every TAB. On an error, such as a missing state directory,
+// they print nothing, and they read the history at most twice.
+
+// maxCompletions bounds the completions that a shell gets.
+const maxCompletions = 1000
+
+// completion returns the values that begin with what was typed, each once. A value may
+// have a description behind a TAB.
+func completion(values []string, typed string) ([]string, cobra.ShellCompDirective) {
+	seen := map[string]bool{}
+	values = slices.DeleteFunc(values, func(value string) bool {
+		name, _, _ := strings.Cut(value, "\t")
+		known := seen[name]
+		seen[name] = true
+		return known || !strings.HasPrefix(name, typed)
+	})
+	return values[:min(len(values), maxCompletions)], cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeArgs completes at most max arguments, any number if max is 0. An argument
+// is offered once.
+func completeArgs(max int, values func() []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if max > 0 && len(args) >= max {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return completion(slices.DeleteFunc(values(), func(value string) bool {
+			name, _, _ := strings.Cut(value, "\t")
+			return slices.Contains(args, name)
+		}), typed)
+	}
+}
+
+func completeIDs(a *app, max int, lists ...func(*queue.Queue) ([]queue.Item, error)) cobra.CompletionFunc {
+	return completeArgs(max, func() (ids []string) {
+		_, q, err := a.open()
+		if err != nil {
+			return nil
+		}
+		for _, list := range lists {
+			items, _ := list(q)
+			for i := range items {
+				ids = append(ids, cobra.CompletionWithDesc(safeID(&items[i]), printable(items[i].Subject)))
+			}
+		}
+		return ids
+	})
+}
+
+func completeFollowed(a *app, max int) cobra.CompletionFunc {
+	return completeArgs(max, func() (names []string) {
+		s, err := a.load()
+		if err != nil {
+			return nil
+		}
+		for _, r := range server.Repositories(s.Config) {
+			names = append(names, cobra.CompletionWithDesc(r.Name, printable(r.Where())))
+		}
+		return names
+	})
+}
+
+// safeID returns an ID that is safe to type: a revision of a version control
+// system, or the name.
+func safeID(item *queue.Item) string {
+	id := commit.ShortRevision(item.Revision)
+	if !commit.IsHex(strings.TrimPrefix(id, "r")) {
+		return item.Name
+	}
+	return id
+}
+
+func completeRepository(a *app, c *cobra.Command) {
+	completeNames(a, c, "repository", func(e *history.Event) string { return e.Repository }, repositoryNames)
+}
+
+// completeNames completes a flag by names from the events of the history, and by those
+// that more returns.
+func completeNames(
+	a *app, c *cobra.Command, flag string, of func(*history.Event) string, more func(*queue.Queue, *config.Config) []string,
+) {
+	c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		s, q, err := a.open()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names := map[string]bool{}
+		q.History.Scan(func(e *history.Event) {
+			if e.Kind != history.OperatorNotified { // to the operator, who is no committer
+				names[of(e)] = true
+			}
+		})
+		for _, name := range more(q, s.Config) {
+			names[name] = true
+		}
+		odd := func(name string) bool {
+			return name == "" || printable(name) != name || strings.ContainsAny(name, " \"'`$\\;&|<>()")
+		}
+		return completion(slices.DeleteFunc(slices.Sorted(maps.Keys(names)), odd), typed)
+	})
+}
+
+func noMore(*queue.Queue, *config.Config) []string { return nil }
+
+// repositoryNames returns the names of the repositories that are configured, or
+// have a hook.
+func repositoryNames(q *queue.Queue, c *config.Config) []string {
+	var names []string
+	for i := range c.Repositories {
+		names = append(names, commit.RepositoryName(c.Repositories[i].Name))
+	}
+	states, _ := follow.Hooked(q.State).All()
+	for _, s := range states {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// completeHooked completes the paths of the repositories that have a hook, else
+// directories.
+func completeHooked(a *app) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var paths []string
+		if s, err := a.load(); err == nil {
+			states, _ := s.Hooks(c.Context(), "", "")
+			for _, state := range states {
+				paths = append(paths, state.Where)
+			}
+		}
+		if paths, directive := completion(paths, typed); len(paths) > 0 {
+			return paths, directive
+		}
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+}
+
+func waiting(q *queue.Queue) ([]queue.Item, error) { return q.Waiting() }
+func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Quarantined() }
+
+// recentlySent returns the newest of the reminders that were sent. Whether their messages
+// are kept is not looked at: that would take too long.
+func recentlySent(q *queue.Queue) ([]queue.Item, error) {
+	items, err := q.Sent()
+	return items[max(0, len(items)-maxCompletions):], err
 }

@@ -28,29 +28,20 @@ func (d Day) Distance(today Day) string {
 	case n == -1:
 		return "yesterday"
 	case n > 0:
-		return "in " + span(n)
+		return "in " + Span(n)
 	default:
-		return span(-n) + " ago"
+		return Span(n) + " ago"
 	}
 }
 
-// Span returns n days in the largest unit that fits: "3 days", "2 weeks", "5 months".
+// Span returns n days, forward or back, in the largest unit that fits: "3 days",
+// "2 weeks", "5 months".
 func Span(n int) string {
-	if n < 0 {
-		n = -n
-	}
-	return span(n)
-}
-
-func span(n int) string {
-	switch {
-	case n < 14 && n != 7:
+	switch n = max(n, -n); {
+	case n < 28 && (n%7 != 0 || n == 0):
 		return Plural(n, "day")
 	case n < 60:
-		if n%7 == 0 || n >= 28 {
-			return Plural((n+3)/7, "week")
-		}
-		return Plural(n, "day")
+		return Plural((n+3)/7, "week")
 	case n < 730:
 		return Plural((n*12+182)/365, "month")
 	default:
@@ -59,12 +50,7 @@ func span(n int) string {
 }
 
 // Plural returns a number and a unit: "1 day", "2 days".
-func Plural(n int, unit string) string {
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
-}
+func Plural(n int, unit string) string { return Verb(n, unit, unit+"s") }
 
 // Verb returns a number and the form of a verb for it: "1 asks", "2 ask".
 func Verb(n int, one, more string) string {
@@ -79,7 +65,7 @@ func Times(n int) string {
 	if n == 1 {
 		return "once"
 	}
-	return fmt.Sprintf("%d times", n)
+	return Plural(n, "time")
 }
 
 // Ago returns t as seen from now: the day, the time and the distance, "Fri 20 Nov 2026

@@ -50,7 +50,7 @@ func (b *body) read() (plain string) {
 		strings.HasPrefix(subject, "svn commit") || strings.HasPrefix(subject, "cvs commit")
 	b.facts.push = h.Has("X-Git-Newrev") && !h.Has("X-Git-Rev")
 	b.fromGitLab = h.Has("X-GitLab-Project-Path") || strings.Contains(subject, "[git][")
-	b.named = b.facts.log || b.fromGitLab || h.names() || strings.EqualFold(b.mail.Sender(), webFlow)
+	b.named = b.facts.log || b.fromGitLab || h.names() || ParsePerson(h.Get("From")).IsWebFlow()
 	for !b.ended || b.facts.push {
 		line, ok := b.next()
 		if !ok {
@@ -147,12 +147,8 @@ func isLogLine(line []byte) bool {
 // gitLog reads one entry of git log: its fields, then the message.
 func (b *body) gitLog(revision string) {
 	c := Commit{Revision: revision}
-	var date, authorDate string
-	for {
-		line, ok := b.next()
-		if !ok || len(bytes.TrimSpace(line)) == 0 {
-			break
-		}
+	b.facts.authorDate, b.facts.date = "", ""
+	for line, ok := b.next(); ok && len(bytes.TrimSpace(line)) > 0; line, ok = b.next() {
 		key, value, _ := strings.Cut(string(line), ":")
 		value = strings.TrimSpace(value)
 		switch key {
@@ -161,15 +157,14 @@ func (b *body) gitLog(revision string) {
 		case "Commit":
 			c.Committer = ParsePerson(value)
 		case "AuthorDate", "Date":
-			authorDate = value
+			b.facts.authorDate = value
 		case "CommitDate":
-			date = value
+			b.facts.date = value
 		}
 	}
 	if c.Committer == (Person{}) {
 		c.Committer = c.Author
 	}
-	b.facts.authorDate, b.facts.date = authorDate, date
 	c.Message = b.message("    ")
 	if b.mail.files && !b.facts.push { // a push lists the files of all its commits together
 		c.Files = b.changedFiles()

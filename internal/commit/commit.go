@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vext/internal/calendar"
+	"vext/internal/text"
 )
 
 // A Commit is one commit as a message describes it. What the message does not say is
@@ -47,12 +48,9 @@ func (p Person) String() string {
 	return p.Name + " <" + p.Email + ">"
 }
 
-// webFlow is the address of the committer of what is merged on GitHub's pages.
-const webFlow = "noreply@github.com"
-
 // IsWebFlow reports whether the person is GitHub itself, the committer of what is
 // merged on its pages.
-func (p Person) IsWebFlow() bool { return strings.EqualFold(p.Email, webFlow) }
+func (p Person) IsWebFlow() bool { return strings.EqualFold(p.Email, "noreply@github.com") }
 
 // Login returns the local part of the person's address. Statistics are by login.
 func (p Person) Login() string { return Login(p.Email) }
@@ -108,12 +106,7 @@ func IsHash(s string) bool { return (len(s) == 40 || len(s) == 64) && IsHex(s) }
 // IsHex reports whether s is of hexadecimal digits, in lower case as version
 // control systems write them, and not empty.
 func IsHex(s string) bool {
-	for _, r := range s {
-		if (r < '0' || r > '9') && (r < 'a' || r > 'f') {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // Due returns the day on which the commit is due after the period p. It counts
@@ -133,4 +126,47 @@ func (c *Commit) Made(received, now time.Time) time.Time {
 		return now
 	}
 	return received
+}
+
+// Files are the first of the paths that a commit changed, and the number of all.
+type Files struct {
+	Paths []string
+	Count int
+}
+
+const (
+	maxFiles = 100 // paths that are kept of a commit
+	maxPath  = 300 // bytes that are kept of a path
+)
+
+// Add adds a path, unless it is empty.
+func (f *Files) Add(path string) {
+	if path = text.Shorten(text.OneLine(path), maxPath); path == "" {
+		return
+	}
+	if f.Count++; len(f.Paths) < maxFiles {
+		f.Paths = append(f.Paths, path)
+	}
+}
+
+// FilesOf returns the files of lists of paths.
+func FilesOf(lists ...[]string) Files {
+	var f Files
+	for _, list := range lists {
+		for _, path := range list {
+			f.Add(path)
+		}
+	}
+	return f
+}
+
+// branch finds the branch in the first paths, by the usual layout of a
+// Subversion repository.
+func (f *Files) branch() string {
+	for _, path := range f.Paths[:min(len(f.Paths), 20)] {
+		if branch := BranchOfPath(path); branch != "" {
+			return branch
+		}
+	}
+	return ""
 }

@@ -50,7 +50,7 @@ func ParseDate(s string) time.Time {
 
 // parseISO reads a date that begins with the year.
 func parseISO(s string) time.Time {
-	s = strings.ToUpper(strings.Join(strings.Fields(s), " ")) // RFC 3339 allows t and z
+	s = strings.ToUpper(s) // RFC 3339 allows t and z
 	if len(s) >= 19 && s[16:19] == ":60" {
 		s = s[:17] + "59" + s[19:]
 	}

@@ -33,19 +33,21 @@ func (h *Header) decode(body io.Reader, mediaType, charset string) (text io.Read
 	return text, ""
 }
 
-// charsetReader returns a reader of UTF-8. The filter knows only UTF-16: it does not link
-// go-message's charset package, which would take a quarter of its time.
+// charsetReader returns a reader of UTF-8. The filter knows only UTF-16 (RFC 2781), of which
+// a byte order mark has precedence over the name: it does not link go-message's charset
+// package, which would take a quarter of its time.
 func charsetReader(charset string, r io.Reader) (io.Reader, error) {
 	charset = strings.ToLower(charset)
 	switch charset {
 	case "", "utf-8", "us-ascii":
 		return r, nil
+	case "utf-16", "utf-16be":
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder().Reader(r), nil
+	case "utf-16le":
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(r), nil
 	}
 	if message.CharsetReader != nil {
 		return message.CharsetReader(charset, r)
-	}
-	if decoded, ok := utf16Reader(charset, r); ok {
-		return decoded, nil
 	}
 	return nil, fmt.Errorf("unknown charset: %q", charset)
 }
@@ -113,18 +115,4 @@ func (d *base64Reader) put(value byte, to []byte) int {
 	to[0] = byte(d.bits >> (8 - 2*d.n))
 	d.n %= 4
 	return 1
-}
-
-// utf16Reader returns a reader of UTF-8 if the charset is a kind of UTF-16 (RFC 2781). A
-// byte order mark has precedence over the charset's name.
-func utf16Reader(charset string, r io.Reader) (io.Reader, bool) {
-	order := unicode.BigEndian
-	switch strings.ToLower(charset) {
-	case "utf-16", "utf-16be":
-	case "utf-16le":
-		order = unicode.LittleEndian
-	default:
-		return nil, false
-	}
-	return unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(r), true
 }

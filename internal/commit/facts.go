@@ -3,6 +3,7 @@ package commit
 import (
 	"bytes"
 	"cmp"
+	"path"
 	"strconv"
 	"strings"
 
@@ -10,20 +11,13 @@ import (
 )
 
 // factInitials are the first bytes of the lines that before understands.
-var factInitials = initials("-_@dIT" + "Ttc MCUADNROu")
-
-func initials(s string) (set [256]bool) {
-	for i := range len(s) {
-		set[s[i]] = true
-	}
-	return set
-}
+const factInitials = "-_@dIT" + "tc MCUADNROu"
 
 // before reads one of the lines before a message. It is called for every line of a
 // plain mail. It uses no regular expressions, as nothing in the filter does: compiling
 // them would slow down its start.
 func (b *body) before(line []byte) {
-	if len(line) == 0 || !factInitials[line[0]] {
+	if len(line) == 0 || strings.IndexByte(factInitials, line[0]) < 0 {
 		return
 	}
 	if isEnd(line) && !b.facts.push {
@@ -68,7 +62,7 @@ func (f *facts) updatedBranch(line string) {
 // `changeset 0123456789ab in /path`.
 func (f *facts) changeset(words []string) {
 	if len(words) == 4 && words[2] == "in" && len(words[1]) >= 12 && IsHex(words[1]) {
-		f.revision, f.repository = words[1], lastElement(words[3])
+		f.revision, f.repository = words[1], path.Base(words[3])
 	}
 }
 
@@ -78,18 +72,13 @@ func (f *facts) field(line []byte) {
 	if i < 3 || i > len("New Revision") {
 		return
 	}
-	switch string(line[:i]) {
-	case "URL", "Date", "Author", "user", "New Revision", "Revision":
-	default:
-		return // as most lines do
-	}
 	value := string(bytes.TrimSpace(line[i+1:]))
 	switch string(line[:i]) {
 	case "URL":
 		f.url = value
 		// http://svn.freebsd.org/changeset/base/224709, https://github.com/llvm/llvm-project/commit/0123...
-		if _, path, ok := strings.Cut(value, "/changeset/"); ok {
-			f.repository, _, _ = strings.Cut(path, "/")
+		if _, base, ok := strings.Cut(value, "/changeset/"); ok {
+			f.repository, _, _ = strings.Cut(base, "/")
 		} else if repository, revision, ok := strings.Cut(value, "/commit/"); ok && IsHash(revision) {
 			f.repository = strings.TrimSuffix(repository, "/-")
 		}
@@ -134,19 +123,18 @@ func (b *body) finish(c Commit, plain bool) {
 		}
 		c.Message = strings.Clone(c.Message) // its buffer is larger
 	}
-	h := &b.mail.Header
-	f := &b.facts
+	h, f := &m.Header, &b.facts
 	c.AuthorDate, c.Date = ParseDate(f.authorDate), ParseDate(f.date)
 	c.ID = messageID(h)
 	c.Trailer, c.Source = h.stamps()
-	c.Sender = cmp.Or(h.Get(SenderHeader), b.mail.Sender())
+	c.Sender = cmp.Or(h.Get(SenderHeader), m.Sender())
 	c.URL = text.OneLine(f.url)
 	c.Repository = RepositoryName(cmp.Or(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))
 	c.Refname = cmp.Or(h.Get("X-Git-Refname"), h.Get("X-SVN-Group"), h.Get("X-FreeBSD-CVS-Branch"), b.svnBranch(), f.refname)
 	c.Revision = cmp.Or(c.Revision, h.Get("X-Git-Commit"), h.Get("X-Git-Rev"))
 	b.people(&c, plain)
 	if c.Date.IsZero() {
-		c.Date = h.Date()
+		c.Date = ParseDate(h.Get("Date"))
 	}
 	c.Subject, _, _ = strings.Cut(c.Message, "\n")
 	if plain || strings.TrimSpace(c.Subject) == "" {
@@ -158,7 +146,7 @@ func (b *body) finish(c Commit, plain bool) {
 	if !asks {
 		c.Message, c.Subject = "", strings.Clone(c.Subject) // Subject is a part of Message
 	}
-	b.mail.Commits = append(b.mail.Commits, c)
+	m.Commits = append(m.Commits, c)
 }
 
 // people completes author and committer of a commit. A mailing list is neither.
@@ -237,16 +225,8 @@ func withoutList(subject string) string {
 // around it (RFC 5322, section 3.6.4), "" when there is none.
 func messageID(h *Header) string {
 	id := h.Get("Message-ID")
-	if open := strings.IndexByte(id, '<'); open >= 0 {
-		id = id[open+1:]
-		if end := strings.IndexByte(id, '>'); end >= 0 {
-			id = id[:end]
-		}
+	if _, inner, ok := strings.Cut(id, "<"); ok {
+		id, _, _ = strings.Cut(inner, ">")
 	}
 	return strings.TrimSpace(id)
-}
-
-func lastElement(path string) string {
-	path = strings.TrimRight(path, "/")
-	return path[strings.LastIndexByte(path, '/')+1:]
 }

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ func cutPreface(s string) (rest string, between bool) {
 	for {
 		switch word, after := cutWord(s); word {
 		case "in", "after", "about", "around", "roughly", "approximately", "circa", "minimum",
-			"ca", "approx", "min": // the last three may have a full stop
-			s = strings.TrimLeft(strings.TrimPrefix(after, "."), " ")
+			"ca", "approx", "min":
+			s = strings.TrimLeft(after, ".: ") // "approx. 2 weeks", DragonFly's "MFC: after: 3 days"
 			continue
 		case "at":
 			if least, ok := strings.CutPrefix(after, " least "); ok {
@@ -79,13 +80,10 @@ func readDate(s string) (p Period, rest string, err error) {
 		}
 		return t, failed == nil
 	}
-	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '-' && r != '/' })
-	if end < 0 {
-		end = len(s)
-	}
+	rest = strings.TrimLeft(s, "0123456789-/")
 	for _, layout := range []string{"2006-1-2", "2006/1/2"} {
-		if t, ok := parse(layout, s[:end]); ok {
-			return datePeriod(t), s[end:], nil
+		if t, ok := parse(layout, strings.TrimSuffix(s, rest)); ok {
+			return datePeriod(t), rest, nil
 		}
 	}
 	words := strings.SplitN(s, " ", 5)
@@ -296,19 +294,15 @@ var numberWords = []string{
 // cutNumber reads a number: digits, a word up to twelve, or "a couple of". isArticle is
 // set if it is a number only together with a unit.
 func cutNumber(s string) (n int, rest string, isArticle, ok bool) {
-	end := 0
-	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
-		end++
-	}
-	if end > 0 {
+	if rest = strings.TrimLeft(s, "0123456789"); rest != s {
 		// More digits than fit into an int make the period too long, not unreadable. A
 		// number of six digits is too long in any unit.
-		digits := strings.TrimLeft(s[:end], "0")
+		digits := strings.TrimLeft(strings.TrimSuffix(s, rest), "0")
 		if len(digits) > 5 {
-			return maxHours, s[end:], false, true
+			return maxHours, rest, false, true
 		}
 		n, _ = strconv.Atoi("0" + digits)
-		return n, s[end:], false, true
+		return n, rest, false, true
 	}
 	for _, couple := range []string{"a couple of ", "couple of ", "a couple "} {
 		if rest, ok := strings.CutPrefix(s, couple); ok {
@@ -316,10 +310,8 @@ func cutNumber(s string) (n int, rest string, isArticle, ok bool) {
 		}
 	}
 	word, rest := cutWord(s)
-	for i, w := range numberWords {
-		if w == word {
-			return max(1, i-1), rest, i < 2, true
-		}
+	if i := slices.Index(numberWords, word); i >= 0 {
+		return max(1, i-1), rest, i < 2, true
 	}
 	return 0, s, false, false
 }
@@ -336,14 +328,13 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 			word, rest = w, behind
 		}
 	}
-	if word == "" || isBetween(word) {
+	switch word {
+	case "", "to", "or", "and": // the middle of a range: "2 to 3 weeks"
 		return "", s, true
+	case "n":
+		return "", s, isRemark(s) // "1 n [day[s]|week[s]...", from the template
 	}
-	if word == "n" && isRemark(s) { // "1 n [day[s]|week[s]...", from the template
-		return "", s, true
-	}
-	unit = unitOf(word)
-	if unit == "" {
+	if unit = unitOf(word); unit == "" {
 		return "", s, false
 	}
 	if len(word) > 1 && !strings.HasPrefix(word, unit) { // an abbreviation
@@ -351,9 +342,6 @@ func cutUnit(s string) (unit, rest string, ok bool) {
 	}
 	return unit, strings.TrimPrefix(rest, "(s)"), true
 }
-
-// isBetween reports whether a word is the middle of a range: "2 to 3 weeks".
-func isBetween(word string) bool { return word == "to" || word == "or" || word == "and" }
 
 // unitOf returns the unit that a word means, "" for none.
 func unitOf(word string) string {
@@ -376,9 +364,6 @@ func unitOf(word string) string {
 
 // cutWord splits the ASCII letters at the beginning of s from the rest.
 func cutWord(s string) (word, rest string) {
-	end := 0
-	for end < len(s) && 'a' <= s[end] && s[end] <= 'z' {
-		end++
-	}
-	return s[:end], s[end:]
+	rest = strings.TrimLeft(s, "abcdefghijklmnopqrstuvwxyz")
+	return strings.TrimSuffix(s, rest), rest
 }

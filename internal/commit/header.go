@@ -5,7 +5,6 @@ import (
 	"mime"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Bounds of a header, in bytes and fields. Beyond them, only the first field of each
@@ -71,9 +70,6 @@ func (h *Header) raw(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// Date returns the value of `Date:`, the zero time when it can't be read.
-func (h *Header) Date() time.Time { return ParseDate(h.Get("Date")) }
-
 // stamps returns the fields that vext has added to a spooled message: a trailer's
 // name and, unless it came as a mail, the commit's source.
 func (h *Header) stamps() (trailer, source string) {
@@ -83,25 +79,27 @@ func (h *Header) stamps() (trailer, source string) {
 	return h.Get(TrailerHeader), source
 }
 
-// read reads the header and the empty line behind it. If that line is missing, the
-// first delimiter of a multipart ends the header.
-func (h *Header) read(lines *lineReader) {
-	h.text, h.fields = make([]byte, 0, 2<<10), make([]field, 0, 32)
+// read reads the header of a mail, or of a part, and the empty line behind it. If that line
+// is missing, the first delimiter of a multipart ends the header, and in a part, which may
+// have no header, also the first line of text.
+func (h *Header) read(lines *lineReader, isPart bool) {
 	for first := true; ; {
 		line, ok := lines.peek()
-		if !ok || bytes.HasPrefix(line, []byte("--")) && h.isDelimiter(line) {
+		isContinued := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+		isText := isPart && len(line) > 0 && fieldName(line) == nil && !(isContinued && len(h.fields) > 0)
+		if !ok || isText || h.isDelimiter(line) {
 			return
 		}
 		lines.next()
 		switch {
-		case len(line) == 0 && !first:
+		case len(line) == 0 && (isPart || !first):
 			return
 		case len(line) == 0: // blank lines before the header
 			continue
-		case first && isMboxLine(line):
-			sender, _, _ := bytes.Cut(bytes.TrimPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From ")), []byte(" "))
-			h.Null = isNobody(strings.Trim(string(sender), "<>"))
-		case line[0] == ' ' || line[0] == '\t':
+		case first && bytes.HasPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From ")): // mbox
+			sender := strings.SplitN(string(line), " ", 3)[1]
+			h.Null = isNobody(strings.Trim(sender, "<>"))
+		case isContinued:
 			h.continueField(line)
 		default:
 			h.add(line)
@@ -110,33 +108,10 @@ func (h *Header) read(lines *lineReader) {
 	}
 }
 
-// readPart reads the header of a part. A part without a header begins with an empty
-// line, or with the text itself.
-func (h *Header) readPart(lines *lineReader) {
-	for {
-		line, ok := lines.peek()
-		isContinued := ok && len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
-		switch name, _, colon := bytes.Cut(line, []byte(":")); {
-		case !ok:
-			return
-		case len(line) == 0:
-			lines.next()
-			return
-		case isContinued && len(h.fields) > 0:
-			h.continueField(line)
-		case !colon || !isFieldName(bytes.TrimRight(name, " \t")) || h.isDelimiter(line):
-			return
-		default:
-			h.add(line)
-		}
-		lines.next()
-	}
-}
-
 // isDelimiter reports whether the line is the first delimiter of the header's
 // multipart.
 func (h *Header) isDelimiter(line []byte) bool {
-	if h.typeAt == 0 {
+	if h.typeAt == 0 || !bytes.HasPrefix(line, []byte("--")) {
 		return false
 	}
 	if end := h.fields[h.typeAt-1].end; end != h.boundaryAt { // once, not for every line
@@ -146,23 +121,17 @@ func (h *Header) isDelimiter(line []byte) bool {
 	return h.boundary != "" && string(bytes.TrimRight(line, " \t")) == "--"+h.boundary
 }
 
-// isMboxLine recognises the line that procmail and mbox tools put before a header.
-func isMboxLine(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))
-}
-
 func (h *Header) add(line []byte) {
 	h.size += len(line)
 	line = line[:min(len(line), maxField)]
-	colon := bytes.IndexByte(line, ':')
-	name := bytes.TrimRight(line[:max(colon, 0)], " \t")
-	if !isFieldName(name) || ((h.size > maxHeader || len(h.fields) > maxFields) && !h.isLate(name)) {
+	name := fieldName(line)
+	if name == nil || ((h.size > maxHeader || len(h.fields) > maxFields) && !h.isLate(name)) {
 		h.skip()
 		return
 	}
 	start := len(h.text)
 	h.text = append(append(h.text, line...), '\n')
-	h.fields = append(h.fields, field{start, start + colon, len(h.text)})
+	h.fields = append(h.fields, field{start, start + bytes.IndexByte(line, ':'), len(h.text)})
 	if h.typeAt == 0 && strings.EqualFold(string(name), "Content-Type") {
 		h.typeAt = len(h.fields)
 	}
@@ -204,26 +173,23 @@ func (h *Header) continueField(line []byte) {
 	last.end = len(h.text)
 }
 
-// isFieldName reports whether name is a field name of RFC 5322, section 2.2.
-func isFieldName(name []byte) bool {
-	for _, c := range name {
-		if c <= ' ' || c >= 0x7f {
-			return false
-		}
+// fieldName returns the name in a line that is a field (RFC 5322, section 2.2), nil for any
+// other line.
+func fieldName(line []byte) []byte {
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	if !ok || len(name) == 0 || bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil
 	}
-	return len(name) > 0
+	return name
 }
 
 // mailers are the prefixes of commit mailers' own fields.
 var mailers = []string{"x-git-", "x-svn-", "x-hg-", "x-freebsd-cvs-"}
 
 func isMailers(name []byte) bool {
-	for _, prefix := range mailers {
-		if len(name) > len(prefix) && strings.EqualFold(string(name[:len(prefix)]), prefix) {
-			return true
-		}
-	}
-	return false
+	lower := strings.ToLower(string(name))
+	return slices.ContainsFunc(mailers, func(prefix string) bool { return strings.HasPrefix(lower, prefix) })
 }
 
 // names reports whether a mailer's own fields, or the form of its subject, show that
@@ -259,9 +225,6 @@ func isRead(name []byte) bool {
 		return isMailers(name) || strings.HasPrefix(lower, "x-vext")
 	}
 }
-
-// empty reports whether no line of the header was a field.
-func (h *Header) empty() bool { return len(h.text) == 0 }
 
 // appendTo appends the header to b without the named fields.
 func (h *Header) appendTo(b []byte, without ...string) []byte {

@@ -50,7 +50,8 @@ func SameCommit(a, b string) bool {
 // RepositoryName returns the canonical form of a repository's name: the path of a
 // URL or of ssh's user@host:path, without slashes around it and without `.git`.
 func RepositoryName(name string) string {
-	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
+	const schemeBytes = "abcdefghijklmnopqrstuvwxyz0123456789+.-"
+	if scheme, rest, ok := strings.Cut(name, "://"); ok && scheme != "" && strings.Trim(scheme, schemeBytes) == "" {
 		_, name, _ = strings.Cut(rest, "/")
 	} else if host, path, ok := strings.Cut(name, ":"); ok && strings.Contains(host, "@") && !strings.Contains(host, "/") {
 		name = path // scp's form, git-clone(1)
@@ -58,8 +59,69 @@ func RepositoryName(name string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(strings.Trim(name, "/"), "/.git"), ".git")
 }
 
-func isScheme(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '+' && r != '.' && r != '-'
-	})
+// An Index maps commits to values. It finds a value by any key that names the same
+// commit, see SameCommit. The zero Index is empty and ready for use.
+type Index[T any] struct {
+	entries map[string][]entry[T] // by full hash, first digits of an abbreviated one, else key
+	byStart map[string][]entry[T] // all hashes by their first digits; built on demand
 }
+
+type entry[T any] struct {
+	key   string
+	value T
+}
+
+// Add puts a value under a key. The empty key names no commit.
+func (x *Index[T]) Add(key string, value T) {
+	if key == "" {
+		return
+	}
+	if x.entries == nil {
+		x.entries = map[string][]entry[T]{}
+	}
+	place := key
+	if _, revision := CutKey(key); IsHash(revision) {
+		place = revision
+	} else if mayBeAbbreviated(revision) {
+		place = revision[:Abbreviated]
+	}
+	x.byStart = nil
+	x.entries[place] = append(x.entries[place], entry[T]{key, value})
+}
+
+// Find calls found with every value whose key names the same commit as key,
+// until it returns false.
+func (x *Index[T]) Find(key string, found func(T) bool) {
+	candidates := [2][]entry[T]{x.entries[key]}
+	if _, revision := CutKey(key); IsHash(revision) {
+		candidates = [2][]entry[T]{x.entries[revision], x.entries[revision[:Abbreviated]]}
+	} else if mayBeAbbreviated(revision) {
+		candidates[0] = x.starting(revision[:Abbreviated])
+	}
+	for _, list := range candidates {
+		for _, e := range list {
+			if SameCommit(e.key, key) && !found(e.value) {
+				return
+			}
+		}
+	}
+}
+
+// starting returns all hashes with these first digits. Only a search for an abbreviated
+// hash uses it, because many hashes can begin alike.
+func (x *Index[T]) starting(digits string) []entry[T] {
+	if x.byStart == nil {
+		x.byStart = map[string][]entry[T]{}
+		for _, list := range x.entries {
+			for _, e := range list {
+				if _, revision := CutKey(e.key); mayBeAbbreviated(revision) {
+					start := revision[:Abbreviated]
+					x.byStart[start] = append(x.byStart[start], e)
+				}
+			}
+		}
+	}
+	return x.byStart[digits]
+}
+
+func mayBeAbbreviated(revision string) bool { return len(revision) >= Abbreviated && IsHex(revision) }

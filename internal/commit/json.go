@@ -28,12 +28,9 @@ type notification struct {
 }
 
 type signature struct {
-	Name  string          `json:"name"`
-	Email string          `json:"email"`
-	Date  json.RawMessage `json:"date"`
+	Person
+	Date json.RawMessage `json:"date"`
 }
-
-func (s *signature) person() Person { return Person{Name: s.Name, Email: s.Email} }
 
 func (s *signature) date() time.Time {
 	var text string
@@ -55,16 +52,15 @@ func ParseJSON(data []byte) (Commit, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return Commit{}, errors.New("more than one JSON object")
 	}
+	revision := text.OneLine(n.Revision)
 	switch {
 	case n.Committer == nil:
 		return Commit{}, errors.New("committer is missing")
-	case text.OneLine(n.Revision) == "":
+	case revision == "":
 		return Commit{}, errors.New("revision is missing")
 	case n.Message == nil:
 		return Commit{}, errors.New("message is missing")
-	}
-	revision := text.OneLine(n.Revision)
-	if len(revision) > maxRevision || strings.Contains(revision, " ") {
+	case len(revision) > maxRevision || strings.Contains(revision, " "):
 		return Commit{}, fmt.Errorf("not a revision: %.80q", n.Revision)
 	}
 	if lower := strings.ToLower(revision); IsHash(lower) {
@@ -81,8 +77,8 @@ func ParseJSON(data []byte) (Commit, error) {
 		Refname:    n.Refname,
 		Revision:   revision,
 		URL:        n.URL,
-		Author:     n.Author.person(),
-		Committer:  n.Committer.person(),
+		Author:     n.Author.Person,
+		Committer:  n.Committer.Person,
 		AuthorDate: n.Author.date(),
 		Date:       n.Committer.date(),
 		Message:    *n.Message,
@@ -129,8 +125,7 @@ func (c *Commit) MadeID() string {
 func LooksMade(id string) bool {
 	revision, rest, _ := strings.Cut(id, "@")
 	revision, _, _ = strings.Cut(revision, "+")
-	number := strings.TrimPrefix(revision, "r")
-	return rest != "" && (IsHash(revision) || number != revision && number != "" && strings.Trim(number, "0123456789") == "")
+	return rest != "" && (IsHash(revision) || isRevisionNumber(revision))
 }
 
 // escapeID replaces bytes that a Message-ID can't contain by = and two hexadecimal
@@ -152,24 +147,68 @@ func escapeID(s string) string {
 // characters other than tabs, and shortened as by collector.
 func cleanMessage(s string) string {
 	var c collector
-	for len(s) > 0 {
-		end := strings.IndexAny(s, "\r\n")
-		line, rest := s, ""
-		if end >= 0 {
-			line, rest = s[:end], s[end+1:]
-			if s[end] == '\r' {
-				rest = strings.TrimPrefix(rest, "\n")
-			}
-		}
-		c.add([]byte(strings.Map(withoutControl, line)))
-		s = rest
-	}
+	c.addAll(text.Clean(unixLines(s)))
 	return messageText(c.String())
 }
 
-func withoutControl(r rune) rune {
-	if r < ' ' && r != '\t' || r == 0x7f {
-		return -1
+// unixLines returns a text with \n for \r\n, and for a \r alone.
+func unixLines(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+}
+
+// An Arrival is a commit as it arrives, with what its push says about it.
+type Arrival struct {
+	Commit
+	More    int      `json:"more,omitempty"`    // how many commits of the push come before it and are not described
+	Counted []string `json:"counted,omitempty"` // revisions of those, where they are known
+	Page    string   `json:"page,omitempty"`    // the URL of a page that shows the whole push
+}
+
+// An arrivalLine is an Arrival on disk: a JSON object on one line, without the message.
+type arrivalLine struct {
+	*Arrival
+	Files     []string `json:"files,omitempty"`
+	FileCount int      `json:"file_count,omitempty"`
+}
+
+// Line returns the arrival, without its message, as a line of JSON.
+func (a *Arrival) Line() []byte {
+	line, err := json.Marshal(arrivalLine{a, a.Files.Paths, a.Files.Count})
+	if err != nil { // RFC 3339 can't express the year
+		undated := *a
+		undated.Date = time.Time{}
+		return undated.Line()
 	}
-	return r
+	return append(line, '\n')
+}
+
+// maxFact bounds each fact about an arrival, in bytes.
+const maxFact = 1000
+
+// ParseArrival reads what Line has written. Anybody may have written it: each fact is
+// made to fit on a line, and shortened.
+func ParseArrival(line []byte) (Arrival, error) {
+	a := Arrival{}
+	from := arrivalLine{Arrival: &a}
+	if err := json.Unmarshal(line, &from); err != nil {
+		return Arrival{}, fmt.Errorf("not a commit as a line of JSON: %w", err)
+	}
+	for _, fact := range []*string{
+		&a.Repository, &a.Refname, &a.Revision, &a.ID, &a.URL, &a.Subject, &a.Author.Name, &a.Author.Email,
+		&a.Committer.Name, &a.Committer.Email, &a.Sender, &a.Source, &a.Page,
+	} {
+		*fact = fit(*fact)
+	}
+	for i := range a.Counted {
+		a.Counted[i] = fit(a.Counted[i])
+	}
+	a.Repository = RepositoryName(a.Repository)
+	a.Files = FilesOf(from.Files)
+	a.Files.Count = max(a.Files.Count, from.FileCount)
+	a.More = max(a.More, len(a.Counted))
+	return a, nil
+}
+
+func fit(fact string) string {
+	return text.Shorten(text.OneLine(strings.ToValidUTF8(fact, "\ufffd")), maxFact)
 }

@@ -40,11 +40,7 @@ func ReadsRepository(source string) bool {
 
 // Forgeable reports whether anybody can write what comes from a source.
 func Forgeable(source string) bool {
-	switch source {
-	case FromWebhook, FromHook, FromFollow, FromImport:
-		return false
-	}
-	return true
+	return source != FromWebhook && !ReadsRepository(source)
 }
 
 // A Mail is a mail, read only as far as its commit messages reach.
@@ -97,8 +93,8 @@ func ReadAsking(r io.Reader, trailers *Trailers) *Mail { return (&Mail{wanted: t
 
 func (m *Mail) read(r io.Reader) *Mail {
 	lines := newLineReader(r)
-	m.Header.read(lines)
-	if m.Header.empty() {
+	m.Header.read(lines, false)
+	if len(m.Header.text) == 0 {
 		m.Bad, m.Ignored = true, "not a mail: it has no header"
 		return m
 	}
@@ -201,10 +197,8 @@ func isNobody(sender string) bool { return sender == "" || sender == "MAILER-DAE
 // does not show that: git-multimail threads its mails.
 func (h *Header) isReply() bool {
 	subject := h.Get("Subject")
-	for _, prefix := range []string{"Re:", "RE:", "Re[", "RE[", "Aw:", "AW:", "Sv:", "SV:", "Fwd:", "FWD:", "Fw:", "FW:"} {
-		if strings.HasPrefix(subject, prefix) { // with a capital: re: is a driver
-			return true
-		}
+	if begins(subject, "Re:", "RE:", "Re[", "RE[", "Aw:", "AW:", "Sv:", "SV:", "Fwd:", "FWD:", "Fw:", "FW:") {
+		return true // with a capital: re: is a driver
 	}
 	return !h.fromMailer() && (h.Has("In-Reply-To") || h.Has("References"))
 }

@@ -9,32 +9,22 @@ import (
 // the first line that is not. If its first line is not indented, the message ends as a
 // plain one does, see isEnd.
 func (b *body) message(indent string) string {
+	line, ok := b.lines.peek()
+	for ; ok && len(bytes.TrimSpace(line)) == 0; line, ok = b.lines.peek() {
+		b.next()
+	}
+	if bytes.HasPrefix(line, []byte("\t")) {
+		indent = "\t"
+	}
+	isIndented := bytes.HasPrefix(line, []byte(indent))
 	var c collector
-	indented := false
-	for first := true; ; {
-		line, ok := b.lines.peek()
-		if !ok {
-			break
-		}
-		text := line
-		if blank := len(bytes.TrimSpace(line)) == 0; first && !blank {
-			first, indented = false, true
-			switch {
-			case bytes.HasPrefix(line, []byte(indent)):
-			case line[0] == '\t':
-				indent = "\t"
-			default:
-				indented = false
-			}
-		} else if first {
-			b.next() // an empty line before the message
-			continue
-		}
-		switch cut, ok := bytes.CutPrefix(line, []byte(indent)); {
-		case indented && ok:
-			text = cut
-		case indented && len(bytes.TrimSpace(line)) > 0, !indented && isEnd(line):
+	for ; ok; line, ok = b.lines.peek() {
+		text, found := bytes.CutPrefix(line, []byte(indent))
+		switch {
+		case isIndented && !found && len(bytes.TrimSpace(line)) > 0, !isIndented && isEnd(line):
 			return messageText(c.String())
+		case !isIndented:
+			text = line
 		}
 		c.add(bytes.TrimRight(text, " \t"))
 		b.next()
@@ -57,7 +47,7 @@ func isEnd(line []byte) bool {
 	case '@':
 		return strings.HasPrefix(s, "@@ -")
 	case 'd':
-		return strings.HasPrefix(s, "diff --git ") || strings.HasPrefix(s, "diff -r ") || strings.HasPrefix(s, "diff -u ")
+		return begins(s, "diff --git ", "diff -r ", "diff -u ")
 	case 'I':
 		return strings.HasPrefix(s, "Index: ")
 	case 'T':
@@ -183,15 +173,13 @@ func endsLog(line, ahead string, more bool) bool {
 	case line[0] == '#':
 		return isRule(line, '#') && (strings.HasPrefix(ahead, "diff ") || !more || cut)
 	case line[0] == '_':
-		return isRule(line, '_') && (strings.Contains(ahead, "mailing list") || strings.Contains(ahead, "@") || strings.Contains(ahead, "://") || cut)
+		isFooter := strings.Contains(ahead, "mailing list") || strings.Contains(ahead, "@") || strings.Contains(ahead, "://")
+		return isRule(line, '_') && (isFooter || cut)
 	case line == "To generate a diff of this commit:":
 		return strings.HasPrefix(ahead, "cvs rdiff ") || cut
 	case strings.HasPrefix(line, "diff "):
-		for _, begin := range []string{"index ", "--- ", "new file ", "deleted file ", "old mode ", "similarity ", "dissimilarity ", "rename ", "copy ", "Binary ", "==="} {
-			if strings.HasPrefix(ahead, begin) {
-				return true // cutMark begins with "--- ", too
-			}
-		}
+		return begins(ahead, "index ", "--- ", "new file ", "deleted file ", "old mode ", "similarity ", "dissimilarity ",
+			"rename ", "copy ", "Binary ", "===") // cutMark begins with "--- ", too
 	}
 	return false
 }
@@ -283,18 +271,12 @@ func isFileList(line []byte) bool {
 // withoutIndent removes two blanks from the beginning of each line of a message, if
 // all lines begin with them.
 func withoutIndent(message string) string {
-	var b strings.Builder
 	for line := range strings.Lines(message) {
-		rest, ok := strings.CutPrefix(line, "  ")
-		if !ok && line != "\n" {
+		if line != "\n" && !strings.HasPrefix(line, "  ") {
 			return message
 		}
-		if !ok {
-			rest = line
-		}
-		b.WriteString(rest)
 	}
-	return b.String()
+	return strings.ReplaceAll("\n"+message, "\n  ", "\n")[1:]
 }
 
 // withoutTable returns a message without the table of revisions that CVS's mailer
@@ -309,4 +291,38 @@ func withoutTable(message string) string {
 		return message // a part of the message
 	}
 	return messageText(message[:i+1])
+}
+
+// maxFileLines bounds how many lines are read for the files of a commit.
+const maxFileLines = 500
+
+// changedFiles reads the list of files behind a message: git's diffstat, or the
+// indented paths below `Modified:` and the like. It ends where the diff begins.
+func (b *body) changedFiles() Files {
+	var f Files
+	listed := false // a line such as Modified: was there
+	for range maxFileLines {
+		line, ok := b.lines.peek()
+		if !ok || isDiff(line) {
+			break
+		}
+		switch path, _, stat := bytes.Cut(line, []byte(" | ")); {
+		case isFileList(line):
+			listed = true
+		case len(line) < 2 || line[0] != ' ' && line[0] != '\t':
+		case stat && line[0] == ' ':
+			f.Add(strings.TrimSpace(string(path)))
+		case listed && !stat:
+			f.Add(strings.TrimSpace(string(line)))
+		}
+		b.next()
+	}
+	return f
+}
+
+// isDiff recognises the line with which the diff of a commit begins, and the
+// next commit.
+func isDiff(line []byte) bool {
+	return begins(string(line[:min(len(line), 40)]), "diff ", "Index: ", "@@ -", "commit ", "changeset ", "====",
+		"Property changes on: ", "Modified: ", "Added: ", "Deleted: ", "Copied: ")
 }

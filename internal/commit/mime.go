@@ -45,7 +45,7 @@ func (m *Mail) parts(lines *lineReader, mediaType, boundary string, depth int) (
 	for n := 0; n < maxParts && parts.next(); n++ {
 		inner := newLineReader(bufio.NewReader(parts))
 		var h Header
-		h.readPart(inner)
+		h.read(inner, true)
 		useful = m.entity(&h, inner, depth+1) || useful
 		if len(m.Commits)+m.Others > 0 || useful && mediaType == "multipart/alternative" {
 			break

@@ -71,11 +71,7 @@ func (b *body) nextGitHub(text *collector) (revision string) {
 func (b *body) gitHubFields(revision string) Commit {
 	c := Commit{Revision: revision}
 	b.facts.date = ""
-	for {
-		line, ok := b.next()
-		if !ok {
-			break
-		}
+	for line, ok := b.next(); ok; line, ok = b.next() {
 		key, value, _ := strings.Cut(string(line[:min(len(line), 1000)]), ": ")
 		switch strings.TrimSpace(key) {
 		case "Author":
@@ -187,11 +183,7 @@ func gitLabCommit(line []byte) (c Commit, date string, ok bool) {
 // next commit or GitLab's footer follows.
 func (b *body) gitLabMessage() string {
 	var text collector
-	for {
-		line, ok := b.next()
-		if !ok {
-			break
-		}
+	for line, ok := b.next(); ok; line, ok = b.next() {
 		if string(line) != "- - - - -" {
 			text.add(bytes.TrimRight(line, " \t"))
 			continue

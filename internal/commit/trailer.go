@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -39,9 +40,7 @@ func (r Request) Word() string {
 func (r Request) IsMerge() bool { return firstWord(r.Key) != "remind" }
 
 func firstWord(key string) string {
-	key = canonical(key)
-	key = strings.TrimPrefix(key, "x-")
-	word, _, _ := strings.Cut(key, "-")
+	word, _, _ := strings.Cut(canonical(key), "-")
 	return word
 }
 
@@ -63,37 +62,26 @@ const bareTrailer = "mfc"
 // NewTrailers returns the set of the usual names and those in extra. A name that is
 // empty or contains a colon or a control character is an error.
 func NewTrailers(extra ...string) (*Trailers, error) {
-	t := &Trailers{names: make([]string, 0, 8)}
-	t.begins("x-") // a prefix that every name may have
-	t.begins(bareTrailer)
-	for _, name := range defaultTrailers {
-		t.add(name)
-	}
+	t := &Trailers{names: slices.Clone(defaultTrailers)}
 	for _, name := range extra {
 		key := canonical(strings.TrimSuffix(strings.TrimSpace(name), ":"))
-		key = strings.TrimPrefix(key, "x-")
 		if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r == ':' || r < ' ' || r == 0x7f }) {
 			return nil, fmt.Errorf("not a trailer's name: %q", name)
 		}
-		t.add(key)
+		t.names = append(t.names, key)
+	}
+	for _, name := range append([]string{bareTrailer, "x-"}, t.names...) {
+		t.initial[name[0]] = true
+		t.initial[strings.ToUpper(name[:1])[0]] = true
 	}
 	return t, nil
 }
 
-func (t *Trailers) add(key string) {
-	t.names = append(t.names, key)
-	t.begins(key)
-}
-
-func (t *Trailers) begins(key string) {
-	t.initial[key[0]] = true
-	t.initial[strings.ToUpper(key[:1])[0]] = true
-}
-
-// canonical returns a trailer's name in lower case, with one hyphen between words.
+// canonical returns a trailer's name in lower case, with one hyphen between words, and
+// without the prefix `X-` that every name may have.
 func canonical(name string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '\t' })
-	return strings.ToLower(strings.Join(words, "-"))
+	return strings.TrimPrefix(strings.ToLower(strings.Join(words, "-")), "x-")
 }
 
 // Request returns the request in a commit message, and false if there is none. A value
@@ -139,24 +127,16 @@ func othersThan(r *Request, all []Request) string {
 // Request if there is none.
 func (t *Trailers) Ask(message []byte) bool {
 	if bytes.IndexByte(message, '\r') >= 0 { // ends a line, also without \n
-		message = bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n"))
-		message = bytes.ReplaceAll(message, []byte("\r"), []byte("\n"))
+		message = []byte(unixLines(string(message)))
 	}
 	for len(message) > 0 {
-		line := message
-		if end := bytes.IndexByte(message, '\n'); end >= 0 {
-			line, message = message[:end], message[end+1:]
-		} else {
-			message = nil
-		}
+		line, below, _ := bytes.Cut(message, []byte("\n"))
+		message = below
 		start := bytes.TrimLeft(line, " \t")
 		if len(start) == 0 || !t.initial[start[0]] || bytes.IndexByte(start[:min(len(start), maxKey)], ':') < 0 {
 			continue
 		}
-		if key, _, _ := t.cut(string(line)); key == "" {
-			continue
-		}
-		if _, ok := t.parse(string(line), string(message[:min(len(message), maxFolded)])); ok {
+		if _, ok := t.parse(string(line), string(below[:min(len(below), maxFolded)])); ok {
 			return true
 		}
 	}
@@ -171,24 +151,15 @@ func (t *Trailers) parse(line, below string) (r Request, ok bool) {
 	if key == "" {
 		return Request{}, false
 	}
-	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
-	values := unfold(value, indent, below, t.isName)
-	if !known {
-		for i := range values {
-			values[i] = cutAfter(values[i])
-		}
-		if !hasUnitOrDate(values[len(values)-1]) {
-			return Request{}, false
-		}
+	values := unfold(line, value, below, t.names)
+	if !known && !hasUnitOrDate(values[len(values)-1]) {
+		return Request{}, false
 	}
 	value, period, err := readFolded(values)
-	r = Request{Key: key, Value: value, Period: period, Err: err}
 	if errors.Is(err, ErrNoPeriod) {
-		r.Err = nil
-		r.Period = noPeriod
-		return r, false
+		return Request{Key: key, Value: value, Period: noPeriod}, false
 	}
-	return r, true
+	return Request{Key: key, Value: value, Period: period, Err: err}, true
 }
 
 // cut splits a line into the name of a trailer of the set and its value. known is false
@@ -202,29 +173,11 @@ func (t *Trailers) cut(line string) (key, value string, known bool) {
 	if !ok {
 		return "", "", false
 	}
-	name := strings.TrimPrefix(canonical(key), "x-")
+	name := canonical(key)
 	if known = slices.Contains(t.names, name); !known && name != bareTrailer {
 		return "", "", false
 	}
 	return key, value, known
-}
-
-// isName reports whether name, in canonical form, is that of a trailer.
-func (t *Trailers) isName(name string) bool {
-	return name == bareTrailer || slices.Contains(t.names, name) || isBeside(name)
-}
-
-// cutAfter removes the first word from DragonFly's `MFC: After 3 days.`
-func cutAfter(value string) string {
-	words := strings.Fields(value)
-	if len(words) == 0 {
-		return value
-	}
-	switch strings.ToLower(strings.TrimSuffix(words[0], ":")) {
-	case "after", "in":
-		return strings.Join(words[1:], " ")
-	}
-	return value
 }
 
 // maxKey bounds the name of a trailer, in bytes.
@@ -240,4 +193,89 @@ func cutTrailer(line string) (key, value string, ok bool) {
 	}
 	key = strings.Join(strings.Fields(line[:i]), " ")
 	return key, strings.TrimSpace(line[i+1:]), key != ""
+}
+
+// A trailer's value may be folded: it continues in the following lines that begin
+// with white space, as `git interpret-trailers --unfold` reads them. Messages may
+// arrive indented, so the lines of a value are those with a deeper indentation than
+// its trailer. An empty line ends the value.
+
+// Bounds of the text that is read below a trailer. No period is longer.
+const (
+	maxFolded = 1 << 10 // bytes
+	maxFolds  = 8       // lines
+)
+
+// besideTrailers ask for no reminder; a reminder shows their values.
+var besideTrailers = []string{"mfc-to", "mfc-with"}
+
+// trailerLines iterates over the lines of a message that are not empty, each with the
+// text below it.
+func trailerLines(message string) iter.Seq2[string, string] {
+	return func(yield func(line, below string) bool) {
+		for len(message) > 0 {
+			line, rest, _ := strings.Cut(message, "\n")
+			message = rest
+			if line != "" && !yield(line, rest[:min(len(rest), maxFolded)]) {
+				return
+			}
+		}
+	}
+}
+
+// unfold returns the possible values of the trailer in line: value, which is the text on
+// the line itself, and that text with one, two and more of the lines below. A line that is
+// itself a trailer, by one of the names or one known anyway, ends the value.
+func unfold(line, value, below string, names []string) []string {
+	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	values := []string{value}
+	for line := range strings.Lines(below) {
+		deeper, ok := strings.CutPrefix(line, indent)
+		text := strings.TrimSpace(line)
+		if !ok || text == "" || deeper[0] != ' ' && deeper[0] != '\t' || len(values) > maxFolds {
+			break
+		}
+		key, _, _ := cutTrailer(text)
+		if key = canonical(key); key == bareTrailer || slices.Contains(names, key) || slices.Contains(besideTrailers, key) {
+			break
+		}
+		values = append(values, strings.TrimSpace(values[len(values)-1]+" "+text))
+	}
+	return values
+}
+
+// readFolded reads the longest of unfold's values that is a period. Text below a
+// complete value, such as "2 weeks", may be a remark. A bare number is not complete:
+// the text below may be its unit, so if that can't be read, the value can't.
+func readFolded(values []string) (value string, p Period, err error) {
+	last := len(values) - 1
+	p, err = ParsePeriod(values[last])
+	if err == nil || errors.Is(err, ErrNoPeriod) || errors.Is(err, ErrTooLong) {
+		return values[last], p, err
+	}
+	for _, v := range slices.Backward(values[:last]) {
+		q, qErr := ParsePeriod(v)
+		if qErr == nil && isComplete(v) || errors.Is(qErr, ErrNoPeriod) && v != "" || errors.Is(qErr, ErrTooLong) {
+			return v, q, qErr
+		}
+	}
+	return values[last], p, err
+}
+
+// Values returns the values of every trailer of the given name, one of besideTrailers, in
+// a message, each on one line.
+func Values(message, name string) []string {
+	var values []string
+	want := canonical(name)
+	for line, below := range trailerLines(message) {
+		key, value, ok := cutTrailer(line)
+		if !ok || canonical(key) != want {
+			continue
+		}
+		folded := unfold(line, value, below, defaultTrailers)
+		if value = folded[len(folded)-1]; value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
 }

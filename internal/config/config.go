@@ -45,6 +45,10 @@ type Config struct {
 	Announce []Announce `toml:"announce"`
 	Routes   []Route    `toml:"route"`
 
+	Autosync []Autosync  `toml:"autosync"`
+	Hub      AutosyncHub `toml:"autosync-hub"`
+	XMPP     XMPP        `toml:"xmpp"`
+
 	Control    Control        `toml:"control"`
 	UsersTable map[string]any `toml:"users"`
 	Users      Users          `toml:"-"` // parsed from UsersTable
@@ -134,11 +138,8 @@ func Load(path string, branches []string) (*Config, error) {
 // Usual returns the first default file that exists, "" for none.
 func Usual() string {
 	candidates := []string{"/etc/vext/vext.toml", "/usr/local/etc/vext/vext.toml"}
-	if dir, err := os.UserConfigDir(); err == nil {
-		if xdg := os.Getenv("XDG_CONFIG_HOME"); xdg != "" {
-			dir = xdg
-		}
-		candidates = append(candidates, filepath.Join(dir, "vext", "vext.toml"))
+	if own, err := ownPath(); err == nil {
+		candidates = append(candidates, own)
 	}
 	for _, path := range candidates {
 		// An unreadable file counts: it may be the configuration.
@@ -166,6 +167,9 @@ func (c *Config) decode(data []byte) error {
 		line, column := syntax.Position()
 		return fmt.Errorf("line %d, column %d: %s", line, column, plainly(syntax.Key(), strings.TrimPrefix(syntax.Error(), "toml: ")))
 	}
+	if bad := new(durationError); errors.As(err, &bad) {
+		return bad.in(text)
+	}
 	return err
 }
 
@@ -181,6 +185,9 @@ func plainly(key toml.Key, message string) string {
 		if strings.Contains(message, "into struct field config.") && strings.HasSuffix(message, kind) {
 			return strings.Join(key, ".") + " " + words
 		}
+	}
+	if strings.HasPrefix(message, notDuration) {
+		return strings.Join(key, ".") + ": " + message
 	}
 	return message
 }
@@ -254,7 +261,13 @@ func (c *Config) check() error {
 	if err := c.checkIRC(); err != nil {
 		return err
 	}
+	if err := c.checkXMPP(); err != nil {
+		return err
+	}
 	if err := c.checkControl(); err != nil {
+		return err
+	}
+	if err := c.checkAutosync(); err != nil {
 		return err
 	}
 	return c.checkSources()

@@ -2,14 +2,18 @@ package config
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/pelletier/go-toml/v2/unstable"
 	"golang.org/x/sys/unix"
 
 	"vext/internal/disk"
@@ -84,23 +88,16 @@ func Read(path string) (*Edit, error) {
 // Set adds lines such as `run = true` to a table, which is created if necessary.
 func (e *Edit) Set(table string, lines ...string) {
 	text := strings.Join(lines, "\n") + "\n"
-	var b strings.Builder
-	found := false
-	for line := range strings.Lines(e.text) {
-		b.WriteString(line)
-		head, _, _ := strings.Cut(line, "#")
-		if !found && strings.TrimSpace(head) == "["+table+"]" {
-			if !strings.HasSuffix(line, "\n") {
-				b.WriteByte('\n')
-			}
-			b.WriteString(text)
-			found = true
+	header := "[" + table + "]"
+	before := 0 // bytes
+	for _, s := range statements(e.text) {
+		before += len(s.text)
+		if s.header == header {
+			e.text = strings.TrimSuffix(e.text[:before], "\n") + "\n" + text + e.text[before:]
+			return
 		}
 	}
-	e.text = b.String()
-	if !found {
-		e.Append("[" + table + "]\n" + text)
-	}
+	e.Append(header + "\n" + text)
 }
 
 // Append adds a table at the end.
@@ -135,21 +132,72 @@ func (e *Edit) Write(path string) error {
 	return disk.ReplaceOutside(path, []byte(e.text), mode)
 }
 
+// RemoveRepository removes the table of a repository from the text, by its name in
+// the table. Comments on lines of their own stay, even those in the table. It
+// changes nothing if the rest of the configuration would have another meaning
+// afterwards.
+func (e *Edit) RemoveRepository(name string) error {
+	before, err := e.Parse(nil)
+	if err != nil {
+		return err
+	}
+	n := slices.IndexFunc(before.Repositories, func(r Repository) bool { return r.Name == name })
+	if n < 0 {
+		return fmt.Errorf("no [[repository]] has the name %q", name)
+	}
+	after := Edit{text: without(statements(e.text), n), Private: e.Private}
+	want := *before
+	want.Repositories = slices.Delete(slices.Clone(before.Repositories), n, n+1)
+	if len(want.Repositories) == 0 {
+		want.Repositories = nil
+	}
+	is, err := after.Parse(nil)
+	if err == nil {
+		want.Hints = is.Hints // with other line numbers
+	}
+	if err != nil || !reflect.DeepEqual(is, &want) {
+		return fmt.Errorf("repository %s is not written as a table [[repository]] of its own; remove it by hand", name)
+	}
+	*e = after
+	return nil
+}
+
+// without returns the text of statements without the n-th [[repository]] and one
+// of the blank lines around it.
+func without(all []statement, n int) string {
+	var b strings.Builder
+	inside, wasBlank := false, true
+	for _, s := range all {
+		if s.header != "" {
+			inside = s.header == "[[repository]]" && n == 0
+			if s.header == "[[repository]]" {
+				n--
+			}
+		}
+		isBlank := strings.TrimSpace(s.text) == ""
+		if inside && !s.isComment && !isBlank || isBlank && wasBlank && (inside || b.Len() == 0) {
+			continue
+		}
+		wasBlank = isBlank
+		b.WriteString(s.text)
+	}
+	text := b.String()
+	if trimmed := strings.TrimRight(text, "\n"); inside && trimmed != "" { // it was the last
+		return trimmed + "\n"
+	}
+	return text
+}
+
 // Table writes a repository as TOML.
 func (r *Repository) Table() string {
 	var b strings.Builder
 	b.WriteString("[[repository]]\n")
-	for _, k := range []struct{ key, value string }{{"name", r.Name}, {"url", r.URL.Reveal()}, {"vcs", r.VCS}, {"from", r.From}, {"domain", r.Domain}} {
-		if k.value != "" {
-			fmt.Fprintf(&b, "%s = %s\n", k.key, Quote(k.value))
-		}
-	}
-	for _, k := range []struct {
-		key    string
-		values []string
-	}{{"aliases", r.Aliases}, {"branches", r.Branches}, {"committers", r.Committers}} {
-		if len(k.values) > 0 {
-			fmt.Fprintf(&b, "%s = %s\n", k.key, QuoteList(k.values))
+	for _, k := range []struct{ key, value string }{
+		{"name", Quote(r.Name)}, {"url", Quote(r.URL.Reveal())}, {"vcs", Quote(r.VCS)}, {"from", Quote(r.From)}, {"domain", Quote(r.Domain)},
+		{"aliases", QuoteList(r.Aliases)}, {"branches", QuoteList(r.Branches)}, {"committers", QuoteList(r.Committers)},
+	} {
+		if k.value != `""` && k.value != "[]" {
+			fmt.Fprintf(&b, "%s = %s\n", k.key, k.value)
 		}
 	}
 	return b.String()
@@ -157,28 +205,120 @@ func (r *Repository) Table() string {
 
 // QuoteList writes a list of strings as TOML.
 func QuoteList(values []string) string {
-	quoted := make([]string, len(values))
-	for i, v := range values {
-		quoted[i] = Quote(v)
+	var quoted []string
+	for _, v := range values {
+		quoted = append(quoted, Quote(v))
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// Quote writes a string as TOML (TOML 1.0, String).
+// Quote writes a string as TOML (TOML 1.0, String), which has the escapes of JSON, and
+// one more.
 func Quote(s string) string {
 	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, "\\u%04X", r)
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.Encode(s) // a string is always encoded
+	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x7f", `\u007F`)
+}
+
+// renamed lists the names that earlier versions gave to a table, or to a key of
+// a table. A file with these names is still read.
+var renamed = []struct{ table, old, new string }{
+	{"", "notice", "announce"},
+	{"", "recipient", "route"},
+	{"announce", "most", "max_commits"},
+}
+
+// withNewNames returns the text of a configuration with the present names in
+// place of the old ones, on the same lines, and a hint for each line changed.
+// Tables with the old and with the new name keep their order.
+func withNewNames(text string) (string, []string) {
+	var b strings.Builder
+	var hints []string
+	table, line := "", 1
+	for _, s := range statements(text) {
+		name, of := strings.Trim(s.header, "[]"), ""
+		if s.header == "" {
+			name, of = s.key, table
+		}
+		for _, r := range renamed {
+			if r.table == of && r.old == name {
+				s.text, name = strings.Replace(s.text, r.old, r.new, 1), r.new
+				before, after := r.old, r.new
+				if r.table == "" {
+					before, after = "[["+before+"]]", "[["+after+"]]"
+				}
+				hints = append(hints, fmt.Sprintf("line %d: %s is now %s; the old name is still read", line, before, after))
+				break
+			}
+		}
+		if s.header != "" {
+			table = name
+		}
+		line += strings.Count(s.text, "\n")
+		b.WriteString(s.text)
+	}
+	return b.String(), hints
+}
+
+// A statement is a part of a TOML file: a blank line, a comment on a line of its
+// own, the header of a table, or a key with its value.
+type statement struct {
+	text      string // whole lines
+	isComment bool
+	header    string // of a table, without blanks and quotes: "[[hook]]"
+	key       string // that is set, without quotes
+}
+
+// statements splits the text of a file. What can't be parsed belongs to the last
+// statement before it.
+func statements(text string) []statement {
+	var all []statement
+	var open statement // its end is not known yet
+	begin := 0
+	closeAt := func(end int) {
+		lines := slices.Collect(strings.Lines(text[begin:end]))
+		n := len(lines)
+		for n > 0 && strings.TrimSpace(lines[n-1]) == "" {
+			n--
+		}
+		if n > 0 {
+			open.text = strings.Join(lines[:n], "")
+			all = append(all, open)
+		}
+		for _, blank := range lines[n:] {
+			all = append(all, statement{text: blank})
+		}
+		begin = end
+	}
+	p := unstable.Parser{KeepComments: true}
+	p.Reset([]byte(text))
+	for p.NextExpression() {
+		e := p.Expression()
+		first := e
+		var names []string
+		if e.Kind != unstable.Comment {
+			for it := e.Key(); it.Next(); {
+				if names == nil {
+					first = it.Node()
+				}
+				names = append(names, string(it.Node().Data))
+			}
+		}
+		closeAt(strings.LastIndexByte(text[:first.Raw.Offset], '\n') + 1)
+		name := strings.Join(names, ".")
+		switch e.Kind {
+		case unstable.Comment:
+			open = statement{isComment: true}
+		case unstable.ArrayTable:
+			open = statement{header: "[[" + name + "]]"}
+		case unstable.Table:
+			open = statement{header: "[" + name + "]"}
 		default:
-			b.WriteRune(r)
+			open = statement{key: name}
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	closeAt(len(text))
+	return all
 }

@@ -7,7 +7,10 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/lrstanley/girc"
 
 	"vext/internal/target"
 	"vext/internal/text"
@@ -86,7 +89,6 @@ const (
 	ANSIColors = "ansi"
 )
 
-// checkIRC checks all tables for IRC.
 func (c *Config) checkIRC() error {
 	if err := c.IRC.check("irc"); err != nil {
 		return err
@@ -102,14 +104,12 @@ func (c *Config) checkIRC() error {
 			return fmt.Errorf("network: there are two for %s", n.URL)
 		}
 		seen[server] = true
-		if n.IRC = n.IRC.over(&c.IRC); err == nil {
-			err = n.check("network " + n.URL)
-		}
-		if err != nil {
+		n.IRC = n.IRC.over(&c.IRC)
+		if err := n.check("network " + n.URL); err != nil {
 			return err
 		}
 	}
-	if _, err := c.Irker.Address(); err != nil {
+	if err := c.Irker.check(); err != nil {
 		return err
 	}
 	for i := range c.Announce {
@@ -210,13 +210,8 @@ func (i *IRC) check(where string) error {
 // checkNick checks the characters of a nick (RFC 2812, section 2.3.1).
 func checkNick(nick string) error {
 	plain := strings.Replace(nick, "*", "", 1)
-	if nick == "" {
-		return nil
-	}
-	bad := strings.ContainsFunc(plain, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("[]\\`_^{|}-", r)
-	})
-	if plain == "" || bad || strings.ContainsAny(plain[:1], "0123456789-") {
+	// girc accepts a question mark, for a bouncer.
+	if nick != "" && (strings.HasPrefix(plain, "?") || !girc.IsValidNick(plain)) {
 		return fmt.Errorf("needs letters, digits and -_[]\\^{}|`, not %q; one * is replaced by a number on a second connection", nick)
 	}
 	return nil
@@ -232,16 +227,16 @@ func (n *Network) Server() (string, error) {
 }
 
 // Secret returns the account's password.
-func (i *IRC) Secret() (string, error) { return ircSecret("password", i.Password, i.PasswordFile) }
+func (i *IRC) Secret() (string, error) { return lineSecret("password", i.Password, i.PasswordFile) }
 
 // ServerSecret returns the server's password.
 func (i *IRC) ServerSecret() (string, error) {
-	return ircSecret("server_password", i.ServerPassword, i.ServerPasswordFile)
+	return lineSecret("server_password", i.ServerPassword, i.ServerPasswordFile)
 }
 
-// ircSecret returns the secret of a key, which must fit in a line of IRC. A file of
+// lineSecret returns the secret of a key, which must fit in a line. A file of
 // several lines is probably the wrong file.
-func ircSecret(key, value, file string) (string, error) {
+func lineSecret(key, value, file string) (string, error) {
 	s, err := secret(value, file)
 	if err != nil {
 		return "", fmt.Errorf("%s_file: %w", key, err)
@@ -255,29 +250,29 @@ func ircSecret(key, value, file string) (string, error) {
 	return s, nil
 }
 
-// Address returns where to listen for irker's clients, "" to disable. An address
-// that other machines can reach requires a list of client networks.
-func (i *Irker) Address() (string, error) {
+// check requires a list of client networks for an address that other machines can
+// reach.
+func (i *Irker) check() error {
 	clients, _, err := i.Allowed()
 	if err != nil || i.Listen == "" {
-		return "", err
+		return err
 	}
 	host, port, err := net.SplitHostPort(i.Listen)
 	if err != nil || port == "" {
-		return "", fmt.Errorf("irker.listen: needs an address and a port such as \"127.0.0.1:6659\", not %q", i.Listen)
+		return fmt.Errorf("irker.listen: needs an address and a port such as \"127.0.0.1:6659\", not %q", i.Listen)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && len(clients) == 0 {
-		return "", fmt.Errorf("irker.listen: %q can be reached by other machines; list their networks in irker.allow, such as \"192.0.2.0/24\"", i.Listen)
+	if !isLoopback(host) && len(clients) == 0 {
+		return fmt.Errorf("irker.listen: %q can be reached by other machines; list their networks in irker.allow, such as \"192.0.2.0/24\"", i.Listen)
 	}
-	return i.Listen, nil
+	return nil
 }
 
 // Allowed returns what `allow` says: the networks from which clients may come,
 // none for this machine alone, and the patterns of targets that they may name,
-// none for all.
+// none for all on IRC. A target on XMPP needs a pattern that begins with "xmpp:".
 func (i *Irker) Allowed() (clients []netip.Prefix, targets []string, err error) {
 	for _, entry := range i.Allow {
-		if strings.HasPrefix(entry, "irc://") || strings.HasPrefix(entry, "ircs://") || strings.HasPrefix(entry, "*") {
+		if strings.HasPrefix(entry, "irc://") || strings.HasPrefix(entry, "ircs://") || strings.HasPrefix(entry, "xmpp:") || strings.HasPrefix(entry, "*") {
 			targets = append(targets, entry)
 			continue
 		}
@@ -296,9 +291,7 @@ func (i *Irker) Allowed() (clients []netip.Prefix, targets []string, err error) 
 
 func (a *Announce) check(i int) error {
 	where := fmt.Sprintf("announce %d", i+1)
-	switch a.Colors {
-	case "", NoColors, MIRCColors, ANSIColors:
-	default:
+	if !slices.Contains([]string{"", NoColors, MIRCColors, ANSIColors}, a.Colors) {
 		return fmt.Errorf("%s: colors: %q is none of \"mirc\", \"ansi\" and \"none\"", where, a.Colors)
 	}
 	if a.MaxCommits != nil && *a.MaxCommits < 0 {
@@ -313,10 +306,7 @@ func checkTargets(where string, to []string, other string) error {
 		return fmt.Errorf("%s: to is missing", where)
 	}
 	for _, s := range to {
-		if s == other && other != "" {
-			continue
-		}
-		if _, err := target.Parse(s); err != nil {
+		if _, err := target.Parse(s); err != nil && (s != other || s == "") {
 			return fmt.Errorf("%s: to: %w", where, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"vext/internal/disk"
 )
 
 // A SecretFile is a file with a secret in it, and the keys that name it.
@@ -48,6 +50,15 @@ func (c *Config) SecretFiles() []SecretFile {
 	for i := range c.Repositories {
 		inline(hasPassword(c.Repositories[i].URL.Reveal()), "repository "+c.Repositories[i].Name+": url")
 	}
+	for i := range c.Autosync {
+		t := &c.Autosync[i]
+		inline(t.Token != "", "autosync "+t.Path+": token")
+		add(t.TokenFile, "autosync "+t.Path+": token_file")
+	}
+	inline(c.Hub.Token != "", "autosync-hub: token")
+	add(c.Hub.TokenFile, "autosync-hub: token_file")
+	inline(c.XMPP.Password != "", "xmpp: password")
+	add(c.XMPP.PasswordFile, "xmpp: password_file")
 	all := []*IRC{&c.IRC} // first, because the networks inherit from it
 	names := []string{"irc"}
 	for i := range c.Networks {
@@ -104,15 +115,7 @@ func (f *SecretFile) ForOthers() (path string, open bool, err error) {
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o006 == 0 {
 		return path, false, err
 	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		info, err := os.Stat(dir)
-		if err != nil || info.Mode().Perm()&0o001 == 0 {
-			return path, false, err
-		}
-		if dir == filepath.Dir(dir) {
-			return path, true, nil
-		}
-	}
+	return path, disk.ClosedDir(filepath.Dir(path)) == "", nil
 }
 
 // String lists the keys: "hook a: secret_file, hook b: secret_file".

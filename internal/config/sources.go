@@ -1,15 +1,18 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"vext/internal/commit"
+	"vext/internal/socket"
 	"vext/internal/text"
 	"vext/internal/weburl"
 )
@@ -90,24 +93,46 @@ func (d *Duration) UnmarshalText(text []byte) error {
 		d.Duration, err = time.ParseDuration(string(text))
 	}
 	if err != nil || d.Duration < 0 {
-		return fmt.Errorf("not a duration such as \"15m\", \"36h\" or \"30d\": %q", text)
+		return &durationError{string(text)}
 	}
 	return nil
+}
+
+// notDuration begins the text of each durationError.
+const notDuration = `not a duration such as "15m", "36h" or "30d": `
+
+// A durationError is about a value that is no duration.
+type durationError struct{ value string }
+
+func (e *durationError) Error() string { return notDuration + strconv.Quote(e.value) }
+
+// in adds to the error of a number the line and the key, which the parser of TOML does not
+// know then.
+func (e *durationError) in(text string) error {
+	table, line := "", 1
+	for _, s := range statements(text) {
+		if s.header != "" {
+			table = strings.Trim(s.header, "[]") + "."
+		}
+		_, value, _ := strings.Cut(s.text, "=")
+		value, _, _ = strings.Cut(value, "#")
+		if s.key != "" && strings.TrimSpace(value) == e.value {
+			return fmt.Errorf("line %d: %s%s: %w", line, table, s.key, e)
+		}
+		line += strings.Count(s.text, "\n")
+	}
+	return e
 }
 
 // maxHold bounds how long a mail is held. Held longer, it could be scheduled after
 // its day.
 const maxHold = 24 * time.Hour
 
-// checkSources checks the tables of all sources.
 func (c *Config) checkSources() error {
 	if c.MailIn.Hold.Duration > maxHold {
 		return errors.New("mail-in.hold: at most 24h")
 	}
-	if _, err := c.HTTP.Address(); err != nil {
-		return err
-	}
-	if _, _, err := c.LMTP.Address(); err != nil {
+	if err := cmp.Or(c.HTTP.check(), c.LMTP.check()); err != nil {
 		return err
 	}
 	names := map[string]bool{}
@@ -143,9 +168,7 @@ func (c *Config) checkRepositories() error {
 		if strings.TrimSpace(r.Name) == "" || strings.ContainsFunc(r.Name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			return fmt.Errorf("repository: needs a name without blanks, not %q", r.Name)
 		}
-		switch r.VCS {
-		case "", "git", "hg", "svn":
-		default:
+		if !slices.Contains([]string{"", "git", "hg", "svn"}, r.VCS) {
 			return fmt.Errorf("repository %s: vcs: %q is none of \"git\", \"hg\" and \"svn\"", r.Name, r.VCS)
 		}
 		if url := r.URL.Reveal(); strings.HasPrefix(url, "-") || strings.ContainsFunc(url, text.IsControl) {
@@ -195,35 +218,96 @@ func (c *Config) Names() map[string]string {
 	return names
 }
 
-// Address returns where to listen for webhooks, "" to disable.
-func (h *HTTP) Address() (string, error) {
-	if h.Listen == "" {
-		return "", nil
+// check checks where to listen for webhooks.
+func (h *HTTP) check() error {
+	if _, port, err := net.SplitHostPort(h.Listen); h.Listen != "" && (err != nil || port == "") {
+		return fmt.Errorf("http.listen: needs an address and a port such as \"127.0.0.1:8645\", not %q", h.Listen)
 	}
-	if _, port, err := net.SplitHostPort(h.Listen); err != nil || port == "" {
-		return "", fmt.Errorf("http.listen: needs an address and a port such as \"127.0.0.1:8645\", not %q", h.Listen)
-	}
-	return h.Listen, nil
+	return nil
 }
 
 // Address returns where to listen for LMTP, as for net.Listen: a Unix socket, or a
 // port that only this machine can reach. address is "" when LMTP is disabled.
-func (l *LMTP) Address() (network, address string, err error) {
-	if l.Listen == "" {
-		return "", "", nil
-	}
+func (l *LMTP) Address() (network, address string) {
 	if path, ok := strings.CutPrefix(l.Listen, "unix:"); ok {
-		if !filepath.IsAbs(path) {
-			return "", "", fmt.Errorf("lmtp.listen: needs an absolute path, not %q", path)
-		}
-		return "unix", path, nil
+		return "unix", path
 	}
-	host, port, err := net.SplitHostPort(l.Listen)
+	return "tcp", l.Listen
+}
+
+func (l *LMTP) check() error {
+	network, address := l.Address()
+	if network == "unix" && !filepath.IsAbs(address) {
+		return fmt.Errorf("lmtp.listen: needs an absolute path, not %q", address)
+	}
+	if network == "unix" || address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
 	if err != nil || port == "" {
-		return "", "", fmt.Errorf("lmtp.listen: needs \"unix:/path\" or a port such as \"127.0.0.1:2424\", not %q", l.Listen)
+		return fmt.Errorf("lmtp.listen: needs \"unix:/path\" or a port such as \"127.0.0.1:2424\", not %q", address)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", "", fmt.Errorf("lmtp.listen: %s can be reached by other machines, and LMTP has no authentication; use 127.0.0.1 or a socket", host)
+	if !isLoopback(host) {
+		return fmt.Errorf("lmtp.listen: %s can be reached by other machines, and LMTP has no authentication; use 127.0.0.1 or a socket", host)
 	}
-	return "tcp", l.Listen, nil
+	return nil
+}
+
+// isLoopback reports whether only this machine can reach a host.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Control is the socket by which the users of this machine reach vext serve.
+type Control struct {
+	Socket string `toml:"socket"` // path; "" for none
+	Domain string `toml:"domain"` // of the users' addresses: login@domain
+}
+
+// Users are the addresses of users of this machine, by their logins. In the file
+// each is one string, or a list.
+type Users map[string][]string
+
+func readUsers(table map[string]any) (Users, error) {
+	users := Users{}
+	for login, value := range table {
+		if login == "" || strings.ContainsAny(login, " \t@:/") {
+			return nil, fmt.Errorf("users: %q is not a login", login)
+		}
+		list, ok := value.([]any)
+		if !ok {
+			list = []any{value}
+		}
+		users[login] = []string{}
+		for _, one := range list {
+			address, ok := one.(string)
+			local, domain, _ := strings.Cut(address, "@")
+			if !ok || local == "" || domain == "" || strings.ContainsAny(address, "*? <>") {
+				return nil, fmt.Errorf("users.%s: needs an address such as \"jane@example.org\", or a list of some, without patterns; not %q", login, fmt.Sprint(one))
+			}
+			users[login] = append(users[login], address)
+		}
+	}
+	return users, nil
+}
+
+func (c *Config) checkControl() (err error) {
+	if c.Users, err = readUsers(c.UsersTable); err != nil {
+		return err
+	}
+	path, domain := c.Control.Socket, c.Control.Domain
+	switch {
+	case path != "" && (!filepath.IsAbs(path) || len(path) > socket.MaxPath):
+		return fmt.Errorf("control.socket: needs an absolute path, of at most %d bytes, not %q", socket.MaxPath, path)
+	case strings.ContainsAny(domain, "@ *?"):
+		return fmt.Errorf("control.domain: needs the part after the @, not %q", domain)
+	case path == "" && domain != "":
+		return errors.New("control.domain is set, but control.socket is not")
+	case path == "" && len(c.Users) > 0:
+		return errors.New("there is a table [users], but control.socket is not set")
+	case path != "" && domain == "" && len(c.Users) == 0:
+		return errors.New("control.socket is set, but neither domain nor a table [users] gives the addresses of users")
+	}
+	return nil
 }

@@ -5,9 +5,11 @@
 package conns
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -135,10 +137,7 @@ func (l *Limit) Evict(atLeast int64, spared *Conn) bool {
 }
 
 func (l *Limit) evict(atLeast int64, spared *Conn) bool {
-	now := time.Now()
-	c := l.slowest(func(c *Conn) bool {
-		return !c.busy && !c.ending && c.held >= atLeast && c != spared && now.Sub(c.last) >= l.silence
-	})
+	c := l.slowest(atLeast, spared)
 	if c == nil {
 		return false
 	}
@@ -157,23 +156,22 @@ func (l *Limit) evict(atLeast int64, spared *Conn) bool {
 // slowest returns the connection to evict. Among those that may be evicted, it chooses
 // the origin that has the most, and of that origin the connection that has been
 // silent longest.
-func (l *Limit) slowest(mayEvict func(*Conn) bool) *Conn {
-	waiting := map[netip.Prefix]int{}
+func (l *Limit) slowest(atLeast int64, spared *Conn) *Conn {
+	now := time.Now()
+	var waiting []*Conn
+	count := map[netip.Prefix]int{}
 	for c := range l.all {
-		if mayEvict(c) {
-			waiting[c.from]++
+		if !c.busy && !c.ending && c.held >= atLeast && c != spared && now.Sub(c.last) >= l.silence {
+			waiting = append(waiting, c)
+			count[c.from]++
 		}
 	}
-	var slowest *Conn
-	for c := range l.all {
-		switch {
-		case !mayEvict(c):
-		case slowest == nil, waiting[c.from] > waiting[slowest.from],
-			waiting[c.from] == waiting[slowest.from] && c.turn < slowest.turn:
-			slowest = c
-		}
+	if len(waiting) == 0 {
+		return nil
 	}
-	return slowest
+	return slices.MinFunc(waiting, func(a, b *Conn) int {
+		return cmp.Or(count[b.from]-count[a.from], cmp.Compare(a.turn, b.turn))
+	})
 }
 
 // read records that a connection has sent something.

@@ -174,7 +174,7 @@ func TestSlowest(t *testing.T) {
 		{6, second, nil},
 		{10, nil, nil},
 	} {
-		got := l.slowest(func(c *Conn) bool { return !c.busy && c.held >= test.atLeast && c != test.spared })
+		got := l.slowest(test.atLeast, test.spared)
 		if got != test.want {
 			t.Errorf("%d bytes: %+v", test.atLeast, got)
 		}

@@ -63,6 +63,33 @@ func TestWriteNew(t *testing.T) {
 	empty(t, tmp)
 }
 
+func TestIsDirOf(t *testing.T) {
+	dir, us := t.TempDir(), os.Geteuid()
+	if err := os.Chmod(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	link, file := filepath.Join(dir, "link"), filepath.Join(dir, "file")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		path      string
+		forbidden fs.FileMode
+		owners    []int
+		want      bool
+	}{
+		{dir, 0o022, []int{us}, true}, {dir, 0o077, []int{us}, false}, {dir, 0o022, []int{us + 1}, false}, {dir, 0o022, []int{us + 1, us}, true},
+		{link, 0o022, []int{us}, false}, {file, 0o022, []int{us}, false}, {file + "2", 0o022, []int{us}, false},
+	} {
+		if got := IsDirOf(test.path, test.forbidden, test.owners...); got != test.want {
+			t.Errorf("%+v", test)
+		}
+	}
+}
+
 // Neither kind of rename replaces a file.
 func TestRename(t *testing.T) {
 	for name, rename := range map[string]func(string, string) error{"Rename": Rename, "linkAndUnlink": linkAndUnlink} {

@@ -21,7 +21,8 @@ func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY) }
 // the other end, but returns ErrNotRegular.
 func OpenFile(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, FileMode)
-	if errors.Is(err, unix.ENXIO) { // a FIFO that nobody reads; a socket
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) {
+		// A FIFO that nobody reads or a socket; the others for a link that is not followed.
 		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
 	if err != nil {
@@ -37,6 +38,10 @@ func OpenFile(path string, flag int) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// OpenUnlinked is Open for a file that others may have written. The error is
+// ErrNotRegular for a link, too.
+func OpenUnlinked(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW) }
 
 // ReadFile is os.ReadFile for a file that Open can open.
 func ReadFile(path string) ([]byte, error) {
@@ -54,8 +59,8 @@ func ReadRegular(path string) ([]byte, error) { return readUnlinked(path, nil) }
 
 // readUnlinked reads a regular file that is not a link and that check, unless nil, accepts.
 func readUnlinked(path string, check func(fs.FileInfo) error) ([]byte, error) {
-	f, err := OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW)
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) || errors.Is(err, ErrNotRegular) { // the first two for a link
+	f, err := OpenUnlinked(path)
+	if errors.Is(err, ErrNotRegular) {
 		return nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUntrusted)
 	}
 	if err != nil {

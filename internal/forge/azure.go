@@ -36,20 +36,19 @@ type azureRef struct {
 func (r azureRef) usable() bool { return r.Name != "" }
 
 type azureCommit struct {
-	CommitID         string       `json:"commitId"`
-	Comment          string       `json:"comment"`
-	CommentTruncated bool         `json:"commentTruncated"`
-	URL              string       `json:"url"`
-	Author           *azurePerson `json:"author"`
-	Committer        *azurePerson `json:"committer"`
+	CommitID         string      `json:"commitId"`
+	Comment          string      `json:"comment"`
+	CommentTruncated bool        `json:"commentTruncated"`
+	URL              string      `json:"url"`
+	Author           azurePerson `json:"author"`
+	Committer        azurePerson `json:"committer"`
 }
 
 func (c azureCommit) usable() bool { return hash(c.CommitID) != "" }
 
 type azurePerson struct {
-	Name  string `json:"name"`
-	Email string `json:"email"`
-	Date  string `json:"date"`
+	commit.Person
+	Date string `json:"date"`
 }
 
 func (p *Push) azure(event string, data []byte) error {
@@ -97,16 +96,13 @@ func (p *Push) azure(event string, data []byte) error {
 // commit returns the commit of a repository. The URL in the payload may be that of the
 // API, which is of no use to people.
 func (c *azureCommit) commit(remote string) commit.Commit {
-	described := commit.Commit{Revision: hash(c.CommitID), Message: c.Comment, URL: c.URL}
+	described := commit.Commit{
+		Revision: hash(c.CommitID), Message: c.Comment, URL: c.URL,
+		Author: c.Author.Person, Committer: c.Committer.Person, AuthorDate: commit.ParseDate(c.Author.Date),
+	}
+	described.Date = cmp.Or(commit.ParseDate(c.Committer.Date), described.AuthorDate)
 	if strings.HasPrefix(remote, "https://") {
 		described.URL = strings.TrimSuffix(remote, "/") + "/commit/" + described.Revision
-	}
-	if c.Author != nil {
-		described.Author, described.AuthorDate = commit.Person{Name: c.Author.Name, Email: c.Author.Email}, date(c.Author.Date)
-		described.Date = described.AuthorDate
-	}
-	if c.Committer != nil {
-		described.Committer, described.Date = commit.Person{Name: c.Committer.Name, Email: c.Committer.Email}, date(c.Committer.Date)
 	}
 	return described
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"strings"
+	"time"
 
 	"vext/internal/commit"
 )
@@ -17,9 +18,7 @@ type cloudPush struct {
 	} `json:"push"`
 	Repository struct {
 		FullName string `json:"full_name"`
-		Links    struct {
-			HTML link `json:"html"`
-		} `json:"links"`
+		Links    links  `json:"links"`
 	} `json:"repository"`
 }
 
@@ -29,9 +28,7 @@ type cloudChange struct {
 	Forced    bool              `json:"forced"`
 	Truncated bool              `json:"truncated"`
 	Commits   list[cloudCommit] `json:"commits"`
-	Links     struct {
-		HTML link `json:"html"`
-	} `json:"links"`
+	Links     links             `json:"links"`
 }
 
 func (c cloudChange) usable() bool { return c.ref() != nil && c.ref().Name != "" }
@@ -61,15 +58,17 @@ type cloudCommit struct {
 	Date      string     `json:"date"`
 	Author    cloudActor `json:"author"`
 	Committer cloudActor `json:"committer"` // Bitbucket does not send it yet
-	Links     struct {
-		HTML link `json:"html"`
-	} `json:"links"`
+	Links     links      `json:"links"`
 }
 
 func (c cloudCommit) usable() bool { return hash(c.Hash) != "" }
 
 type cloudActor struct {
 	Raw string `json:"raw"` // as git writes it
+}
+
+type links struct {
+	HTML link `json:"html"`
 }
 
 type link struct {
@@ -86,11 +85,8 @@ func (p *Push) bitbucketCloud(event string, data []byte) error {
 	if err := decode(data, &w); err != nil {
 		return err
 	}
-	switch {
-	case w.Push == nil && event == "":
-		return other("an event without push")
-	case w.Push == nil:
-		return errors.New("push is missing")
+	if w.Push == nil {
+		return missing(event, "push")
 	}
 	p.name(w.Repository.FullName, w.Repository.Links.HTML.Href)
 	for i := range w.Push.Changes.items {
@@ -107,7 +103,7 @@ func (p *Push) bitbucketCloud(event string, data []byte) error {
 			d.commits = append(d.commits, commit.Commit{
 				Revision: hash(c.Hash), URL: c.Links.HTML.Href, Message: c.Message,
 				Author: commit.ParsePerson(c.Author.Raw), Committer: commit.ParsePerson(c.Committer.Raw),
-				AuthorDate: date(c.Date), Date: date(c.Date),
+				AuthorDate: commit.ParseDate(c.Date), Date: commit.ParseDate(c.Date),
 			})
 		}
 		u.Page = page(c.Links.HTML.Href)
@@ -220,4 +216,13 @@ func (w *serverPush) commits() []commit.Commit {
 		commits = append(commits, described)
 	}
 	return commits
+}
+
+// milliseconds reads a date that is a number of milliseconds since 1970.
+func milliseconds(n int64) time.Time {
+	t := time.UnixMilli(n).UTC()
+	if n <= 0 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
 }

@@ -3,6 +3,7 @@
 package forge
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,15 @@ const (
 var ErrOther = errors.New("not a push of commits")
 
 func other(what string) error { return fmt.Errorf("%w: %.80q", ErrOther, what) }
+
+// missing is the error for an event without a member that every push has. If its header
+// does not name the event, it is another one.
+func missing(event, member string) error {
+	if event == "" {
+		return other("an event without " + member)
+	}
+	return errors.New(member + " is missing")
+}
 
 // A Push describes the changes of branches in one repository.
 type Push struct {
@@ -68,7 +78,7 @@ func Read(kind Kind, event string, data []byte) (*Push, error) {
 	if kind != "" {
 		p, err := Parse(kind, event, data)
 		if err != nil {
-			return nil, fmt.Errorf("an event of %s: %w", kind, err)
+			return p, fmt.Errorf("an event of %s: %w", kind, err)
 		}
 		return p, nil
 	}
@@ -81,7 +91,8 @@ func Read(kind Kind, event string, data []byte) (*Push, error) {
 }
 
 // Parse reads the payload of an event. The header of a webhook's request names the
-// event; "" stands for no header. Members that are not needed may have any type.
+// event; "" stands for no header. Members that are not needed may have any type. With
+// ErrOther the push has the names of the repository, as far as they are known.
 func Parse(kind Kind, event string, data []byte) (*Push, error) {
 	parse := map[Kind]func(*Push, string, []byte) error{
 		GitHub: (*Push).github, Gitea: (*Push).github, Forgejo: (*Push).github, Gogs: (*Push).github,
@@ -94,10 +105,12 @@ func Parse(kind Kind, event string, data []byte) (*Push, error) {
 	p := &Push{Kind: kind}
 	err := parse(p, event, data)
 	switch {
+	case errors.Is(err, ErrOther):
+		return p, err
 	case err != nil:
 		return nil, err
 	case len(p.Updates) == 0:
-		return nil, fmt.Errorf("%w: it changes no branch", ErrOther)
+		return p, fmt.Errorf("%w: it changes no branch", ErrOther)
 	case p.Repository == "":
 		return nil, errors.New("it does not name its repository")
 	}
@@ -107,10 +120,7 @@ func Parse(kind Kind, event string, data []byte) (*Push, error) {
 // decode reads JSON into v. A member of an unexpected type counts as missing.
 func decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
-	if errors.As(err, new(*json.UnmarshalTypeError)) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 		return fmt.Errorf("not JSON: %w", err)
 	}
 	return nil
@@ -165,14 +175,12 @@ func newUpdate(ref, before, after string) (Update, error) {
 		ref = "refs/heads/" + ref
 	}
 	u := Update{Refname: ref}
-	var err error
+	var err, beforeErr error
 	if before != "" { // some payloads have none
-		if u.Before, err = endOf(before); err != nil {
-			return Update{}, err
-		}
+		u.Before, beforeErr = endOf(before)
 	}
 	u.After, err = endOf(after)
-	return u, err
+	return u, cmp.Or(beforeErr, err)
 }
 
 // page returns the URL of a page, "" for anything else.
@@ -187,22 +195,81 @@ func isTag(ref string) bool { return strings.HasPrefix(ref, "refs/tags/") }
 
 // endOf returns one end of an update: a hash, or "" for the zeros that mean no commit.
 func endOf(s string) (string, error) {
-	if h := hash(s); h != "" {
-		if strings.Trim(h, "0") == "" {
-			return "", nil
-		}
+	switch h := hash(s); {
+	case h == "":
+		return "", fmt.Errorf("not a hash: %.80q", s)
+	case strings.Trim(h, "0") == "":
+		return "", nil
+	default:
 		return h, nil
 	}
-	return "", fmt.Errorf("not a hash: %.80q", s)
 }
 
 // hash returns s when it is a full hash, else "".
 func hash(s string) string {
-	if len(s) != 40 && len(s) != 64 {
+	if s = strings.ToLower(s); !commit.IsHash(s) {
 		return ""
 	}
-	if s = strings.ToLower(s); commit.IsHash(s) {
-		return s
+	return s
+}
+
+// Recognise returns the forge that wrote a JSON object, by its members. It returns false
+// for other objects, such as that of vext's own hooks. For Forgejo it returns Gitea,
+// whose form it has.
+func Recognise(data []byte) (Kind, bool) {
+	var has struct {
+		Revision     first `json:"revision"` // of vext's own hooks
+		EventType    first `json:"eventType"`
+		PublisherID  first `json:"publisherId"`
+		Resource     first `json:"resource"`
+		EventKey     first `json:"eventKey"`
+		ObjectKind   first `json:"object_kind"`
+		EventName    first `json:"event_name"`
+		Push         first `json:"push"`
+		Actor        first `json:"actor"`
+		Repository   first `json:"repository"`
+		Ref          first `json:"ref"`
+		Pusher       first `json:"pusher"`
+		Sender       first `json:"sender"`
+		Zen          first `json:"zen"`
+		CompareURL   first `json:"compare_url"`
+		HeadCommit   first `json:"head_commit"`
+		TotalCommits first `json:"total_commits"`
 	}
-	return ""
+	if json.Unmarshal(data, &has) != nil {
+		return "", false
+	}
+	ofRepository := has.Repository == '{'
+	switch {
+	case has.Revision != 0:
+		return "", false
+	case has.EventType == '"' && (has.Resource == '{' || has.PublisherID == '"'):
+		return Azure, true
+	case has.EventKey == '"':
+		return BitbucketServer, true
+	case has.ObjectKind == '"' || has.EventName == '"':
+		return GitLab, true
+	case ofRepository && (has.Push == '{' || has.Actor == '{'):
+		return BitbucketCloud, true
+	case has.CompareURL == '"' && (has.TotalCommits != 0 || has.HeadCommit != 0):
+		return Gitea, true
+	case has.CompareURL == '"':
+		return Gogs, true
+	case has.Sender == '{' || has.Zen == '"' || ofRepository && (has.Ref == '"' || has.Pusher == '{'):
+		return GitHub, true
+	}
+	return "", false
+}
+
+// first is the first byte of a member, 0 for one that is missing or null. It shows
+// whether the member is an object, a string or an array.
+type first byte
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *first) UnmarshalJSON(data []byte) error {
+	*f = first(data[0])
+	if *f == 'n' {
+		*f = 0
+	}
+	return nil
 }

@@ -34,17 +34,15 @@ func (l *list[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// files is an array of paths; anything else counts as an empty array.
+// files is an array of paths; anything else counts as an empty array. GitHub lists up to
+// 3,000 of a push.
 type files []string
-
-// maxFiles bounds the paths of one commit. GitHub lists up to 3,000 of a push.
-const maxFiles = 3000
 
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (f *files) UnmarshalJSON(data []byte) error {
 	*f = nil
 	readArray(data, func(path string) {
-		if len(*f) < maxFiles {
+		if len(*f) < maxList {
 			*f = append(*f, path)
 		}
 	})
@@ -107,19 +105,14 @@ func (u *Update) take(p *Push, d described) {
 		if c.Author == (commit.Person{}) {
 			c.Author = c.Committer
 		}
-		dropLong(&c)
+		for _, fact := range []*string{&c.URL, &c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
+			if len(*fact) > maxFact {
+				*fact = "" // a shortened address would be another one
+			}
+		}
 		c.Clean()
 		u.Commits = append(u.Commits, c)
 	}
 	u.Listed = len(u.Commits)
 	u.Incomplete = u.Incomplete || d.skipped > 0 || u.Total > u.Listed
-}
-
-// dropLong removes facts that are too long. A shortened address would be another one.
-func dropLong(c *commit.Commit) {
-	for _, fact := range []*string{&c.URL, &c.Author.Name, &c.Author.Email, &c.Committer.Name, &c.Committer.Email} {
-		if len(*fact) > maxFact {
-			*fact = ""
-		}
-	}
 }

@@ -2,15 +2,13 @@ package history
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"vext/internal/disk"
 )
@@ -54,18 +52,12 @@ func (h History) appendAll(events []Event, mark bool) error {
 }
 
 // newest returns the year of the newest file, 0 when there is none.
-func (h History) newest() (int, error) {
-	paths, err := h.files()
-	if err != nil || len(paths) == 0 {
-		return 0, err
+func (h History) newest() (year int, err error) {
+	paths, _, err := h.files()
+	if len(paths) > 0 {
+		year, _ = strconv.Atoi(filepath.Base(paths[len(paths)-1])[:4]) // which files has checked
 	}
-	return yearOf(paths[len(paths)-1]), nil
-}
-
-// yearOf returns the year of a file.
-func yearOf(path string) int {
-	year, _ := strconv.Atoi(filepath.Base(path)[:4]) // which files has checked
-	return year
+	return year, err
 }
 
 func (h History) path(year int) string {
@@ -95,9 +87,11 @@ func (h History) appendYear(year int, events []Event, mark bool) error {
 		if last, ok := end.lastTime(); i == 0 && mark && ok && last.Sub(e.Time) > clockSlack {
 			e.Clock = last.UTC().Format(time.RFC3339)
 		}
-		if lines, err = e.appendLine(lines); err != nil {
+		line, err := json.Marshal(e)
+		if err != nil {
 			return err
 		}
+		lines = append(append(lines, line...), '\n')
 	}
 	if _, err = f.Write(lines); err == nil {
 		err = f.Sync()
@@ -125,23 +119,45 @@ const clockSlack = time.Hour
 // open opens the file of a year for appending. It creates a missing file only if no
 // sum of it is known.
 func (h History) open(year int, isKnown bool) (*os.File, error) {
-	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
 	if isKnown && !isRegular(h.path(year)) {
 		return nil, errMissing
 	}
-	f, err := os.OpenFile(h.path(year), flags, disk.FileMode)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := disk.MakeDir(h.dir); err != nil {
-			return nil, err
-		}
-		f, err = os.OpenFile(h.path(year), flags, disk.FileMode)
-	}
-	if err != nil {
+	if err := disk.MakeDir(h.dir); err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, cmp.Or(err, disk.ErrNotRegular)
-	}
-	return f, nil
+	return disk.OpenFile(h.path(year), os.O_RDWR|os.O_APPEND|os.O_CREATE)
 }
+
+// reserved is the space kept for the records of one mail, in bytes. A record has some
+// 500.
+const reserved = 16 << 10
+
+func (h History) ballast() string { return filepath.Join(h.dir, "ballast") }
+
+// Reserve allocates space, so that what is sent next can be recorded even when the
+// disk fills up meanwhile.
+func (h History) Reserve() error { return wrap("reserve space at", h.ballast(), h.reserve()) }
+
+func (h History) reserve() error {
+	if err := disk.MakeDir(h.dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(h.ballast()); err != nil { // a FIFO, say, that an open would wait for
+		return err
+	}
+	f, err := os.OpenFile(h.ballast(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, disk.FileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, reserved))
+	if err == nil {
+		err = f.Sync() // file systems that allocate late do it now
+	}
+	if err = cmp.Or(err, f.Close()); err != nil {
+		h.Release()
+	}
+	return err
+}
+
+// Release frees the space that Reserve allocated, if any.
+func (h History) Release() error { return wrap("remove", h.ballast(), disk.Remove(h.ballast())) }

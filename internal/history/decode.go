@@ -3,9 +3,7 @@ package history
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -39,28 +37,13 @@ var fieldNames = [fields]string{
 	"asked", "due", "via", "by", "reason", "cause", "source", "until", "clock", "successor",
 }
 
-// prefixes are the keys as Append writes them.
+// prefixes are the keys as Append writes them, with the quote before the value.
 var prefixes = func() (all [fields]string) {
 	for i, name := range fieldNames {
-		all[i] = `"` + name + `":`
+		all[i] = `"` + name + `":"`
 	}
 	return all
 }()
-
-// cutKey removes a key and the colon behind it from the front of b, and returns its field,
-// -1 for an unknown one. Usually it is the field next, or one soon after it.
-func cutKey(b []byte, next int) (field int, rest []byte, ok bool) {
-	for i := next; i < fields; i++ {
-		if len(b) > len(prefixes[i]) && string(b[:len(prefixes[i])]) == prefixes[i] {
-			return i, skipSpace(b[len(prefixes[i]):]), true
-		}
-	}
-	key, rest, ok := cutString(skipSpace(b))
-	if ok {
-		rest, ok = cutByte(rest, ':')
-	}
-	return slices.Index(fieldNames[:], string(key)), skipSpace(rest), ok
-}
 
 // A record is a line of the history, split into its fields. Most lines of a scan are
 // of no interest, so that only an event makes strings of the fields. No library's
@@ -70,103 +53,73 @@ type record [fields][]byte
 // split splits a line, and reports whether it is a JSON object whose known fields are
 // strings. It skips unknown fields, which a later version may have written.
 func (r *record) split(line []byte) bool {
-	*r = record{}
-	rest, ok := cutByte(line, '{')
-	if !ok {
-		return false
-	}
-	if _, ok := cutByte(rest, '}'); ok {
+	if *r = (record{}); r.splitOwn(line) {
 		return true
 	}
+	*r = record{}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(line, &all) != nil {
+		return false
+	}
+	for i, name := range fieldNames {
+		switch value := all[name]; {
+		case value == nil || string(value) == "null":
+		case value[0] != '"':
+			return false
+		default:
+			r[i] = value[1 : len(value)-1]
+		}
+	}
+	return true
+}
+
+// splitOwn splits a line that is as Append writes it.
+func (r *record) splitOwn(line []byte) bool {
 	hasEscapes := bytes.IndexByte(line, '\\') >= 0
-	for next := 0; ; {
-		var value []byte
-		field, from, ok := cutKey(rest, next)
-		if !ok {
+	rest, ok := bytes.CutPrefix(line, []byte("{"))
+	for field := 0; ok; field++ {
+		for field < fields && !hasPrefix(rest, prefixes[field]) {
+			field++
+		}
+		if field == fields {
 			return false
 		}
-		if value, rest, ok = cutString(from); ok {
-			ok = !hasEscapes || json.Valid(from[:len(value)+2])
-		} else if value, rest, ok = cutOther(from); field >= 0 {
-			ok, field = ok && string(value) == "null", -1
-		}
-		if !ok {
+		quoted := rest[len(prefixes[field])-1:]
+		if r[field], rest, ok = cutString(quoted[1:]); !ok {
 			return false
 		}
-		if field >= 0 {
-			r[field], next = value, field+1
-		}
-		if rest = skipSpace(rest); len(rest) > 0 && rest[0] == '}' {
-			return len(skipSpace(rest[1:])) == 0
-		}
-		if rest, ok = cutByte(rest, ','); !ok {
+		if hasEscapes && !json.Valid(quoted[:len(r[field])+2]) {
 			return false
 		}
+		if string(rest) == "}\n" {
+			return true
+		}
+		rest, ok = bytes.CutPrefix(rest, []byte(","))
 	}
+	return false
 }
 
-func skipSpace(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
-		b = b[1:]
-	}
-	return b
+func hasPrefix(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
 }
 
-// cutByte removes a byte from the front of b, and the space before it.
-func cutByte(b []byte, c byte) (rest []byte, ok bool) {
-	b = skipSpace(b)
-	if len(b) == 0 || b[0] != c {
-		return b, false
-	}
-	return b[1:], true
-}
-
-// cutString removes a quoted string from the front of b. Escapes stay in it.
+// cutString returns the rest of a quoted string, and what is behind the quote at its
+// end. Escapes stay in it.
 func cutString(b []byte) (s, rest []byte, ok bool) {
-	if len(b) == 0 || b[0] != '"' {
-		return nil, nil, false
-	}
-	for i := 1; ; {
+	for i := 0; ; i++ {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
 			return nil, nil, false
 		}
 		i += n
 		escapes := 0
-		for b[i-1-escapes] == '\\' {
+		for escapes < i && b[i-1-escapes] == '\\' {
 			escapes++
 		}
 		if escapes%2 == 0 {
-			return b[1:i], b[i+1:], true
-		}
-		i++
-	}
-}
-
-// cutOther removes a value that is not a string from the front of b.
-func cutOther(b []byte) (value, rest []byte, ok bool) {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			_, rest, ok := cutString(b[i:])
-			if !ok {
-				return nil, nil, false
-			}
-			i = len(b) - len(rest) - 1
-		case '[', '{':
-			depth++
-		case ']', '}', ',':
-			if depth == 0 {
-				value = bytes.TrimSpace(b[:i])
-				return value, b[i:], json.Valid(value)
-			}
-			if b[i] != ',' {
-				depth--
-			}
+			return b[:i], b[i+1:], true
 		}
 	}
-	return nil, nil, false
 }
 
 // event makes an event of the record, and reports whether it has a kind and a valid
@@ -184,11 +137,7 @@ func (r *record) event(e *Event, known names) bool {
 	} else {
 		e.Revision = text(revision)
 	}
-	ok := true
-	if r[fTime] != nil {
-		e.Time, ok = parseTime(r[fTime])
-	}
-	return ok && e.Kind != ""
+	return e.Kind != "" && (r[fTime] == nil || e.Time.UnmarshalText(r[fTime]) == nil)
 }
 
 // text returns a field as a string.
@@ -223,35 +172,4 @@ func (n names) text(b []byte) string {
 		n[string(b)] = s
 	}
 	return s
-}
-
-// parseTime reads a time of RFC 3339; the form that vext writes, 2006-01-02T15:04:05Z,
-// quickly.
-func parseTime(b []byte) (time.Time, bool) {
-	if len(b) != len("2006-01-02T15:04:05Z") || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[19] != 'Z' {
-		var t time.Time
-		err := t.UnmarshalText(b)
-		return t, err == nil
-	}
-	number := func(from, to int) int {
-		n := 0
-		for _, c := range b[from:to] {
-			if c < '0' || c > '9' {
-				return -1 << 20
-			}
-			n = n*10 + int(c-'0')
-		}
-		return n
-	}
-	year, month, day := number(0, 4), number(5, 7), number(8, 10)
-	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
-	if year < 1 || month < 1 || month > 12 || day < 1 || day > 28 && day > daysIn(year, month) ||
-		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
-		return time.Time{}, false
-	}
-	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC), true
-}
-
-func daysIn(year, month int) int {
-	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }

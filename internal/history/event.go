@@ -2,7 +2,7 @@ package history
 
 import (
 	"cmp"
-	"encoding/json"
+	"strings"
 	"time"
 
 	"vext/internal/calendar"
@@ -82,18 +82,9 @@ type Event struct {
 	Successor  string    `json:"successor,omitempty"`  // the revision that Revision was amended or rebased to
 }
 
-// appendLine writes the event as one line of JSON.
-func (e *Event) appendLine(b []byte) ([]byte, error) {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return b, err
-	}
-	return append(append(b, line...), '\n'), nil
-}
-
 // kindWords are the words for kinds whose word on disk is another.
 var kindWords = map[string]string{
-	Bounced: "bounced", Fallback: "sent instead", Enqueued: "enqueued", Delivered: "delivered", OperatorNotified: "operator notified",
+	Bounced: "bounced", Failed: "quarantined", Fallback: "sent instead", Enqueued: "enqueued", Delivered: "delivered", OperatorNotified: "operator notified",
 }
 
 // Describe returns the event in words, without its time and name. Times in it are
@@ -118,8 +109,12 @@ func Describe(e *Event, zone *time.Location) string {
 	if e.Kind == Limited {
 		again = ", not before "
 	}
+	reason := e.Reason
+	if e.Kind == Failed { // its other lines are advice, with ID in place of an ID
+		reason, _, _ = strings.Cut(reason, "\n")
+	}
 	for _, part := range []struct{ before, value string }{
-		{" via ", e.Via}, {" by ", e.By}, {again, until}, {": ", e.Reason}, {"; the clock was set back from ", e.Clock},
+		{" via ", e.Via}, {" by ", e.By}, {again, until}, {": ", reason}, {"; the clock was set back from ", e.Clock},
 	} {
 		if part.value != "" {
 			text += part.before + part.value

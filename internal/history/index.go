@@ -1,12 +1,9 @@
 package history
 
 import (
-	"bufio"
 	"bytes"
-	"io"
 
 	"vext/internal/commit"
-	"vext/internal/disk"
 )
 
 // An Index has the states of some messages and commits. Its memory grows with their
@@ -19,8 +16,8 @@ type Index struct {
 	keys       commit.Index[string] // of the commits
 	moved      commit.Index[*moved] // of all commits, not only of those asked for
 	allMoved   []*moved
-	starts     map[string]bool    // the first digits of the revisions of keys and moved
-	places     map[string][]place // of the events of each name; nil unless asked for
+	starts     map[string]bool     // the first digits of the revisions of keys and moved
+	events     map[string][]*Event // of each name; nil unless asked for
 	known      names
 	at         Position // of the next event
 }
@@ -48,7 +45,7 @@ type moved struct {
 	name, source string // of its message
 }
 
-// NewIndex returns an index of nothing, without events.
+// NewIndex returns an empty index.
 func (h History) NewIndex() *Index {
 	return &Index{
 		history: h, names: map[string]*State{}, withCommit: map[string]bool{},
@@ -74,8 +71,8 @@ func (x *Index) Add(names, keys []string) {
 	}
 }
 
-// AddWithCommit adds a message as Add does, and its commit from the event on that gave
-// the message its day.
+// AddWithCommit adds a message as Add does. It also adds the commit of the message, once
+// the event that gave the message its day is read.
 func (x *Index) AddWithCommit(name string) {
 	x.addName(name)
 	if !x.withCommit[name] {
@@ -99,7 +96,7 @@ func (x *Index) rewind() {
 	}
 }
 
-// IsEmpty reports whether the index is of nothing.
+// IsEmpty reports whether the index is about no message and no commit.
 func (x *Index) IsEmpty() bool { return len(x.names)+len(x.commits) == 0 }
 
 func (x *Index) addKey(key string) {
@@ -118,7 +115,7 @@ func start(key string) string {
 }
 
 // KeepEvents makes the index keep the events of the messages, see Events.
-func (x *Index) KeepEvents() { x.places = map[string][]place{} }
+func (x *Index) KeepEvents() { x.events = map[string][]*Event{} }
 
 // Covers reports whether the index has all messages and commits of another.
 func (x *Index) Covers(other *Index) bool {
@@ -145,15 +142,12 @@ func (h History) Lookup(names, keys []string) (*Index, error) {
 // Fill reads what was appended since the last Fill; everything the first time, or when
 // somebody has changed what was read before.
 func (x *Index) Fill() (err error) {
-	x.at, err = x.history.scan(x.at, x.clear, func(r *record, at place) {
+	x.at, err = x.history.scan(x.at, x.clear, func(r *record) {
 		if r == nil || !x.needs(r) {
 			return
 		}
 		if e := new(Event); r.event(e, x.known) {
 			x.take(e)
-			if _, isAsked := x.names[e.Name]; isAsked && x.places != nil {
-				x.places[e.Name] = append(x.places[e.Name], at)
-			}
 		}
 	})
 	return err
@@ -167,42 +161,17 @@ func (x *Index) clear() {
 	for key := range x.commits {
 		x.commits[key] = nil
 	}
-	clear(x.places)
+	clear(x.events)
 	x.moved, x.allMoved = commit.Index[*moved]{}, nil
 }
 
-// Events reads the events of a message of the index, for which KeepEvents was called.
-func (x *Index) Events(name string) ([]Event, error) {
-	events := make([]Event, 0, len(x.places[name]))
-	for _, at := range x.places[name] {
-		path := x.history.path(int(at.year))
-		line, err := readLine(path, at.offset)
-		if err != nil {
-			return nil, wrap("read", path, err)
-		}
-		var r record
-		var e Event
-		if r.split(line) && r.event(&e, x.known) {
-			events = append(events, e)
-		}
+// Events returns the events of a message of the index, for which KeepEvents was called.
+func (x *Index) Events(name string) []Event {
+	events := make([]Event, len(x.events[name]))
+	for i, e := range x.events[name] {
+		events[i] = *e
 	}
-	return events, nil
-}
-
-func readLine(path string, offset int64) ([]byte, error) {
-	f, err := disk.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(f).ReadBytes('\n')
-	if err == io.EOF { // the last line of a file, cut off
-		err = nil
-	}
-	return line, err
+	return events
 }
 
 // needs reports whether a line may be about something in the index.
@@ -230,6 +199,9 @@ func (x *Index) take(e *Event) {
 			x.names[e.Name] = s
 		}
 		s.Take(e)
+		if x.events != nil {
+			x.events[e.Name] = append(x.events[e.Name], e)
+		}
 		if e.Kind == Vanished || x.withCommit[e.Name] && (e.Kind == Queued || e.Kind == Snoozed) {
 			x.addKey(key) // whether the commit has returned is in its state
 		}

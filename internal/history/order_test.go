@@ -91,7 +91,7 @@ func TestSums(t *testing.T) {
 			t.Errorf("%s: scan: %v", test.name, scanErr)
 		}
 		if test.lost {
-			if err := h.ForgetSums(); err != nil || h.Verify() != nil {
+			if err := os.Remove(h.sum); err != nil || h.Verify() != nil {
 				t.Errorf("%s: after the sums were removed: %v", test.name, h.Verify())
 			}
 			continue

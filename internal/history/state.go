@@ -15,7 +15,7 @@ type State struct {
 	Repeated bool // it came again with the same content
 	Fallback bool // it was sent, has bounced, and goes by mail instead
 
-	Queued    *Event     // by which it last got its day; nil if never
+	Queued    *Event     // that last gave it its day; nil if never
 	Snoozed   string     // the day to which it was snoozed, if that came last
 	PutOff    *Event     // by which it was snoozed to that day
 	Ended     *Event     // by which it is Done
@@ -71,7 +71,7 @@ func (s *State) Take(e *Event) {
 			return
 		}
 		s.sentPutOff, s.Fallback = s.PutOff, false
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, e.Kind == Sent || e.Kind == Fallback, false, e, "", nil, nil, nil
+		s.end(e, e.Kind == Sent || e.Kind == Fallback, false)
 	case Bounced:
 		s.Bounces = append(s.Bounces, e)
 		if e.Cause == CauseFallback && s.Sent && s.Ended.Due == e.Due {
@@ -80,13 +80,14 @@ func (s *State) Take(e *Event) {
 	case Enqueued:
 		s.Handed = e
 	case Superseded:
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited = true, false, e.Successor != "", e, "", nil, nil, nil
+		s.end(e, false, e.Successor != "")
 	case Snoozed:
 		if s.Queued == nil { // before it was given a day
 			s.Queued = e
 		}
-		s.Done, s.Sent, s.Moved, s.Ended, s.Snoozed, s.PutOff, s.Tried, s.Limited, s.Failed = false, false, false, nil, e.Due, e, nil, nil, nil
-		s.Bounces, s.Fallback, s.Handed = nil, false, nil
+		s.end(nil, false, false)
+		s.Snoozed, s.PutOff = e.Due, e
+		s.Failed, s.Bounces, s.Fallback, s.Handed = nil, nil, false, nil
 	case Retried:
 		s.Tried, s.Limited, s.Failed, s.Bounces = nil, nil, nil, nil
 	case Limited:
@@ -96,6 +97,13 @@ func (s *State) Take(e *Event) {
 	case Deferred, Unconfirmed:
 		s.takeDeferral(e)
 	}
+}
+
+// end makes the state that of a reminder that is done by e, or of one that is pending
+// again when e is nil.
+func (s *State) end(e *Event, sent, moved bool) {
+	s.Done, s.Sent, s.Moved, s.Ended = e != nil, sent, moved, e
+	s.Snoozed, s.PutOff, s.Tried, s.Limited = "", nil, nil, nil
 }
 
 // wasSnoozedSince reports whether a reminder was sent and then snoozed, although

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -36,9 +37,6 @@ type sums []sum
 
 const sumFormat = "%s %012d %s\n"
 
-// ForgetSums makes the present state of the history count as complete.
-func (h History) ForgetSums() error { return disk.Remove(h.sum) }
-
 func (h History) readSums() sums {
 	text, err := disk.ReadFile(h.sum)
 	if err != nil {
@@ -72,7 +70,7 @@ func parseSums(text []byte) sums {
 // ignores errors: a record must not fail because its sum can't be written.
 func (h History) writeSum(all sums, f *os.File, name string) {
 	if len(all) == 0 {
-		paths, _ := h.files()
+		paths, _, _ := h.files()
 		for _, path := range paths {
 			if other, err := disk.Open(path); err == nil && filepath.Base(path) != name {
 				all = all.with(other, filepath.Base(path))
@@ -97,7 +95,7 @@ func (all sums) with(f *os.File, name string) sums {
 		return all
 	}
 	s := sum{name, end.size, end.digest()}
-	i, known := slices.BinarySearchFunc(all, name, func(s sum, name string) int { return bytes.Compare([]byte(s.name), []byte(name)) })
+	i, known := slices.BinarySearchFunc(all, name, func(s sum, name string) int { return cmp.Compare(s.name, name) })
 	if known {
 		all[i] = s
 		return all
@@ -192,13 +190,9 @@ func (t *tail) isCut() bool { return len(t.data) > 0 && t.data[len(t.data)-1] !=
 
 // lastTime returns the time of the last event, if the event is in the tail and can
 // be read.
-func (t *tail) lastTime() (time.Time, bool) {
-	rest, ok := bytes.CutSuffix(t.data, []byte("\n"))
-	line := rest[bytes.LastIndexByte(rest, '\n')+1:]
-	value, found := bytes.CutPrefix(line, []byte(`{"time":"`))
-	if !ok || !found || len(value) < len(time.RFC3339) {
-		return time.Time{}, false
-	}
-	value, _, _ = bytes.Cut(value, []byte(`"`))
-	return parseTime(value)
+func (t *tail) lastTime() (last time.Time, ok bool) {
+	var r record
+	line := t.data[bytes.LastIndexByte(bytes.TrimSuffix(t.data, []byte("\n")), '\n')+1:]
+	ok = !t.isCut() && r.split(line) && last.UnmarshalText(r[fTime]) == nil
+	return last, ok
 }

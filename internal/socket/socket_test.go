@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func ok(t *testing.T, err error) {
@@ -92,8 +94,11 @@ func TestPeer(t *testing.T) {
 	if uid, err := Peer(conn); err != nil || int(uid) != os.Geteuid() {
 		t.Errorf("user %d, %v", uid, err)
 	}
+	if !IsOurs(conn) {
+		t.Error("we are strangers")
+	}
 	conn.Close()
-	if _, err := Peer(conn); err == nil {
+	if _, err := Peer(conn); err == nil || IsOurs(conn) {
 		t.Error("a closed connection has a peer")
 	}
 }
@@ -123,5 +128,30 @@ func TestSeesUsers(t *testing.T) {
 	cmd.Env = append(os.Environ(), "SEES_USERS=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// An error of accept does not end ServeOn.
+func TestServeOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(path, 0o600)
+	ok(t, err)
+	ok(t, l.SetDeadline(past))
+	var warned []error
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ServeOn(ctx, l, func(_ context.Context, conn *net.UnixConn) { Write(conn, "answer") }, func(err error) {
+			warned = append(warned, err)
+			l.SetDeadline(time.Time{})
+		})
+	}()
+	answer := ""
+	ok(t, Call(ctx, path, 100, "request", &answer))
+	cancel()
+	<-done
+	if answer != "answer" || len(warned) != 1 || !errors.Is(warned[0], os.ErrDeadlineExceeded) {
+		t.Errorf("%q, %v", answer, warned)
 	}
 }

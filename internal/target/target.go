@@ -1,7 +1,8 @@
-// Package target parses the URLs of channels and persons on IRC networks.
+// Package target parses the URLs of those who can get messages, on IRC and on XMPP.
 package target
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -12,21 +13,48 @@ import (
 	"unicode/utf8"
 )
 
-// A Target is a channel or a person on an IRC network.
+// A Target is a channel or a person on an IRC network, or a person or a room on XMPP.
 type Target struct {
-	TLS            bool
+	Scheme         string // IRC, IRCS or XMPP
 	Host           string // in lower case, an IPv6 address without brackets
-	Port           int
+	Port           int    // 0 on XMPP
 	User, Password string // for USER and PASS
-	Name           string // the channel with its #, & or +, or the nick; in lower case
-	IsNick         bool
-	Key            string // of the channel
+	Name           string // the channel with its #, & or +, the nick, or the JID; in lower case
+	IsPerson       bool   // not a channel or a room
+	Key            string // of the channel; the password of the room
+}
+
+// Schemes of URLs.
+const (
+	IRC  = "irc"
+	IRCS = "ircs" // with TLS
+	XMPP = "xmpp"
+)
+
+// Protocol returns IRC or XMPP for a URL, "" for one of something else.
+func Protocol(url string) string {
+	switch scheme := schemeOf(url); scheme {
+	case IRCS:
+		return IRC
+	case IRC, XMPP:
+		return scheme
+	}
+	return ""
+}
+
+// schemeOf returns the scheme of a URL, in lower case, "" for none.
+func schemeOf(url string) string {
+	scheme, _, ok := strings.Cut(strings.TrimSpace(url), ":")
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(scheme)
 }
 
 // Default ports.
 const (
-	plainPort = 6667
-	tlsPort   = 6697
+	plainPort = "6667"
+	tlsPort   = "6697"
 )
 
 // Bounds in bytes. Channel names have at most 50 characters in RFC 2812, section 1.3,
@@ -40,6 +68,10 @@ const (
 // TLS, with user:password@ before the host, and ?key=x or ?x after the channel for its
 // key. A name that ends in ,isnick is a nick. Any other gets a # in front unless it
 // begins with #, & or +. irc://host#channel is the same as irc://host/channel.
+//
+// The other form is that of RFC 5122: xmpp:jane@example.org for a person,
+// xmpp:dev@conference.example.org?join for a room, with ;password=x after join for its
+// password.
 func Parse(s string) (Target, error) {
 	if len(s) > maxURL {
 		return Target{}, fmt.Errorf("target: a URL of %d bytes", len(s))
@@ -48,16 +80,19 @@ func Parse(s string) (Target, error) {
 		return Target{}, fmt.Errorf("target: not UTF-8: %q", s)
 	}
 	s = strings.TrimSpace(s)
+	if schemeOf(s) == XMPP {
+		return parseXMPP(s)
+	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	scheme = strings.ToLower(scheme)
-	if !ok || scheme != "irc" && scheme != "ircs" {
-		return Target{}, fmt.Errorf("target: not an irc:// or ircs:// URL: %q", redact(s))
+	if !ok || scheme != IRC && scheme != IRCS {
+		return Target{}, fmt.Errorf("target: not an irc://, ircs:// or xmpp: URL: %q", redact(s))
 	}
 	authority, path := rest, ""
 	if i := strings.IndexAny(rest, "/#?"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
 	}
-	t := Target{TLS: scheme == "ircs"}
+	t := Target{Scheme: scheme}
 	if err := t.setServer(scheme, authority); err != nil {
 		return Target{}, err
 	}
@@ -73,17 +108,16 @@ func (t *Target) setServer(scheme, authority string) error {
 	if err != nil || u.Hostname() == "" || strings.ContainsFunc(u.Hostname(), isDelimiter) {
 		return fmt.Errorf("target: no server in %q", redact(scheme+"://"+authority))
 	}
-	t.Host, t.Port = strings.ToLower(u.Hostname()), plainPort
+	t.Host = strings.ToLower(u.Hostname())
 	if _, err := netip.ParseAddr(t.Host); err != nil && strings.Contains(t.Host, ":") {
 		return fmt.Errorf("target: no server in %q", redact(scheme+"://"+authority))
 	}
-	if t.TLS {
-		t.Port = tlsPort
+	port := cmp.Or(u.Port(), plainPort)
+	if t.Scheme == IRCS {
+		port = cmp.Or(u.Port(), tlsPort)
 	}
-	if u.Port() != "" {
-		if t.Port, err = strconv.Atoi(u.Port()); err != nil || t.Port < 1 || t.Port > 65535 {
-			return fmt.Errorf("target: no port: %q", u.Port())
-		}
+	if t.Port, err = strconv.Atoi(port); err != nil || t.Port < 1 || t.Port > 65535 {
+		return fmt.Errorf("target: no port: %q", port)
 	}
 	if u.User != nil {
 		t.User = u.User.Username()
@@ -108,17 +142,17 @@ func (t *Target) setName(path string) error {
 	}
 	name = strings.ToLower(name)
 	if nick, ok := strings.CutSuffix(name, ",isnick"); ok {
-		name, t.IsNick = nick, true
+		name, t.IsPerson = nick, true
 	}
 	switch {
 	case name == "":
 		return errors.New("no channel")
-	case !t.IsNick && !strings.ContainsRune("#&+", rune(name[0])):
+	case !t.IsPerson && !strings.ContainsRune("#&+", rune(name[0])):
 		name = "#" + name
-	case t.IsNick && (strings.ContainsRune("#&+:$", rune(name[0])) || strings.Contains(name, "/")):
+	case t.IsPerson && (strings.ContainsRune("#&+:$", rune(name[0])) || strings.Contains(name, "/")):
 		return errors.New("no nick")
 	}
-	if name = strings.ToLower(name); len(name) > maxName || strings.ContainsFunc(name, isDelimiter) || strings.ContainsFunc(t.Key, isDelimiter) {
+	if len(name) > maxName || strings.ContainsFunc(name, isDelimiter) || strings.ContainsFunc(t.Key, isDelimiter) {
 		return errors.New("a name or key that no channel has")
 	}
 	t.Name = name
@@ -129,23 +163,23 @@ func (t *Target) setName(path string) error {
 // separates names in one (RFC 2812, section 2.3.1).
 func isDelimiter(r rune) bool { return r <= ' ' || r == ',' || r == 0x7f }
 
-// Server returns host:port.
-func (t *Target) Server() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
+// Server returns host:port, the domain on XMPP.
+func (t *Target) Server() string {
+	if t.Scheme == XMPP {
+		return t.Host
+	}
+	return net.JoinHostPort(t.Host, strconv.Itoa(t.Port))
+}
 
 // Network returns the URL of the network alone, without the user.
 func (t *Target) Network() string {
-	scheme, port := "irc", plainPort
-	if t.TLS {
-		scheme, port = "ircs", tlsPort
+	switch t.Scheme {
+	case XMPP:
+		return "xmpp:" + t.Host
+	case IRCS:
+		return "ircs://" + strings.TrimSuffix(t.Server(), ":"+tlsPort)
 	}
-	host := t.Host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	if t.Port != port {
-		host += ":" + strconv.Itoa(t.Port)
-	}
-	return scheme + "://" + host
+	return "irc://" + strings.TrimSuffix(t.Server(), ":"+plainPort)
 }
 
 // escaper escapes the characters that end the path of a URL.
@@ -153,8 +187,11 @@ var escaper = strings.NewReplacer("%", "%25", "?", "%3F")
 
 // String returns the URL without secrets: the user, the password and the key.
 func (t *Target) String() string {
+	if t.Scheme == XMPP {
+		return t.xmpp()
+	}
 	name := escaper.Replace(t.Name)
-	if t.IsNick {
+	if t.IsPerson {
 		name += ",isnick"
 	}
 	return t.Network() + "/" + name
@@ -163,9 +200,11 @@ func (t *Target) String() string {
 // URL returns the whole URL for Parse, with secrets.
 func (t *Target) URL() string {
 	s := t.String()
+	if t.Scheme == XMPP {
+		return s + t.roomPassword()
+	}
 	if t.User != "" || t.Password != "" {
-		scheme, rest, _ := strings.Cut(s, "://")
-		s = scheme + "://" + url.UserPassword(t.User, t.Password).String() + "@" + rest
+		s = strings.Replace(s, "://", "://"+url.UserPassword(t.User, t.Password).String()+"@", 1)
 	}
 	if t.Key != "" {
 		s += "?key=" + url.QueryEscape(t.Key)

@@ -6,8 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Program returns the path of a program that a test runs against. Where it is
@@ -35,6 +38,23 @@ func Root(t testing.TB) {
 	}
 }
 
+// Eventually waits until something is so, and reports whether it is in time.
+func Eventually(within time.Duration, is func() bool) bool {
+	for deadline := time.Now().Add(within); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// EnvWithout returns the environment without the variables whose names begin so.
+func EnvWithout(prefixes ...string) []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(entry, prefix) })
+	})
+}
+
 // Missing skips the test for want of something, or fails it with CI=true.
 func Missing(t testing.TB, what string) {
 	t.Helper()
@@ -55,6 +75,9 @@ var build, buildClocked = builder(false), builder(true)
 func builder(isClocked bool) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := os.MkdirTemp("", "vext-bin-")
+		if err == nil {
+			err = os.Chmod(dir, 0o755) // other users run them, too
+		}
 		if err != nil {
 			return "", err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +19,9 @@ import (
 // A gitRepository is a bare clone at dir of the repository at url, without blobs if
 // the server supports that; or, if url is zero, the repository at dir itself.
 type gitRepository struct {
-	dir string
-	url weburl.URL
+	dir    string
+	url    weburl.URL
+	branch func(ref string) (name string, ok bool) // see OpenTracking; nil for the branches of dir
 }
 
 const headsPrefix = "refs/heads/"
@@ -30,9 +32,32 @@ func (g *gitRepository) git(ctx context.Context, args ...string) *exec.Cmd {
 	return command(ctx, Git, "/", append([]string{"--git-dir=" + g.dir, "-c", "core.hooksPath=/dev/null"}, args...)...)
 }
 
-// refs lists the branches at dir.
+// refs lists the branches at dir, or those that its refs follow.
 func (g *gitRepository) refs(ctx context.Context) (map[string]string, error) {
+	if g.branch != nil {
+		return g.tracked(ctx)
+	}
 	return g.heads(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)", headsPrefix))
+}
+
+// tracked lists the branches that refs follow. A symbolic one, as refs/remotes/origin/HEAD,
+// stands for another.
+func (g *gitRepository) tracked(ctx context.Context) (map[string]string, error) {
+	text, err := output(ctx, g.git(ctx, "for-each-ref", "--format=%(objectname)\t%(refname)\t%(symref)"))
+	if err != nil {
+		return nil, err
+	}
+	heads := map[string]string{}
+	for line := range strings.Lines(text) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(fields) != 3 || fields[2] != "" {
+			continue
+		}
+		if name, ok := g.branch(fields[1]); ok {
+			heads[name] = fields[0]
+		}
+	}
+	return heads, nil
 }
 
 // lsRemote returns the arguments of git that list the branches at a URL.
@@ -77,7 +102,6 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 	if len(changed) == 0 {
 		return theirs, nil
 	}
-	slices.Sort(changed)
 	if err := g.fetch(ctx, changed); err != nil {
 		return nil, err
 	}
@@ -113,7 +137,7 @@ func (g *gitRepository) prepare(ctx context.Context, theirs map[string]string) e
 	}
 	known, err := output(ctx, g.git(ctx, "config", "--default", "", "--get", "remote.origin.url"))
 	if err != nil || strings.TrimSpace(known) == g.url.String() {
-		return err
+		return err // without a write, which a full disk or a stale lock would prevent
 	}
 	_, err = output(ctx, g.git(ctx, "config", "remote.origin.url", g.url.String()))
 	return err
@@ -140,36 +164,35 @@ const staleLock = 10 * time.Minute
 
 // clearLocks removes stale locks, with which git refuses to change the clone.
 func (g *gitRepository) clearLocks() {
-	for _, pattern := range []string{"*.lock", "refs/heads/*.lock", "refs/heads/*/*.lock"} {
-		locks, _ := filepath.Glob(filepath.Join(globEscaped(g.dir), pattern))
-		for _, lock := range locks {
-			if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) > staleLock {
-				os.Remove(lock)
+	filepath.WalkDir(g.dir+"/", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil: // there is no clone yet
+		case path == filepath.Join(g.dir, "objects"):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".lock"):
+			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > staleLock {
+				os.Remove(path)
 			}
 		}
-	}
-}
-
-// globEscaped returns the pattern that matches only a path.
-func globEscaped(path string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+		return nil
+	})
 }
 
 // prune removes the branches that the server no longer has: a branch a would prevent
 // a branch a/b.
 func (g *gitRepository) prune(ctx context.Context, ours, theirs map[string]string) error {
-	var gone strings.Builder
+	var gone []string
 	for ref := range ours {
 		if _, there := theirs[ref]; !there {
-			gone.WriteString("delete " + ref + "\n")
+			gone = append(gone, "delete "+ref)
 			delete(ours, ref)
 		}
 	}
-	if gone.Len() == 0 {
+	if len(gone) == 0 {
 		return nil
 	}
 	cmd := g.git(ctx, "update-ref", "--stdin")
-	cmd.Stdin = strings.NewReader(gone.String())
+	cmd.Stdin = input(gone)
 	_, err := output(ctx, cmd)
 	return err
 }
@@ -185,10 +208,13 @@ func (g *gitRepository) fetch(ctx context.Context, what []string, options ...str
 		args = append(args, "--upload-pack="+uploadPack())
 	}
 	cmd := remote(ctx, Git, "/", g.url, append(args, "origin")...)
-	cmd.Stdin = strings.NewReader(strings.Join(what, "\n") + "\n")
+	cmd.Stdin = input(what)
 	_, err := output(ctx, cmd)
 	return err
 }
+
+// input returns lines as the standard input of a program.
+func input(lines []string) io.Reader { return strings.NewReader(strings.Join(lines, "\n") + "\n") }
 
 // heads reads lines of a hash, a tab and a refname.
 func (g *gitRepository) heads(ctx context.Context, cmd *exec.Cmd) (map[string]string, error) {
@@ -206,118 +232,134 @@ func (g *gitRepository) heads(ctx context.Context, cmd *exec.Cmd) (map[string]st
 	return heads, nil
 }
 
-// Walk implements Repository, by one git log for all ranges.
-func (g *gitRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
-	switch len(log.Ranges) {
-	case 0:
-		return 0, nil
-	case 1:
-		return g.walkOne(ctx, log, fn)
+// Has implements Repository.
+func (g *gitRepository) Has(ctx context.Context, positions []string) ([]string, error) {
+	positions = unique(slices.Clone(positions))
+	if len(positions) == 0 {
+		return nil, nil
 	}
-	return g.walkMany(ctx, log, fn)
-}
-
-// walkOne reads one range. If git fails, it is run again without the positions that
-// are gone. Checking them first would take as long as the log of a small push.
-func (g *gitRepository) walkOne(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
-	r := log.Ranges[0]
-	n, err := g.walkRange(ctx, log, r, fn)
-	if err == nil || n > 0 || !errors.As(err, new(*Error)) {
-		return n, err
-	}
-	there, hasErr := g.Has(ctx, r.Since)
-	if hasErr != nil || len(there) == len(unique(slices.Clone(r.Since))) {
-		return n, err
-	}
-	r.Since = there
-	return g.walkRange(ctx, log, r, fn)
-}
-
-// maxHeld bounds the messages that are held in memory to be reversed, in bytes.
-const maxHeld = 8 << 20
-
-var errHeld = errors.New("too much to reverse in memory")
-
-// walkRange reads a range newest first, which git prints without delay, and reverses
-// the chosen commits. If they are too large for that, git reverses all commits.
-func (g *gitRepository) walkRange(ctx context.Context, log Log, r Range, fn func(*commit.Commit) error) (int, error) {
-	var held []*commit.Commit
-	bytes := 0
-	n, err := g.readRange(ctx, log, r, false, func(c *commit.Commit) error {
-		held = append(held, c)
-		if bytes += len(c.Message); bytes > maxHeld {
-			return errHeld
-		}
-		return nil
-	})
-	if errors.Is(err, errHeld) {
-		return g.readRange(ctx, log, r, true, fn)
-	}
+	cmd := g.git(ctx, "cat-file", "--batch-check=%(objectname) %(objecttype)")
+	cmd.Stdin = input(positions)
+	out, err := output(ctx, cmd)
 	if err != nil {
-		return n, err
+		return nil, err
 	}
-	for _, c := range slices.Backward(held) {
-		if err := fn(c); err != nil {
-			return n, err
+	var there []string
+	for line := range strings.Lines(out) {
+		if hash, isCommit := strings.CutSuffix(strings.TrimSpace(line), " commit"); isCommit && commit.IsHash(hash) {
+			there = append(there, hash)
 		}
 	}
-	return n, nil
+	return there, nil
 }
 
-// readRange calls fn with the chosen commits of a range, newest or oldest first.
-func (g *gitRepository) readRange(ctx context.Context, log Log, r Range, oldestFirst bool, fn func(*commit.Commit) error) (int, error) {
-	var options []string
-	if log.FirstParent { // linear, so the order does not matter
-		options = append(options, "--first-parent")
-	} else {
-		options = append(options, "--topo-order")
+// maxMergeBase bounds the arguments of git merge-base.
+const maxMergeBase = 10000
+
+// Related implements Repository.
+func (g *gitRepository) Related(ctx context.Context, position string, others []string) (bool, error) {
+	if len(others) == 0 {
+		return false, nil
 	}
-	if oldestFirst {
-		options = append(options, "--reverse")
+	others = unique(slices.Clone(others))
+	return g.mergeBase(ctx, append([]string{position}, others[:min(len(others), maxMergeBase)]...)...)
+}
+
+// Includes implements Repository. Unlike git log, it does not depend on dates.
+func (g *gitRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
+	return g.mergeBase(ctx, "--is-ancestor", earlier, position)
+}
+
+// mergeBase reports whether git merge-base ends with status 0, and not with 1
+// (git-merge-base(1)).
+func (g *gitRepository) mergeBase(ctx context.Context, args ...string) (bool, error) {
+	_, err := output(ctx, g.git(ctx, append([]string{"merge-base"}, args...)...))
+	failure, exit := new(Error), new(exec.ExitError)
+	if errors.As(err, &failure) && failure.Stderr == "" && errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return false, nil
 	}
-	n, looked := 0, 0
-	err := g.log(ctx, revisions([]string{r.New}, r.Since), options, func(record *record) error {
-		if looked++; log.Progress != nil {
-			log.Progress(looked)
+	return err == nil, err
+}
+
+// diffTree prepares git diff-tree for commits.
+func (g *gitRepository) diffTree(ctx context.Context, revisions []string, options ...string) *exec.Cmd {
+	cmd := g.git(ctx, append([]string{
+		"-c", "core.quotePath=false", "diff-tree", "--stdin", "-r", "--root", "--no-renames", "--no-ext-diff", "--no-textconv",
+	}, options...)...)
+	cmd.Stdin = input(revisions)
+	return cmd
+}
+
+// Files implements GitRepository.
+func (g *gitRepository) Files(ctx context.Context, revisions []string) (map[string]commit.Files, error) {
+	out, err := output(ctx, g.diffTree(ctx, revisions, "--name-only"))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]commit.Files{}
+	revision := ""
+	for line := range strings.Lines(out) {
+		line = strings.TrimRight(line, "\n")
+		if commit.IsHash(line) {
+			revision = line
+			continue
 		}
-		if !r.After.IsZero() && r.isTooOld(record.date()) {
-			return nil
+		f := files[revision]
+		f.Add(line)
+		files[revision] = f
+	}
+	return files, nil
+}
+
+// Patches implements GitRepository. It fetches the blobs that a clone without blobs lacks.
+func (g *gitRepository) Patches(ctx context.Context, revisions []string) (map[string]string, error) {
+	patches, err := g.patches(ctx, revisions)
+	if err == nil || g.url.IsZero() || ctx.Err() != nil {
+		return patches, err
+	}
+	if err := g.fetchBlobs(ctx, revisions); err != nil {
+		return nil, err
+	}
+	return g.patches(ctx, revisions)
+}
+
+func (g *gitRepository) patches(ctx context.Context, revisions []string) (map[string]string, error) {
+	patches := map[string]string{}
+	err := stream(ctx, g.diffTree(ctx, revisions, "-p"), func(r io.Reader) error {
+		id := g.git(ctx, "patch-id", "--stable")
+		id.Stdin = r
+		out, err := output(ctx, id)
+		for line := range strings.Lines(out) {
+			if patch, revision, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+				patches[revision] = patch
+			}
 		}
-		if n++; !log.wants(record.message()) {
-			return nil
-		}
-		return fn(record.commit(r.Refname))
+		return err
 	})
-	return n, err
+	return patches, err
 }
 
-// wants reports whether Match chooses a commit.
-func (l *Log) wants(message []byte) bool { return l.Match == nil || l.Match(message) }
+// submodule is the mode of an entry that is not a blob but a commit of another
+// repository.
+const submodule = "160000"
 
-// isTooOld reports whether a date is before After. A missing date is not.
-func (r *Range) isTooOld(date time.Time) bool {
-	return !r.After.IsZero() && !date.IsZero() && date.Before(r.After)
-}
-
-// revisions returns the input of git log: where it starts, and what it leaves out.
-func revisions(with, without []string) string {
-	var b strings.Builder
-	for _, revision := range with {
-		b.WriteString(revision + "\n")
+// fetchBlobs fetches what commits changed, before and after.
+func (g *gitRepository) fetchBlobs(ctx context.Context, revisions []string) error {
+	out, err := output(ctx, g.diffTree(ctx, revisions, "--raw", "--no-abbrev"))
+	if err != nil {
+		return err
 	}
-	for _, revision := range without {
-		b.WriteString("^" + revision + "\n")
+	var blobs []string
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line) // :mode mode blob blob status path, git-diff-tree(1)
+		if len(fields) < 5 || !strings.HasPrefix(line, ":") {
+			continue
+		}
+		for i, mode := range []string{strings.TrimPrefix(fields[0], ":"), fields[1]} {
+			if hash := fields[2+i]; mode != submodule && commit.IsHash(hash) && strings.Trim(hash, "0") != "" {
+				blobs = append(blobs, hash)
+			}
+		}
 	}
-	return b.String()
-}
-
-// log runs git log over revisions.
-func (g *gitRepository) log(ctx context.Context, revisions string, options []string, fn func(*record) error) error {
-	args := append([]string{
-		"log", "-z", "--no-color", "--no-decorate", "--no-notes",
-		"--no-show-signature", "--no-mailmap", "--no-patch", "--encoding=UTF-8", "--format=" + recordFormat, "--stdin",
-	}, options...)
-	cmd := g.git(ctx, args...)
-	cmd.Stdin = strings.NewReader(revisions)
-	return stream(ctx, cmd, func(r io.Reader) error { return readRecords(r, fn) })
+	return g.fetch(ctx, unique(blobs), "-c", "fetch.negotiationAlgorithm=noop")
 }

@@ -2,6 +2,7 @@ package vcs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vext/internal/commit"
 	"vext/internal/weburl"
@@ -232,6 +234,47 @@ func TestSHA256AndRenames(t *testing.T) {
 	}
 }
 
+// Reading a repository in which nothing is new writes nothing.
+func TestUpdateWithoutNews(t *testing.T) {
+	g := newGit(t)
+	g.on("main", "a")
+	dir := filepath.Join(t.TempDir(), "copy")
+	r, _ := Open(Git, dir, weburl.Parse("file://"+g.dir))
+	var before os.FileInfo
+	for i := range 2 {
+		if _, err := r.Update(t.Context(), func(string) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		config, err := os.Stat(filepath.Join(dir, "config"))
+		if err != nil || i == 1 && !os.SameFile(before, config) {
+			t.Errorf("config was written again: %v", err)
+		}
+		before = config
+	}
+}
+
+// A crash leaves a lock beside any branch, whatever its name. A lock that is in use stays.
+func TestStaleLocks(t *testing.T) {
+	g := &gitRepository{dir: t.TempDir()}
+	old := time.Now().Add(-2 * staleLock)
+	for lock, stale := range map[string]bool{
+		"packed-refs.lock": true, "refs/heads/main.lock": true, "refs/heads/a/b/c.lock": true, "refs/heads/caf\xe9/x.lock": true,
+		"refs/heads/new.lock": false,
+	} {
+		lock = filepath.Join(g.dir, lock)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(lock), 0o755), os.WriteFile(lock, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if stale {
+			os.Chtimes(lock, old, old)
+		}
+		g.clearLocks()
+		if _, err := os.Stat(lock); (err != nil) != stale {
+			t.Errorf("%q: %v", lock, err)
+		}
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	hash := strings.Repeat("0123456789", 4)
 	f.Add([]byte(hash + "\x00\x00A\x00a@b\x002026-11-20T10:00:00+01:00\x00B\x00b@c\x002026-11-20T10:00:00+01:00\x00m\n\x00"))
@@ -249,10 +292,13 @@ func FuzzRecords(f *testing.F) {
 }
 
 func FuzzChangeset(f *testing.F) {
-	f.Add([]byte(`["0123456789012345678901234567890123456789","default","Jane <j@x>","2026-11-20T10:00:00+01:00","m"]`))
+	f.Add([]byte(`["0123456789012345678901234567890123456789","default","Jane <j@x>","2026-11-20T10:00:00+01:00","m","f\ng"]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if c, err := parseChangeset(data); err == nil && !commit.IsHash(c.Revision) {
-			t.Errorf("%+v", c)
-		}
+		readChangesets(bytes.NewReader(data), func(c *commit.Commit) error {
+			if !commit.IsHash(c.Revision) {
+				t.Errorf("%+v", c)
+			}
+			return nil
+		})
 	})
 }

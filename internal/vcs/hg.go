@@ -1,7 +1,6 @@
 package vcs
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"vext/internal/commit"
 	"vext/internal/text"
@@ -73,80 +71,53 @@ func (h *hgRepository) pull(ctx context.Context) error {
 	return err
 }
 
-// hgTemplate makes hg log print each changeset as a line of JSON; hgWithFiles adds the
-// files.
-const (
-	hgTemplate  = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},""]\n`
-	hgWithFiles = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},{join(files, "\n")|json}]\n`
-)
+// hgTemplate makes hg log print each changeset as a list of JSON; %s is its files.
+const hgTemplate = `[{node|json},{branch|json},{author|json},{date|rfc3339date|json},{desc|json},%s]\n`
 
 // Walk implements Repository by one hg log. A changeset is on one branch only.
 func (h *hgRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
 	var tips, since []string
-	after := map[string]time.Time{}
-	for _, r := range log.Ranges {
-		tips = append(tips, strings.Split(r.New, ",")...)
-		for _, position := range r.Since {
-			since = append(since, strings.Split(position, ",")...)
-		}
-		after[r.Refname] = r.After
+	ranges := map[string]*Range{}
+	for i := range log.Ranges {
+		r := &log.Ranges[i]
+		tips, since = append(tips, r.New), append(since, r.Since...)
+		ranges[r.Refname] = r
 	}
 	if len(tips) == 0 {
 		return 0, nil
 	}
-	n, looked := 0, 0
-	template := hgTemplate
+	files := `""`
 	if log.Files {
-		template = hgWithFiles
+		files = `{join(files, "\n")|json}`
 	}
-	cmd := h.hg(ctx, "log", "--rev", hgRevset(tips, since), "--template", template)
+	set := "sort(::(" + hgSet(tips) + ") - ::(" + hgSet(since) + "), rev)" // numbers are a topological order
+	n, looked := 0, 0
+	cmd := h.hg(ctx, "log", "--rev", set, "--template", fmt.Sprintf(hgTemplate, files))
 	err := stream(ctx, cmd, func(out io.Reader) error {
-		r := bufio.NewReaderSize(out, 64<<10)
-		for {
-			line, err := r.ReadBytes('\n')
-			if err == io.EOF && len(line) == 0 {
+		return readChangesets(out, func(c *commit.Commit) error {
+			r := ranges[c.Refname]
+			if r == nil {
 				return nil
-			}
-			if err == io.EOF {
-				return errCut
-			}
-			if err != nil {
-				return err
-			}
-			c, err := parseChangeset(line)
-			if err != nil {
-				return err
-			}
-			limit, asked := after[c.Refname]
-			if !asked {
-				continue
 			}
 			if looked++; log.Progress != nil {
 				log.Progress(looked)
 			}
-			if r := (Range{After: limit}); r.isTooOld(c.Date) {
-				continue
+			if r.isTooOld(c.Date) {
+				return nil
 			}
-			if n++; log.wants([]byte(c.Message)) {
-				if err := fn(c); err != nil {
-					return err
-				}
+			if n++; !log.wants([]byte(c.Message)) {
+				return nil
 			}
-		}
+			return fn(c)
+		})
 	})
 	return n, err
 }
 
-// hgRevset returns the revset of the changesets that are reachable from tips and not
-// from since, in the order of revision numbers, which is a topological order.
-func hgRevset(tips, since []string) string {
-	return "sort(::(" + hgSet(tips) + ") - ::(" + hgSet(since) + "), rev)"
-}
-
-// hgSet returns the revset of some nodes, without those that are gone.
-func hgSet(nodes []string) string {
+// hgSet returns the revset of positions, without the nodes that are gone.
+func hgSet(positions []string) string {
 	var terms []string
-	for _, node := range unique(slices.Clone(nodes)) {
+	for _, node := range unique(strings.Split(strings.Join(positions, ","), ",")) {
 		if commit.IsHash(node) {
 			terms = append(terms, "present("+node+")")
 		}
@@ -157,55 +128,63 @@ func hgSet(nodes []string) string {
 	return strings.Join(terms, " + ")
 }
 
-func parseChangeset(line []byte) (*commit.Commit, error) {
-	var f []string
-	if err := json.Unmarshal(line, &f); err != nil || len(f) != 6 || !commit.IsHash(f[0]) {
-		return nil, fmt.Errorf("hg log: invalid line: %.60q", line)
+// readChangesets calls fn with every changeset that hgTemplate printed.
+func readChangesets(from io.Reader, fn func(*commit.Commit) error) error {
+	decoder := json.NewDecoder(from)
+	for {
+		var f []string
+		err := decoder.Decode(&f)
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return errCut
+		case err != nil:
+			return fmt.Errorf("hg log: %w", err)
+		case len(f) != 6 || !commit.IsHash(f[0]):
+			return fmt.Errorf("hg log: not a changeset: %.60q", f)
+		}
+		person := commit.ParsePerson(text.OneLine(f[2]))
+		if person.Email == "" && !strings.Contains(person.Name, " ") {
+			person.Email = person.Name // a login
+		}
+		date := commit.ParseDate(f[3])
+		c := &commit.Commit{
+			Revision: f[0], Refname: f[1], Author: person, Committer: person, AuthorDate: date, Date: date, Message: f[4],
+		}
+		c.Clean()
+		c.Files = commit.FilesOf(strings.Split(f[5], "\n"))
+		if err := fn(c); err != nil {
+			return err
+		}
 	}
-	person := commit.ParsePerson(text.OneLine(f[2]))
-	if person.Email == "" && !strings.Contains(person.Name, " ") {
-		person.Email = person.Name // a login
-	}
-	date := commit.ParseDate(f[3])
-	c := &commit.Commit{
-		Revision: f[0], Refname: f[1], Author: person, Committer: person, AuthorDate: date, Date: date,
-	}
-	c.Message = f[4]
-	c.Clean()
-	c.Files = commit.FilesOf(strings.Split(f[5], "\n"))
-	return c, nil
+}
+
+// nodes returns the nodes of a revset.
+func (h *hgRepository) nodes(ctx context.Context, set string) ([]string, error) {
+	out, err := output(ctx, h.hg(ctx, "log", "--rev", set, "--template", "{node}\n"))
+	return strings.Fields(out), err
 }
 
 // Has implements Repository.
 func (h *hgRepository) Has(ctx context.Context, positions []string) ([]string, error) {
-	var nodes []string
-	for _, position := range positions {
-		nodes = append(nodes, strings.Split(position, ",")...)
-	}
-	out, err := output(ctx, h.hg(ctx, "log", "--rev", hgSet(nodes), "--template", "{node}\n"))
+	nodes, err := h.nodes(ctx, hgSet(positions))
 	if err != nil {
 		return nil, err
 	}
-	there := strings.Fields(out)
 	return slices.DeleteFunc(slices.Clone(positions), func(position string) bool {
-		return slices.ContainsFunc(strings.Split(position, ","), func(node string) bool { return !slices.Contains(there, node) })
+		return slices.ContainsFunc(strings.Split(position, ","), func(node string) bool { return !slices.Contains(nodes, node) })
 	}), nil
 }
 
 // Related implements Repository.
 func (h *hgRepository) Related(ctx context.Context, position string, others []string) (bool, error) {
-	var nodes []string
-	for _, other := range others {
-		nodes = append(nodes, strings.Split(other, ",")...)
-	}
-	set := "::(" + hgSet(strings.Split(position, ",")) + ") and ::(" + hgSet(nodes) + ")"
-	out, err := output(ctx, h.hg(ctx, "log", "--rev", "limit("+set+", 1)", "--template", "{node}\n"))
-	return strings.TrimSpace(out) != "", err
+	common, err := h.nodes(ctx, "limit(::("+hgSet([]string{position})+") and ::("+hgSet(others)+"), 1)")
+	return len(common) > 0, err
 }
 
 // Includes implements Repository.
 func (h *hgRepository) Includes(ctx context.Context, position, earlier string) (bool, error) {
-	set := hgSet(strings.Split(earlier, ",")) + " - ::(" + hgSet(strings.Split(position, ",")) + ")"
-	out, err := output(ctx, h.hg(ctx, "log", "--rev", "("+set+")", "--template", "{node}\n"))
-	return strings.TrimSpace(out) == "", err
+	missing, err := h.nodes(ctx, "("+hgSet([]string{earlier})+" - ::("+hgSet([]string{position})+"))")
+	return len(missing) == 0, err
 }

@@ -168,8 +168,8 @@ func lookAtAll(t *testing.T, trap *trap, r Repository, tip, first, second string
 	trap.check("Includes")
 	r.Related(t.Context(), tip, []string{first, second})
 	trap.check("Related")
-	if lister, ok := r.(Lister); ok {
-		lister.Files(t.Context(), []string{tip, second, first})
+	if git, ok := r.(GitRepository); ok {
+		git.Files(t.Context(), []string{tip, second, first})
 		trap.check("Files")
 	}
 	if brancher, ok := r.(SvnRepository); ok {

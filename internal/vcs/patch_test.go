@@ -79,7 +79,7 @@ func TestPatches(t *testing.T) {
 			run(t, copied.dir, "git", "config", "--unset", "remote.origin.promisor")
 			run(t, copied.dir, "git", "config", "--unset", "remote.origin.partialclonefilter")
 		}
-		p, err := r.(Patcher).Patches(t.Context(), []string{was, rebased, another, empty})
+		p, err := r.(GitRepository).Patches(t.Context(), []string{was, rebased, another, empty})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -82,16 +83,15 @@ func (p *Place) Inside() bool {
 		}
 		hooks = filepath.Join(parent, filepath.Base(p.Hooks))
 	}
-	for _, dir := range []string{p.Dir, filepath.Dir(p.Dir)} {
-		real, err := filepath.EvalSymlinks(dir)
-		if err != nil || dir != p.Dir && filepath.Base(p.Dir) != ".git" {
-			continue
-		}
-		if rel, err := filepath.Rel(real, hooks); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			return true
-		}
+	dirs := []string{p.Dir}
+	if filepath.Base(p.Dir) == ".git" {
+		dirs = append(dirs, filepath.Dir(p.Dir))
 	}
-	return false
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		real, _ := filepath.EvalSymlinks(dir)
+		rel, err := filepath.Rel(real, hooks)
+		return err == nil && filepath.IsLocal(rel)
+	})
 }
 
 // Identity returns the name and the address in the configuration of git.

@@ -1,7 +1,6 @@
 package vcs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,13 +120,20 @@ var localVariables = []string{
 	"GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS",
 	"GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
 	"GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_LITERAL_PATHSPECS",
-	"GIT_ASKPASS", "SSH_ASKPASS", // there is no user to answer
+}
+
+// IsLocalVariable reports whether an entry of the environment, "NAME=value", directs git to
+// one repository, or to a part of it.
+func IsLocalVariable(entry string) bool {
+	name, _, _ := strings.Cut(entry, "=")
+	return slices.Contains(localVariables, name)
 }
 
 func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return slices.Contains(localVariables, name) || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "LANGUAGE"
+		return IsLocalVariable(entry) || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "LANGUAGE" ||
+			name == "GIT_ASKPASS" || name == "SSH_ASKPASS" // there is no user to answer
 	})
 }
 
@@ -148,10 +154,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func failed(cmd *exec.Cmd, stderr string, err error) error {
-	name := "version control"
-	if len(cmd.Args) > 0 {
-		name = cmd.Args[0]
-	}
+	name := cmd.Args[0]
 	for _, arg := range cmd.Args[1:] { // the subcommand; a value of an option has = or /
 		if !strings.HasPrefix(arg, "-") && !strings.ContainsAny(arg, "=/") {
 			name += " " + arg
@@ -192,27 +195,10 @@ func summary(stderr string) string {
 	return strings.Join(lines, "; ")
 }
 
-// A tail keeps the last bytes that are written to it.
-type tail struct{ bytes.Buffer }
-
-const maxTail = 8 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	n := len(p)
-	if t.Len()+n > maxTail {
-		keep := append(t.Bytes(), p...)
-		keep = bytes.Clone(keep[max(0, len(keep)-maxTail/2):])
-		t.Reset()
-		p = keep
-	}
-	t.Buffer.Write(p)
-	return n, nil
-}
-
 // stream runs a program and calls read with its output. An error of read ends the
 // program and is returned unchanged.
 func stream(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error) error {
-	var stderr tail
+	var stderr text.Tail
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -243,10 +229,10 @@ var errCut = errors.New("its output was truncated")
 
 // output runs a program and returns its output.
 func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
-	var b bytes.Buffer
-	err := stream(ctx, cmd, func(r io.Reader) error {
-		_, err := b.ReadFrom(r)
+	var out []byte
+	err := stream(ctx, cmd, func(r io.Reader) (err error) {
+		out, err = io.ReadAll(r)
 		return err
 	})
-	return b.String(), err
+	return string(out), err
 }

@@ -128,43 +128,53 @@ func SvnNumber(position string) int {
 // the caller notices missing ones. A revision that Match does not choose has no
 // message.
 func (s *svnRepository) Walk(ctx context.Context, log Log, fn func(*commit.Commit) error) (int, error) {
-	n := 0
-	for _, r := range log.Ranges {
-		first := 1
-		for _, position := range r.Since {
-			first = max(first, SvnNumber(position)+1)
-		}
-		last := SvnNumber(r.New)
-		if first > last {
-			continue
-		}
-		looked, err := s.walk(ctx, first, last, log, &r, n, fn)
-		n += looked
-		if err != nil {
-			return n, err
-		}
+	r := &log.Ranges[0]
+	first, last := 1, SvnNumber(r.New)
+	for _, position := range r.Since {
+		first = max(first, SvnNumber(position)+1)
 	}
-	return n, nil
-}
-
-func (s *svnRepository) walk(ctx context.Context, first, last int, log Log, r *Range, before int, fn func(*commit.Commit) error) (int, error) {
+	if first > last {
+		return 0, nil
+	}
 	info, err := s.info(ctx)
 	if err != nil {
 		return 0, err
 	}
 	below := strings.TrimPrefix(info.Entry.URL, info.Entry.Root) // the path of the URL in the repository
-	old := 0
-	logAt := func(url string) (int, error) {
-		old = 0
-		cmd := s.svn(ctx, "log", "--xml", "--verbose", "--revision", fmt.Sprintf("%d:%d", first, last), "--", url+"@")
-		return readLog(ctx, cmd, below, log, r, before, &old, fn)
+	read, old := 0, 0
+	take := func(e *logEntry) error {
+		if read++; log.Progress != nil {
+			log.Progress(read)
+		}
+		c, branches := e.commit(below)
+		if log.Files {
+			for _, p := range e.Paths {
+				c.Files.Add(strings.TrimPrefix(p.Path, "/"))
+			}
+		}
+		isOld := r.isTooOld(c.Date)
+		if isOld {
+			old++
+		}
+		if len(branches) == 0 || isOld || !log.wants([]byte(e.Message)) {
+			c.Message, branches = "", []string{""}
+		}
+		for _, branch := range branches {
+			one := *c
+			one.Refname = branch
+			if err := fn(&one); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	n, err := logAt(info.Entry.Root)
-	if failure := new(Error); n == 0 && errors.As(err, &failure) && isUnreadable(failure.Stderr) {
+	revisions := fmt.Sprintf("%d:%d", first, last)
+	err = s.log(ctx, info.Entry.Root, revisions, take)
+	if failure := new(Error); read == 0 && errors.As(err, &failure) && isUnreadable(failure.Stderr) {
 		s.sparse = true
-		n, err = logAt(s.url.String())
+		err = s.log(ctx, s.url.String(), revisions, take)
 	}
-	return n - old, err
+	return read - old, err
 }
 
 // isUnreadable reports whether svn may not read a path. The user may have access only
@@ -173,54 +183,32 @@ func isUnreadable(stderr string) bool {
 	return strings.Contains(stderr, "E220001") || strings.Contains(stderr, "E170001") || strings.Contains(stderr, "E175013")
 }
 
-// readLog calls fn with every entry of a log, and counts in old those that are too old.
-func readLog(ctx context.Context, cmd *exec.Cmd, below string, log Log, r *Range, before int, old *int, fn func(*commit.Commit) error) (int, error) {
-	n := 0
-	err := stream(ctx, cmd, func(out io.Reader) error {
+// log calls fn with every entry of svn log at a URL.
+func (s *svnRepository) log(ctx context.Context, url, revisions string, fn func(*logEntry) error) error {
+	cmd := s.svn(ctx, "log", "--xml", "--verbose", "--revision", revisions, "--", url+"@")
+	return stream(ctx, cmd, func(out io.Reader) error {
 		decoder := xml.NewDecoder(out)
 		for {
 			token, err := decoder.Token()
 			if err == io.EOF {
 				return nil
 			}
-			if err != nil {
-				return fmt.Errorf("svn log: %w: %w", errCut, err)
-			}
 			start, ok := token.(xml.StartElement)
-			if !ok || start.Name.Local != "logentry" {
+			if err == nil && (!ok || start.Name.Local != "logentry") {
 				continue
 			}
 			var e logEntry
-			if err := decoder.DecodeElement(&e, &start); err != nil {
+			if err == nil {
+				err = decoder.DecodeElement(&e, &start)
+			}
+			if err != nil {
 				return fmt.Errorf("svn log: %w: %w", errCut, err)
 			}
-			n++
-			if log.Progress != nil {
-				log.Progress(before + n)
-			}
-			c, branches := e.commit(below)
-			if log.Files {
-				for _, p := range e.Paths {
-					c.Files.Add(strings.TrimPrefix(p.Path, "/"))
-				}
-			}
-			isOld := r.isTooOld(c.Date)
-			if isOld {
-				*old++
-			}
-			if len(branches) == 0 || isOld || !log.wants([]byte(e.Message)) {
-				c.Message, branches = "", []string{""}
-			}
-			for _, branch := range branches {
-				one := *c
-				one.Refname = branch
-				if err := fn(&one); err != nil {
-					return err
-				}
+			if err := fn(&e); err != nil {
+				return err
 			}
 		}
 	})
-	return n, err
 }
 
 // commit returns the entry as a commit, and the branches that it changed below a path:
@@ -229,8 +217,7 @@ func (e *logEntry) commit(below string) (c *commit.Commit, branches []string) {
 	login := text.OneLine(e.Author)
 	date := commit.ParseDate(e.Date)
 	person := commit.Person{Name: login, Email: login}
-	c = &commit.Commit{Revision: "r" + strconv.Itoa(e.Revision), Author: person, Committer: person, AuthorDate: date, Date: date}
-	c.Message = e.Message
+	c = &commit.Commit{Revision: "r" + strconv.Itoa(e.Revision), Author: person, Committer: person, AuthorDate: date, Date: date, Message: e.Message}
 	c.Clean()
 	elsewhere := below == ""
 	for _, p := range e.Paths {

@@ -37,12 +37,12 @@ type Range struct {
 
 // A Log is what Walk reads.
 type Log struct {
-	Ranges []Range
+	Ranges []Range // of Subversion, exactly one
 	// FirstParent leaves out the commits that merges bring in from other branches.
 	FirstParent bool
 	// Match chooses the commits by their message; nil takes all.
 	Match func(message []byte) bool
-	// Files sets the changed files of each commit, if that is cheap; see Lister.
+	// Files sets the changed files of each commit, if that is cheap; see GitRepository.
 	Files bool
 	// Progress is called with the number of commits that were read; may be nil.
 	Progress func(n int)
@@ -69,6 +69,18 @@ type Repository interface {
 	// Related reports whether a position has an ancestor in common with any of
 	// others, which must be in the repository.
 	Related(ctx context.Context, position string, others []string) (bool, error)
+}
+
+// A GitRepository is a repository of git.
+type GitRepository interface {
+	Repository
+	// Files returns the changed files of commits by their hashes. A merge has none.
+	// Walk does not list them, because that takes too long.
+	Files(ctx context.Context, revisions []string) (map[string]commit.Files, error)
+	// Patches returns the identity of each commit's change by the commit's hash:
+	// git-patch-id(1), which a rebase preserves as long as the lines around the
+	// change are the same. A merge, and a commit that changes nothing, have none.
+	Patches(ctx context.Context, revisions []string) (map[string]string, error)
 }
 
 // An SvnRepository is a repository of Subversion.
@@ -101,6 +113,12 @@ func Open(kind Kind, dir string, url weburl.URL) (Repository, error) {
 		return &svnRepository{url: url}, nil
 	}
 	return nil, fmt.Errorf("no such version control system: %q", kind)
+}
+
+// OpenTracking returns the repository that a clone of git at dir has fetched from: branch
+// returns the name of its branch that a ref of the clone follows. Nothing is fetched.
+func OpenTracking(dir string, branch func(ref string) (name string, ok bool)) Repository {
+	return &gitRepository{dir: dir, branch: branch}
 }
 
 // ErrUnknownKind says that no version control system can read the repository.

@@ -3,8 +3,8 @@
 package weburl
 
 import (
-	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -72,12 +72,9 @@ const minTokenName = 32
 // isToken reports whether a user's name is one of the tokens of GitHub and
 // GitLab, or as long as such.
 func isToken(user string) bool {
-	for _, start := range []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"} {
-		if strings.HasPrefix(user, start) {
-			return true
-		}
-	}
-	return len(user) >= minTokenName && !strings.ContainsAny(user, "@%.")
+	starts := []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"}
+	return slices.ContainsFunc(starts, func(start string) bool { return strings.HasPrefix(user, start) }) ||
+		len(user) >= minTokenName && !strings.ContainsAny(user, "@%.")
 }
 
 // Reveal returns the URL as it was written, password and all.
@@ -125,14 +122,40 @@ func (u URL) IsLocal() bool {
 	return !isSSH || strings.Contains(host, "/")
 }
 
-// GoString, MarshalText and LogValue are String.
+// Place returns where the repository is in a form that is the same for all its spellings:
+// host/path, without scheme, user and port, and without slashes or .git at the end, in
+// lower case. A path on this machine stays one. It may be the same for two repositories:
+// of two servers at one host, or whose names differ in case.
+func (u URL) Place() string {
+	trim := func(path string) string {
+		path = strings.TrimRight(path, "/")
+		return strings.TrimRight(strings.TrimSuffix(path, ".git"), "/")
+	}
+	if u.IsLocal() {
+		if path, isURL := strings.CutPrefix(u.plain, "file://"); isURL {
+			return trim(unescape(path))
+		}
+		return trim(u.plain)
+	}
+	host, path, _ := strings.Cut(u.plain, ":")
+	if _, rest, isURL := strings.Cut(u.plain, "://"); isURL {
+		host, path, _ = strings.Cut(rest, "/")
+		path = unescape(path)
+	} else if at := strings.Index(u.plain, "]:"); at >= 0 {
+		host, path = u.plain[:at+1], u.plain[at+2:]
+	}
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		host = host[:colon] // the port
+	}
+	return strings.ToLower(host + "/" + trim(strings.TrimLeft(path, "/")))
+}
+
+// GoString implements fmt.GoStringer.
 func (u URL) GoString() string { return u.plain }
 
-// MarshalText implements encoding.TextMarshaler.
+// MarshalText implements encoding.TextMarshaler, for encoders and for log/slog.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.plain), nil }
-
-// LogValue implements slog.LogValuer.
-func (u URL) LogValue() slog.Value { return slog.StringValue(u.plain) }
 
 // UnmarshalText reads a URL as Parse does.
 func (u *URL) UnmarshalText(text []byte) error {
@@ -145,19 +168,16 @@ func (u *URL) UnmarshalText(text []byte) error {
 func Hide(text string) string {
 	var b strings.Builder
 	for {
-		i := strings.Index(text, "://")
-		if i < 0 {
-			b.WriteString(text)
+		before, after, found := strings.Cut(text, "://")
+		b.WriteString(before)
+		if !found {
 			return b.String()
 		}
-		i += len("://")
-		b.WriteString(text[:i])
-		text = text[i:]
-		end := strings.IndexAny(text, " \t\r\n'\"<>")
+		end := strings.IndexAny(after, " \t\r\n'\"<>")
 		if end < 0 {
-			end = len(text)
+			end = len(after)
 		}
-		b.WriteString(strings.TrimPrefix(Parse("x://"+text[:end]).String(), "x://"))
-		text = text[end:]
+		b.WriteString(strings.TrimPrefix(Parse("x://"+after[:end]).String(), "x"))
+		text = after[end:]
 	}
 }

@@ -120,3 +120,25 @@ func FuzzParse(f *testing.F) {
 		Hide(s)
 	})
 }
+
+// All spellings of a URL have one place.
+func TestPlace(t *testing.T) {
+	for want, spellings := range map[string][]string{
+		"git.example.org/jane/widget": {
+			"https://git.example.org/jane/widget", "https://git.example.org/jane/widget.git", "https://jane:secret@Git.example.org:8443/jane/widget.git/",
+			"ssh://git@git.example.org:2222/Jane/Widget.git", "git@git.example.org:jane/widget.git", "git.example.org:/jane/widget", "git://git.example.org/jane/widget/",
+		},
+		"[::1]/srv/widget":     {"git@[::1]:srv/widget.git", "ssh://[::1]:22/srv/widget"},
+		"/srv/git/a b":         {"/srv/git/a b.git", "file:///srv/git/a%20b.git/", "/srv/git/a b/"},
+		"/home/jane/src":       {"/home/jane/src/.git", "/home/jane/src"},
+		"git.example.org/":     {"https://git.example.org"},
+		"../widget":            {"../widget.git"},
+		"git.example.org/~a/b": {"git@git.example.org:~a/b.git", "ssh://git.example.org/~a/b"},
+	} {
+		for _, s := range spellings {
+			if got := Parse(s).Place(); got != want {
+				t.Errorf("%s: %s, not %s", s, got, want)
+			}
+		}
+	}
+}

@@ -159,21 +159,12 @@ func isNumeric(command string) bool {
 	return len(command) == 3 && command[0] >= '0' && command[0] <= '9'
 }
 
-// isAboutJoin reports whether an error can be the answer to a JOIN while messages
-// to the channel are in flight as well.
-func isAboutJoin(command string) bool {
-	switch command {
-	case errNoSuchChannel, errTooManyChannels, "437", "470", "471", "473", errBanned, errBadKey, "476", "489":
-		return true
-	}
-	return false
+// joinErrors can be the answer to a JOIN while messages to the channel are in flight as well.
+var joinErrors = []string{
+	errNoSuchChannel, errTooManyChannels, "437", "470", "471", "473", errBanned, errBadKey, "476", "489",
 }
 
-// isAboutNick reports whether an error can be the answer to a NICK.
-func isAboutNick(command string) bool {
-	switch command {
-	case "431", "432", girc.ERR_NICKNAMEINUSE, "435", girc.ERR_NICKCOLLISION, girc.ERR_UNAVAILRESOURCE, "438", "447", "484":
-		return true
-	}
-	return false
+// nickErrors can be the answer to a NICK.
+var nickErrors = []string{
+	"431", "432", girc.ERR_NICKNAMEINUSE, "435", girc.ERR_NICKCOLLISION, girc.ERR_UNAVAILRESOURCE, "438", "447", "484",
 }

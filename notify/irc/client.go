@@ -4,6 +4,7 @@ package irc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -41,27 +42,22 @@ func NewClient() *Client {
 // Run implements notify.Transport. It keeps the connections until ctx ends, and returns
 // when all are closed.
 func (c *Client) Run(ctx context.Context, q notify.Queue) error {
+	known, err := q.Recipients(true)
 	c.mu.Lock()
 	c.ctx, c.queue = ctx, q
-	for _, r := range q.Recipients(true) {
+	for _, r := range known {
 		c.targets[r.URL] = true
 	}
 	c.mu.Unlock()
-	var recipients []notify.Recipient
-	var err error
 	for _, url := range c.Keep {
 		t, parseErr := target.Parse(url)
-		if parseErr != nil {
-			err = parseErr
-			continue
+		if err = errors.Join(err, parseErr); parseErr == nil {
+			c.Wake([]notify.Recipient{notify.RecipientOf(&t)})
 		}
-		recipients = append(recipients, recipientOf(&t))
 	}
-	recipients = append(recipients, q.Recipients(false)...)
-	c.Wake(recipients)
-	for _, r := range recipients {
-		c.wasAway(r.URL)
-	}
+	pending, pendingErr := q.Recipients(false)
+	err = errors.Join(err, pendingErr)
+	c.Wake(pending)
 	<-ctx.Done()
 	c.mu.Lock()
 	c.ctx = nil // no link begins after this
@@ -71,33 +67,6 @@ func (c *Client) Run(ctx context.Context, q notify.Queue) error {
 	clear(c.networks)
 	c.mu.Unlock()
 	return err
-}
-
-// awayTime is how long the messages for a target have been pending, and how long ago the
-// last was delivered, for us to have been away.
-const awayTime = 5 * time.Minute
-
-// wasAway lets the backlog of a target be summarized that was left when vext last ran,
-// unless that was a moment ago.
-func (c *Client) wasAway(url string) {
-	b, err := c.queue.Backlog(url)
-	if now := c.Now(); err != nil || b.Count == 0 || now.Sub(b.Oldest) < awayTime || now.Sub(b.Delivered) < awayTime {
-		return
-	}
-	if n := c.networkOf(url); n != nil {
-		n.wasAway(url)
-	}
-}
-
-// networkOf returns the network of a target, nil when there is none.
-func (c *Client) networkOf(url string) *network {
-	t, err := target.Parse(url)
-	if err != nil {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.networks[serverOf(&t)]
 }
 
 // start runs a link's goroutine, unless the client is ending.
@@ -114,58 +83,48 @@ func (c *Client) Wake(recipients []notify.Recipient) {
 	for _, r := range recipients {
 		if t, err := target.Parse(r.URL); err == nil {
 			t.Key = r.Secret
-			c.wake(t, r.URL)
+			if n := c.use(t, r.URL); n != nil {
+				n.wake(t, r.URL)
+			}
 		}
 	}
 }
 
-// wake wakes the network of a target.
-func (c *Client) wake(t target.Target, url string) {
+// use returns the network of a target that is known from now on, nil while the client does
+// not run.
+func (c *Client) use(t target.Target, url string) *network {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.targets[url] = true
-	if c.ctx == nil {
-		c.mu.Unlock()
-		return
+	server := serverOf(&t)
+	if c.ctx != nil && c.networks[server] == nil {
+		log := c.Log.With("network", t.Network())
+		c.networks[server] = &network{client: c, server: t, settings: c.Settings(&t), log: log}
 	}
-	n := c.networks[serverOf(&t)]
-	if n == nil {
-		n = newNetwork(c, t)
-		c.networks[serverOf(&t)] = n
-	}
-	c.mu.Unlock()
-	n.wake(t, url)
+	return c.networks[server]
 }
 
 // Accept implements notify.Transport. A text of several lines becomes as many messages,
 // unless it has a key. A message without text is not stored: its target is only joined.
 func (c *Client) Accept(all []notify.Message) (single []notify.Message, recipients []notify.Recipient, err error) {
-	known := map[string]target.Target{}
-	for i := range all {
-		t, err := target.Parse(all[i].Target)
-		if err != nil {
-			return nil, nil, err
-		}
-		r := recipientOf(&t)
-		if known[r.URL].Key == "" {
-			known[r.URL] = t
-		}
-		texts := lines(all[i].Text)
-		if all[i].Key != "" && len(texts) > 0 {
+	addressed, recipients, err := notify.Addressed(all)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range addressed {
+		texts := lines(m.Text)
+		if m.Key != "" && len(texts) > 0 {
 			texts = []string{strings.Join(texts, "\n")} // one outcome for all
 		}
 		for j, text := range texts {
-			one := all[i]
-			if one.Target, one.Text = r.URL, text; j > 0 {
+			one := m
+			if one.Text = text; j > 0 {
 				one.Commits = 0
 			}
 			single = append(single, one)
 		}
 	}
-	for url := range known {
-		t := known[url]
-		recipients = append(recipients, recipientOf(&t))
-	}
-	return single, recipients, c.checkBounds(known)
+	return single, recipients, c.checkBounds(recipients)
 }
 
 // Bounds on the targets that others can name.
@@ -175,14 +134,15 @@ const (
 )
 
 // checkBounds returns an error when there would be too many targets with these.
-func (c *Client) checkBounds(targets map[string]target.Target) error {
+func (c *Client) checkBounds(recipients []notify.Recipient) error {
 	newTargets, newNetworks := 0, map[string]bool{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for url, t := range targets {
-		if !c.targets[url] {
+	for _, r := range recipients {
+		if !c.targets[r.URL] {
 			newTargets++
 		}
+		t, _ := target.Parse(r.URL)
 		if c.networks[serverOf(&t)] == nil {
 			newNetworks[serverOf(&t)] = true
 		}
@@ -196,20 +156,16 @@ func (c *Client) checkBounds(targets map[string]target.Target) error {
 	return nil
 }
 
-// recipientOf returns a target as the outbox knows it: with or without its key it is one
-// channel.
-func recipientOf(t *target.Target) notify.Recipient {
-	bare := *t
-	bare.Key = ""
-	return notify.Recipient{URL: bare.URL(), Secret: t.Key}
-}
-
 // Problem implements notify.Transport.
 func (c *Client) Problem(url string) string {
-	if n := c.networkOf(url); n != nil {
-		return n.problem(url)
+	t, _ := target.Parse(url) // Accept has checked it
+	c.mu.Lock()
+	n := c.networks[serverOf(&t)]
+	c.mu.Unlock()
+	if n == nil {
+		return ""
 	}
-	return ""
+	return n.problem(url)
 }
 
 // Status implements notify.Transport: it returns a []NetworkStatus with all recipients
@@ -224,7 +180,8 @@ func (c *Client) Status(q notify.Queue) any {
 		s := n.status(live)
 		status[server] = &s
 	}
-	for _, r := range q.Recipients(true) {
+	known, _ := q.Recipients(true)
+	for _, r := range known {
 		t, err := target.Parse(r.URL)
 		if err != nil || live[r.URL] {
 			continue
@@ -247,6 +204,12 @@ func (c *Client) Status(q notify.Queue) any {
 	return all
 }
 
+// serverOf returns what the targets of one network have in common: the address and the
+// login.
+func serverOf(t *target.Target) string {
+	return t.Network() + " " + t.User + " " + t.Password
+}
+
 // fill adds what the queue knows of a target. It leaves out what can't be read.
 func (s *ChannelStatus) fill(q notify.Queue, url string) {
 	b, _ := q.Backlog(url)
@@ -254,14 +217,64 @@ func (s *ChannelStatus) fill(q notify.Queue, url string) {
 	s.Bounced, s.LastBounced, s.LastReason = b.Bounced, b.LastBounced, b.LastReason
 }
 
-// context returns that of the run, one that has ended when there is none.
-func (c *Client) context() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ctx == nil {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		return ended
+// A NetworkStatus is the state of one network.
+type NetworkStatus struct {
+	Network  string          `json:"network"` // its URL
+	Links    []LinkStatus    `json:"connections"`
+	Channels []ChannelStatus `json:"channels"` // and persons
+}
+
+// A LinkStatus is the state of one connection.
+type LinkStatus struct {
+	Number      int       `json:"number,omitempty"` // of a further connection, from 2
+	State       string    `json:"state"`            // connected, connecting, away
+	Since       time.Time `json:"since,omitzero"`   // when it was made, or lost
+	Nick        string    `json:"nick,omitempty"`
+	ConfirmedBy string    `json:"confirmed_by,omitempty"` // labels or PING
+	Confirmed   time.Time `json:"confirmed,omitzero"`     // when the last line was
+	Error       string    `json:"error,omitempty"`        // why there is no connection
+	Lost        string    `json:"lost,omitempty"`         // why the last one ended
+	LostTime    time.Time `json:"lost_time,omitzero"`
+}
+
+// A ChannelStatus is the state of one channel or person.
+type ChannelStatus struct {
+	Target    string    `json:"target"` // URL without secrets
+	Name      string    `json:"name"`
+	State     string    `json:"state"` // joined, joining, waiting, refused, person, idle
+	Since     time.Time `json:"since,omitzero"`
+	Problem   string    `json:"problem,omitempty"`
+	Failing   time.Time `json:"failing,omitzero"` // since when there is a problem
+	Retry     time.Time `json:"retry,omitzero"`   // when it is retried
+	Backlog   int       `json:"backlog"`
+	Oldest    time.Time `json:"oldest,omitzero"` // of the backlog
+	Delivered time.Time `json:"told,omitzero"`   // when the last line was confirmed
+
+	Bounced     int       `json:"rejected,omitempty"` // how many lines have bounced, ever
+	LastBounced time.Time `json:"rejected_time,omitzero"`
+	LastReason  string    `json:"rejection,omitempty"` // of the last of them
+}
+
+// IsConnected reports whether one of the connections is up.
+func (n *NetworkStatus) IsConnected() bool {
+	for _, l := range n.Links {
+		if l.State == "connected" {
+			return true
+		}
 	}
-	return c.ctx
+	return false
+}
+
+// States returns the states of all channels and persons.
+func (n *NetworkStatus) States() (all []notify.RecipientStatus) {
+	for _, c := range n.Channels {
+		all = append(all, notify.RecipientStatus{
+			Target: c.Target, Name: c.Name, State: c.State, Problem: c.Problem, Failing: c.Failing, Retry: c.Retry,
+			Backlog: notify.Backlog{
+				Count: c.Backlog, Oldest: c.Oldest, Delivered: c.Delivered,
+				Bounced: c.Bounced, LastBounced: c.LastBounced, LastReason: c.LastReason,
+			},
+		})
+	}
+	return all
 }

@@ -77,8 +77,8 @@ func (l *link) complaint(e *girc.Event) *complaint {
 
 // complained handles an error without a label. When the error can't be the
 // answer to another command of ours, it is about messages: those to the channel
-// or person that it names, or else all messages that the server can mean. A
-// complaint too many repeats a line, one too few loses it.
+// or person that it names, or else all messages that the server can mean. In doubt
+// the error counts: that repeats a line at worst, while ignoring it could lose the line.
 func (l *link) complained(e *girc.Event) {
 	c := l.complaint(e)
 	switch {
@@ -89,7 +89,7 @@ func (l *link) complained(e *girc.Event) {
 				l.joinRejected(r, c)
 			}
 		}
-	case l.isAwaited(awaitNick) && isAboutNick(c.command) && len(c.names) > 0:
+	case l.isAwaited(awaitNick) && slices.Contains(nickErrors, c.command) && len(c.names) > 0:
 		delete(l.awaited, awaitNick)
 	case len(c.recipients) > 0:
 		for _, r := range c.recipients {
@@ -106,7 +106,7 @@ func (l *link) complained(e *girc.Event) {
 // the messages in flight to the recipient, or possibly either.
 func (l *link) complainedOf(r *recipient, c *complaint) {
 	isOpen := r.open > 0 && !l.labels
-	if r.state == joining && (!isOpen || isAboutJoin(c.command)) {
+	if r.state == joining && (!isOpen || slices.Contains(joinErrors, c.command)) {
 		l.joinRejected(r, c)
 	}
 	if !isOpen || r.open == 0 {
@@ -193,7 +193,7 @@ func droppedBy(e *girc.Event) rejection {
 func (l *link) isOutside(r *recipient, command string) {
 	switch command {
 	case errNoSuchNick, errNoSuchChannel, errNotOnChannel:
-		if !r.target.IsNick && r.state == inside {
+		if !r.target.IsPerson && r.state == inside {
 			r.state, r.since = outside, l.client.Now()
 		}
 	}

@@ -68,10 +68,11 @@ func (l *link) labelled(e *girc.Event) *sentMessage {
 	return l.sent[i]
 }
 
-// pong confirms what was sent before the PING, except what the server has sent an error
-// about: a server answers in order. When errors are about some of the messages to a
-// recipient, but not all, they are about the last ones if we were kicked before. Else it
-// is unclear about which, and all are sent again, one by one: only then is one rejected.
+// pong confirms the messages that were sent before the PING, because a server answers in
+// order. It does not confirm those that the server has sent an error about. When there are
+// fewer errors than messages to a recipient, the errors are about the last messages if we
+// were kicked in between. Otherwise it is unknown which messages they are about. Then all
+// are sent again, one by one, and only an error to a single message rejects it.
 func (l *link) pong(token string) {
 	end := slices.IndexFunc(l.sent, func(w *sentMessage) bool { return w.line == nil && w.token == token })
 	if end < 0 {
@@ -142,7 +143,7 @@ func (l *link) recordResult(w *sentMessage, no rejection) {
 	case f.rejection.text != "":
 		l.notDelivered(f, now)
 	default:
-		if f.recipient.state == inside || f.recipient.target.IsNick {
+		if f.recipient.state == inside || f.recipient.target.IsPerson {
 			f.recipient.tries = 0
 			f.recipient.fails(now, "")
 		}
@@ -166,7 +167,7 @@ func (l *link) notDelivered(f *pendingLine, now time.Time) {
 	switch {
 	case f.rejection.verdict == permanent:
 		r.tries = 0
-		if r.state == inside || r.target.IsNick {
+		if r.state == inside || r.target.IsPerson {
 			r.fails(now, "")
 		}
 		l.queue().Done(f.Claim, &notify.PermanentError{Err: errors.New(f.rejection.text)})
@@ -206,7 +207,7 @@ func (l *link) patience() time.Duration {
 	if l.labels {
 		return answerTime
 	}
-	return answerTime + pingAfter*l.pace.step
+	return answerTime + pingAfter*l.pace.Step
 }
 
 // nextOverdue returns how long until something is overdue.

@@ -34,9 +34,7 @@ func (l *link) handle(e *girc.Event) error {
 	case girc.MODE:
 		l.modeChanged(e)
 	case girc.INVITE:
-		for _, r := range l.find(e.Last()) {
-			r.retry = time.Time{}
-		}
+		l.retryNow(e.Last())
 	case girc.NOTICE:
 		if e.Source != nil && strings.EqualFold(e.Source.Name, nickServ) && !l.nickServ {
 			l.log.Info("answer of NickServ", "text", e.Last())
@@ -55,23 +53,23 @@ func (l *link) handle(e *girc.Event) error {
 // ready ends the registration: from now on channels are joined and lines sent.
 func (l *link) ready(now time.Time) {
 	l.isReady = true
-	l.log.Info("connected", "nick", l.nick, "confirmed_by", l.confirmedBy())
-	l.publish(func(s *LinkStatus) {
-		s.State, s.Since, s.Nick, s.ConfirmedBy, s.Error = "connected", now, l.nick, l.confirmedBy(), ""
-	})
-}
-
-func (l *link) confirmedBy() string {
+	confirmedBy := "PING"
 	if l.labels {
-		return "labels"
+		confirmedBy = "labels"
 	}
-	return "PING"
+	l.log.Info("connected", "nick", l.nick, "confirmed_by", confirmedBy)
+	l.publish(func(s *LinkStatus) {
+		s.State, s.Since, s.Nick, s.ConfirmedBy, s.Error = "connected", now, l.nick, confirmedBy, ""
+	})
 }
 
 // joined handles a JOIN: ours confirms that we are in, and shows our user and host.
 func (l *link) joined(e *girc.Event) {
-	if !l.isMe(e) || len(e.Params) == 0 {
-		l.retryPerson(e.Source)
+	if e.Source == nil || len(e.Params) == 0 {
+		return
+	}
+	if !l.isMe(e) {
+		l.retryNow(e.Source.Name)
 		return
 	}
 	l.user, l.host = e.Source.Ident, e.Source.Host
@@ -132,16 +130,13 @@ func (l *link) renamed(e *girc.Event) {
 		l.nickTried = time.Time{} // it is free now
 	}
 	if e.Command == girc.NICK {
-		l.retryPerson(&girc.Source{Name: e.Last()})
+		l.retryNow(e.Last())
 	}
 }
 
-// retryPerson ends the backoff of a person who was seen.
-func (l *link) retryPerson(who *girc.Source) {
-	if who == nil {
-		return
-	}
-	for _, r := range l.find(who.Name) {
+// retryNow ends the backoff of a person who was seen, or of a channel that invites us.
+func (l *link) retryNow(name string) {
+	for _, r := range l.find(name) {
 		r.retry = time.Time{}
 	}
 }

@@ -1,7 +1,6 @@
 package irc
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +59,7 @@ const (
 // that is leaving only ends the lines that it has begun.
 func (l *link) send(now time.Time, leaving bool) (time.Duration, error) {
 	for {
-		if wait := l.pace.wait(now); wait > 0 {
+		if wait := l.pace.Wait(now); wait > 0 {
 			return wait, nil
 		}
 		r := l.next(now, leaving)
@@ -83,7 +82,7 @@ func (l *link) send(now time.Time, leaving bool) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		l.pace.spend(now)
+		l.pace.Spend(now)
 	}
 }
 
@@ -103,9 +102,9 @@ func (l *link) next(now time.Time, leaving bool) *recipient {
 }
 
 // load claims a recipient's next line, and reports whether there is one. A person gets one
-// at a time, because vext can't see when the person leaves. So does a recipient after a
-// rejection of which it was unclear which of several lines it was about; and when it was
-// unclear even to which recipient, only one line at all is in flight.
+// line at a time, because vext can't see when the person leaves. After an error that was
+// about one of several lines, the recipient gets one line at a time as well. After an error
+// that did not name the recipient, the connection has only one line in flight.
 func (l *link) load(r *recipient, now time.Time) bool {
 	if r.open == 0 { // earlier errors are about nothing that is in flight
 		r.forgive()
@@ -113,7 +112,7 @@ func (l *link) load(r *recipient, now time.Time) bool {
 	if now.Before(l.careful) && len(l.begun()) > 0 {
 		return false
 	}
-	if r.open > 0 && (r.target.IsNick || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.isOut)) {
+	if r.open > 0 && (r.target.IsPerson || !l.labels && (now.Before(r.careful) || r.errors > 0 || r.isOut)) {
 		return false
 	}
 	claim, err := l.claim(r, now)
@@ -129,7 +128,7 @@ func (l *link) load(r *recipient, now time.Time) bool {
 	f := &pendingLine{Claim: claim, recipient: r}
 	text := claim.Text
 	if l.settings.NoColors || claim.Summary {
-		text = plain(text)
+		text = notify.Plain(text)
 	}
 	if claim.Summary {
 		text = shorten(text, l.capacity(r))
@@ -145,44 +144,19 @@ func (l *link) load(r *recipient, now time.Time) bool {
 	return true
 }
 
-// claim claims the next message for a recipient, after it has summarized those that are
-// too old.
+// claim claims the next message for a recipient.
 func (l *link) claim(r *recipient, now time.Time) (*notify.Claim, error) {
-	q, s := l.queue(), &l.settings
-	if r.isAway {
-		r.isAway = false
-		b, err := q.Backlog(r.url)
-		if err == nil && s.BacklogLines > 0 && b.Count > s.BacklogLines {
-			err = l.summarize(r)
-		}
-		if err != nil {
-			return nil, err
-		}
+	c := notify.Claimer{
+		Queue: l.queue(), URL: r.url, Target: &r.target, Log: l.log,
+		MaxCount: l.settings.BacklogLines, MaxAge: l.settings.BacklogAge,
+		InFlight: func(*notify.Claim) bool { return r.open > 0 },
 	}
-	c, err := q.Next(r.url, r.after)
-	if err != nil || c == nil || c.Reminder || s.BacklogAge == 0 || now.Sub(c.Accepted) <= s.BacklogAge {
-		return c, err
-	}
-	b, err := q.Backlog(r.url)
-	if err != nil || b.Count < 2 || r.open > 0 {
-		return c, err
-	}
-	q.Done(c, errNotSent)
-	if err := l.summarize(r); err != nil {
-		return nil, err
-	}
-	return q.Next(r.url, r.after)
+	isAway := r.isAway
+	r.isAway = false
+	return c.Next(r.after, now, isAway)
 }
 
 func (l *link) queue() notify.Queue { return l.client.queue }
-
-// errNotSent is the error of messages that have not been sent, or may not have arrived.
-var errNotSent = errors.New("not confirmed")
-
-func (l *link) summarize(r *recipient) error {
-	l.log.Info("a backlog is summarized", "target", r.target.String())
-	return l.queue().Summarize(l.client.context(), r.url)
-}
 
 // capacity returns how many bytes of text one message to r can have, so that its readers
 // get all of it: the server puts our prefix before it, and cuts at 512 bytes with the
@@ -261,7 +235,7 @@ func (l *link) begun() []*pendingLine {
 
 // release makes a line pending again, so that it and those behind it are sent again.
 func (l *link) release(f *pendingLine) {
-	l.queue().Done(f.Claim, errNotSent)
+	l.queue().Done(f.Claim, notify.ErrNotSent)
 	f.recipient.after, f.recipient.isIdle = 0, false
 	if f.recipient.current == f {
 		f.recipient.current = nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"vext/internal/target"
 	"vext/notify"
 )
 
@@ -139,4 +140,25 @@ func (c *bot) network(t *testing.T) NetworkStatus {
 		t.Fatalf("status %+v", all)
 	}
 	return all[0]
+}
+
+// A channel that a full connection has rejected often does not delay the others.
+func TestFullConnection(t *testing.T) {
+	now := time.Now()
+	c := NewClient()
+	c.Now = func() time.Time { return now }
+	l := &link{network: &network{client: c}, wakeups: make(chan struct{}, 1)}
+	l.network.links = []*link{l}
+	first := newRecipient(target.Target{Name: "#first"}, "first")
+	often := newRecipient(target.Target{Name: "#often"}, "often")
+	often.tries = 5
+	l.recipients = []*recipient{newRecipient(target.Target{Name: "#joined"}, "joined"), first, often}
+	for _, r := range []*recipient{first, often} {
+		l.joinRejected(r, &complaint{command: errTooManyChannels})
+	}
+	now = first.retry
+	l.network.claim(l)
+	if len(l.recipients) != 2 || l.recipients[1] != first {
+		t.Errorf("the connection has %d channels", len(l.recipients))
+	}
 }

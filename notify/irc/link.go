@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -16,7 +15,7 @@ import (
 	"github.com/lrstanley/girc"
 
 	"vext/internal/backoff"
-	"vext/internal/target"
+	"vext/notify"
 )
 
 // A link is one connection to a network, which is made again whenever it is lost. All of it
@@ -30,23 +29,24 @@ type link struct {
 	session // of the connection that there is
 
 	mu     sync.Mutex
-	woken  map[string]bool // URLs of recipients with something new
 	status LinkStatus
 
-	wakeups chan struct{} // room for one: there is something in woken, or a recipient without a link
+	wakeups chan struct{} // room for one: a recipient has something new, or no link
 }
 
 // A session is the state of one connection.
 type session struct {
 	conn     net.Conn
-	pace     *pace
+	pace     *notify.Pace
 	since    time.Time // of the connection
 	received time.Time // when the server last sent something
 	pinged   time.Time // when a keepalive was sent that has no answer yet
 	careful  time.Time // until then only one message at a time is in flight
 	control  []string  // commands that are sent before messages
 	turn     int       // of the recipients
-	limit    int       // channels that the server has allowed; 0 for unknown
+
+	full      int       // channels, when the server has allowed no more
+	fullUntil time.Time // when another is tried
 
 	registration
 	inflight
@@ -123,9 +123,9 @@ func (l *link) lost(err error) {
 // once connects, and returns the error that ended the connection.
 func (l *link) once(ctx context.Context) error {
 	now := l.client.Now()
-	l.session = session{pace: newPace(l.settings.Burst, l.settings.Rate), since: now, received: now}
+	l.session = session{pace: notify.NewPace(l.settings.Burst, l.settings.Rate), since: now, received: now}
 	for range l.slower {
-		l.pace.slow()
+		l.pace.Slow()
 	}
 	l.publish(func(s *LinkStatus) {
 		if s.State == "" {
@@ -149,6 +149,10 @@ func (l *link) once(ctx context.Context) error {
 	return err
 }
 
+// maxLine bounds what a server can make us keep: 8191 bytes of tags (IRCv3, message-tags)
+// and 512 of the message, and some more, for servers that exceed that.
+const maxLine = 32 << 10
+
 // maxReceived bounds the events that wait until those before them are handled. While the
 // link writes, the server can send as many.
 const maxReceived = 32
@@ -159,8 +163,8 @@ type received struct {
 	err   error
 }
 
-// readEvents passes on what the server sends, except what is no message of IRC, until that
-// ends or gone is closed.
+// readEvents passes on the messages that the server sends, until the connection ends or
+// gone is closed. It skips invalid lines.
 func readEvents(conn net.Conn, to chan<- received, gone <-chan struct{}) {
 	in := bufio.NewReaderSize(conn, maxLine)
 	for {
@@ -255,7 +259,8 @@ func (l *link) alive(now time.Time) (time.Duration, error) {
 		if left <= 0 {
 			return 0, errors.New("timed out waiting for RPL_WELCOME")
 		}
-		if l.registrationDone(now) {
+		isOver := l.motd && l.nickServ || now.Sub(l.welcomed) >= registrationWait
+		if !l.welcomed.IsZero() && isOver {
 			l.ready(now)
 			return 0, nil
 		}
@@ -297,35 +302,14 @@ func (l *link) write(line string) error {
 	return err
 }
 
-// wake says that there is something new for a recipient, or with "", that recipients have
-// no link.
-func (l *link) wake(url string) {
-	l.mu.Lock()
-	if l.woken == nil {
-		l.woken = map[string]bool{}
-	}
-	l.woken[url] = true
-	l.mu.Unlock()
-	select {
-	case l.wakeups <- struct{}{}:
-	default: // it will be
-	}
-}
-
 // takeWakeups looks again at the recipients for which there is something new.
 func (l *link) takeWakeups() {
-	l.mu.Lock()
-	woken := l.woken
-	l.woken = nil
-	l.mu.Unlock()
-	if len(woken) == 0 {
-		return
-	}
 	for _, r := range l.recipients {
-		if !woken[r.url] {
-			continue
+		isWoken, hasNewKey := r.takeWakeup()
+		if isWoken {
+			r.isIdle = false
 		}
-		if r.isIdle = false; r.hasNewKey() {
+		if hasNewKey {
 			r.retry = time.Time{}
 		}
 	}
@@ -337,15 +321,12 @@ func (l *link) publish(change func(*LinkStatus)) {
 	change(&l.status)
 }
 
-func newLink(n *network, number int) *link {
-	l := &link{network: n, number: number, wakeups: make(chan struct{}, 1)}
-	if number > 0 {
-		l.status.Number = number + 1
-	}
-	return l
-}
+// A serverError is an error with the text of the server.
+type serverError struct{ what, text string }
 
-// logFor returns the log of a network, which names it.
-func logFor(log *slog.Logger, server *target.Target) *slog.Logger {
-	return log.With("network", server.Network())
+func (e *serverError) Error() string {
+	if e.text == "" {
+		return e.what
+	}
+	return e.what + ": " + e.text
 }

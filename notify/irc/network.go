@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"vext/internal/target"
+	"vext/notify"
 )
 
 // A network divides its recipients among as many connections as are needed.
@@ -17,8 +19,7 @@ type network struct {
 
 	mu      sync.Mutex
 	links   []*link
-	waiting []*recipient     // without a link
-	owners  map[string]*link // by the URLs of the targets
+	waiting []*recipient // without a link
 	all     []*recipient
 }
 
@@ -27,27 +28,35 @@ func (n *network) wake(t target.Target, url string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i := slices.IndexFunc(n.all, func(r *recipient) bool { return r.url == url }); i >= 0 {
-		n.all[i].setKey(t.Key)
+		n.all[i].wake(t.Key)
 	} else {
 		r := newRecipient(t, url)
+		r.isAway = notify.WasAway(n.client.queue, url, n.client.Now())
 		n.all = append(n.all, r)
 		n.waiting = append(n.waiting, r)
 	}
 	if len(n.links) == 0 {
 		n.addLink()
 	}
-	if owner := n.owners[url]; owner != nil {
-		owner.wake(url)
-		return
-	}
+	n.wakeLinks()
+}
+
+// wakeLinks says that a recipient has something new, or no link.
+func (n *network) wakeLinks() {
 	for _, l := range n.links {
-		l.wake("")
+		select {
+		case l.wakeups <- struct{}{}:
+		default: // it will look
+		}
 	}
 }
 
 // addLink starts another connection.
 func (n *network) addLink() {
-	l := newLink(n, len(n.links))
+	l := &link{network: n, number: len(n.links), wakeups: make(chan struct{}, 1)}
+	if l.number > 0 {
+		l.status.Number = l.number + 1
+	}
 	n.links = append(n.links, l)
 	n.client.start(l.run)
 }
@@ -58,37 +67,28 @@ func (n *network) claim(l *link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.waiting = slices.DeleteFunc(n.waiting, func(r *recipient) bool {
-		if !n.client.Now().Before(r.fullUntil) {
-			if slices.Contains(r.full, l) {
-				l.limit = 0 // it may have capacity by now
-			}
+		if !n.client.Now().Before(r.retry) {
 			r.full = nil
 		}
 		if slices.Contains(r.full, l) || !l.hasCapacity(&r.target) {
 			return false
 		}
+		r.retry = time.Time{}
 		l.recipients = append(l.recipients, r)
-		n.owners[r.url] = l
 		return true
 	})
-	wanted := slices.ContainsFunc(n.waiting, func(r *recipient) bool { return !r.target.IsNick })
+	wanted := slices.ContainsFunc(n.waiting, func(r *recipient) bool { return !r.target.IsPerson })
 	if wanted && l == n.links[len(n.links)-1] && len(n.links) < n.settings.Connections {
 		n.addLink()
 	}
 }
 
 // release takes back a recipient for which a link has no capacity. Another link may have.
-func (n *network) release(r *recipient, by *link) {
+func (n *network) release(r *recipient) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.owners, r.url)
-	now := n.client.Now()
-	r.full, r.fullUntil = append(r.full, by), now.Add(r.pause())
-	r.fails(now, "no connection has room for another channel")
 	n.waiting = append(n.waiting, r)
-	for _, l := range n.links {
-		l.wake("")
-	}
+	n.wakeLinks()
 }
 
 // noteAway records that the network was unavailable, for the recipients without a link.
@@ -97,17 +97,6 @@ func (n *network) noteAway() {
 	defer n.mu.Unlock()
 	for _, r := range n.waiting {
 		r.isAway = true
-	}
-}
-
-// wasAway records that a recipient has a backlog from an earlier run.
-func (n *network) wasAway(url string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range n.waiting {
-		if r.url == url {
-			r.isAway = true
-		}
 	}
 }
 
@@ -131,7 +120,7 @@ func (n *network) problem(url string) string {
 	return ""
 }
 
-// status returns how things stand, and adds the URLs of its targets to live.
+// status returns the state of the network, and adds the URLs of its targets to live.
 func (n *network) status(live map[string]bool) NetworkStatus {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -148,11 +137,4 @@ func (n *network) status(live map[string]bool) NetworkStatus {
 		s.Channels = append(s.Channels, c)
 	}
 	return s
-}
-
-// newNetwork returns the network of a target, which has no connection yet.
-func newNetwork(c *Client, t target.Target) *network {
-	return &network{
-		client: c, server: t, settings: c.Settings(&t), log: logFor(c.Log, &t), owners: map[string]*link{},
-	}
 }

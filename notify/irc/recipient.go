@@ -39,13 +39,13 @@ type recipient struct {
 	unclear   int       // unclear rejections in a row of the same line
 	unclearOf uint64    // its number
 
-	full      []*link   // links that have no capacity for it
-	fullUntil time.Time // when they are retried
+	full []*link // that had no capacity for it; until retry, others are tried
 
-	mu    sync.Mutex
-	keys  []string // of the channel, the one that is tried first
-	isNew bool     // one was added since the last attempt
-	shown ChannelStatus
+	mu        sync.Mutex
+	keys      []string // of the channel, the one that is tried first
+	isWoken   bool     // there may be something to claim
+	hasNewKey bool
+	shown     ChannelStatus
 }
 
 // A membership says whether we are in a channel.
@@ -59,7 +59,7 @@ const (
 
 func newRecipient(t target.Target, url string) *recipient {
 	r := &recipient{target: t, url: url}
-	r.setKey(t.Key)
+	r.wake(t.Key)
 	r.show()
 	return r
 }
@@ -67,23 +67,24 @@ func newRecipient(t target.Target, url string) *recipient {
 // maxKeys bounds how many keys of a channel are tried.
 const maxKeys = 5
 
-// setKey adds a key of the channel. The keys that were known stay: one of them may be the
-// right one.
-func (r *recipient) setKey(key string) {
+// wake says that there may be something to claim, and adds a key of the channel. The keys
+// that were known stay: one of them may be the right one.
+func (r *recipient) wake(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.isWoken = true
 	if key != "" && !slices.Contains(r.keys, key) && len(r.keys) < maxKeys {
-		r.keys, r.isNew = append(r.keys, key), true
+		r.keys, r.hasNewKey = append(r.keys, key), true
 	}
 }
 
-// hasNewKey reports whether a key was added since the last call.
-func (r *recipient) hasNewKey() bool {
+// takeWakeup returns what wake has said since the last call.
+func (r *recipient) takeWakeup() (isWoken, hasNewKey bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	isNew := r.isNew
-	r.isNew = false
-	return isNew
+	isWoken, hasNewKey = r.isWoken, r.hasNewKey
+	r.isWoken, r.hasNewKey = false, false
+	return isWoken, hasNewKey
 }
 
 // firstKey returns the key to be tried, "" for none.
@@ -114,20 +115,15 @@ const (
 // retryBackoff is the backoff of a recipient.
 var retryBackoff = backoff.Backoff{Min: 10 * time.Second, Max: time.Hour}
 
-// block puts a recipient into backoff. One that is in backoff already stays there no
-// longer: several lines can be rejected at once.
+// block puts a recipient into backoff. It does not extend a backoff, because several lines
+// can be rejected at once.
 func (r *recipient) block(now time.Time, problem string) {
 	if now.Before(r.retry) {
 		return
 	}
-	r.retry = now.Add(r.pause())
-	r.fails(now, problem)
-}
-
-// pause returns how long to wait after another failure.
-func (r *recipient) pause() time.Duration {
 	r.tries++
-	return retryBackoff.After(r.tries)
+	r.retry = now.Add(retryBackoff.After(r.tries))
+	r.fails(now, problem)
 }
 
 // fails records a problem, or with an empty one, that there is none any more.
@@ -176,11 +172,8 @@ func (r *recipient) addRejection(no rejection) {
 // show publishes the state.
 func (r *recipient) show() {
 	s := ChannelStatus{Target: r.target.String(), Name: r.target.Name, Since: r.since, Problem: r.problem, Failing: r.failing, Retry: r.retry}
-	if len(r.full) > 0 {
-		s.Retry = r.fullUntil
-	}
 	switch {
-	case r.target.IsNick:
+	case r.target.IsPerson:
 		s.State = "person"
 	case r.state == inside:
 		s.State = "joined"
@@ -204,25 +197,25 @@ func (r *recipient) status() ChannelStatus {
 
 // canSend reports whether a line may be sent now.
 func (r *recipient) canSend(now time.Time) bool {
-	return (r.state == inside || r.target.IsNick) && !now.Before(r.retry)
+	return (r.state == inside || r.target.IsPerson) && !now.Before(r.retry)
 }
 
 // hasCapacity reports whether the link can take another channel, or a person.
 func (l *link) hasCapacity(t *target.Target) bool {
-	if t.IsNick {
+	if t.IsPerson {
 		return l.number == 0
 	}
-	limit := l.chanLimit[t.Name[0]]
-	if l.limit > 0 && (limit == 0 || l.limit < limit) {
-		limit = l.limit
+	n, limit := l.channels(t.Name[0]), l.chanLimit[t.Name[0]]
+	if n >= l.full && l.client.Now().Before(l.fullUntil) {
+		return false
 	}
-	return limit == 0 || l.channels(t.Name[0]) < limit
+	return limit == 0 || n < limit
 }
 
 // channels counts the channels that begin with a character.
 func (l *link) channels(prefix byte) (n int) {
 	for _, r := range l.recipients {
-		if !r.target.IsNick && r.target.Name[0] == prefix {
+		if !r.target.IsPerson && r.target.Name[0] == prefix {
 			n++
 		}
 	}
@@ -243,7 +236,7 @@ func (l *link) join(now time.Time) {
 	}
 	for _, r := range l.recipients {
 		switch {
-		case r.target.IsNick:
+		case r.target.IsPerson:
 		case r.state == joining && now.Sub(r.since) >= answerTime:
 			r.state = outside
 			r.block(now, "the server did not answer to JOIN")
@@ -306,9 +299,14 @@ func (l *link) joinRejected(r *recipient, c *complaint) {
 	r.state, r.since = outside, now
 	if c.command == errTooManyChannels {
 		// Another connection may have capacity.
-		l.limit = max(1, l.channels(r.target.Name[0])-1)
+		r.block(now, c.text)
+		l.full = max(1, l.channels(r.target.Name[0])-1)
+		if !now.Before(l.fullUntil) || r.retry.Before(l.fullUntil) { // the first that is retried
+			l.fullUntil = r.retry
+		}
+		r.full = append(r.full, l)
 		l.removeRecipient(r)
-		l.network.release(r, l)
+		l.network.release(r)
 		return
 	}
 	if c.command == errBadKey {

@@ -3,6 +3,7 @@ package irc
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,17 +19,17 @@ type registration struct {
 	nickTried  time.Time // when the wanted nick was last requested
 	user, host string    // as the server shows us; "" for unknown
 
-	offered   map[string]string // capabilities, with their values
-	labels    bool              // labeled-response and echo-message are on
-	loggedIn  bool
-	welcomed  time.Time // zero before
-	motd      bool      // the message of the day is over
-	nickServ  bool      // NickServ has answered, or is not used
-	isReady   bool
-	nickLen   int
-	lineLen   int               // of messages; 0 for unknown
-	chanLimit map[byte]int      // channels by the character they begin with
-	folding   func(r rune) rune // of names
+	offered     map[string]string // those of our capabilities, with their values
+	labels      bool              // labeled-response and echo-message are on
+	loggedIn    bool
+	welcomed    time.Time // zero before
+	motd        bool      // the message of the day is over
+	nickServ    bool      // NickServ has answered, or is not used
+	isReady     bool
+	nickLen     int
+	lineLen     int          // of messages; 0 for unknown
+	chanLimit   map[byte]int // channels by the character they begin with
+	casemapping string       // of names
 }
 
 // registrationWait is how long to wait for the end of the message of the day, and for an
@@ -38,15 +39,17 @@ const registrationWait = 5 * time.Second
 // nickServ is the nick of the service by which vext logs in.
 const nickServ = "NickServ"
 
-// maxOffered bounds how many capabilities of a server are kept.
-const maxOffered = 500
-
 // maxNicks bounds how many nicks of the pattern are tried.
 const maxNicks = 100
 
 // wanted are the capabilities that confirm messages, all of which are needed
 // for that (IRCv3, labeled-response and echo-message).
 var wanted = []string{"batch", "labeled-response", "echo-message"}
+
+// messageTags is what some servers require for labels.
+const messageTags = "message-tags"
+
+var errNoSASL = errors.New("sasl: the server does not offer it; vext sends nothing without a login")
 
 // register begins the registration (RFC 2812, section 3.1). CAP comes first, so that the
 // server waits with its welcome until we have chosen (IRCv3, capability negotiation).
@@ -125,7 +128,7 @@ func (l *link) capability(e *girc.Event) error {
 			l.offered = map[string]string{}
 		}
 		for _, one := range strings.Fields(e.Last()) {
-			if name, value, _ := strings.Cut(one, "="); len(l.offered) < maxOffered {
+			if name, value, _ := strings.Cut(one, "="); name == "sasl" || name == messageTags || slices.Contains(wanted, name) {
 				l.offered[name] = value
 			}
 		}
@@ -134,7 +137,7 @@ func (l *link) capability(e *girc.Event) error {
 		}
 		return l.request()
 	case "ACK":
-		l.labels = l.labels || containsAll(strings.Fields(e.Last()), wanted)
+		l.labels = l.labels || hasAll(strings.Fields(e.Last()), wanted)
 		if l.settings.SASL != "" && !l.loggedIn {
 			return l.write("AUTHENTICATE " + l.settings.SASL)
 		}
@@ -154,23 +157,20 @@ func (l *link) capability(e *girc.Event) error {
 
 // request requests the capabilities that the server offers.
 func (l *link) request() error {
+	offered := slices.Collect(maps.Keys(l.offered))
 	var ask []string
-	offers := func(name string) bool { _, ok := l.offered[name]; return ok }
-	all := true
-	for _, name := range wanted {
-		all = all && offers(name)
-	}
-	if all {
+	if hasAll(offered, wanted) {
 		ask = append(ask, wanted...)
-		if offers("message-tags") { // which some require for the label
-			ask = append(ask, "message-tags")
+		if slices.Contains(offered, messageTags) {
+			ask = append(ask, messageTags)
 		}
 	}
 	if mechanism := l.settings.SASL; mechanism != "" {
-		if !offers("sasl") {
+		list, ok := l.offered["sasl"]
+		if !ok {
 			return errNoSASL
 		}
-		if list := l.offered["sasl"]; list != "" && !containsAll(strings.Split(list, ","), []string{mechanism}) {
+		if list != "" && !slices.Contains(strings.Split(list, ","), mechanism) {
 			return fmt.Errorf("sasl: the server offers %s, and not %s", list, mechanism)
 		}
 		ask = append(ask, "sasl")
@@ -181,17 +181,8 @@ func (l *link) request() error {
 	return l.write("CAP REQ :" + strings.Join(ask, " "))
 }
 
-func containsAll(list, all []string) bool {
-	has := map[string]bool{}
-	for _, s := range list {
-		has[s] = true
-	}
-	for _, s := range all {
-		if !has[s] {
-			return false
-		}
-	}
-	return true
+func hasAll(list, all []string) bool {
+	return !slices.ContainsFunc(all, func(s string) bool { return !slices.Contains(list, s) })
 }
 
 // saslChunk is the length of a part of an answer; one that is shorter is the
@@ -255,14 +246,6 @@ func (l *link) welcome(e *girc.Event) error {
 	return nil
 }
 
-// registrationDone reports whether the registration is complete.
-func (l *link) registrationDone(now time.Time) bool {
-	if l.welcomed.IsZero() {
-		return false
-	}
-	return l.motd && l.nickServ || now.Sub(l.welcomed) >= registrationWait
-}
-
 // isupport reads the parameters of RPL_ISUPPORT.
 func (l *link) isupport(params []string) {
 	for _, p := range params {
@@ -277,7 +260,7 @@ func (l *link) isupport(params []string) {
 				}
 			}
 		case name == "CASEMAPPING":
-			l.folding = foldings[value]
+			l.casemapping = value
 		case err != nil || n <= 0:
 		case name == "MAXCHANNELS":
 			if l.chanLimit == nil {
@@ -300,30 +283,24 @@ func (l *link) setLimit(prefixes string, n int) {
 	}
 }
 
-// foldings are the case mappings of names (CASEMAPPING). An unknown one is taken for
-// rfc1459 (RFC 2812, section 2.2).
-var foldings = map[string]func(rune) rune{
-	"ascii": func(r rune) rune { return r },
-	"rfc1459-strict": func(r rune) rune {
-		if r >= '[' && r <= ']' {
-			return r + '{' - '['
-		}
-		return r
-	},
-}
+// foldings are the capitals besides those of letters, by CASEMAPPING. An unknown mapping is
+// taken for rfc1459 (RFC 2812, section 2.2).
+var foldings = map[string]string{"ascii": "", "rfc1459-strict": `[\]`, rfc1459: `[\]^`}
+
+const rfc1459 = "rfc1459"
 
 // fold returns a name as the server compares it.
 func (l *link) fold(name string) string {
-	f := l.folding
-	if f == nil {
-		f = func(r rune) rune {
-			if r >= '[' && r <= '^' {
-				return r + '{' - '['
-			}
-			return r
-		}
+	capitals, ok := foldings[l.casemapping]
+	if !ok {
+		capitals = foldings[rfc1459]
 	}
-	return strings.ToLower(strings.Map(f, name))
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(capitals, r) {
+			return r + '{' - '['
+		}
+		return r
+	}, name))
 }
 
 func isChannel(name string) bool { return name != "" && strings.ContainsRune("#&+!", rune(name[0])) }

@@ -1,14 +1,19 @@
 package irc
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/proxy"
 
 	"vext/internal/target"
 )
@@ -98,20 +103,67 @@ func (s *Settings) nick(n, most int) string {
 	return before + number + after
 }
 
-// A serverError is an error with the text of the server.
-type serverError struct{ what, text string }
+// A DialFunc connects to an address, as net.Dialer's DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-func (e *serverError) Error() string {
-	if e.text == "" {
-		return e.what
+// Dial and DialContext are what package proxy needs.
+func (d DialFunc) Dial(network, address string) (net.Conn, error) {
+	return d(context.Background(), network, address)
+}
+
+func (d DialFunc) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d(ctx, network, address)
+}
+
+// dialTimeout is how long the connection, the proxy's and the TLS handshake may
+// take together.
+const dialTimeout = 30 * time.Second
+
+// connect opens a connection to a server, with TLS where the target has it. The
+// certificate must be the server's.
+func (s *Settings) connect(ctx context.Context, dial DialFunc, t *target.Target) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if s.Proxy != "" {
+		through, err := throughProxy(s.Proxy, dial)
+		if err != nil {
+			return nil, err
+		}
+		dial = through
 	}
-	return e.what + ": " + e.text
+	conn, err := dial(ctx, "tcp", t.Server())
+	if err != nil {
+		return nil, err
+	}
+	if t.Scheme != target.IRCS {
+		return conn, nil
+	}
+	c := s.TLS.Clone()
+	c.ServerName = t.Host
+	secure := tls.Client(conn, c)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("TLS with %s: %w", t.Server(), err)
+	}
+	return secure, nil
 }
 
-// serverOf returns what the targets of one network have in common: the address and the
-// login.
-func serverOf(t *target.Target) string {
-	return t.Network() + " " + t.User + " " + t.Password
+// throughProxy returns a dial that goes through a SOCKS5 proxy, which also resolves the
+// name (RFC 1928).
+func throughProxy(via string, dial DialFunc) (DialFunc, error) {
+	u, err := url.Parse(via)
+	if err != nil {
+		return nil, errors.New("proxy: not a URL")
+	}
+	socks, err := proxy.FromURL(u, dial)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := socks.(proxy.ContextDialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, fmt.Errorf("through the proxy %s: %w", u.Host, err)
+		}
+		return conn, nil
+	}, nil
 }
-
-var errNoSASL = errors.New("sasl: the server does not offer it; vext sends nothing without a login")

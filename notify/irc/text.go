@@ -1,11 +1,11 @@
 package irc
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"vext/internal/text"
+	"vext/notify"
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
 )
@@ -17,7 +17,7 @@ func lines(text string) []string {
 	var all []string
 	for line := range strings.FieldsFuncSeq(strings.ToValidUTF8(text, "\ufffd"), endsLine) {
 		line = strings.TrimRight(strings.Map(cleaned, line), " ")
-		if strings.TrimSpace(plain(line)) != "" {
+		if strings.TrimSpace(notify.Plain(line)) != "" {
 			all = append(all, line)
 		}
 	}
@@ -45,11 +45,6 @@ func cleaned(r rune) rune {
 // colour, reset, monospace, reverse, italics, strike-through, underline, and
 // the escape of ANSI sequences.
 const codes = "\x02\x03\x04\x0f\x11\x16\x1d\x1e\x1f\x1b"
-
-var coded = regexp.MustCompile("\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9a-fA-F]{6}(?:,[0-9a-fA-F]{6})?)?|\x1b(?:\\[[0-9;]*[a-zA-Z])?|[\x02\x0f\x11\x16\x1d\x1e\x1f]")
-
-// plain returns a line without colours.
-func plain(line string) string { return coded.ReplaceAllString(line, "") }
 
 // split cuts a line into pieces of at most n bytes: at a blank where there is
 // one, never inside what a reader takes for one character.
@@ -79,7 +74,7 @@ func cut(line string, n int) (piece, rest string) {
 	for clusters := graphemes.FromString(line); clusters.Next() && clusters.End() <= n; {
 		end = clusters.End()
 	}
-	for _, code := range coded.FindAllStringIndex(line, -1) {
+	for _, code := range notify.Codes.FindAllStringIndex(line, -1) {
 		if code[0] > 0 && code[0] < end && end < code[1] {
 			end = code[0]
 		}

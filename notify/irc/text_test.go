@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"vext/notify"
 )
 
 func TestLines(t *testing.T) {
@@ -34,7 +36,7 @@ func TestPlain(t *testing.T) {
 	for line, want := range map[string]string{
 		"\x02src:\x0f \x0303jane\x0f 1": "src: jane 1", "\x0301,02a\x03": "a", "\x0412abEFb": "b", "\x1b[1;32mx\x1b[0m": "x", "plain": "plain",
 	} {
-		if got := plain(line); got != want {
+		if got := notify.Plain(line); got != want {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -14,8 +15,10 @@ type boundedConn struct {
 	failed atomic.Bool // a write has failed
 }
 
-// sent reports whether the system has taken all that was written.
-func (c *boundedConn) sent() bool { return !c.failed.Load() }
+// closeAfter closes the connection when ctx ends, unless stop is called before.
+func (c *boundedConn) closeAfter(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { c.Close() })
+}
 
 // maxAnswer is more than any answer, or any chain of certificates, has.
 const maxAnswer = 1 << 20

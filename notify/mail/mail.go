@@ -4,6 +4,8 @@ package mail
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,7 +15,7 @@ import (
 	"vext/notify"
 )
 
-// Options are what a way needs beside its URL.
+// Options are what a transport needs in addition to its URL.
 type Options struct {
 	User, Password string    // for SMTP, where the URL names none
 	Stdout         io.Writer // for stdout:
@@ -25,13 +27,13 @@ type Options struct {
 func Open(via string, opts Options) (notify.Sender, error) {
 	scheme, rest, ok := strings.Cut(via, ":")
 	if !ok {
-		return nil, fmt.Errorf("not a way for mail to leave: %q", via)
+		return nil, fmt.Errorf("not a transport for mail: %q", via)
 	}
 	switch scheme {
 	case "smtp", "smtps":
 		u, err := url.Parse(via)
 		if err != nil {
-			return nil, fmt.Errorf("not a URL of a mail server: %q", withoutPassword(via))
+			return nil, errors.New("not a URL of a mail server, such as smtp://host:port") // it may have a password
 		}
 		return newSMTP(u, opts)
 	case "sendmail":
@@ -47,19 +49,28 @@ func Open(via string, opts Options) (notify.Sender, error) {
 	case "stdout":
 		return &stdout{w: opts.Stdout}, nil
 	}
-	return nil, fmt.Errorf("not a way for mail to leave: %q (smtp, smtps, sendmail, maildir or stdout)", scheme)
-}
-
-// withoutPassword hides what may be a password in text that is no URL.
-func withoutPassword(s string) string {
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		if j := strings.Index(s, "//"); j >= 0 && j < i {
-			return s[:j+2] + "..." + s[i:]
-		}
-	}
-	return s
+	return nil, fmt.Errorf("not a transport for mail: %q (smtp, smtps, sendmail, maildir or stdout)", scheme)
 }
 
 // unixLines returns data with \n for every line end, as local programs and
 // mailboxes have it.
 func unixLines(data []byte) []byte { return bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) }
+
+// stdout prints mails, an empty line behind each, for trying things out.
+type stdout struct{ w io.Writer }
+
+func (s *stdout) String() string { return "stdout:" }
+
+// Send implements notify.Sender.
+func (s *stdout) Send(_ context.Context, m *notify.Mail) error {
+	if _, err := fmt.Fprintf(s.w, "%s\n", unixLines(m.Data)); err != nil {
+		return &notify.UnavailableError{Err: fmt.Errorf("standard output: %w", err)}
+	}
+	return nil
+}
+
+// Check implements notify.Sender.
+func (s *stdout) Check(context.Context) error { return nil }
+
+// Close implements notify.Sender.
+func (s *stdout) Close() error { return nil }

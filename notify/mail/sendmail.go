@@ -32,12 +32,12 @@ var permanent = map[int]string{
 	68: "no such host",
 }
 
-// sendmailDelay is how long the output of a program is waited for that has
-// ended: it may have left a child behind that delivers.
+// sendmailDelay is how long vext waits for the output after the program has ended. A
+// child process of it may still deliver, and keep the output open.
 const sendmailDelay = 2 * time.Second
 
-// sendmailLimit is for a program that delivers itself: as long as a mail server
-// has for a mail.
+// sendmailLimit bounds the time for one mail. It is that of a mail server, because the
+// program may itself deliver the mail.
 const sendmailLimit = dataTimeout
 
 // Send implements notify.Sender. A program that takes too long is killed together with
@@ -87,12 +87,12 @@ func (s *sendmail) Send(ctx context.Context, m *notify.Mail) error {
 	return err
 }
 
-// signalled is above what statuses of sysexits.h there are. A shell ends with
-// this and the number of the signal when a program of its was killed.
+// signalled is greater than every status of sysexits.h. A shell adds the number of the
+// signal to it when a program that it runs was killed.
 const signalled = 128
 
-// wholeFile returns data as a file without a name. A pipe would end when vext
-// is killed, and the program would send what it had read until then.
+// wholeFile returns data as a file without a name. With a pipe, the program would send an
+// incomplete mail if vext were killed.
 func wholeFile(data []byte) (*os.File, error) {
 	f, err := os.CreateTemp("", "vext-")
 	if err != nil {

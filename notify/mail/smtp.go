@@ -11,8 +11,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -20,8 +20,8 @@ import (
 	"vext/notify"
 )
 
-// Times a server is given (RFC 5321, section 4.5.3.2, allows more; a run that
-// waits holds up the others).
+// Time limits for a server. RFC 5321, section 4.5.3.2, allows more, but a waiting run
+// delays all other mails.
 const (
 	dialTimeout    = 30 * time.Second
 	commandTimeout = 2 * time.Minute
@@ -44,9 +44,7 @@ type smtpSender struct {
 	tls            *tls.Config
 	user, password string
 	client         *smtp.Client
-
-	mu   sync.Mutex // guards conn, which abort closes
-	conn *boundedConn
+	conn           *boundedConn // of client
 }
 
 func newSMTP(u *url.URL, opts Options) (*smtpSender, error) {
@@ -112,8 +110,6 @@ func (s *smtpSender) String() string {
 // Send implements notify.Sender. When a connection that was open has died, it
 // tries once more over a new one: nothing was sent on the old.
 func (s *smtpSender) Send(ctx context.Context, m *notify.Mail) error {
-	stop := context.AfterFunc(ctx, s.abort)
-	defer stop()
 	reused := s.client != nil
 	err := s.begin(ctx, m)
 	if err != nil && reused && s.client == nil && ctx.Err() == nil {
@@ -122,23 +118,7 @@ func (s *smtpSender) Send(ctx context.Context, m *notify.Mail) error {
 	if err != nil {
 		return err
 	}
-	return s.deliver(m)
-}
-
-// abort ends a Send whose context has ended, from another goroutine. The
-// connection is not used again.
-func (s *smtpSender) abort() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != nil {
-		s.conn.Close()
-	}
-}
-
-func (s *smtpSender) setConn(conn *boundedConn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conn = conn
+	return s.deliver(ctx, m)
 }
 
 // begin opens the connection where there is none, and the transaction.
@@ -148,7 +128,9 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 			return &notify.UnavailableError{Err: fmt.Errorf("%s: %w", s, err)}
 		}
 	}
-	opts := &smtp.MailOptions{UTF8: !isASCII(m.Sender + m.Recipient)}
+	defer s.conn.closeAfter(ctx)()
+	isWide := func(r rune) bool { return r >= utf8.RuneSelf }
+	opts := &smtp.MailOptions{UTF8: strings.ContainsFunc(m.Sender+m.Recipient, isWide)}
 	if ok, _ := s.client.Extension("SMTPUTF8"); opts.UTF8 && !ok {
 		return &notify.PermanentError{Err: fmt.Errorf("%s: can't take an address that is not ASCII (SMTPUTF8)", s)}
 	}
@@ -167,7 +149,9 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 	}
 	if err := s.client.Rcpt(m.Recipient, nil); err != nil {
 		err = s.failed("recipient "+m.Recipient, err)
-		s.reset()
+		if s.client != nil && s.client.Reset() != nil {
+			s.drop()
+		}
 		return err
 	}
 	return nil
@@ -176,7 +160,8 @@ func (s *smtpSender) begin(ctx context.Context, m *notify.Mail) error {
 // deliver sends the mail. Once the server's answer has been read, there is
 // nothing more here that could fail. When the final dot was sent and no answer
 // came, the outcome is unknown.
-func (s *smtpSender) deliver(m *notify.Mail) error {
+func (s *smtpSender) deliver(ctx context.Context, m *notify.Mail) error {
+	defer s.conn.closeAfter(ctx)()
 	what := "message for " + m.Recipient
 	w, err := s.client.Data()
 	if err == nil {
@@ -189,7 +174,7 @@ func (s *smtpSender) deliver(m *notify.Mail) error {
 	if err == nil {
 		return nil
 	}
-	isSent := s.conn.sent()
+	isSent := !s.conn.failed.Load()
 	var reply *smtp.SMTPError
 	isAnswer := errors.As(err, &reply) && reply.Code >= 400 && reply.Code <= 599
 	if err = s.failed(what, err); isSent && !isAnswer {
@@ -198,9 +183,9 @@ func (s *smtpSender) deliver(m *notify.Mail) error {
 	return err
 }
 
-// failed sorts an error by what the server said, and gives up a connection
-// that can't be used any more. One that is lost over a mail is an error of this
-// mail: the next opens another, and if that fails the server is unavailable.
+// failed classifies an error by the server's answer, and drops a connection that can't
+// be used any more. A connection that is lost during a mail is an error of that mail
+// only: the next mail opens another, and if that fails the server is unavailable.
 func (s *smtpSender) failed(what string, err error) error {
 	var reply *smtp.SMTPError
 	if !errors.As(err, &reply) {
@@ -209,9 +194,9 @@ func (s *smtpSender) failed(what string, err error) error {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return &notify.UnavailableError{Err: err} // every mail would wait as long
 		}
-		return err // it may be this mail that the server can't bear
+		return err // this mail may be the cause
 	}
-	err = fmt.Errorf("%s: %s: %w", s, what, answer{reply})
+	err = fmt.Errorf("%s: %s: %s", s, what, answer(reply))
 	switch {
 	case reply.Code < 400 || reply.Code > 599: // an answer to something else
 		s.drop()
@@ -224,23 +209,13 @@ func (s *smtpSender) failed(what string, err error) error {
 	return err
 }
 
-// answer is what the server said, as it said it but on one line.
-type answer struct{ *smtp.SMTPError }
-
-func (a answer) Error() string {
-	text := strings.Join(strings.Fields(a.Message), " ")
-	if code := a.EnhancedCode; code[0] > 0 {
+// answer returns what the server said, as it said it but on one line.
+func answer(reply *smtp.SMTPError) string {
+	text := strings.Join(strings.Fields(reply.Message), " ")
+	if code := reply.EnhancedCode; code[0] > 0 {
 		text = fmt.Sprintf("%d.%d.%d %s", code[0], code[1], code[2], text)
 	}
-	return fmt.Sprintf("%d %s", a.Code, text)
-}
-
-func (a answer) Unwrap() error { return a.SMTPError }
-
-func (s *smtpSender) reset() {
-	if s.client != nil && s.client.Reset() != nil {
-		s.drop()
-	}
+	return fmt.Sprintf("%d %s", reply.Code, text)
 }
 
 func (s *smtpSender) drop() {
@@ -257,13 +232,13 @@ func (s *smtpSender) connect(ctx context.Context) error {
 		return err
 	}
 	conn := &boundedConn{Conn: dialed}
-	s.setConn(conn)
+	defer conn.closeAfter(ctx)()
 	client, err := s.greet(conn)
 	if err != nil {
 		conn.Close()
 		return err
 	}
-	s.client = client
+	s.client, s.conn = client, conn
 	return nil
 }
 
@@ -289,8 +264,7 @@ func (s *smtpSender) greet(conn net.Conn) (*smtp.Client, error) {
 
 func (s *smtpSender) hello(conn net.Conn) (*smtp.Client, error) {
 	client := smtp.NewClient(conn)
-	s.setTimeouts(client)
-	if err := client.Hello(LocalName()); err != nil {
+	if err := sayHello(client); err != nil {
 		return nil, err
 	}
 	offered, _ := client.Extension("STARTTLS")
@@ -302,26 +276,18 @@ func (s *smtpSender) hello(conn net.Conn) (*smtp.Client, error) {
 	case !offered || (s.starttls == starttlsAuto && isLoopback(conn)):
 		return client, nil
 	}
-	return s.startTLS(conn)
-}
-
-// startTLS turns to TLS on a connection that has seen an EHLO. go-smtp does so
-// only as it greets the server, so it is greeted once more; servers take a
-// second EHLO at any time (RFC 5321, section 4.1.4).
-func (s *smtpSender) startTLS(conn net.Conn) (*smtp.Client, error) {
+	// go-smtp turns to TLS only as it greets the server, so it is greeted once more; servers
+	// take a second EHLO at any time (RFC 5321, section 4.1.4).
 	client, err := smtp.NewClientStartTLS(&greetedConn{Conn: conn}, s.tls)
 	if err != nil {
 		return nil, err
 	}
-	s.setTimeouts(client)
-	if err := client.Hello(LocalName()); err != nil {
-		return nil, err
-	}
-	return client, nil
+	return client, sayHello(client)
 }
 
-func (s *smtpSender) setTimeouts(c *smtp.Client) {
+func sayHello(c *smtp.Client) error {
 	c.CommandTimeout, c.SubmissionTimeout = commandTimeout, dataTimeout
+	return c.Hello(LocalName())
 }
 
 // Check implements notify.Sender: it connects, says who it is, and leaves.
@@ -329,11 +295,10 @@ func (s *smtpSender) Check(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, s.abort)
-	defer stop()
 	if err := s.connect(ctx); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
+	defer s.conn.closeAfter(ctx)()
 	return s.Close()
 }
 
@@ -350,15 +315,6 @@ func (s *smtpSender) Close() error {
 func isLoopback(conn net.Conn) bool {
 	addr, ok := conn.RemoteAddr().(*net.TCPAddr)
 	return ok && addr.IP.IsLoopback()
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // LocalName returns what this machine calls itself.

@@ -1,9 +1,7 @@
 package follow
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"vext/filter"
@@ -19,11 +17,11 @@ type Backfill struct {
 	Requests    int `json:"asking"`  // of them ask for a reminder
 	Missed      int `json:"passed"`  // were due before today: recorded, not sent
 	Queued      int `json:"queued"`  // are due today or later
-	Known       int `json:"known"`   // by whatever way they came
+	Known       int `json:"known"`   // from any source
 	Ignored     int `json:"ignored"` // do not count: copies, another branch
 	Quarantined int `json:"unclear"` // can't be read, or must not be sent: quarantined
 
-	Failures []BackfillFailure `json:"failures,omitempty"` // those that are Unclear
+	Failures []BackfillFailure `json:"failures,omitempty"` // those that are Quarantined
 }
 
 // A BackfillFailure is a request that is quarantined.
@@ -38,14 +36,14 @@ type BackfillFailure struct {
 // copy of the repository changes.
 func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, dryRun bool) (Backfill, error) {
 	var b Backfill
-	p, unlock, err := f.begin(ctx, &r, registerTimeout)
+	p, unlock, err := f.begin(ctx, &r, lockTimeout)
 	if err != nil {
 		return b, err
 	}
 	defer unlock()
 	r.Source, p.past = commit.FromImport, true
-	var commits []commit.Commit
-	if b.Commits, err = p.requestsSince(ctx, since, &commits); err != nil {
+	n, commits, err := p.requestsSince(ctx, since)
+	if b.Commits = n; err != nil {
 		return b, err
 	}
 	plan, err := f.Queue.PlanPast(commits)
@@ -65,28 +63,29 @@ func (f *Follower) Backfill(ctx context.Context, r Repository, since time.Time, 
 	return b, err
 }
 
-// requestsSince collects the commits since a time that ask for a reminder.
-func (p *pass) requestsSince(ctx context.Context, since time.Time, commits *[]commit.Commit) (n int, err error) {
+// requestsSince returns the number of commits since a time, and those that ask for a
+// reminder.
+func (p *pass) requestsSince(ctx context.Context, since time.Time) (n int, commits []commit.Commit, err error) {
 	if err := p.open(ctx); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	tips, err := p.repo.Update(ctx, p.repository.wants)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	var ranges []vcs.Range
-	for refname, tip := range tips {
-		if p.repository.wants(refname) {
-			ranges = append(ranges, vcs.Range{Refname: refname, New: tip, After: since})
+	for _, u := range updatesTo(tips) {
+		if p.repository.wants(u.Refname) {
+			ranges = append(ranges, vcs.Range{Refname: u.Refname, New: u.New, After: since})
 		}
 	}
-	slices.SortFunc(ranges, func(a, b vcs.Range) int { return cmp.Compare(a.Refname, b.Refname) })
-	return p.repo.Walk(ctx, p.log(ranges), func(c *commit.Commit) error {
+	n, err = p.repo.Walk(ctx, p.log(ranges), func(c *commit.Commit) error {
 		if p.counts(c) {
-			*commits = append(*commits, *c)
+			commits = append(commits, *c)
 		}
 		return nil
 	})
+	return n, commits, err
 }
 
 // count returns the events to record and the commits to spool.
@@ -94,24 +93,26 @@ func (b *Backfill) count(plan []queue.Decision) (passed []history.Event, coming 
 	for i := range plan {
 		d := &plan[i]
 		b.Requests++
+		spools := false
 		switch d.Event.Kind {
 		case history.Missed:
 			b.Missed++
 			passed = append(passed, d.Event)
 		case history.Queued:
 			b.Queued++
-			coming = append(coming, commit.Arrival{Commit: *d.Commit})
+			spools = true
 		case history.Failed:
 			b.Quarantined++
 			b.Failures = append(b.Failures, BackfillFailure{d.Event.Revision, d.Event.Subject, d.Event.Reason})
-			coming = append(coming, commit.Arrival{Commit: *d.Commit}) // to be quarantined with the spool
+			spools = true // to be quarantined with the spool
 		case history.Ignored:
 			b.Ignored++
-		case history.OnBranch:
-			b.Known++
-			coming = append(coming, commit.Arrival{Commit: *d.Commit}) // for the reminder to name the branch
 		default:
 			b.Known++
+			spools = d.Event.Kind == history.OnBranch // for the reminder to name the branch
+		}
+		if spools {
+			coming = append(coming, commit.Arrival{Commit: *d.Commit})
 		}
 	}
 	return passed, coming

@@ -23,8 +23,14 @@ type check struct{ *health.Checker }
 // broken returns the files of a hook that are missing or changed, and how.
 func Check(c *health.Checker, broken func(*State) ([]string, error)) []health.Finding {
 	k, state := check{c}, c.Queue.State
+	var findings []health.Finding
+	critical := func(what string, err error, hint string) {
+		if err != nil {
+			findings = append(findings, health.Finding{Level: health.Critical, What: what, Text: err.Error(), Hint: hint})
+		}
+	}
 	states, err := Followed(state).All()
-	findings := unreadable("repositories", err)
+	critical("repositories", err, "")
 	for _, name := range c.Followed() {
 		i := slices.IndexFunc(states, func(s *State) bool { return s.Name == name })
 		if i < 0 || states[i].LastTry.IsZero() {
@@ -35,13 +41,15 @@ func Check(c *health.Checker, broken func(*State) ([]string, error)) []health.Fi
 		}
 		findings = append(findings, k.followed(states[i]))
 	}
-	states, err = Hooked(state).All()
-	findings = append(findings, unreadable("hooks", err)...)
-	for _, err := range Hooked(state).Untrusted() {
-		findings = append(findings, health.Finding{
-			Level: health.Critical, What: "hooks", Text: err.Error(),
-			Hint: "if the hook is yours, run vext hook install REPO as root, which rewrites the file; otherwise remove the file, and check who is in the group",
-		})
+	for _, s := range states {
+		if s.Clone != "" && !slices.Contains(c.Followed(), s.Name) {
+			findings = append(findings, k.clone(s))
+		}
+	}
+	states, untrusted, err := Hooked(state).all()
+	critical("hooks", err, "")
+	for _, err := range untrusted {
+		critical("hooks", err, "if the hook is yours, run vext hook install REPO as root, which rewrites the file; otherwise remove the file, and check who is in the group")
 	}
 	for _, s := range states {
 		findings = append(findings, k.hook(s, broken))
@@ -49,19 +57,26 @@ func Check(c *health.Checker, broken func(*State) ([]string, error)) []health.Fi
 	return findings
 }
 
-func unreadable(what string, err error) []health.Finding {
-	if err == nil {
-		return nil
-	}
-	return []health.Finding{{Level: health.Critical, What: what, Text: err.Error()}}
-}
-
 func (k check) followed(s *State) health.Finding {
 	f := k.repository("follow "+s.Name, s)
 	if f.Level == health.OK && k.Queue.Now.Sub(s.LastTry) > k.maxFetchAge() {
 		f.Level, f.Hint = health.Warning, "is cron, or vext serve, still running?"
 	}
-	k.AddSilence(&f, k.arrivals(s), k.maxSilence(s), "[[repository]]")
+	k.addSilence(&f, s)
+	return f
+}
+
+// clone checks a repository whose commits come by vext remote, which looks at least four
+// times a day.
+func (k check) clone(s *State) health.Finding {
+	f := k.repository("remote "+s.Name, s)
+	switch {
+	case s.Failures > 0:
+		f.Hint = "vext remote retries it; to retry now: vext remote send -C " + s.Clone + " RELOAD"
+	case f.Level == health.OK && k.Queue.Now.Sub(s.LastTry) > maxFetchAge:
+		f.Level, f.Hint = health.Warning, "does vext remote --requests still run in "+s.Clone+"? otherwise: vext follow remove "+s.Name
+	}
+	k.addSilence(&f, s)
 	return f
 }
 
@@ -94,7 +109,7 @@ func (k check) hook(s *State, broken func(*State) ([]string, error)) health.Find
 	case f.Level == health.OK && s.IsUnreliable(k.Queue.Now):
 		f.Level, f.Hint = health.Warning, UnreliableHint
 	}
-	k.AddSilence(&f, k.arrivals(s), k.maxSilence(s), "[[repository]]")
+	k.addSilence(&f, s)
 	return f
 }
 
@@ -120,23 +135,21 @@ func (k check) repository(what string, s *State) health.Finding {
 	return f
 }
 
-// arrivals returns when a repository brought commits.
-func (k check) arrivals(s *State) (a health.Arrivals) {
+// addSilence reports a repository that has brought no commits for long.
+func (k check) addSilence(f *health.Finding, s *State) {
+	var a health.Arrivals
 	for _, at := range s.Arrivals {
 		if !at.After(k.Queue.Now) {
 			a.Days, a.Last = append(a.Days, calendar.Of(at, time.UTC)), at
 		}
 	}
-	return a
-}
-
-// maxSilence returns the max_silence of a repository, nil when none is set.
-func (k check) maxSilence(s *State) *config.Duration {
+	var limit *config.Duration
 	for i := range k.Config.Repositories {
 		r := &k.Config.Repositories[i]
 		if commit.RepositoryName(r.Name) == s.Name || !r.URL.IsZero() && commit.RepositoryName(r.URL.String()) == commit.RepositoryName(s.Where) {
-			return r.MaxSilence
+			limit = r.MaxSilence
+			break
 		}
 	}
-	return nil
+	k.AddSilence(f, a, limit, "[[repository]]")
 }

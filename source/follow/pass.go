@@ -3,6 +3,7 @@ package follow
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"vext/filter"
 	"vext/internal/commit"
 	"vext/internal/vcs"
 	"vext/internal/weburl"
@@ -50,16 +52,17 @@ func (f *Follower) begin(ctx context.Context, r *Repository, wait time.Duration)
 		return nil, nil, err
 	}
 	state.takeOver(r.wants)
-	p = &pass{Follower: f, repository: r, state: state, report: Report{Name: r.Name}}
+	p = &pass{Follower: f, repository: r, state: state, report: Report{Name: r.Name}, why: map[string]string{}}
 	p.announcing = f.Announces && announcing
 	return p, unlock, nil
 }
 
-// say writes a message for the user to the report and the log.
-func (p *pass) say(format string, args ...any) {
+// say writes a message for the user to the report and the log, and returns it.
+func (p *pass) say(format string, args ...any) string {
 	text := fmt.Sprintf(format, args...)
 	p.report.Messages = append(p.report.Messages, text)
 	p.Log.Warn(text, "repository", p.repository.Name)
+	return text
 }
 
 // run stores the requests and announcements of new commits. The position of each
@@ -85,16 +88,11 @@ func (p *pass) run(ctx context.Context, pushed []Update) error {
 		return p.walkRevisions(ctx, svn, tips[""])
 	}
 	p.warn(slices.Collect(maps.Keys(tips)))
-	ranges, err := p.ranges(ctx, updatesTo(tips), tips)
-	if err != nil {
+	if err := p.walkTo(ctx, tips); err != nil {
 		return err
 	}
-	if err := p.walk(ctx, ranges); err != nil {
-		return err
-	}
-	p.recordFirst(tips)
 	for refname := range p.state.Positions {
-		if _, there := tips[refname]; !there {
+		if _, there := tips[refname]; !there && p.mayForget(refname) {
 			p.state.forget(refname) // a deleted branch
 		}
 	}
@@ -113,14 +111,19 @@ func (p *pass) reads(refname string) bool {
 
 func (p *pass) date(t time.Time) string { return t.In(p.Queue.Zone).Format(time.DateTime) }
 
-// note is say for a message that the state keeps.
+// note writes a message as say does, and keeps it in the state.
 func (p *pass) note(format string, args ...any) {
-	p.say("%s", p.state.note(p.Queue.Now, format, args...))
+	text := p.say(format, args...)
+	notes := append(p.state.Notes, Note{p.Queue.Now, text})
+	p.state.Notes = notes[max(0, len(notes)-maxNotes):]
 }
 
 // open opens the repository. It detects the kind if none is configured.
 func (p *pass) open(ctx context.Context) (err error) {
 	r, s := p.repository, p.state
+	if r.Tracks != nil {
+		return p.openClone()
+	}
 	if s.Where != r.Where() || (r.Kind != "" && s.Kind != r.Kind) {
 		s.Where, s.Kind = r.Where(), r.Kind
 	}
@@ -191,4 +194,134 @@ func few(refnames []string) string {
 		shown = append(shown, fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(shown, ", ")
+}
+
+// walk stores the commits of ranges, and then moves the positions of the branches.
+// Ranges whose commits count by their dates are walked separately, to be counted.
+func (p *pass) walk(ctx context.Context, ranges []vcs.Range) error {
+	if len(p.successors) > 0 {
+		push := filter.NewPush(p.successors...)
+		push.Past = true // and not announced again
+		if _, err := p.store(push); err != nil {
+			return err
+		}
+		p.successors = nil
+	}
+	var whys []string
+	parts := map[string][]vcs.Range{}
+	for _, r := range ranges {
+		why := p.why[r.Refname]
+		if parts[why] == nil {
+			whys = append(whys, why)
+		}
+		parts[why] = append(parts[why], r)
+	}
+	for _, why := range whys {
+		accepted, err := p.accept(ctx, parts[why], nil)
+		if err != nil {
+			return err
+		}
+		for _, r := range parts[why] {
+			p.move(r.Refname, r.New)
+		}
+		p.noteByDate(why, accepted)
+	}
+	p.state.Vanished = append(p.state.Vanished, p.vanished...)
+	p.vanished = nil
+	return nil
+}
+
+// accept stores the requests and announcements of ranges. check, which may be nil, is
+// called with each commit first; its error errGap ends the walk there.
+func (p *pass) accept(ctx context.Context, ranges []vcs.Range, check func(*commit.Commit) error) (filter.Accepted, error) {
+	counts := false
+	push := filter.Push{
+		Walk: func(take func(*commit.Arrival) error) (int, error) {
+			n, err := p.repo.Walk(ctx, p.log(ranges), func(c *commit.Commit) error {
+				if check != nil {
+					if err := check(c); err != nil {
+						return err
+					}
+				}
+				if p.state.Kind == vcs.Svn && c.Message == "" && c.Refname == "" {
+					return nil // outside of the followed path, or not chosen
+				}
+				if counts = p.counts(c); counts && len(p.state.Vanished) > 0 {
+					p.state.Vanished = slices.DeleteFunc(p.state.Vanished, func(gone VanishedCommit) bool { return gone.Revision == c.Revision }) // it is back
+				}
+				return take(&commit.Arrival{Commit: *c})
+			})
+			if errors.Is(err, errGap) {
+				err = nil
+			}
+			return n, err
+		},
+		Past:   p.past || !p.announcing,
+		Counts: func(*commit.Commit) bool { return counts },
+	}
+	if git, ok := p.repo.(vcs.GitRepository); ok {
+		push.Files = func(revisions []string) map[string]commit.Files {
+			files, err := git.Files(ctx, revisions)
+			if err != nil {
+				p.Log.Debug("cannot list the changed files", "repository", p.repository.Name, "err", err)
+			}
+			return files
+		}
+	}
+	accepted, err := p.store(push)
+	p.report.Commits += accepted.Commits
+	if accepted.Commits > 0 {
+		p.state.arrived(p.Queue.Now)
+	}
+	return accepted, err
+}
+
+// store stores a push and counts its requests.
+func (p *pass) store(push filter.Push) (filter.Accepted, error) {
+	accepted, err := p.Filter.Accept(push)
+	p.report.Requests += len(accepted.Names)
+	p.report.New += accepted.New
+	for _, name := range accepted.Names {
+		p.Log.Debug("spooled", "repository", p.repository.Name, "name", name)
+	}
+	return accepted, err
+}
+
+func (p *pass) log(ranges []vcs.Range) vcs.Log {
+	var progress func(done, total int)
+	if p.Progress != nil {
+		progress = p.Progress(p.repository.Name)
+	}
+	match := p.Filter.Match(p.past || !p.announcing)
+	return vcs.Log{
+		Ranges: ranges, FirstParent: p.repository.FirstParent, Match: match, Files: match == nil,
+		Progress: func(n int) {
+			if n == 2 && p.FoundSeveral != nil {
+				p.FoundSeveral()
+			}
+			if progress != nil && n%1000 == 0 {
+				progress(n, 0)
+			}
+		},
+	}
+}
+
+// counts completes a commit and reports whether its request counts.
+func (p *pass) counts(c *commit.Commit) bool {
+	r := p.repository
+	r.complete(c)
+	return c.Message != "" && r.wants(c.Refname) && policy.MatchAddress(r.Committers, p.Queue.Policy.Recipient(c).Email)
+}
+
+// complete sets the fields of a commit that depend on its repository.
+func (r *Repository) complete(c *commit.Commit) {
+	c.Repository, c.Source = cmp.Or(r.As, r.Name), r.Source
+	for _, person := range []*commit.Person{&c.Author, &c.Committer} {
+		if login := person.Email; login != "" && !strings.Contains(login, "@") {
+			if person.Email = ""; r.Domain != "" {
+				person.Email = login + "@" + r.Domain
+			}
+		}
+	}
+	c.Sender = c.Committer.Email
 }

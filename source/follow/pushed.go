@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"vext/internal/commit"
 	"vext/internal/vcs"
@@ -17,7 +16,7 @@ type Update struct{ Refname, Old, New string }
 // ParseUpdates reads the standard input of a post-receive hook, githooks(5).
 // It returns nil if the text is invalid; the caller then compares the branches.
 func ParseUpdates(text string) []Update {
-	updates := []Update{}
+	var updates []Update
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 {
@@ -26,20 +25,14 @@ func ParseUpdates(text string) []Update {
 		if len(fields) != 3 || !commit.IsHash(fields[0]) || !commit.IsHash(fields[1]) {
 			return nil
 		}
-		updates = append(updates, Update{fields[2], noZeros(fields[0]), noZeros(fields[1])})
-	}
-	if len(updates) == 0 {
-		return nil
+		for i, hash := range fields[:2] {
+			if strings.Trim(hash, "0") == "" { // there is no commit
+				fields[i] = ""
+			}
+		}
+		updates = append(updates, Update{fields[2], fields[0], fields[1]})
 	}
 	return updates
-}
-
-// noZeros returns "" for the zero hash, which stands for no commit.
-func noZeros(hash string) string {
-	if strings.Trim(hash, "0") == "" {
-		return ""
-	}
-	return hash
 }
 
 // isNext reports whether a push starts at the known positions. If not, pushes were
@@ -49,20 +42,6 @@ func (p *pass) isNext(pushed []Update) bool {
 		position := p.state.Positions[u.Refname]
 		return p.repository.wants(u.Refname) && p.state.isCounted(u.Refname) && position != u.Old && position != u.New
 	})
-}
-
-// tipsBefore returns the positions of the branches before a push.
-func (p *pass) tipsBefore(ctx context.Context, pushed []Update) (map[string]string, error) {
-	tips, err := p.repo.Update(ctx, p.reads)
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range pushed {
-		if tips[u.Refname] = u.Old; u.Old == "" {
-			delete(tips, u.Refname)
-		}
-	}
-	return tips, nil
 }
 
 // walkPushed stores the commits of a push.
@@ -87,19 +66,16 @@ func (p *pass) walkPushed(ctx context.Context, pushed []Update) error {
 	return p.walk(ctx, ranges)
 }
 
-// hookTimeout is how long a hook waits for the lock of the repository.
-const hookTimeout = time.Minute
-
 // FollowPush is Follow for one repository whose hook has run, with the updates that
 // the hook received; nil if it received none.
 func (f *Follower) FollowPush(ctx context.Context, r Repository, pushed []Update) Report {
-	return f.one(ctx, &r, true, pushed, hookTimeout)
+	return f.one(ctx, &r, true, pushed, lockTimeout)
 }
 
 // CompletePush stores the commits of one push of which a forge listed only some. The
 // positions do not move.
 func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Report, error) {
-	p, unlock, err := f.begin(ctx, &r, hookTimeout)
+	p, unlock, err := f.begin(ctx, &r, lockTimeout)
 	if err != nil {
 		return Report{Name: r.Name}, err
 	}

@@ -9,16 +9,30 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
+	"vext/internal/commit"
 	"vext/internal/disk"
 	"vext/internal/vcs"
 )
 
 // A Store keeps the states of repositories in a directory: NAME.json, NAME.lock
 // and, of followed repositories, the copy NAME.git or NAME.hg. Of repositories with
-// a hook, it also has NAME.positions, see trust.go.
+// a hook, it also has NAME.positions.
+//
+// The group of the state directory may write to the directory of the hooks, so that
+// the user of a git server can record there which commits its hook has brought.
+// Therefore the state of such a repository is in two files:
+//
+//	NAME.json       the repository, its path, its hook; it counts only if nobody
+//	                but vext's user can have written it
+//	NAME.positions  the positions of its branches; any user of the group may write it
+//
+// In the Store of followed repositories, to which the group may not write, all of
+// it is in NAME.json.
 type Store struct {
 	dir, tmp string
 	shared   bool // others of the group may write to it
@@ -55,15 +69,14 @@ func (s Store) path(name, ending string) string {
 
 // Load returns the state of a repository, which is empty if the repository is new.
 func (s Store) Load(name string) (*State, error) {
-	state, err := s.readTrusted(s.path(name, ".json"))
+	state, err := s.read(s.path(name, ".json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		state, err = &State{Name: name, Positions: map[string]string{}}, nil
+		return s.withPositions(newState(name))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s.withPositions(state)
+	return state, err
 }
+
+func newState(name string) *State { return &State{Name: name, Positions: map[string]string{}} }
 
 func parseState(path string, data []byte) (*State, error) {
 	state := new(State)
@@ -96,10 +109,7 @@ func (s Store) all() (states []*State, untrusted []error, err error) {
 		if !strings.HasSuffix(file.Name(), ".json") {
 			continue
 		}
-		state, err := s.readTrusted(filepath.Join(s.dir, file.Name()))
-		if err == nil {
-			state, err = s.withPositions(state)
-		}
+		state, err := s.read(filepath.Join(s.dir, file.Name()))
 		switch {
 		case errors.Is(err, disk.ErrUntrusted):
 			untrusted = append(untrusted, err)
@@ -141,25 +151,12 @@ func (s Store) prepare() error {
 		if err := disk.MakeDir(dir); err != nil {
 			return err
 		}
-		if dir == s.dir && !s.shared {
-			continue
-		}
-		if like, err := os.Stat(filepath.Join(filepath.Dir(s.dir), "spool")); err == nil {
+		like, err := os.Stat(filepath.Join(filepath.Dir(s.dir), "spool"))
+		if err == nil && (dir == s.tmp || s.shared) {
 			os.Chmod(dir, like.Mode()) // if this fails, the process that cannot write reports it
 		}
 	}
 	return nil
-}
-
-// Remove removes the state and the copy of a repository. The caller holds its lock.
-func (s Store) Remove(name string) error {
-	err := errors.Join(disk.Remove(s.path(name, ".json")), disk.Remove(s.positions(name)))
-	for _, kind := range []vcs.Kind{vcs.Git, vcs.Hg} {
-		for _, ending := range []string{"", ".tmp"} {
-			err = errors.Join(err, os.RemoveAll(s.path(name, "."+string(kind)+ending)))
-		}
-	}
-	return errors.Join(err, disk.Remove(s.path(name, ".lock")))
 }
 
 // Has reports whether a repository has a state.
@@ -175,7 +172,8 @@ func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unloc
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	f, err := openLock(s.path(name, ".lock"))
+	const flags = os.O_RDONLY | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(s.path(name, ".lock"), flags, disk.FileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -186,13 +184,13 @@ func (s Store) Lock(ctx context.Context, name string, wait time.Duration) (unloc
 	return func() { f.Close() }, nil
 }
 
-// registerTimeout is how long a command waits for the lock of a repository.
-const registerTimeout = time.Minute
+// lockTimeout is how long a command or a hook waits for the lock of a repository.
+const lockTimeout = time.Minute
 
 // Register records that a repository on this machine has a hook. If it is registered
 // already, the given options change.
 func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, options *Options) (*State, error) {
-	unlock, err := s.Lock(ctx, name, registerTimeout)
+	unlock, err := s.Lock(ctx, name, lockTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +208,8 @@ func (s Store) Register(ctx context.Context, name, path string, kind vcs.Kind, o
 		options.Made = options.Made || old.Made
 	}
 	state.Options = options
-	if err := s.saveIdentity(state); err != nil {
+	identity := &State{Name: state.Name, Kind: kind, Where: path, Options: options}
+	if err := s.write(s.path(name, ".json"), identity); err != nil {
 		return nil, err
 	}
 	return state, s.Save(state)
@@ -227,14 +226,117 @@ func (s Store) At(path string) (*State, error) {
 	return nil, err
 }
 
-// Forget locks a repository and removes its state.
+// Forget locks a repository, and removes its state and its copy.
 func (s Store) Forget(ctx context.Context, name string) error {
-	unlock, err := s.Lock(ctx, name, registerTimeout)
+	unlock, err := s.Lock(ctx, name, lockTimeout)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	err = s.Remove(name)
+	for _, ending := range []string{".json", ".positions", ".git", ".git.tmp", ".hg", ".hg.tmp", ".lock"} {
+		err = errors.Join(err, os.RemoveAll(s.path(name, ending)))
+	}
 	os.Remove(s.dir) // if it is empty
+	return err
+}
+
+// positions returns the path of NAME.positions.
+func (s Store) positions(name string) string { return s.path(name, ".positions") }
+
+// read reads NAME.json and NAME.positions.
+func (s Store) read(path string) (*State, error) {
+	data, err := disk.ReadTrusted(path, filepath.Dir(s.dir))
+	if err != nil {
+		return nil, err
+	}
+	state, err := parseState(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return s.withPositions(state)
+}
+
+// withPositions returns the state with the positions of NAME.positions, if that exists.
+func (s Store) withPositions(state *State) (*State, error) {
+	if !s.shared {
+		return state, nil
+	}
+	path := s.positions(state.Name)
+	data, err := disk.ReadRegular(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return state, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	seen := new(State)
+	if err := json.Unmarshal(data, seen); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	seen.Name, seen.Kind, seen.Where, seen.Options = state.Name, state.Kind, state.Where, state.Options
+	seen.dropInvalid()
+	return seen, nil
+}
+
+// dropInvalid removes invalid positions, because positions become arguments of git
+// and hg.
+func (s *State) dropInvalid() {
+	isInvalid := func(position string) bool {
+		return vcs.SvnNumber(position) == 0 && position != "r0" &&
+			slices.ContainsFunc(strings.Split(position, ","), func(hash string) bool { return !commit.IsHash(hash) })
+	}
+	for _, positions := range []map[string]string{s.Positions, s.Told} {
+		for refname, position := range positions {
+			if isInvalid(position) {
+				delete(positions, refname)
+			}
+		}
+	}
+	s.Base = slices.DeleteFunc(s.Base, isInvalid)
+	for refname := range s.Past {
+		s.Past[refname] = slices.DeleteFunc(s.Past[refname], isInvalid)
+	}
+	if s.Positions == nil {
+		s.Positions = map[string]string{}
+	}
+}
+
+// loadToRegister returns the state of a repository that is to be registered at a path.
+// A file that is not trusted is replaced. If it names the same repository, its
+// positions are kept, because in an earlier version the user of a git server wrote
+// the file.
+func (s Store) loadToRegister(name, path string) (*State, error) {
+	state, err := s.Load(name)
+	if !errors.Is(err, disk.ErrUntrusted) {
+		return state, err
+	}
+	file := s.path(name, ".json")
+	data, err := disk.ReadRegular(file)
+	var old *State
+	if err == nil { // else a link, say, which is replaced
+		old, err = parseState(file, data)
+	}
+	if err != nil || old.Where != path {
+		return s.withPositions(newState(name))
+	}
+	old.Name, old.Options = name, nil
+	old.dropInvalid()
+	return s.withPositions(old)
+}
+
+// Untrusted returns an error for each file of the store that does not count because
+// another user may have written it.
+func (s Store) Untrusted() []error {
+	_, untrusted, _ := s.all()
+	return untrusted
+}
+
+// checkCopy checks that vext owns the copy of a followed repository, because git and
+// hg use the configuration in it.
+func (s Store) checkCopy(dir string) error {
+	err := disk.TrustedDir(dir, filepath.Dir(s.dir), "config", "hooks", "objects", ".hg", filepath.Join(".hg", "hgrc"))
+	if errors.Is(err, disk.ErrUntrusted) {
+		return fmt.Errorf("the copy does not belong to vext: %w; remove it, and vext makes a new one", err)
+	}
 	return err
 }

@@ -42,15 +42,16 @@ type pair struct {
 }
 
 // findSuccessors returns the commits that are gone, each with its successor in a range,
-// if there is one. If not, its reminder says that the commit is gone.
-func (p *pass) findSuccessors(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]VanishedCommit, error) {
-	found := make([]VanishedCommit, len(gone))
+// if there is one, and the number of successors. Without one, the reminder says that the
+// commit is gone.
+func (p *pass) findSuccessors(ctx context.Context, gone []commit.Commit, r vcs.Range) (found []VanishedCommit, n int, err error) {
+	found = make([]VanishedCommit, len(gone))
 	for i := range gone {
 		found[i] = VanishedCommit{Time: p.Queue.Now, Revision: gone[i].Revision, Branch: gone[i].Branch()}
 	}
-	patcher, ok := p.repo.(vcs.Patcher)
+	git, ok := p.repo.(vcs.GitRepository)
 	if !ok || len(gone) == 0 {
-		return found, nil
+		return found, 0, nil
 	}
 	pairs, err := p.pairs(ctx, gone, r)
 	var patches map[string]string
@@ -59,14 +60,14 @@ func (p *pass) findSuccessors(ctx context.Context, gone []commit.Commit, r vcs.R
 		for _, pair := range pairs {
 			revisions = append(revisions, gone[pair.gone].Revision, pair.by.Revision)
 		}
-		patches, err = patcher.Patches(ctx, revisions)
+		patches, err = git.Patches(ctx, revisions)
 	}
 	switch {
 	case err != nil && (ctx.Err() != nil || p.state.Failures < maxCompareFailures):
-		return found, err
+		return found, 0, err
 	case err != nil:
 		p.note("cannot find out which commits were amended or rebased: %v", err)
-		return found, nil
+		return found, 0, nil
 	}
 	taken := map[string]bool{}
 	for _, pair := range pairs {
@@ -75,24 +76,12 @@ func (p *pass) findSuccessors(ctx context.Context, gone []commit.Commit, r vcs.R
 			continue
 		}
 		found[pair.gone].Successor, taken[is] = is, true
-		if isBefore(&pair.by, r.After) { // the range leaves it out
+		if pair.by.Date.Before(r.After) { // the range leaves it out
 			p.successors = append(p.successors, commit.Arrival{Commit: pair.by})
 		}
 	}
-	return found, nil
+	return found, len(taken), nil
 }
-
-// amended counts the commits that have a successor.
-func amended(gone []VanishedCommit) (n int) {
-	for _, g := range gone {
-		if g.Successor != "" {
-			n++
-		}
-	}
-	return n
-}
-
-func isBefore(c *commit.Commit, t time.Time) bool { return c.Date.Before(t) }
 
 // pairs returns the possible successors of commits that are gone. When a range leaves
 // commits out by their dates, because a history was rewritten, a pair counts only if
@@ -126,7 +115,7 @@ func (p *pass) pairs(ctx context.Context, gone []commit.Commit, r vcs.Range) ([]
 			return nil
 		}
 		for _, i := range candidates {
-			if !isBefore(c, after) || isWaiting(i) {
+			if !c.Date.Before(after) || isWaiting(i) {
 				pairs = append(pairs, pair{i, *c})
 			}
 		}

@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -53,22 +52,25 @@ func Fire(stdin io.Reader, args []string, wait bool) error {
 	if err != nil {
 		return err
 	}
+	defer in.Close()
+	defer give.Close()
 	fromWorker, out, err := os.Pipe()
 	if err != nil {
-		return errors.Join(err, in.Close(), give.Close())
+		return err
 	}
 	defer fromWorker.Close()
-	closeInherited()
+	CloseInherited()
 	worker := exec.Command(args[0], args[1:]...)
 	worker.Stdin = in
 	worker.ExtraFiles = []*os.File{out}
 	worker.Dir = "/" // the repository may be removed while it works
 	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := worker.Start(); err != nil {
-		return errors.Join(err, in.Close(), out.Close(), give.Close())
-	}
-	in.Close()
+	err = worker.Start()
+	in.Close() // else the write below would wait for ever for a worker that has ended
 	out.Close()
+	if err != nil {
+		return err
+	}
 	give.Write(updates)
 	give.Close()
 	if wait {
@@ -77,9 +79,9 @@ func Fire(stdin io.Reader, args []string, wait bool) error {
 	return worker.Process.Release()
 }
 
-// closeInherited prevents the worker from inheriting open files of the push, such as
-// a lock that must end with it.
-func closeInherited() {
+// CloseInherited prevents a program that runs on in the background from inheriting open
+// files of the one that has started this process, such as a lock of a push.
+func CloseInherited() {
 	open, _ := os.ReadDir("/dev/fd") // empty on a system without it
 	for _, entry := range open {
 		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
@@ -92,14 +94,11 @@ func closeInherited() {
 func waitFor(worker *os.File) {
 	begun := time.Now()
 	worker.SetReadDeadline(begun.Add(maxWait))
-	var mark [1]byte
+	var mark [len(severalMark)]byte
 	for {
-		n, err := worker.Read(mark[:])
-		if err != nil {
+		if _, err := worker.Read(mark[:]); err != nil {
 			return
 		}
-		if n > 0 && string(mark[:n]) == severalMark {
-			worker.SetReadDeadline(begun.Add(maxWaitSeveral))
-		}
+		worker.SetReadDeadline(begun.Add(maxWaitSeveral))
 	}
 }

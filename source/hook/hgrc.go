@@ -2,6 +2,7 @@ package hook
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -28,7 +29,7 @@ func (h *Hook) block(cut bool) string {
 	if cut {
 		begin = hgBeginCut
 	}
-	line := h.Line() + " </dev/null >/dev/null 2>&1 || true\n"
+	line := Line(h.Command) + " </dev/null >/dev/null 2>&1 || true\n"
 	return begin + "[hooks]\nchangegroup.vext = " + line + "commit.vext = " + line + hgEnd
 }
 
@@ -58,11 +59,8 @@ func (h *Hook) readHgrc() ([]byte, fs.FileMode, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0o644, nil
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := os.Stat(h.Place.Hooks)
-	if err != nil {
+	info, statErr := os.Stat(h.Place.Hooks)
+	if err = cmp.Or(err, statErr); err != nil {
 		return nil, 0, err
 	}
 	return data, info.Mode().Perm(), nil

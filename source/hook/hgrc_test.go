@@ -20,6 +20,15 @@ func newHgrc(t testing.TB) *Hook {
 	}
 }
 
+// A hgrc that can't be read is one error, on one line.
+func TestUnreadableHgrc(t *testing.T) {
+	h := newHgrc(t)
+	h.Place.Hooks = filepath.Join(h.Command[0], "hgrc") // in a file
+	if _, err := h.Parts(); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+}
+
 // Whatever was there is there again afterwards, to the byte; what somebody adds
 // meanwhile is kept, on lines of its own.
 func FuzzHgrc(f *testing.F) {

@@ -25,8 +25,8 @@ type Hook struct {
 
 // A Part is one of the files of a hook.
 type Part struct {
-	Path  string
-	State string // one of the constants below
+	Path  string `json:"path"`
+	State string `json:"state"` // one of the constants below
 }
 
 // States of a part.
@@ -50,7 +50,7 @@ func (h *Hook) Parts() ([]Part, error) {
 		state, err := h.hgState()
 		return append(parts, Part{h.Place.Hooks, state}), err
 	}
-	for _, s := range h.scripts() {
+	for _, s := range h.scripts(false) {
 		state, err := s.state()
 		if err != nil {
 			return nil, err
@@ -72,20 +72,31 @@ func (h *Hook) Install() (made bool, err error) {
 	if h.Place.Kind == vcs.Hg {
 		return h.installHg()
 	}
-	if err := os.Mkdir(h.Place.Hooks, 0o755); err == nil {
-		made = true
-		if err := copyModeAndOwner(h.Place.Hooks, filepath.Dir(h.Place.Hooks)); err != nil {
-			return true, err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return false, err
+	if made, err = makeHooks(h.Place); err != nil {
+		return made, err
 	}
-	for _, s := range h.scripts() {
+	for _, s := range h.scripts(false) {
 		if err := s.install(); err != nil {
 			return made, err
 		}
 	}
 	return made, nil
+}
+
+// makeHooks makes the directory of the hooks, and reports whether it was missing. It gets
+// the owner and the permissions of the git directory: several users may use a repository.
+func makeHooks(place *vcs.Place) (made bool, err error) {
+	if err := os.Mkdir(place.Hooks, 0o755); errors.Is(err, fs.ErrExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	parent := filepath.Dir(place.Hooks)
+	info, err := os.Stat(parent)
+	if err != nil {
+		return true, err
+	}
+	return true, errors.Join(os.Chmod(place.Hooks, info.Mode()), disk.CopyOwner(place.Hooks, parent))
 }
 
 // Remove removes the hook, and restores the hooks that were there before. made is the
@@ -95,7 +106,7 @@ func (h *Hook) Remove(made bool) error {
 		return h.removeHg(made)
 	}
 	var errs []error
-	for _, s := range h.removable() {
+	for _, s := range h.scripts(true) {
 		errs = append(errs, s.remove())
 	}
 	if made {
@@ -103,9 +114,6 @@ func (h *Hook) Remove(made bool) error {
 	}
 	return errors.Join(errs...)
 }
-
-// Line is the shell command that the hook runs, for users who write their own hook.
-func (h *Hook) Line() string { return Line(h.Command) }
 
 // Line quotes a command for sh(1).
 func Line(command []string) string {
@@ -124,14 +132,4 @@ func quote(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// copyModeAndOwner gives a directory the mode and the owner of another, because
-// several users may use a repository.
-func copyModeAndOwner(path, like string) error {
-	info, err := os.Stat(like)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(path, info.Mode()), disk.CopyOwner(path, like))
 }

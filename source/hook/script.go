@@ -24,25 +24,17 @@ type script struct {
 	text string
 }
 
-// scripts returns the scripts of a git or Subversion repository. In a work tree,
-// commits arrive by commit, merge and push.
-func (h *Hook) scripts() []script {
-	if h.Place.Kind == vcs.Git && h.Place.Bare {
-		return h.named("post-receive")
+// scripts returns the scripts of a git or Subversion repository: those to be installed,
+// or all that may be. A bare repository that was named by one of its work trees has all of
+// them.
+func (h *Hook) scripts(all bool) []script {
+	names := []string{"post-receive", "post-commit", "post-merge"} // the ways to a work tree
+	switch {
+	case h.Place.Kind == vcs.Svn:
+		names = []string{"post-commit"}
+	case h.Place.Bare && !all:
+		names = names[:1]
 	}
-	return h.removable()
-}
-
-// removable returns the scripts that may be installed. A bare repository that was
-// named by one of its work trees has all of them.
-func (h *Hook) removable() []script {
-	if h.Place.Kind == vcs.Svn {
-		return h.named("post-commit")
-	}
-	return h.named("post-receive", "post-commit", "post-merge")
-}
-
-func (h *Hook) named(names ...string) []script {
 	scripts := make([]script, len(names))
 	for i, name := range names {
 		scripts[i] = script{filepath.Join(h.Place.Hooks, name), h.text(name)}
@@ -79,7 +71,7 @@ if [ -x "$0` + savedSuffix + `" ]; then
 	echo "$updates" 2>/dev/null | before "$@"
 	status=$?
 fi
-echo "$updates" 2>/dev/null | ` + h.Line() + ` >/dev/null 2>&1
+echo "$updates" 2>/dev/null | ` + Line(h.Command) + ` >/dev/null 2>&1
 exit "$status"
 `
 	}
@@ -87,33 +79,29 @@ exit "$status"
 	before "$@"
 	status=$?
 fi
-PATH=${PATH:-/usr/local/bin:/usr/bin:/bin} ` + h.Line() + ` </dev/null >/dev/null 2>&1
+PATH=${PATH:-/usr/local/bin:/usr/bin:/bin} ` + Line(h.Command) + ` </dev/null >/dev/null 2>&1
 exit "$status"
 `
 }
 
 func (s *script) saved() string { return s.path + savedSuffix }
 
-// isOurs reports whether vext wrote the file at the script's path.
-func (s *script) isOurs() (bool, error) {
-	data, err := os.ReadFile(s.path)
+// read returns the file at the script's path, and whether vext wrote it.
+func (s *script) read() (data []byte, isOurs bool, err error) {
+	data, err = os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, false, nil
 	}
-	return bytes.Contains(data, []byte(marker)), err
+	return data, bytes.Contains(data, []byte(marker)), err
 }
 
 // state returns the state of the script.
 func (s *script) state() (string, error) {
-	ours, err := s.isOurs()
+	data, ours, err := s.read()
 	if err != nil || !ours {
 		return Missing, err
 	}
 	info, err := os.Stat(s.path)
-	if err != nil {
-		return "", err
-	}
-	data, err := os.ReadFile(s.path)
 	switch {
 	case err != nil:
 		return "", err
@@ -127,7 +115,7 @@ func (s *script) state() (string, error) {
 
 // install writes the script. A hook that is not vext's is renamed.
 func (s *script) install() error {
-	ours, err := s.isOurs()
+	_, ours, err := s.read()
 	if err != nil {
 		return err
 	}
@@ -140,23 +128,18 @@ func (s *script) install() error {
 		}
 	}
 	if err := disk.ReplaceOutside(s.path, []byte(s.text), 0o755); err != nil {
-		return errors.Join(err, s.restore())
+		restored := os.Rename(s.saved(), s.path)
+		if errors.Is(restored, fs.ErrNotExist) {
+			restored = nil
+		}
+		return errors.Join(err, restored)
 	}
 	return nil
 }
 
-// restore restores the hook that was there before.
-func (s *script) restore() error {
-	err := os.Rename(s.saved(), s.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
 // remove removes the script. A script that is not vext's stays.
 func (s *script) remove() error {
-	ours, err := s.isOurs()
+	_, ours, err := s.read()
 	if err != nil {
 		return err
 	}

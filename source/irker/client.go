@@ -84,7 +84,7 @@ func (v *serving) accept(ctx context.Context, l net.Listener, all *sync.WaitGrou
 
 // serve stores the requests of a client until its connection ends.
 func (v *serving) serve(ctx context.Context, c *client) {
-	in := lines{bufio.NewReaderSize(c, bufferSize)}
+	in := bufio.NewReaderSize(c, bufferSize)
 	for {
 		requests, err := v.readBatch(in, c)
 		c.conn.SetBusy(true)
@@ -102,13 +102,13 @@ var errHTTP = errors.New("an HTTP request")
 
 // readBatch waits for a line, and returns its request and those of the lines that have
 // arrived after it. An error means that there will be no more.
-func (v *serving) readBatch(in lines, c *client) ([]request, error) {
+func (v *serving) readBatch(in *bufio.Reader, c *client) ([]request, error) {
 	var requests []request
 	for read := 0; read < maxBatch; read++ {
-		if read > 0 && !in.more() {
+		if read > 0 && !hasLine(in) {
 			break
 		}
-		line, err := in.next()
+		line, err := nextLine(in)
 		switch from := c.conn.RemoteAddr(); {
 		case errors.Is(err, errLong):
 			v.warn(&v.bad, "irker: line too long", "client", from, "max", maxLine)
@@ -171,23 +171,20 @@ func (c *client) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// lines reads a client's lines.
-type lines struct{ in *bufio.Reader }
-
 // errLong is a line longer than maxLine.
 var errLong = errors.New("a line is too long")
 
-// next returns the next line with its newline, which the last line may lack. It is
-// valid until a call of next after more has reported false. If the line is too long,
+// nextLine returns the next line with its newline, which the last line may lack. It is
+// valid until a call of nextLine after hasLine has reported false. If the line is too long,
 // it is skipped, and the error is errLong.
-func (l lines) next() ([]byte, error) {
-	line, err := l.in.ReadSlice('\n')
+func nextLine(in *bufio.Reader) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		line = bytes.Clone(line)
 		length := len(line)
 		for errors.Is(err, bufio.ErrBufferFull) {
 			var piece []byte
-			piece, err = l.in.ReadSlice('\n')
+			piece, err = in.ReadSlice('\n')
 			if length += len(piece); length <= maxLine {
 				line = append(line, piece...)
 			}
@@ -202,8 +199,8 @@ func (l lines) next() ([]byte, error) {
 	return line, err
 }
 
-// more reports whether another whole line has arrived.
-func (l lines) more() bool {
-	arrived, _ := l.in.Peek(l.in.Buffered())
+// hasLine reports whether another whole line has arrived.
+func hasLine(in *bufio.Reader) bool {
+	arrived, _ := in.Peek(in.Buffered())
 	return bytes.IndexByte(arrived, '\n') >= 0
 }

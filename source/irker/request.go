@@ -1,6 +1,7 @@
 package irker
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (s *Server) read(data []byte) request {
 		switch {
 		case err != nil:
 			r.unread = append(r.unread, text.Shorten(text.OneLine(shown(url)), maxShown))
-		case !s.allows(t.String()):
+		case !s.allows(&t):
 			r.refused = append(r.refused, text.Shorten(t.String(), maxShown))
 		default:
 			line.Target = t.URL()
@@ -69,13 +70,12 @@ func (s *Server) line(p payload) (notify.Message, error) {
 // shown returns an invalid URL without the parts that may be secret: a password, before
 // @, and the key of a channel, after ?.
 func shown(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		scheme, rest = "", url
-	} else {
-		scheme += "://"
+	start := 0
+	if i := strings.Index(url, "://"); i >= 0 {
+		start = i + len("://")
 	}
-	rest, key, _ := strings.Cut(rest, "?")
+	scheme := url[:start]
+	rest, key, _ := strings.Cut(url[start:], "?")
 	if strings.Contains(key, "@") { // the start of the host is ambiguous
 		return scheme + "..."
 	}
@@ -107,9 +107,140 @@ func (r *request) answer() []byte {
 	default:
 		a.OK = true
 	}
-	line, err := json.Marshal(a)
-	if err != nil { // impossible: id was parsed as JSON
-		return []byte("{\"ok\":false,\"error\":\"no answer\"}\n")
-	}
+	line, _ := json.Marshal(a) // no error, because id was parsed as JSON
 	return append(line, '\n')
+}
+
+// Fields describe the commit of a payload without a text: the fields of irkerhook, by
+// the names that an older program called vext gave them. Each may be empty.
+type Fields struct {
+	Project, Repository, Branch, Commit, Author, URL string
+
+	Files   string // separated by blanks
+	Message string // all lines of it
+	Colors  string // none, mirc or ansi
+}
+
+// A payload is the JSON object of a client.
+type payload struct {
+	to   []string // URLs as the client wrote them
+	text string   // "" only joins
+	made *Fields  // the source of the text, if there is none
+	ack  bool     // an answer is requested
+	id   json.RawMessage
+}
+
+// notText stands for a target that is not a string.
+const notText = "(no text)"
+
+// maxID bounds the id, a string or a number, that an answer repeats, in bytes.
+const maxID = 200
+
+// parse reads a payload: a JSON object with the members to, a URL or a list of URLs,
+// and privmsg, the text; or with the member commit instead of privmsg, see Fields. If
+// the payload or the text is null, there is no message; GitLab sends such payloads
+// for some pushes. Other members are ignored.
+//
+// With an error, ack and id are still set if they are valid.
+func parse(data []byte) (payload, error) {
+	var p payload
+	data = bytes.ToValidUTF8(bytes.TrimSpace(data), []byte("\ufffd"))
+	// A map, because names in a struct would match without regard to case.
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		if errors.As(err, new(*json.UnmarshalTypeError)) {
+			return p, errors.New("not a JSON object")
+		}
+		return p, fmt.Errorf("not JSON: %w", err)
+	}
+	if members == nil {
+		return p, nil
+	}
+	p.ack = string(members["ack"]) == "true"
+	if id := members["id"]; len(id) > 0 && len(id) <= maxID && strings.ContainsRune(`"-0123456789`, rune(id[0])) {
+		p.id = id
+	}
+	privmsg, given := members["privmsg"]
+	switch {
+	case given && string(privmsg) == "null":
+		return p, nil
+	case given && json.Unmarshal(privmsg, &p.text) != nil:
+		return p, errors.New("privmsg is not a string")
+	case !given && members["commit"] == nil:
+		return p, errors.New("privmsg is missing")
+	case !given:
+		fields, err := readFields(members)
+		if err != nil {
+			return p, err
+		}
+		p.made = &fields
+	}
+	var err error
+	p.to, err = urls(members["to"])
+	return p, err
+}
+
+func urls(value json.RawMessage) ([]string, error) {
+	var one string
+	var list []json.RawMessage
+	switch {
+	case value == nil:
+		return nil, errors.New("to is missing")
+	case value[0] == '"' && json.Unmarshal(value, &one) == nil:
+		return []string{one}, nil
+	case value[0] != '[' || json.Unmarshal(value, &list) != nil:
+		return nil, errors.New("to is neither a URL nor a list of URLs")
+	case len(list) > maxTargets:
+		return nil, fmt.Errorf("to has %d targets, more than %d", len(list), maxTargets)
+	}
+	all := make([]string, len(list))
+	for i, item := range list {
+		if item[0] != '"' || json.Unmarshal(item, &all[i]) != nil {
+			all[i] = notText
+		}
+	}
+	return all, nil
+}
+
+func readFields(members map[string]json.RawMessage) (Fields, error) {
+	var f Fields
+	for name, to := range map[string]*string{
+		"project": &f.Project, "repository": &f.Repository, "branch": &f.Branch, "commit": &f.Commit,
+		"author": &f.Author, "url": &f.URL, "files": &f.Files, "message": &f.Message, "colors": &f.Colors,
+	} {
+		var err error
+		if *to, err = word(members[name]); err != nil {
+			return f, fmt.Errorf("%s is %w", name, err)
+		}
+	}
+	switch f.Colors = strings.ToLower(f.Colors); f.Colors {
+	case "none", "mirc", "ansi":
+	case "":
+		f.Colors = "none"
+	default:
+		return f, errors.New("colors is none of none, mirc and ansi")
+	}
+	if f.Commit == "" {
+		return f, errors.New("commit is empty")
+	}
+	return f, nil
+}
+
+// word returns a member that is a string, a number, or a list of strings, which it joins
+// by blanks; "" if it is missing or null.
+func word(value json.RawMessage) (string, error) {
+	var s string
+	var list []string
+	var number json.Number
+	switch {
+	case value == nil, string(value) == "null":
+		return "", nil
+	case json.Unmarshal(value, &s) == nil:
+		return s, nil
+	case json.Unmarshal(value, &list) == nil:
+		return strings.Join(list, " "), nil
+	case json.Unmarshal(value, &number) == nil:
+		return number.String(), nil
+	}
+	return "", errors.New("not a string")
 }

@@ -135,6 +135,32 @@ func TestAllow(t *testing.T) {
 	}
 }
 
+// A target on XMPP is allowed only by a pattern of XMPP.
+func TestAllowXMPP(t *testing.T) {
+	s := newHarness(t).server
+	const room = "xmpp:dev@conference.example.org?join"
+	for _, test := range []struct {
+		patterns    []string
+		url         string
+		wantAllowed bool
+	}{
+		{nil, room, false},
+		{nil, "irc://h/src", true},
+		{[]string{"*"}, room, false},
+		{[]string{"*", "XMPP:dev@conference.example.org?join"}, room + ";password=x", true},
+		{[]string{"xmpp:*@conference.example.org?join"}, "xmpp:jane@example.org", false},
+		{[]string{"xmpp:*@example.org"}, "xmpp:jane@example.org", true},
+		{[]string{"xmpp:*"}, "irc://h/src", false},
+	} {
+		s.Targets = test.patterns
+		request, err := json.Marshal(map[string]string{"to": test.url, "privmsg": "x"})
+		ok(t, err)
+		if n := s.read(request); (len(n.lines) == 1) != test.wantAllowed {
+			t.Errorf("%q, %s: %s", test.patterns, test.url, summary(n))
+		}
+	}
+}
+
 // What a URL keeps secret is not shown, however broken it is.
 func TestShown(t *testing.T) {
 	for url, want := range map[string]string{

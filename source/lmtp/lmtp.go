@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"vext/filter"
+	"vext/internal/conns"
+	"vext/internal/socket"
 )
 
 // A Server passes every mail to Filter, whoever its recipients are. It logs ignored mails
@@ -30,12 +32,25 @@ const (
 	patience = 5 * time.Minute
 	// grace bounds the time to finish the mails in progress when the server ends.
 	grace = 20 * time.Second
-	// maxConns bounds the connections at once, see listener.
+	// maxConns bounds the connections at once. When all are in use, the client that has been
+	// silent for longest is disconnected; it sends its mail again later.
 	maxConns = 100
 	// slowAfter is the time for which a client keeps its connection even if it sends
 	// nothing.
 	slowAfter = 500 * time.Millisecond
 )
+
+// socketMode allows the owner's group, of which the mail system's user is a member.
+const socketMode = 0o660
+
+// Listen is net.Listen for "tcp", and socket.Listen for "unix", where the group
+// may connect.
+func Listen(network, address string) (net.Listener, error) {
+	if network != "unix" {
+		return net.Listen(network, address)
+	}
+	return socket.Listen(address, socketMode)
+}
 
 // Serve serves the clients of l until ctx ends. It then returns nil when the mails in
 // progress are done, at the latest after 20 seconds. A client sends a mail without a reply
@@ -43,7 +58,9 @@ const (
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	within, end := context.WithCancel(ctx)
 	defer end()
-	l = limited(l, s.Log)
+	l = conns.New(maxConns, slowAfter, func(net.Addr) {
+		s.Log.Debug("lmtp: too many clients; the slowest is disconnected")
+	}).Listener(l)
 	context.AfterFunc(within, func() { l.Close() })
 	var sessions sync.WaitGroup
 	c, err := l.Accept()

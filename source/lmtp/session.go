@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,32 +39,28 @@ const (
 type session struct {
 	server *Server
 	conn   net.Conn
-	in     *bufio.Reader // reads by fill
-	out    *bufio.Writer // flushed by fill
+	in     *bufio.Reader // reads by Read
+	out    *bufio.Writer // flushed by Read
 
 	started    bool     // MAIL was given
 	null       bool     // with the sender <>
 	recipients []string // as replies name them
 	errors     int      // commands that were not understood
 
+	inMail atomic.Bool // the client is sending a mail, not commands
 	mu     sync.Mutex
-	inMail bool      // the client is sending a mail, not commands
 	ending time.Time // when the server began to end
 }
 
 func newSession(server *Server, c net.Conn) *session {
 	s := &session{server: server, conn: c, out: bufio.NewWriter(c)}
-	s.in = bufio.NewReaderSize(readerFunc(s.fill), maxPiece)
+	s.in = bufio.NewReaderSize(s, maxPiece)
 	return s
 }
 
-type readerFunc func([]byte) (int, error)
-
-func (r readerFunc) Read(p []byte) (int, error) { return r(p) }
-
-// fill reads from the client. It sends all replies first, those to pipelined commands
+// Read reads from the client, for in. It sends all replies first, those to pipelined commands
 // together (RFC 2920, section 3.2).
-func (s *session) fill(p []byte) (int, error) {
+func (s *session) Read(p []byte) (int, error) {
 	if err := s.flush(); err != nil {
 		return 0, err
 	}
@@ -91,7 +87,7 @@ func (s *session) deadline() time.Time {
 	switch {
 	case s.ending.IsZero():
 		return time.Now().Add(patience)
-	case s.inMail:
+	case s.inMail.Load():
 		return s.ending.Add(grace)
 	}
 	return s.ending
@@ -105,12 +101,6 @@ func (s *session) end() {
 	s.conn.SetReadDeadline(s.deadline())
 }
 
-func (s *session) setInMail(inMail bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.inMail = inMail
-}
-
 var (
 	errQuit = errors.New("the client has sent QUIT")
 	errLong = errors.New("the client sent a command that is too long")
@@ -120,8 +110,7 @@ var (
 
 // serve serves the client until it quits, or for a while after ctx has ended.
 func (s *session) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, s.end)
-	defer stop()
+	defer context.AfterFunc(ctx, s.end)()
 	defer s.conn.Close()
 	s.reply(220, "", "vext LMTP")
 	err := s.commands()
@@ -242,7 +231,7 @@ func pathOf(arg, keyword string) (path string, ok bool) {
 
 // echo returns a path for replies.
 func echo(path string) string {
-	if len(path) > maxEcho || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) {
+	if len(path) > maxEcho || path != oneLine(path) {
 		return "unusual-address"
 	}
 	return path
@@ -251,7 +240,7 @@ func echo(path string) string {
 // data accepts a mail, and replies for each of its recipients.
 func (s *session) data() error {
 	s.reply(354, "", "send the mail")
-	s.setInMail(true)
+	s.inMail.Store(true)
 	body := &mailReader{in: s.in, begins: true}
 	var in io.Reader = body
 	if s.null {
@@ -261,7 +250,7 @@ func (s *session) data() error {
 	}
 	result, err := s.server.run(in)
 	io.Copy(io.Discard, body) // the rest, after a panic
-	s.setInMail(false)
+	s.inMail.Store(false)
 	s.server.log(result, err)
 	for _, to := range s.recipients {
 		s.replyTo("<"+to+"> ", result, err)
@@ -291,7 +280,7 @@ func (s *Server) log(result filter.Result, err error) {
 	case result.Verdict == filter.Spooled:
 		s.Log.Info("lmtp: spooled", "name", result.Reason)
 	default:
-		s.Log.LogAttrs(context.Background(), slog.LevelDebug, "lmtp: ignored", slog.String("reason", result.Reason))
+		s.Log.Debug("lmtp: ignored", "reason", result.Reason)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestMostHeld(t *testing.T) {
 	push := payload(t, "github-push.json")
 	b.held.Store(maxHeld - int64(len(push)))
 	w := b.push(push)
-	want(t, "too much", w, 503, "too much at once")
+	want(t, "too much", w, 503, "too much data at once")
 	if w.Header().Get("Retry-After") != "10" || b.held.Load() != maxHeld-int64(len(push)) {
 		t.Errorf("%v, %d held", w.Header(), b.held.Load())
 	}

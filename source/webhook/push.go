@@ -16,6 +16,13 @@ import (
 	"vext/policy"
 )
 
+// pushed calls Pushed for a repository that the hook may name.
+func (h *Handler) pushed(hook *Hook, p *forge.Push) {
+	if h.Pushed != nil && p.Repository != "" && h.Policy.HasRepository(hook.Repositories, h.repository(p)) {
+		h.Pushed(append([]string{p.Repository}, p.Names...))
+	}
+}
+
 // take accepts the push of an authenticated request.
 func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	repository := h.repository(p)

@@ -46,23 +46,37 @@ type Handler struct {
 	// LookUp accepts all commits of an update, which the forge did not describe
 	// completely, from the followed repository of that name. It may be nil.
 	LookUp func(ctx context.Context, repository string, u forge.Update) error
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Pushed is called with the names of a repository when it has changed, also where no
+	// commit is taken: when a tag was pushed. It must return at once, and may be nil.
+	Pushed func(names []string)
+	// Hub serves what is below HubPath. It may be nil.
+	Hub Hub
+	Log *slog.Logger
+	Now func() time.Time
 
-	once     sync.Once
-	slots    chan struct{} // one for each request in progress
-	slotWait time.Duration // replaces the constant in tests
-	held     atomic.Int64  // bytes of bodies in memory
+	once  sync.Once
+	slots chan struct{} // one for each request in progress
+	conns *conns.Limit
+	held  atomic.Int64 // bytes of bodies in memory
+
 	rejected lograte.Limiter
+	cut      lograte.Limiter // disconnected clients
+	unread   lograte.Limiter // bodies that could not be read
+	replaced lograte.Limiter // requests while the state directory is another one
 
-	limitOnce sync.Once
-	conns     *conns.Limit
-	cut       lograte.Limiter // disconnected clients
-	unread    lograte.Limiter // bodies that could not be read
-	replaced  lograte.Limiter // requests while the state directory is another one
-	bodyPause time.Duration   // replaces the constant in tests
+	slotWait, bodyPause time.Duration // replace the constants in tests
 
 	senders senders
+}
+
+// HubPath is where the Hub of a Handler is.
+const HubPath = "/autosync/"
+
+// A Hub serves requests of its own, such as a peers.Hub.
+type Hub interface {
+	http.Handler
+	// Knows reports whether a request has a token of the hub. Then it may last.
+	Knows(r *http.Request) bool
 }
 
 // ErrNotFollowed is the error of LookUp when no repository of the name is followed.
@@ -78,9 +92,6 @@ const (
 	lookUpTime = 9 * time.Second
 	// retryAfter is the Retry-After of an answer with 503.
 	retryAfter = 10 * time.Second
-)
-
-const (
 	// maxConns bounds the connections at once.
 	maxConns = 500
 	// slowAfter is the time for which a client keeps its connection even if it sends
@@ -110,15 +121,18 @@ func NewServer(h *Handler) *http.Server {
 
 // Listener returns l with a bound on its connections. When there are too many, a client
 // that has not finished sending its request is disconnected.
-func (h *Handler) Listener(l net.Listener) net.Listener { return h.limit().Listener(l) }
+func (h *Handler) Listener(l net.Listener) net.Listener {
+	h.init()
+	return h.conns.Listener(l)
+}
 
-func (h *Handler) limit() *conns.Limit {
-	h.limitOnce.Do(func() {
+func (h *Handler) init() {
+	h.once.Do(func() {
+		h.slots = make(chan struct{}, maxAtOnce)
 		h.conns = conns.New(maxConns, slowAfter, func(client net.Addr) {
 			h.cut.Log(h.Log, h.Now(), slog.LevelWarn, "webhook: too many unfinished requests; the slowest client is disconnected", "client", client)
 		})
 	})
-	return h.conns
 }
 
 type connKey struct{}
@@ -137,6 +151,16 @@ type answer struct {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.Hub != nil && strings.HasPrefix(r.URL.Path, HubPath) {
+		if conn := connOf(r); conn != nil && h.Hub.Knows(r) {
+			conn.SetBusy(true)
+			if r.Method == http.MethodGet { // events, which last
+				http.NewResponseController(w).SetReadDeadline(time.Time{})
+			}
+		}
+		h.Hub.ServeHTTP(w, r)
+		return
+	}
 	a := h.answer(w, r)
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -200,7 +224,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer) {
 // slot waits until fewer than maxAtOnce requests are in progress, at most for slotWait.
 // The caller calls free when its request is done. Only requests with the secret get here.
 func (h *Handler) slot(ctx context.Context) (free func(), ok bool) {
-	h.once.Do(func() { h.slots = make(chan struct{}, maxAtOnce) })
+	h.init()
 	select {
 	case h.slots <- struct{}{}:
 		return func() { <-h.slots }, true

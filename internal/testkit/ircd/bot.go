@@ -33,7 +33,7 @@ type Bot struct {
 func NewBot(t testing.TB, settings string) *Bot {
 	t.Helper()
 	b := &Bot{
-		Irker: FreeAddr(t, "127.0.0.1"), Vext: filepath.Join(testkit.Programs(t), "vext"), State: testkit.State(t), Dir: t.TempDir(), t: t,
+		Irker: testkit.FreeAddr(t, "127.0.0.1"), Vext: filepath.Join(testkit.Programs(t), "vext"), State: testkit.State(t), Dir: t.TempDir(), t: t,
 	}
 	t.Cleanup(b.Kill)
 	t.Cleanup(func() {
@@ -66,7 +66,7 @@ func (b *Bot) Start() {
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	if !Listens(b.Irker, patience) {
+	if !testkit.Listens(b.Irker, patience) {
 		b.t.Fatal("vext serve does not listen for irker's clients")
 	}
 }

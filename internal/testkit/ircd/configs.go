@@ -3,6 +3,8 @@ package ircd
 import (
 	"fmt"
 	"strings"
+
+	"vext/internal/testkit"
 )
 
 // serverName is what all servers are called.
@@ -33,9 +35,9 @@ MaxPenaltyTime = %d
 DNS = no
 Ident = no
 PAM = no
-`, serverName, o.Host, port(s.Addr), o.Password, o.MaxChannels, o.NickLength, penalty)
+`, serverName, o.Host, testkit.Port(s.Addr), o.Password, o.MaxChannels, o.NickLength, penalty)
 	if o.TLS {
-		text += fmt.Sprintf("[SSL]\nCertFile = %s\nKeyFile = %s\nPorts = %d\n", s.path(certFile), s.path(keyFile), port(s.TLSAddr))
+		text += fmt.Sprintf("[SSL]\nCertFile = %s\nKeyFile = %s\nPorts = %d\n", s.path(certFile), s.path(keyFile), testkit.Port(s.TLSAddr))
 	}
 	return text
 }
@@ -71,12 +73,12 @@ func (s *Server) inspircd() string {
 <bind address=%[4]q port="%[5]d" type="clients">
 <connect name="all" allow="*" password=%[6]q maxchans="%[7]d" timeout="20" pingfreq="2m" hardsendq="64M" softsendq="64M"
  %[8]s localmax="10000" globalmax="10000" limit="10000" maxconnwarn="no" resolvehostnames="no" useident="no">
-`, serverName, s.dir, o.NickLength, o.Host, port(s.Addr), o.Password, channels, limits)
+`, serverName, s.dir, o.NickLength, o.Host, testkit.Port(s.Addr), o.Password, channels, limits)
 	if o.TLS {
 		modules = append(modules, "ssl_gnutls", "sslinfo")
 		fmt.Fprintf(&b, `<sslprofile name="clients" provider="gnutls" certfile=%q keyfile=%q requestclientcert="yes" hash="sha256">
 <bind address=%q port="%d" type="clients" sslprofile="clients">
-`, s.path(certFile), s.path(keyFile), o.Host, port(s.TLSAddr))
+`, s.path(certFile), s.path(keyFile), o.Host, testkit.Port(s.TLSAddr))
 	}
 	if s.linkAddr != "" {
 		modules = append(modules, "spanningtree", "services_account", "sasl")
@@ -84,7 +86,7 @@ func (s *Server) inspircd() string {
 <link name=%[3]q ipaddr=%[1]q port="1" allowmask="*" sendpass=%[4]q recvpass=%[4]q>
 <uline server=%[3]q>
 <sasl target=%[3]q requiressl="no">
-`, o.Host, port(s.linkAddr), servicesName, servicesPassword)
+`, o.Host, testkit.Port(s.linkAddr), servicesName, servicesPassword)
 	}
 	for _, m := range modules {
 		fmt.Fprintf(&b, "<module name=%q>\n", m)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vext/internal/testkit"
 )
 
 var kinds = []Kind{Ngircd, Inspircd}
@@ -37,7 +39,7 @@ func TestServers(t *testing.T) {
 			mouth.Await("473", func(m Message) bool { return m.Command == "473" })
 
 			s.Kill()
-			if Listens(s.Addr, 20*time.Millisecond) {
+			if testkit.Listens(s.Addr, 20*time.Millisecond) {
 				t.Error("killed, it listens")
 			}
 			s.Again()
@@ -206,11 +208,11 @@ func TestRelay(t *testing.T) {
 	if n, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Errorf("%d bytes of a connection that is cut", n)
 	}
-	if Listens(r.Addr, 20*time.Millisecond) {
+	if testkit.Listens(r.Addr, 20*time.Millisecond) {
 		t.Error("closed, it listens")
 	}
 	r.Open(t)
-	if !Listens(r.Addr, time.Second) {
+	if !testkit.Listens(r.Addr, time.Second) {
 		t.Error("open, it does not listen")
 	}
 }
@@ -232,7 +234,7 @@ func TestSocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := port(server.Addr)
+		n := testkit.Port(server.Addr)
 		io.WriteString(conn, test.greet+"\x05\x01\x00\x03\x09localhost"+string([]byte{byte(n >> 8), byte(n)}))
 		got := make([]byte, len(test.want))
 		if _, err := io.ReadFull(conn, got); err != nil || string(got) != test.want {

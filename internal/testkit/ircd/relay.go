@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"vext/internal/testkit"
 )
 
 // A Relay stands between a client and a server, and can be closed: then the
@@ -24,7 +26,7 @@ type Relay struct {
 // NewRelay returns an open relay to an address.
 func NewRelay(t testing.TB, to string) *Relay {
 	t.Helper()
-	r := &Relay{Addr: FreeAddr(t, "127.0.0.1"), to: to, conns: map[net.Conn]bool{}}
+	r := &Relay{Addr: testkit.FreeAddr(t, "127.0.0.1"), to: to, conns: map[net.Conn]bool{}}
 	t.Cleanup(r.Close)
 	r.Open(t)
 	return r

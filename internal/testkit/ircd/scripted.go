@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vext/internal/testkit"
 )
 
 // A Script is what a scripted server does. The zero Script is a server that
@@ -68,7 +70,7 @@ type Scripted struct {
 // NewScripted starts a server.
 func NewScripted(t testing.TB, script Script) *Scripted {
 	t.Helper()
-	s := &Scripted{Addr: FreeAddr(t, "127.0.0.1"), t: t, script: script, changed: make(chan struct{})}
+	s := &Scripted{Addr: testkit.FreeAddr(t, "127.0.0.1"), t: t, script: script, changed: make(chan struct{})}
 	s.Again()
 	t.Cleanup(s.Stop)
 	return s

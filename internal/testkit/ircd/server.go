@@ -78,14 +78,14 @@ func Start(t testing.TB, o Options) *Server {
 	if o.NickLength == 0 {
 		o.NickLength = 20
 	}
-	s := &Server{t: t, options: o, dir: t.TempDir(), Addr: FreeAddr(t, o.Host)}
+	s := &Server{t: t, options: o, dir: t.TempDir(), Addr: testkit.FreeAddr(t, o.Host)}
 	if o.TLS {
 		s.CA = NewCA(t)
-		s.TLSAddr = FreeAddr(t, o.Host)
+		s.TLSAddr = testkit.FreeAddr(t, o.Host)
 		s.CA.Server(o.Names...).Write(t, s.dir)
 	}
 	if len(o.Services) > 0 {
-		s.linkAddr = FreeAddr(t, o.Host)
+		s.linkAddr = testkit.FreeAddr(t, o.Host)
 	}
 	config := s.ngircd
 	if o.Kind == Inspircd {
@@ -121,7 +121,7 @@ func (s *Server) Again() {
 		s.t.Fatal(err)
 	}
 	for _, addr := range []string{s.Addr, s.TLSAddr} {
-		if addr != "" && !Listens(addr, patience) {
+		if addr != "" && !testkit.Listens(addr, patience) {
 			text, _ := os.ReadFile(s.path("log"))
 			s.t.Fatalf("%s does not listen on %s:\n%s", s.options.Kind, addr, text)
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vext/internal/testkit"
 )
 
 // How the services are known to inspircd.
@@ -31,7 +33,7 @@ type services struct {
 // link links services to a server, and returns when it knows them.
 func link(t testing.TB, addr string, accounts []string) *services {
 	t.Helper()
-	if !Listens(addr, patience) {
+	if !testkit.Listens(addr, patience) {
 		t.Fatalf("inspircd does not listen for servers on %s", addr)
 	}
 	conn, err := net.Dial("tcp", addr)

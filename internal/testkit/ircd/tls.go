@@ -65,6 +65,14 @@ func (ca *CA) Server(names ...string) Certificate {
 	return ca.issue(template)
 }
 
+// Expired issues a certificate for a host name that is not valid any more.
+func (ca *CA) Expired(name string) Certificate {
+	ca.t.Helper()
+	template := leaf(name, x509.ExtKeyUsageServerAuth)
+	template.DNSNames, template.NotAfter = []string{name}, time.Now().Add(-time.Minute)
+	return ca.issue(template)
+}
+
 // Client issues a certificate for a client.
 func (ca *CA) Client(name string) Certificate {
 	ca.t.Helper()

@@ -137,4 +137,6 @@ func (m *Memory) change(key string, change func(*held)) {
 }
 
 // Case returns what Test needs of an Outbox that is m, or is made of it.
-func (m *Memory) Case(o notify.Outbox) Case { return Case{o, m.Claim, m.Deliver, m.Reject} }
+func (m *Memory) Case(o notify.Outbox) Case {
+	return Case{Outbox: o, Claim: m.Claim, Deliver: m.Deliver, Reject: m.Reject}
+}

@@ -3,6 +3,7 @@
 package outboxtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,12 +16,13 @@ import (
 // A Case is an Outbox with nothing in it, and what its transport does.
 type Case struct {
 	Outbox  notify.Outbox
+	Target  string                   // of the suite's messages; "" for a channel of IRC
 	Claim   func(key string)         // puts the message in flight
 	Deliver func(key string)         // confirms it
 	Reject  func(key, reason string) // rejects it permanently
 }
 
-// src is the target of the suite's messages.
+// src is the usual target.
 const src = "irc://irc.example.org/#src"
 
 // Test tests that an Outbox does what notify.Outbox says. open opens a new one for each
@@ -30,7 +32,11 @@ func Test(t *testing.T, open func(t *testing.T) Case) {
 		"put": (*suite).put, "delivered": (*suite).delivered, "rejected": (*suite).rejected, "deadline": (*suite).deadline,
 		"bounce": (*suite).bounce, "forget": (*suite).forget, "without a key": (*suite).withoutKey, "ended": (*suite).ended,
 	} {
-		t.Run(name, func(t *testing.T) { test(&suite{t, t.Context(), open(t)}) })
+		t.Run(name, func(t *testing.T) {
+			s := &suite{t, t.Context(), open(t)}
+			s.Target = cmp.Or(s.Target, src)
+			test(s)
+		})
 	}
 }
 
@@ -40,15 +46,15 @@ type suite struct {
 	Case
 }
 
-func message(key string) notify.Message {
-	return notify.Message{Target: src, Text: "text of " + key, Key: key, Reminder: true}
+func (s *suite) message(key string) notify.Message {
+	return notify.Message{Target: s.Target, Text: "text of " + key, Key: key, Reminder: true}
 }
 
 func (s *suite) mustPut(keys ...string) {
 	s.t.Helper()
 	var all []notify.Message
 	for _, key := range keys {
-		all = append(all, message(key))
+		all = append(all, s.message(key))
 	}
 	if err := s.Outbox.Put(s.ctx, all...); err != nil {
 		s.t.Fatal(err)
@@ -70,7 +76,7 @@ func (s *suite) wantBounces(now time.Time, want ...string) {
 	var got []string
 	for _, b := range all {
 		got = append(got, fmt.Sprintf("%s: %s", b.Key, b.Reason))
-		if b.Target != src {
+		if b.Target != s.Target {
 			s.t.Errorf("a bounce from %q", b.Target)
 		}
 	}
@@ -116,9 +122,9 @@ func (s *suite) put() {
 	if o, known := s.outcome("a"); !known || o.Accepted.IsZero() || !o.Delivered.IsZero() || o.Rejected != "" {
 		s.t.Errorf("pending: %+v, %v", o, known)
 	}
-	bad := message("d")
+	bad := s.message("d")
 	bad.Target = "irc://"
-	if err := s.Outbox.Put(s.ctx, message("c"), bad); err == nil {
+	if err := s.Outbox.Put(s.ctx, s.message("c"), bad); err == nil {
 		s.t.Error("an invalid target was accepted")
 	}
 	s.wantPending("a", "b")
@@ -169,7 +175,7 @@ func (s *suite) deadline() {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	put := func(key string, deadline time.Time) {
 		s.t.Helper()
-		m := message(key)
+		m := s.message(key)
 		m.Deadline = deadline
 		if err := s.Outbox.Put(s.ctx, m); err != nil {
 			s.t.Fatal(err)
@@ -216,7 +222,7 @@ func (s *suite) forget() {
 
 // A message without a key is in no answer.
 func (s *suite) withoutKey() {
-	if err := s.Outbox.Put(s.ctx, notify.Message{Target: src, Text: "x"}, notify.Message{Target: src, Text: "y"}); err != nil {
+	if err := s.Outbox.Put(s.ctx, notify.Message{Target: s.Target, Text: "x"}, notify.Message{Target: s.Target, Text: "y"}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.wantPending()
@@ -229,7 +235,7 @@ func (s *suite) withoutKey() {
 func (s *suite) ended() {
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
-	if err := s.Outbox.Put(ended, message("a")); err == nil {
+	if err := s.Outbox.Put(ended, s.message("a")); err == nil {
 		s.wantPending("a")
 	}
 }

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package disk
-
-func syncAll(_ string, names []string) error { return syncEach(names) }
