@@ -38,6 +38,7 @@ var layers = []string{
 	"internal/config/...",
 	"internal/history/...",
 	"internal/vcs/...",
+	"internal/program/...",
 	"internal/forge/...",
 	// a commit,
 	"internal/commit/...",
@@ -45,10 +46,14 @@ var layers = []string{
 	"internal/store/...",
 	"internal/conns/...",
 	"internal/socket/...",
+	"internal/pidfile/...",
 	"internal/disk/...",
+	"internal/wake/...",
+	"internal/watchable/...",
 	"internal/lograte/...",
 	"internal/hint/...",
 	"internal/backoff/...",
+	"internal/throttle/...",
 	// and words and numbers, which need nothing.
 	"internal/target/...",
 	"internal/weburl/...",
@@ -173,6 +178,29 @@ func TestShape(t *testing.T) {
 		if len(readers) > 0 && clocks[name] == "" && !within(name, "cmd/...") && !within(name, "server/...") {
 			t.Errorf("%s reads the clock in %q; its caller has the time", name, readers)
 		}
+	}
+}
+
+// maxMethods bounds the methods of app, which all commands of cmd/vext share.
+const maxMethods = 15
+
+// A file of cmd/vext has commands, but for main.go, app.go and ui.go.
+func TestCommands(t *testing.T) {
+	files, err := filepath.Glob("../cmd/vext/*.go")
+	ok(t, err)
+	methods := 0
+	for _, path := range files {
+		name, source := filepath.Base(path), read(t, path)
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		methods += strings.Count(source, "\nfunc (a *app) ")
+		if !strings.Contains(source, "cobra.Command{") && !slices.Contains([]string{"main.go", "app.go", "ui.go"}, name) {
+			t.Errorf("cmd/vext/%s has no command", name)
+		}
+	}
+	if methods == 0 || methods > maxMethods {
+		t.Errorf("app has %d methods, %d at most", methods, maxMethods)
 	}
 }
 

@@ -20,13 +20,13 @@ echo 'package: installing it'
 dpkg -i "$deb"
 as_vext vext version
 [ "$(stat -c '%U %G %a' $state)" = 'vext vext 750' ] || fail "$state is not that of vext"
-for page in man1/vext.1 man1/vext-filter.1 man5/vext.toml.5 man7/vext-queue.7; do
+for page in man1/vext.1 man1/vext-filter.1 man1/vext-remote.1 man1/vext-autosync.1 man5/vext.toml.5 man7/vext-queue.7; do
 	zcat "/usr/share/man/$page.gz" | grep -q '^\.Dt VEXT' || fail "$page is no manual page"
 done
 for file in bash-completion/completions/vext zsh/vendor-completions/_vext fish/vendor_completions.d/vext.fish doc/vext/examples/vext.toml.example; do
 	[ -s "/usr/share/$file" ] || fail "$file is missing"
 done
-if grep -rl /usr/local/bin/vext /usr/lib/systemd/system/vext* /usr/share/doc/vext; then
+if grep -rl /usr/local/bin/vext /usr/lib/systemd/system/vext* /usr/lib/systemd/user/vext* /usr/share/doc/vext; then
 	fail 'these name another place'
 fi
 [ "$(stat -c %a /usr/bin/vext-filter)" = 755 ] || fail 'the filter cannot be run'
@@ -87,7 +87,7 @@ fi
 echo 'package: looking into the .rpm'
 rpm -qpi "$rpm"
 rpm -qp --scripts "$rpm" | grep -q useradd || fail 'the .rpm makes no user'
-for file in /usr/bin/vext /usr/bin/vext-filter /usr/lib/systemd/system/vext.service /usr/share/man/man1/vext.1.gz /usr/share/zsh/site-functions/_vext /etc/vext; do
+for file in /usr/bin/vext /usr/bin/vext-filter /usr/lib/systemd/system/vext.service /usr/lib/systemd/user/vext-remote@.service /usr/share/man/man1/vext.1.gz /usr/share/man/man1/git-remote-daemon.1.gz /usr/share/zsh/site-functions/_vext /etc/vext; do
 	rpm -qpl "$rpm" | grep -qx $file || fail "the .rpm lacks $file"
 done
 if rpm -qpl "$rpm" | grep -xE '/usr/bin|/usr/share|/usr/share/man|/etc'; then

@@ -14,6 +14,10 @@ need() { # program package...
 PATH="$PATH:/usr/sbin:/sbin"
 need git git
 need sshd openssh-server
+need ps procps
+need ip iproute2
+need dbus-daemon dbus
+need git-annex git-annex
 need gcc gcc libc6-dev # for go test -race
 need procmail procmail
 need postfix postfix
@@ -28,6 +32,11 @@ need openssl openssl
 need irkerhook irker
 need ngircd ngircd
 need inspircd inspircd
+need prosody prosody lua-sec # only recommended by it
+need vim vim
+need emacs emacs-nox
+need soffice libreoffice-writer-nogui
+need unshare util-linux # with nsenter and setpriv
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -131,7 +131,7 @@ func TestWrongSecret(t *testing.T) {
 	widget := githubPush(t)
 	gadget := strings.ReplaceAll(widget, "acme/widget", "acme/gadget")
 	push(t, hooks, "forge", widget, "wrong")
-	check("a wrong one and never a right one", "none with the right one has come yet")
+	check("a wrong one and never a right one", "no request with the right signature has come yet")
 	push(t, hooks, "forge", widget, hookSecret)
 	push(t, hooks, "forge", widget, "wrong")
 	check("a stray one", "OK        webhook forge")

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"vext/internal/testkit"
 	"vext/internal/testkit/ircd"
 )
 
@@ -154,7 +155,7 @@ func BenchmarkIRC20ChannelsGoal1_1TimesPace(b *testing.B) {
 // of clients that wait for 100. irkerd serves one client at a time.
 func BenchmarkIRCAcceptFrom50ClientsGoal5000PerSecond(b *testing.B) {
 	const clients = 50
-	away := ircd.FreeAddr(b, "127.0.0.1")
+	away := testkit.FreeAddr(b, "127.0.0.1")
 	for b.Loop() {
 		vext := ircd.NewBot(b, quick)
 		accept := func(n, atOnce int) float64 {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"vext/internal/testkit"
-	"vext/internal/testkit/ircd"
 )
 
 // A notifier takes irker's protocol: vext, or the irkerd that it is measured
@@ -61,7 +60,7 @@ func (i *irkerd) Start() {
 	if err := i.cmd.Start(); err != nil {
 		i.b.Fatal(err)
 	}
-	if !ircd.Listens(i.addr, 20*time.Second) {
+	if !testkit.Listens(i.addr, 20*time.Second) {
 		text, _ := os.ReadFile(path)
 		i.b.Fatalf("irkerd does not listen:\n%s", text)
 	}
