@@ -4,7 +4,9 @@ set -eu
 stage=dist/stage-$1
 sh packaging/stage.sh linux "$1" "$stage" /usr
 doc=$stage/usr/share/doc/vext
-mkdir -p "$stage/usr/lib/systemd/system"
+mkdir -p "$stage/usr/lib/systemd/system" "$stage/usr/lib/systemd/user"
+mv "$doc/contrib/systemd/user"/* "$stage/usr/lib/systemd/user"
+rmdir "$doc/contrib/systemd/user"
 mv "$doc/contrib/systemd"/* "$stage/usr/lib/systemd/system"
 rmdir "$doc/contrib/systemd"
 rm -r "$doc/contrib/rc.d" "$doc/contrib/periodic" "$doc/contrib/vext-filter.sh"
@@ -12,7 +14,7 @@ mv "$doc/contrib" "$doc/examples"
 mv "$doc/LICENSE" "$doc/copyright"
 # In a package the programs are in /usr/bin, and the units in their place.
 find "$doc" "$stage/usr/share/man" "$stage/usr/lib/systemd" -type f -exec sed -i \
-	-e 's|/usr/local/bin/vext|/usr/bin/vext|g' -e '/^#	install -m 0644 vext/d' -e '/^#	systemctl daemon-reload/d' {} +
+	-e 's|/usr/local/bin/vext|/usr/bin/vext|g' -e '/^#	install .*0644 vext/d' -e '/^#	systemctl \(--user \)\{0,1\}daemon-reload/d' {} +
 find "$stage/usr/share/man" -type f -exec gzip -9n {} +
 find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
