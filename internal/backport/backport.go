@@ -115,19 +115,21 @@ type Options struct {
 	Dir         string     // of the repository: of git its git directory
 	URL         weburl.URL // of which Dir is a copy without blobs; zero when it is complete
 	Cache       string     // the file in which the scan is kept; it can be removed at any time
-	Development []string   // patterns of the development branches, see policy.MatchBranch
-	Rules       Rules
+	// IsDevelopment chooses the branches from which commits are merged, by their refnames.
+	IsDevelopment func(refname string) bool
+	Rules         Rules // the zero value is Default
 	// Asks reports whether a message asks for a reminder. AsksID changes with what it
 	// recognises: a cache with another one is made anew.
 	Asks   func(message []byte) bool
 	AsksID string
 }
 
-// Rules are how the commit messages of a project name other commits. The zero value is that
-// of Default.
+// Rules are how the lines of a project's commit messages begin that name other commits, in
+// any case: "Fixes" is the beginning of "Fixes: 0123456789ab" and of "fixes commit 0123456".
+// What must stand behind the commit may follow after %s: "commit %s upstream".
 type Rules struct {
-	Picked  []string // lines that say which commit this one has merged; %s is the commit
-	Reverts []string // lines that say which commit this one reverts
-	Fixes   []string // names of trailers, and beginnings of lines, that name what this one fixes
-	With    []string // names of trailers that name what this one is to be merged with
+	Picked  []string // which commit this one has merged
+	Reverts []string // which it reverts
+	Fixes   []string // which it fixes
+	With    []string // with which it is to be merged
 }

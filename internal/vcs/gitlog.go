@@ -76,10 +76,16 @@ func revisions(with, without []string) []string {
 	return lines
 }
 
-// log runs git log over revisions, oldest first.
-func (g *gitRepository) log(ctx context.Context, revisions []string, order string, fn func(*record) error) error {
-	cmd := g.git(ctx, "log", "-z", "--no-color", "--no-decorate", "--no-notes",
-		"--no-show-signature", "--no-mailmap", "--no-patch", "--encoding=UTF-8", "--format="+recordFormat, "--stdin", order, "--reverse")
+// log runs git log over revisions, oldest first unless --no-walk is the order.
+func (g *gitRepository) log(ctx context.Context, revisions []string, order string, fn func(*record) error, more ...string) error {
+	args := append([]string{
+		"log", "-z", "--no-color", "--no-decorate", "--no-notes",
+		"--no-show-signature", "--no-mailmap", "--no-patch", "--encoding=UTF-8", "--format=" + recordFormat, order,
+	}, more...)
+	if !strings.HasPrefix(order, "--no-walk") {
+		args = append(args, "--reverse")
+	}
+	cmd := g.git(ctx, append(args, "--stdin")...) // the last, because the lines are read with the options before it
 	cmd.Stdin = input(revisions)
 	return stream(ctx, cmd, func(r io.Reader) error { return readRecords(r, fn) })
 }

@@ -81,6 +81,13 @@ type GitRepository interface {
 	// git-patch-id(1), which a rebase preserves as long as the lines around the
 	// change are the same. A merge, and a commit that changes nothing, have none.
 	Patches(ctx context.Context, revisions []string) (map[string]string, error)
+	// Heads returns the commits of the branches by their refnames. It contacts no server.
+	Heads(ctx context.Context) (map[string]string, error)
+	// Scan calls fn with the commits that are reachable from tips and from none of known,
+	// parents before their children. Commits that the repository lacks are ignored.
+	Scan(ctx context.Context, tips, known []string, fn func(Record) error) error
+	// Commits returns commits by their hashes. Those that the repository lacks are missing.
+	Commits(ctx context.Context, hashes []string) (map[string]*commit.Commit, error)
 }
 
 // An SvnRepository is a repository of Subversion.

@@ -1,0 +1,197 @@
+package backport
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"vext/internal/commit"
+	"vext/internal/vcs"
+)
+
+// A gitLooker is the Looker of git.
+type gitLooker struct {
+	o      Options
+	git    vcs.GitRepository
+	reader *reader
+	index  *index
+
+	heads       map[string]string // the commits of all branches, by their names
+	development *branch
+	fixers      map[int32][]int32
+	targets     map[string]*branch
+	patches     *patches
+}
+
+func newGitLooker(o Options) (*gitLooker, error) {
+	repository, err := vcs.Open(vcs.Git, o.Dir, o.URL)
+	if err != nil {
+		return nil, err
+	}
+	git, ok := repository.(vcs.GitRepository)
+	if !ok {
+		return nil, fmt.Errorf("%s: not a repository of git", o.Dir)
+	}
+	if len(o.Rules.Picked)+len(o.Rules.Reverts)+len(o.Rules.Fixes)+len(o.Rules.With) == 0 {
+		o.Rules = Default
+	}
+	return &gitLooker{o: o, git: git, reader: newReader(o.Rules)}, nil
+}
+
+// Update implements Looker.
+func (g *gitLooker) Update(ctx context.Context) error {
+	if g.index == nil {
+		g.index = load(g.o.Cache, g.o.cacheID())
+	}
+	refs, err := g.git.Heads(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := g.index.scan(ctx, g.git, slices.Sorted(maps.Values(refs)), g.reader, g.o.Asks)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		if err := g.index.save(g.o.Cache, g.o.cacheID()); err != nil {
+			return fmt.Errorf("cache of the repository: %w", err)
+		}
+	}
+	g.heads, g.targets = map[string]string{}, map[string]*branch{}
+	var tips []string
+	for refname, tip := range refs {
+		g.heads[commit.BranchName(refname)] = tip
+		if g.o.IsDevelopment != nil && g.o.IsDevelopment(refname) {
+			tips = append(tips, tip)
+		}
+	}
+	g.development = g.index.newBranch(tips, nil)
+	g.fixers = g.index.fixers(g.development)
+	g.patches = newPatches(g)
+	return nil
+}
+
+// Branches implements Looker.
+func (g *gitLooker) Branches() []string { return slices.Sorted(maps.Keys(g.heads)) }
+
+// target returns a branch, nil if there is none of that name.
+func (g *gitLooker) target(name string) *branch {
+	b, known := g.targets[name]
+	if !known {
+		if tip, ok := g.heads[name]; ok {
+			b = g.index.newBranch([]string{tip}, g.development.has)
+		}
+		g.targets[name] = b
+	}
+	return b
+}
+
+// Asking implements Looker.
+func (g *gitLooker) Asking(ctx context.Context, targets []string) ([]*commit.Commit, error) {
+	var hashes []string
+	for at := range int32(len(g.index.commits)) {
+		c := &g.index.commits[at]
+		if !c.asks || !g.development.has.has(at) {
+			continue
+		}
+		isEverywhere := len(targets) > 0 && !slices.ContainsFunc(targets, func(name string) bool {
+			b := g.target(name)
+			return b == nil || !b.has.has(at)
+		})
+		if !isEverywhere {
+			hashes = append(hashes, c.hash)
+		}
+	}
+	commits, err := g.git.Commits(ctx, hashes)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*commit.Commit, 0, len(hashes))
+	for _, hash := range hashes {
+		if c := commits[hash]; c != nil {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// Dangling implements Looker.
+func (g *gitLooker) Dangling(ctx context.Context, target string) ([]Fix, error) {
+	b := g.target(target)
+	if b == nil {
+		return nil, fmt.Errorf("no branch %s", target)
+	}
+	var all []Fix
+	for at := range int32(len(g.index.commits)) {
+		by, isMerged := b.picks[at]
+		if !isMerged || by == at {
+			continue
+		}
+		for _, fix := range g.fixers[at] {
+			_, isThere := b.merged(fix)
+			_, gone := g.development.gone[fix]
+			if !isThere && !gone && !g.index.commits[fix].asks {
+				all = append(all, Fix{
+					Revision: g.index.commits[fix].hash, Fixes: g.index.commits[at].hash,
+					Targets: []Target{newTarget(target, Unknown)},
+				})
+			}
+		}
+	}
+	return all, g.describe(ctx, nil, all)
+}
+
+// describe completes what a report says of other commits: who made them, when, and their
+// subjects.
+func (g *gitLooker) describe(ctx context.Context, reports []Report, dangling []Fix) error {
+	named := map[string]bool{}
+	each := func(fn func(*Target), fix func(*Fix), revert func(*Revert)) {
+		fixes := func(list []Fix) {
+			for i := range list {
+				fix(&list[i])
+				for j := range list[i].Targets {
+					fn(&list[i].Targets[j])
+				}
+			}
+		}
+		for i := range reports {
+			for j := range reports[i].Targets {
+				fn(&reports[i].Targets[j])
+			}
+			if reports[i].Reverted != nil {
+				revert(reports[i].Reverted)
+			}
+			fixes(reports[i].Fixes)
+		}
+		fixes(dangling)
+	}
+	each(func(t *Target) { named[t.By] = true }, func(f *Fix) { named[f.Revision] = true }, func(r *Revert) { named[r.By] = true })
+	delete(named, "")
+	commits, err := g.git.Commits(ctx, slices.Sorted(maps.Keys(named)))
+	if err != nil {
+		return err
+	}
+	each(func(t *Target) {
+		if c := commits[t.By]; c != nil {
+			t.Who, t.Since = committerOf(c), c.Date
+		}
+	}, func(f *Fix) {
+		if c := commits[f.Revision]; c != nil {
+			f.Subject, _, _ = strings.Cut(c.Message, "\n")
+		}
+	}, func(r *Revert) {
+		if c := commits[r.By]; c != nil {
+			r.Who, r.Since = committerOf(c), c.Date
+		}
+	})
+	return nil
+}
+
+// committerOf returns how a committer is called: the login, else the name.
+func committerOf(c *commit.Commit) string {
+	if login := c.Committer.Login(); login != "" && !c.Committer.IsRobot() {
+		return login
+	}
+	return c.Committer.Name
+}
