@@ -37,6 +37,8 @@ var layers = []string{
 	// What reads files and starts programs,
 	"internal/config/...",
 	"internal/history/...",
+	"internal/convention/...",
+	"internal/backport/...",
 	"internal/vcs/...",
 	"internal/program/...",
 	"internal/forge/...",
