@@ -111,10 +111,10 @@ type Looker interface {
 
 // Options are what a Looker is opened with.
 type Options struct {
-	Kind        vcs.Kind
-	Dir         string     // of the repository: of git its git directory
-	URL         weburl.URL // of which Dir is a copy without blobs; zero when it is complete
-	Cache       string     // the file in which the scan is kept; it can be removed at any time
+	Kind  vcs.Kind
+	Dir   string     // of the repository: of git its git directory
+	URL   weburl.URL // of which Dir is a copy without blobs; zero when it is complete
+	Cache string     // the file in which the scan is kept; it can be removed at any time
 	// IsDevelopment chooses the branches from which commits are merged, by their refnames.
 	IsDevelopment func(refname string) bool
 	Rules         Rules // the zero value is Default

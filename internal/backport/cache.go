@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func (x *index) save(path, id string) error {
 	for i := range x.commits {
 		x.commits[i].write(&b)
 	}
-	return disk.ReplaceUnsynced(path+".tmp", path, b.Bytes())
+	return disk.ReplaceUnsynced(filepath.Dir(path), path, b.Bytes())
 }
 
 func (c *indexed) write(b *bytes.Buffer) {

@@ -1,0 +1,161 @@
+package backport
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// states writes a report in short: "stable/15=merged stable/14=unknown reverted fixes:2".
+func states(r *Report) string {
+	var words []string
+	for _, t := range r.Targets {
+		words = append(words, t.Branch+"="+string(t.State))
+	}
+	if r.Reverted != nil {
+		words = append(words, "reverted")
+	}
+	if len(r.Fixes) > 0 {
+		words = append(words, fmt.Sprintf("fixes:%d", len(r.Fixes)))
+	}
+	return strings.Join(words, " ")
+}
+
+func ask(t *testing.T, g *gitLooker, revision string, marks ...Mark) Report {
+	t.Helper()
+	reports, err := g.Look(t.Context(), []Question{{Revision: revision, Targets: []string{"new", "old"}, Marks: marks}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reports[0]
+}
+
+func file(path string, lines ...string) map[string]string {
+	return map[string]string{path: strings.Join(lines, "\n") + "\n"}
+}
+
+// TestLook has one history for each way in which a commit gets to a branch, or does not.
+func TestLook(t *testing.T) {
+	for name, test := range map[string]struct {
+		make func(m *made) *madeCommit
+		want string
+	}{
+		"nothing": {func(m *made) *madeCommit {
+			return m.commit("main", "ida", "a: change", file("a", "1"))
+		}, "new=unknown old=unknown"},
+		"picked": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+			return c
+		}, "new=merged old=unknown"},
+		"through another branch": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			n := m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+			m.commit("old", "ida", "a: change\n\n(cherry picked from commit "+n.hash+")\n", file("a", "2"))
+			return c
+		}, "new=merged old=merged"},
+		"several lines": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n(cherry picked from commit 0123456789012345678901234567890123456789)\n", file("a", "2"))
+			return c
+		}, "new=merged old=unknown"},
+		"upstream": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.commit("new", "ida", "a: change\n\ncommit "+c.hash+" upstream.\n\nText\n", file("a", "2"))
+			m.commit("old", "ida", "a: change\n\n[ Upstream commit "+c.hash+" ]\n\nText\n", file("a", "2"))
+			return c
+		}, "new=merged old=merged"},
+		"by number": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change\n\ngit-svn-id: https://svn.example.org/src@123 0-0\n", file("a", "1"))
+			m.commit("new", "ida", "MFC r123:\n\na: change\n", file("a", "2"))
+			m.commit("old", "ida", "MFC r1234: another\n", file("a", "2"))
+			return c
+		}, "new=merged old=unknown"},
+		"abbreviated": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.commit("new", "ida", "MFC of "+c.hash[:12]+", a: change\n", file("a", "2"))
+			return c
+		}, "new=merged old=unknown"},
+		"quoted": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.commit("new", "ida", "b: change\n\nUnlike this one:\n    (cherry picked from commit "+c.hash+")\n> (cherry picked from commit "+c.hash+")\nsee (cherry picked from commit "+c.hash+")\n", file("b", "2"))
+			return c
+		}, "new=unknown old=unknown"},
+		"before the branch": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.fork("new", "main")
+			m.commit("new", "ida", "release", file("version", "1"))
+			return c
+		}, "new=merged old=unknown"},
+		"reverted on the branch": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			p := m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+			m.commit("new", "ida", "Revert \"a: change\"\n\nThis reverts commit "+p.hash+".\n", file("a", "0"))
+			return c
+		}, "new=unknown old=unknown"},
+		"the revert was picked": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+			r := m.commit("main", "ida", "Revert \"a: change\"\n\nThis reverts commit "+c.hash+".\n", file("a", "0"))
+			m.commit("new", "ida", "Revert \"a: change\"\n\nThis reverts commit "+c.hash+".\n\n(cherry picked from commit "+r.hash+")\n", file("a", "0"))
+			return c
+		}, "new=unknown old=unknown reverted"},
+		"the revert on the branch was reverted": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			p := m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+			r := m.commit("new", "ida", "Revert \"a: change\"\n\nThis reverts commit "+p.hash+".\n", file("a", "0"))
+			m.commit("new", "ida", "Reapply \"a: change\"\n\nThis reverts commit "+r.hash+".\n", file("a", "1"))
+			return c
+		}, "new=merged old=unknown"},
+		"reverted, and reverted": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			r := m.commit("main", "ida", "Revert \"a: change\"\n\nThis reverts commit "+c.hash+".\n", file("a", "0"))
+			m.commit("main", "ida", "Reapply \"a: change\"\n\nThis reverts commit "+r.hash+".\n", file("a", "1"))
+			return c
+		}, "new=unknown old=unknown"},
+		"without a line": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+			m.commitAt("new", "ida", c.written, "a: change", file("a", "1", "2"))
+			m.commitAt("old", "bob", c.written, "a: another subject", file("a", "1", "2"))
+			return c
+		}, "new=merged old=probably-merged"},
+		"amended": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+			m.commitAt("new", "ida", c.written, "a: change", file("a", "1", "3"))
+			m.commitAt("old", "ida", c.written, "a: change", file("b", "1", "2"))
+			return c
+		}, "new=probably-merged old=unknown"},
+		"fixed": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1"))
+			f := m.commit("main", "ida", "a: fix\n\nFixes: "+c.hash[:12]+" (\"a: change\")\n", file("a", "2"))
+			m.commit("main", "ida", "a: fix the fix\n\nFollow-up for "+f.hash+".\n", file("a", "3"))
+			m.commit("main", "ida", "a: go\n\nMFC with:\t"+c.hash+"\n", file("a", "4"))
+			m.commit("main", "ida", "b: no fix\n\nFixes #1234567\nFixes a bug in "+c.hash+"\n", file("b", "3"))
+			bad := m.commit("main", "ida", "a: bad fix\n\nFixes: "+c.hash+"\n", file("a", "5"))
+			m.commit("main", "ida", "Revert\n\nThis reverts commit "+bad.hash+".\n", file("a", "4"))
+			return c
+		}, "new=unknown old=unknown fixes:3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMade(t)
+			m.commit("main", "ida", "begin", file("a", "0"))
+			m.fork("new", "main")
+			m.fork("old", "main")
+			m.commit("new", "ida", "new: begin", file("new", "0"))
+			m.commit("old", "ida", "old: begin", file("old", "0"))
+			c := test.make(m)
+			cache := filepath.Join(t.TempDir(), "cache")
+			g := m.open(cache)
+			r := ask(t, g, c.hash)
+			if got := states(&r); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			again := ask(t, m.open(cache), c.hash)
+			if !reflect.DeepEqual(again, r) {
+				t.Errorf("from the cache: %+v, and before: %+v", again, r)
+			}
+		})
+	}
+}
