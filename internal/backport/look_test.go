@@ -127,6 +127,12 @@ func TestLook(t *testing.T) {
 			m.commitAt("old", "ida", c.written, "a: change", file("b", "1", "2"))
 			return c
 		}, "new=probably-merged old=unknown"},
+		"of a series with one subject and date": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+			other := m.commitAt("main", "ida", c.written, "a: change", file("a", "1", "2", "3", "4"))
+			m.commitAt("new", "ida", other.written, "a: change", file("a", "0", "3", "4"))
+			return c
+		}, "new=unknown old=unknown"},
 		"fixed": {func(m *made) *madeCommit {
 			c := m.commit("main", "ida", "a: change", file("a", "1"))
 			f := m.commit("main", "ida", "a: fix\n\nFixes: "+c.hash[:12]+" (\"a: change\")\n", file("a", "2"))

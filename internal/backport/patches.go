@@ -118,6 +118,9 @@ func (p *patches) decide(ctx context.Context, o openTarget, side []int32, byPatc
 			return nil
 		}
 	}
+	if slices.ContainsFunc(x.bySame[c.same], func(at int32) bool { return at != o.commit && p.g.development.has.has(at) }) {
+		return nil // a series by a program: which of them it was is not known
+	}
 	for _, at := range x.bySame[c.same] {
 		if at == o.commit || o.target.State != Unknown || !slices.Contains(side, at) {
 			continue
