@@ -35,7 +35,7 @@ type Target struct {
 	Who    string    `json:"who,omitempty"`    // the committer of By
 	Since  time.Time `json:"since,omitzero"`   // when By was committed, or a person said it
 	Files  []string  `json:"files"`            // that conflict; never nil
-	Needs  []string  `json:"needs"`            // commits that are to be merged before it, oldest first; never nil
+	Needs  []string  `json:"needs"`            // of Conflict: it applies after these, in this order; never nil
 	Why    string    `json:"reason,omitempty"` // of Unknown, and of what a person said
 }
 

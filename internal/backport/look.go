@@ -1,8 +1,8 @@
 package backport
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -32,6 +32,9 @@ func (g *gitLooker) Look(ctx context.Context, questions []Question, apply bool) 
 	}
 	for _, a := range asked {
 		a.report.Command = g.commands(a)
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) { // apply has used the time, and what is known is said
+		ctx = context.WithoutCancel(ctx)
 	}
 	return reports, g.describe(ctx, reports, nil)
 }
@@ -107,7 +110,7 @@ func (t *Target) isOpen() bool {
 	return true
 }
 
-// jobs returns the test picks for a commit and its fixes.
+// jobs returns the test picks for a commit and its fixes, one job for each target.
 func (g *gitLooker) jobs(a *lookedAt) []*applyJob {
 	var jobs []*applyJob
 	if a.commit < 0 || a.report.Reverted != nil {
@@ -125,26 +128,26 @@ func (g *gitLooker) jobs(a *lookedAt) []*applyJob {
 			}
 			return ok
 		}
-		var commits []string
-		for j := range a.fixes {
-			if a.report.Fixes[j].Targets[i].isOpen() {
-				commits = append(commits, a.report.Fixes[j].Revision)
+		job := &applyJob{tip: b.tip, merged: merged}
+		add := func(t *Target, revision string) {
+			if t.isOpen() {
+				job.targets, job.commits = append(job.targets, t), append(job.commits, revision)
 			}
 		}
-		if t := &a.report.Targets[i]; t.isOpen() {
-			jobs = append(jobs, &applyJob{t, b.tip, append([]string{g.index.commits[a.commit].hash}, commits...), merged})
-		}
+		add(&a.report.Targets[i], g.index.commits[a.commit].hash)
 		for j := range a.fixes {
-			if t := &a.report.Fixes[j].Targets[i]; t.isOpen() && !a.report.Targets[i].isOpen() {
-				jobs = append(jobs, &applyJob{t, b.tip, []string{a.report.Fixes[j].Revision}, merged})
-			}
+			add(&a.report.Fixes[j].Targets[i], a.report.Fixes[j].Revision)
+		}
+		if len(job.commits) > 0 {
+			jobs = append(jobs, job)
 		}
 	}
 	return jobs
 }
 
-// commands returns the command for each branch on which there is something to merge: the
-// commit, what it needs and its fixes, in the order of the development branch.
+// commands returns the command for each branch on which there is something to merge: what
+// each commit needs before it, the commit, and its fixes in the order of the development
+// branch. It is the order in which apply has tried them.
 func (g *gitLooker) commands(a *lookedAt) map[string]string {
 	all := map[string]string{}
 	if a.commit < 0 || a.report.Reverted != nil {
@@ -156,19 +159,20 @@ func (g *gitLooker) commands(a *lookedAt) map[string]string {
 			if g.target(name) == nil || !t.isOpen() {
 				return
 			}
-			commits = append(commits, commit)
 			for _, need := range t.Needs {
-				if at, ok := g.index.find(need); ok {
+				if at, ok := g.index.find(need); ok && !slices.Contains(commits, at) {
 					commits = append(commits, at)
 				}
+			}
+			if !slices.Contains(commits, commit) {
+				commits = append(commits, commit)
 			}
 		}
 		add(&a.report.Targets[i], a.commit)
 		for j, f := range a.fixes {
 			add(&a.report.Fixes[j].Targets[i], f.fix)
 		}
-		slices.SortFunc(commits, func(a, b int32) int { return cmp.Compare(a, b) })
-		if commits = slices.Compact(commits); len(commits) > 0 {
+		if len(commits) > 0 {
 			all[name] = g.command(commits)
 		}
 	}

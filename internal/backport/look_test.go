@@ -36,7 +36,7 @@ func file(path string, lines ...string) map[string]string {
 	return map[string]string{path: strings.Join(lines, "\n") + "\n"}
 }
 
-// TestLook has one history for each way in which a commit gets to a branch, or does not.
+// TestLook has one history for each case in which a commit gets to a branch, or does not.
 func TestLook(t *testing.T) {
 	for name, test := range map[string]struct {
 		make func(m *made) *madeCommit

@@ -26,6 +26,7 @@ type made struct {
 	wait     func() error
 	n        int
 	branches map[string]*madeCommit // by name
+	all      []*madeCommit
 }
 
 type madeCommit struct {
@@ -114,6 +115,6 @@ func (m *made) commitAt(branch, author string, written int, message string, chan
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	c.hash, m.branches[branch] = strings.TrimSpace(hash), c
+	c.hash, m.branches[branch], m.all = strings.TrimSpace(hash), c, append(m.all, c)
 	return c
 }

@@ -88,6 +88,9 @@ type GitRepository interface {
 	Scan(ctx context.Context, tips, known []string, fn func(Record) error) error
 	// Commits returns commits by their hashes. Those that the repository lacks are missing.
 	Commits(ctx context.Context, hashes []string) (map[string]*commit.Commit, error)
+	// Scratch returns a repository in which trees are merged without a change of this one.
+	// The caller closes it.
+	Scratch(ctx context.Context) (*Scratch, error)
 }
 
 // An SvnRepository is a repository of Subversion.
