@@ -35,9 +35,9 @@ var layers = []string{
 	"templates/...",
 
 	// What reads files and starts programs,
+	"internal/convention/...",
 	"internal/config/...",
 	"internal/history/...",
-	"internal/convention/...",
 	"internal/backport/...",
 	"internal/vcs/...",
 	"internal/program/...",

@@ -36,7 +36,7 @@ func TestParseDelay(t *testing.T) {
 	if _, err := ParseDelay("never", day(t, "2026-11-20")); !errors.Is(err, ErrNoPeriod) {
 		t.Errorf("never: %v", err)
 	}
-	if _, err := ParseDelay("in 11 years", day(t, "2026-11-20")); !errors.Is(err, ErrTooLong) {
+	if _, err := ParseDelay("in 11 years", day(t, "2026-11-20")); !errors.Is(err, errTooLong) {
 		t.Errorf("in 11 years: %v", err)
 	}
 }

@@ -138,7 +138,7 @@ func (b *body) finish(c Commit, plain bool) {
 	}
 	c.Subject, _, _ = strings.Cut(c.Message, "\n")
 	if plain || strings.TrimSpace(c.Subject) == "" {
-		c.Subject = cmp.Or(Undecorated(h.Get("Subject")), c.Subject)
+		c.Subject = cmp.Or(undecorated(h.Get("Subject")), c.Subject)
 	}
 	for _, shown := range []*string{&c.Subject, &c.Repository, &c.Refname, &c.Revision} {
 		*shown = text.OneLine(*shown)
@@ -190,9 +190,9 @@ func (b *body) svnBranch() string {
 	return BranchOfPath(strings.TrimRight(path, ":"))
 }
 
-// Undecorated returns a subject without the prefixes of mailers and lists: `[list]`,
+// undecorated returns a subject without the prefixes of mailers and lists: `[list]`,
 // `git: 0123456789ab - main - `, `svn commit: r224709 - `.
-func Undecorated(subject string) string {
+func undecorated(subject string) string {
 	s := withoutList(subject)
 	if rest, ok := strings.CutPrefix(s, "git: "); ok {
 		parts := strings.SplitN(rest, " - ", 3)

@@ -198,7 +198,7 @@ func (h *Header) names() bool {
 	if h.fromMailer() || strings.HasPrefix(h.Get("X-Mailer"), "SVN::Notify") {
 		return true
 	}
-	subject := Undecorated(h.Get("Subject"))
+	subject := undecorated(h.Get("Subject"))
 	if subject != withoutList(h.Get("Subject")) { // git: HASH - branch - and the like
 		return true
 	}

@@ -145,8 +145,8 @@ func TestUndecorated(t *testing.T) {
 		"git: an editor":                          "git: an editor",
 		"":                                        "",
 	} {
-		if got := Undecorated(subject); got != want {
-			t.Errorf("Undecorated(%q) = %q, want %q", subject, got, want)
+		if got := undecorated(subject); got != want {
+			t.Errorf("undecorated(%q) = %q, want %q", subject, got, want)
 		}
 	}
 }

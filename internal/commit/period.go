@@ -45,8 +45,8 @@ var (
 	// ErrNoPeriod is the error for a value that asks for no reminder: an empty one,
 	// `never`, or the commit template's own line.
 	ErrNoPeriod = errors.New("asks for no reminder")
-	// ErrTooLong is the error for a period of more than ten years.
-	ErrTooLong = errors.New("more than ten years")
+	// errTooLong is the error for a period of more than ten years.
+	errTooLong = errors.New("more than ten years")
 
 	errUnreadable = errors.New("not a period such as \"2 weeks\" or \"2026-12-24\"")
 	errNoDay      = errors.New("a day that does not exist") // 2026-02-30
@@ -56,7 +56,7 @@ var (
 // wks", "1 month and 2 days" or "about a fortnight", a date, or "now". The
 // grammar is described in vext-filter(1): values with only one meaning are
 // understood. A full stop, a remark in brackets and the rest of the commit template's
-// text may follow. The error is ErrNoPeriod, ErrTooLong or says that the value can't
+// text may follow. The error is ErrNoPeriod, errTooLong or says that the value can't
 // be read.
 func ParsePeriod(value string) (Period, error) {
 	s := tidy(value)
@@ -78,7 +78,7 @@ func ParsePeriod(value string) (Period, error) {
 	case !ok || !isRemark(cutAddition(rest)):
 		return Period{}, errUnreadable
 	case p.Days > maxDays || p.Months > maxMonths || p.Months > 0 && p.Days > 0 && p.Months*31+p.Days > maxMonths*30:
-		return Period{}, ErrTooLong
+		return Period{}, errTooLong
 	}
 	return p, nil
 }
@@ -93,18 +93,18 @@ func (p Period) equals(q Period) bool {
 var noPeriod = Period{Days: -1}
 
 // Due returns the day on which a commit made on the day from is due. Months are
-// counted on the calendar and cut to the month's last day. The error is ErrTooLong for
+// counted on the calendar and cut to the month's last day. The error is errTooLong for
 // a date more than ten years ahead, and for a year of five digits.
 func (p Period) Due(from calendar.Day) (calendar.Day, error) {
 	if p.Date.IsZero() {
 		due := from.AddMonths(p.Months).AddDays(p.Days)
 		if due.Year() > 9999 { // directories and history have eight digits for a day
-			return calendar.Day{}, ErrTooLong
+			return calendar.Day{}, errTooLong
 		}
 		return due, nil
 	}
 	if from.AddMonths(maxMonths).Before(p.Date) {
-		return calendar.Day{}, ErrTooLong
+		return calendar.Day{}, errTooLong
 	}
 	return p.Date, nil
 }

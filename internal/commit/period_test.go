@@ -200,16 +200,16 @@ func TestUnreadablePeriod(t *testing.T) {
 		}
 	}
 	for _, value := range []string{"11 years", "121 months", "522 weeks", "3654 days", "87673 hours", "10 years and 1 day", "9-11 years", "99999999999999999999 days", strings.Repeat("9", 1000)} {
-		if p, err := ParsePeriod(value); !errors.Is(err, ErrTooLong) {
-			t.Errorf("%.40q: %v, %v; want ErrTooLong", value, p, err)
+		if p, err := ParsePeriod(value); !errors.Is(err, errTooLong) {
+			t.Errorf("%.40q: %v, %v; want errTooLong", value, p, err)
 		}
 	}
 	p, err := ParsePeriod("2037-01-01")
 	if err == nil {
 		_, err = p.Due(day(t, "2026-11-20"))
 	}
-	if !errors.Is(err, ErrTooLong) {
-		t.Errorf("a date in eleven years: %v, want ErrTooLong", err)
+	if !errors.Is(err, errTooLong) {
+		t.Errorf("a date in eleven years: %v, want errTooLong", err)
 	}
 }
 

@@ -16,14 +16,21 @@ type Request struct {
 	Period Period
 	Err    error  // why Value can't be read; nil for a period
 	Others string // other trailers, which differ and do not count: "MFC after: 4 weeks, MFC in: soon"
+	// ByDefault says that Value gives no period, and Period is that of the convention.
+	ByDefault bool
+	word      string // of the convention, see Word
 }
 
 // Line returns the trailer as written, on one line.
 func (r *Request) Line() string { return r.Key + ": " + r.Value }
 
 // Word returns the first word of the trailer for use in a subject: "MFC", "Merge",
-// "Backport", and "" for `Remind after` and configured names.
+// "Backport", or the word of the convention that has the trailer, and "" for `Remind after`
+// and configured names.
 func (r Request) Word() string {
+	if r.word != "" {
+		return r.word
+	}
 	switch w := firstWord(r.Key); w {
 	case "mfc":
 		return "MFC"
@@ -48,8 +55,9 @@ func firstWord(key string) string {
 // without case, and with a hyphen for every run of blanks, so `MFC-after` and
 // `Mfc  After` are the same.
 type Trailers struct {
-	names   []string
-	initial [256]bool // the first letters of names
+	names   []string  // of those whose value is a period, in canonical form
+	own     []own     // the others, see With
+	initial [256]bool // the first letters of what asks
 }
 
 // defaultTrailers are in every set. They are in canonical form.
@@ -70,11 +78,16 @@ func NewTrailers(extra ...string) (*Trailers, error) {
 		}
 		t.names = append(t.names, key)
 	}
-	for _, name := range append([]string{bareTrailer, "x-"}, t.names...) {
+	t.begin(append([]string{bareTrailer, "x-"}, t.names...)...)
+	return t, nil
+}
+
+// begin notes the first letters of names.
+func (t *Trailers) begin(names ...string) {
+	for _, name := range names {
 		t.initial[name[0]] = true
 		t.initial[strings.ToUpper(name[:1])[0]] = true
 	}
-	return t, nil
 }
 
 // canonical returns a trailer's name in lower case, with one hyphen between words, and
@@ -86,17 +99,18 @@ func canonical(name string) string {
 
 // Request returns the request in a commit message, and false if there is none. A value
 // may continue in the lines below it, see unfold. Of several trailers, the last with a
-// period counts; if there is none, the last that can't be read, with its Err.
+// period counts; if there is none, the last that can't be read, with its Err; then the last
+// that takes the period of the convention.
 func (t *Trailers) Request(message string) (Request, bool) {
 	var found Request
 	var asked bool
 	var all []Request
 	for line, below := range trailerLines(message) {
 		r, ok := t.parse(line, below)
-		if r.Value != "" && len(all) < maxTrailers {
+		if r.Value != "" && !r.ByDefault && len(all) < maxTrailers {
 			all = append(all, r)
 		}
-		if !ok || (r.Err != nil && asked && found.Err == nil) {
+		if !ok || asked && r.rank() < found.rank() {
 			continue
 		}
 		found, asked = r, true
@@ -105,6 +119,17 @@ func (t *Trailers) Request(message string) (Request, bool) {
 		found.Others = othersThan(&found, all)
 	}
 	return found, asked
+}
+
+// rank orders the requests of one commit.
+func (r *Request) rank() int {
+	switch {
+	case r.ByDefault:
+		return 0
+	case r.Err != nil:
+		return 1
+	}
+	return 2
 }
 
 // maxTrailers bounds the trailers of one commit that are compared.
@@ -147,13 +172,20 @@ func (t *Trailers) Ask(message []byte) bool {
 // ok is false for other lines, and for a value such as `never`, which the request then
 // has.
 func (t *Trailers) parse(line, below string) (r Request, ok bool) {
-	key, value, known := t.cut(line)
+	key, value, name := t.cut(line)
 	if key == "" {
 		return Request{}, false
 	}
 	values := unfold(line, value, below, t.names)
-	if !known && !hasUnitOrDate(values[len(values)-1]) {
-		return Request{}, false
+	whole := values[len(values)-1]
+	if !slices.Contains(t.names, name) {
+		if r, ok = t.ask(name, whole); ok {
+			r.Key = key
+			return r, true
+		}
+		if name != bareTrailer || !hasUnitOrDate(whole) {
+			return Request{}, false
+		}
 	}
 	value, period, err := readFolded(values)
 	if errors.Is(err, ErrNoPeriod) {
@@ -162,22 +194,18 @@ func (t *Trailers) parse(line, below string) (r Request, ok bool) {
 	return Request{Key: key, Value: value, Period: period, Err: err}, true
 }
 
-// cut splits a line into the name of a trailer of the set and its value. known is false
-// for bareTrailer. key is empty for any other line.
-func (t *Trailers) cut(line string) (key, value string, known bool) {
+// cut splits a line into the name of a trailer that may ask, as written and in canonical
+// form, and its value. key is empty for any other line.
+func (t *Trailers) cut(line string) (key, value, name string) {
 	line = strings.TrimLeft(line, " \t")
 	if line == "" || !t.initial[line[0]] {
-		return "", "", false
+		return "", "", ""
 	}
 	key, value, ok := cutTrailer(line)
-	if !ok {
-		return "", "", false
+	if name = canonical(key); !ok || name != bareTrailer && !slices.Contains(t.names, name) && !t.asks(name) {
+		return "", "", ""
 	}
-	name := canonical(key)
-	if known = slices.Contains(t.names, name); !known && name != bareTrailer {
-		return "", "", false
-	}
-	return key, value, known
+	return key, value, name
 }
 
 // maxKey bounds the name of a trailer, in bytes.
@@ -250,12 +278,12 @@ func unfold(line, value, below string, names []string) []string {
 func readFolded(values []string) (value string, p Period, err error) {
 	last := len(values) - 1
 	p, err = ParsePeriod(values[last])
-	if err == nil || errors.Is(err, ErrNoPeriod) || errors.Is(err, ErrTooLong) {
+	if err == nil || errors.Is(err, ErrNoPeriod) || errors.Is(err, errTooLong) {
 		return values[last], p, err
 	}
 	for _, v := range slices.Backward(values[:last]) {
 		q, qErr := ParsePeriod(v)
-		if qErr == nil && isComplete(v) || errors.Is(qErr, ErrNoPeriod) && v != "" || errors.Is(qErr, ErrTooLong) {
+		if qErr == nil && isComplete(v) || errors.Is(qErr, ErrNoPeriod) && v != "" || errors.Is(qErr, errTooLong) {
 			return v, q, qErr
 		}
 	}

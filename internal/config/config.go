@@ -65,6 +65,7 @@ type Reminders struct {
 	Senders      []string `toml:"senders"`
 	Repositories []string `toml:"repositories"`
 	Trailers     []string `toml:"trailers"`
+	Convention   string   `toml:"convention"` // of repositories without one; "" for the default
 	Recipient    string   `toml:"recipient"`
 	Digest       bool     `toml:"digest"`
 	Explain      bool     `toml:"explain"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -195,10 +196,21 @@ func (r *Repository) Table() string {
 	for _, k := range []struct{ key, value string }{
 		{"name", Quote(r.Name)}, {"url", Quote(r.URL.Reveal())}, {"vcs", Quote(r.VCS)}, {"from", Quote(r.From)}, {"domain", Quote(r.Domain)},
 		{"aliases", QuoteList(r.Aliases)}, {"branches", QuoteList(r.Branches)}, {"committers", QuoteList(r.Committers)},
+		{"convention", Quote(r.Convention)}, {"targets", QuoteList(r.Targets)}, {"git", Quote(r.Git)},
 	} {
 		if k.value != `""` && k.value != "[]" {
 			fmt.Fprintf(&b, "%s = %s\n", k.key, k.value)
 		}
+	}
+	if r.Supported != nil {
+		fmt.Fprintf(&b, "supported = %d\n", *r.Supported)
+	}
+	if len(r.Links) > 0 {
+		var links []string
+		for _, name := range slices.Sorted(maps.Keys(r.Links)) {
+			links = append(links, name+" = "+Quote(r.Links[name]))
+		}
+		fmt.Fprintf(&b, "links = { %s }\n", strings.Join(links, ", "))
 	}
 	return b.String()
 }

@@ -76,6 +76,12 @@ type Repository struct {
 	Committers  []string   `toml:"committers"` // whose commits count; empty for all
 	Domain      string     `toml:"domain"`     // of logins that are no addresses
 	MaxSilence  *Duration  `toml:"max_silence"`
+
+	Convention string            `toml:"convention"` // default: that of [reminders]
+	Targets    []string          `toml:"targets"`    // patterns of the branches to merge to; default: the convention's
+	Supported  *int              `toml:"supported"`  // how many of them count, the newest; 0 for all
+	Git        string            `toml:"git"`        // a clone on this machine, to look at
+	Links      map[string]string `toml:"links"`      // templates of URLs with %s, by what they link to
 }
 
 // A Duration is written as for time.ParseDuration, or as a number of days: "15m",
@@ -179,6 +185,9 @@ func (c *Config) checkRepositories() error {
 		}
 		if err := checkAddresses("repository "+r.Name, r.Committers); err != nil {
 			return err
+		}
+		if err := r.checkTargets(); err != nil {
+			return fmt.Errorf("repository %s: %w", r.Name, err)
 		}
 		own := commit.RepositoryName(r.Name)
 		if other, taken := owner[strings.ToLower(own)]; taken {
