@@ -25,7 +25,9 @@ func (t *Tree) commit(ctx context.Context, b *batch) error {
 		t.mu.Lock()
 		t.committing = t.own
 		t.mu.Unlock()
-		c, err = t.makeCommit(ctx, b)
+		if c, err = t.makeCommit(ctx, b); err == nil && b.force {
+			t.acceptUnmounted()
+		}
 		return err
 	})
 	t.mu.Lock()
@@ -63,6 +65,9 @@ func (t *Tree) makeCommit(ctx context.Context, b *batch) (*repo.Commit, error) {
 	}
 	changes, err := t.changes(ctx, b)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.checkMounts(b, changes); err != nil {
 		return nil, err
 	}
 	chosen := t.closed(b, t.choose(b, changes))

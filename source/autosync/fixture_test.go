@@ -64,6 +64,7 @@ type machine struct {
 	pushes   []peers.Push
 	notices  []Notice
 	writing  map[string]bool // files that a process has open for writing
+	mounts   []string        // the mount points in the tree
 	log      strings.Builder
 	announce func(peers.Push)
 }
@@ -135,6 +136,11 @@ func (m *machine) run(host string, change func(*Options)) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return maps.Clone(m.writing), nil
+	}
+	m.tree.mounts.find = func() ([]string, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return slices.Clone(m.mounts), nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -216,6 +222,13 @@ func (m *machine) opened(names ...string) {
 	for _, name := range names {
 		m.writing[filepath.Join(m.root, name)] = true
 	}
+}
+
+// mounted makes these the mount points in the tree.
+func (m *machine) mounted(dirs ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mounts = dirs
 }
 
 // commits fails the test unless these are the subjects of all commits.

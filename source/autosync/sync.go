@@ -51,6 +51,13 @@ func (t *Tree) sync(ctx context.Context, push bool) error {
 	case err != nil && ctx.Err() != nil:
 		t.remote.pullAt = now
 		return err
+	case errors.Is(err, errUnmounted):
+		t.pending.touch(whole, now, look{}, true, true)
+		t.remote.pullAt = now.Add(t.o.Quiet + pullPause)
+		if t.syncs.state == Stopped { // then nothing is committed, either
+			t.syncs.until = now.Add(again)
+		}
+		return err
 	case errors.Is(err, repo.ErrChanged): // the change is reported, or found
 		if t.syncs.state == Stopped {
 			t.wentWell(&t.syncs)
@@ -95,6 +102,9 @@ func (t *Tree) exchange(ctx context.Context, isFetched, push bool) error {
 	if t.o.DryRun != nil {
 		t.o.DryRun(fmt.Sprintf("%s: would run %s pull and push", t.Root(), t.repo.Kind()))
 		return nil
+	}
+	if err := t.checkMounted(); err != nil {
+		return err
 	}
 	for try := 0; ; try++ {
 		if err := t.pull(ctx, isFetched); err != nil {

@@ -32,6 +32,7 @@ type Tree struct {
 	lock    *pidfile.File // nil in a dry run
 	writer  *writer
 	rules   rules
+	mounts  *mounts
 	makes   func(watch.Options) watcher
 	notices chan Notice
 	jobs    chan func(context.Context) // what must not delay the loop, done one after the other
@@ -99,6 +100,9 @@ func Open(ctx context.Context, o Options) (*Tree, error) {
 		return nil, err
 	}
 	if t.place, err = placeOf(r); err != nil {
+		return nil, err
+	}
+	if t.mounts, err = openMounts(r, o.DryRun != nil); err != nil {
 		return nil, err
 	}
 	if o.DryRun == nil {
