@@ -65,7 +65,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 		case e.Kind == history.Queued || e.Kind == history.Snoozed:
 			due, _ = calendar.Parse(e.Due)
 			isSnoozed = false
-		case slices.Contains([]string{history.Sent, history.Fallback, history.Cancelled, history.Superseded, history.Failed}, e.Kind):
+		case slices.Contains([]string{history.Sent, history.Fallback, history.Cancelled, history.Merged, history.Superseded, history.Failed}, e.Kind):
 			due = calendar.Day{}
 		}
 	}
@@ -84,6 +84,7 @@ func (q *Queue) record(item *Item, kind, by, due string) error {
 	}
 	e := *item.Event
 	e.Time, e.Kind, e.By, e.Due, e.Reason = history.Stamp(q.Now), kind, by, due, ""
+	e.Target, e.Picked, e.Since = "", "", ""
 	return q.History.Append(e)
 }
 

@@ -52,7 +52,7 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 		})
 		switch {
 		case byName.Done || byKey.Done:
-			d.duplicate("a reminder of it was sent or cancelled")
+			d.duplicate("a reminder of it was sent or cancelled, or it is merged")
 		case isWaiting:
 			d.duplicate("it is in the queue for " + day.Long())
 		case byKey.Queued != nil && isIn(waiting, byKey.Queued.Name):
@@ -195,6 +195,12 @@ func (d *Decision) isClaimed(claim *history.State, waiting map[string]calendar.D
 			return true
 		}
 		d.Event.Reason = fmt.Sprintf("the reminder that was cancelled as %s was for %s", claim.Ended.Name, requestOf(claim))
+	case claim.Done && claim.Ended.Kind == history.Merged:
+		if d.looksLike(claim) {
+			d.duplicate("it is merged, as " + claim.Ended.Name + " says")
+			return true
+		}
+		d.Event.Reason = fmt.Sprintf("the reminder that was not sent as %s, because the commit was merged, was for %s", claim.Ended.Name, requestOf(claim))
 	case claim.Done:
 		if d.wasReminded(claim) {
 			d.duplicate("the same reminder was sent, as " + claim.Ended.Name)

@@ -49,6 +49,7 @@ type digestData struct {
 	Reminders      []Words
 	Host, Operator string
 	OnHost         bool // see Words
+	HasTargets     bool // of one of the commits it is known what became of it
 }
 
 // notUnderstoodData is the data of not-understood.txt.
@@ -78,14 +79,16 @@ func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error)
 	default:
 		word := w.Word
 		d.key = ""
+		hasTargets := false
 		for i, item := range items {
 			words[i].Number = i + 1
+			hasTargets = hasTargets || len(words[i].Targets) > 0
 			if words[i].Word != word {
 				word = ""
 			}
 			d.key += item.key() + "\n"
 		}
-		template, data = templates.Digest, digestData{words, s.Host, s.Operator, w.OnHost}
+		template, data = templates.Digest, digestData{words, s.Host, s.Operator, w.OnHost, hasTargets}
 		d.subject = subject(word, fmt.Sprintf("%d commits", len(items)))
 	}
 	var err error

@@ -16,6 +16,7 @@ type dueItem struct {
 	event    history.Event  // as it was queued
 	byName   *history.State // of the message
 	commit   *history.Commit
+	found    *Backport    // what has become of the commit; nil when nobody was asked
 	reason   string       // why the mail replaces messages to targets, or counts as sent; else ""
 	route    policy.Route // of what may go to targets
 	enqueued []string     // the targets of messages in the outbox
@@ -55,7 +56,7 @@ func (r *run) due() ([]*dueItem, []error) {
 	items := make([]*dueItem, 0, len(entries))
 	var keys []string
 	for _, e := range entries {
-		item := &dueItem{entry: e, byName: r.index.Name(e.Name)}
+		item := &dueItem{entry: e, byName: r.index.Name(e.Name), message: r.read[e], found: r.found[e]}
 		if err := r.identify(item); err != nil {
 			errs = append(errs, err)
 			continue

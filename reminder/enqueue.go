@@ -138,7 +138,7 @@ func (r *run) messages(item *dueItem) ([]notify.Message, error) {
 	if why != "" || len(route.Targets) == 0 {
 		return nil, nil
 	}
-	line, err := r.lineText(r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today()))
+	line, err := r.lineText(r.wordsOf(item, m))
 	if err != nil {
 		return nil, err
 	}

@@ -98,10 +98,7 @@ func (r *run) notConfirmed(items []*dueItem, cause error) error {
 	for _, item := range items {
 		taken := item.byName.Deferrals().Taken
 		if taken >= len(unconfirmedBackoffs) {
-			if item.reason != "" {
-				item.reason += "; "
-			}
-			item.reason += fmt.Sprintf("counts as sent: sent %d times without an answer", taken+1)
+			item.reason = join(item.reason, fmt.Sprintf("counts as sent: sent %d times without an answer", taken+1))
 			assumed = append(assumed, item)
 			continue
 		}

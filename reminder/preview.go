@@ -28,7 +28,7 @@ func (s *Service) Preview() ([]Step, error) {
 		return nil, err
 	}
 	r := &run{Service: s}
-	plan, planErr := r.read()
+	plan, planErr := r.readPlan()
 	if isHistoryError(planErr) {
 		return nil, planErr
 	}

@@ -29,9 +29,10 @@ type Service struct {
 	Host        string                    // the name of this machine
 	OnHost      func(address string) bool // whether the commands work there for a recipient; nil for nobody
 	Digest      bool
-	Explain     bool    // mail committers whose trailer is not understood
-	MaxPerDay   int     // mails to one recipient a day for commits that can be forged; 0 for no limit
-	Sources     Sources // may be nil
+	Explain     bool      // mail committers whose trailer is not understood
+	MaxPerDay   int       // mails to one recipient a day for commits that can be forged; 0 for no limit
+	Sources     Sources   // may be nil
+	Backports   Backports // nil when no repository can be looked at
 	Log         *slog.Logger
 	Progress    func(what string) queue.Progress // may return nil
 
@@ -69,6 +70,8 @@ type Alert struct {
 type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, Quarantined int
+	Merged                      int // due, and merged already
+	Needless                    int // due, and there is nothing to do for another reason
 	Unclear                     int // of the quarantined: the trailer is not understood
 	InBackoff                   int // due, but failed before
 	Held                        int // the recipient's daily maximum is reached
@@ -90,7 +93,7 @@ func (s Summary) String() string {
 		what string
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
-		{s.Sent, "sent"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
+		{s.Sent, "sent"}, {s.Merged, "merged already"}, {s.Needless, "not needed"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
 		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Fallbacks, "sent another way"},
 	} {
 		if part.n > 0 {

@@ -23,6 +23,8 @@ type run struct {
 	held     []history.Event // of reminders held until tomorrow, not yet recorded
 	openKeys []string        // of the messages pending in the outbox
 	noted    []string        // those that pendingPath has
+	found    map[queue.Entry]*Backport
+	read     map[queue.Entry]*queue.Message // the messages that were read to find it
 }
 
 // lockWait is how long a run waits for another to end, before it gives up.
@@ -40,6 +42,7 @@ var errMaxRun = fmt.Errorf("the run took %s; the next run continues", MaxRun)
 // is queue.ErrLocked when another run did not end in time.
 func (s *Service) Run(ctx context.Context) (Summary, error) {
 	r := &run{Service: s}
+	r.findOut(ctx)
 	err := s.locked(ctx, r.first)
 	if s.Await == nil || len(r.openKeys) == 0 || ctx.Err() != nil || isHistoryError(err) {
 		return r.sum, err
@@ -85,7 +88,7 @@ func (r *run) first(ctx context.Context) error {
 		caught = errors.Join(caught, r.Sources.CatchUp(ctx))
 	}
 	r.findGone(ctx)
-	plan, err := r.read()
+	plan, err := r.readPlan()
 	if !isHistoryError(err) {
 		err = errors.Join(err, r.schedule(plan))
 	}
@@ -104,9 +107,9 @@ func (r *run) first(ctx context.Context) error {
 	return errors.Join(err, sendErr)
 }
 
-// read reads the spool, and then the history once, for everything that the run is about. A
+// readPlan reads the spool, and then the history once, for everything that the run is about. A
 // run that is about nothing reads only the events since the last run.
-func (r *run) read() (plan []queue.Decision, err error) {
+func (r *run) readPlan() (plan []queue.Decision, err error) {
 	plan, err = r.Queue.ReadSpool(r.progress("reading the spool"))
 	r.tally = r.loadTally()
 	if err := r.tally.update(r.Queue.History); err != nil {

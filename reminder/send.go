@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vext/internal/calendar"
+	"vext/internal/commit"
 	"vext/internal/history"
 	"vext/internal/text"
 	"vext/notify"
@@ -43,7 +44,12 @@ func (r *run) sendDue(ctx context.Context, names []string) error {
 			return errors.Join(append(errs, err)...)
 		}
 	}
-	items, err := r.enqueue(ctx, items)
+	r.findOutRest(ctx, items)
+	items, err := r.finish(items)
+	if errs = append(errs, err); isStop(err) {
+		return errors.Join(errs...)
+	}
+	items, err = r.enqueue(ctx, items)
 	if errs = append(errs, err); isStop(err) {
 		return errors.Join(errs...)
 	}
@@ -171,7 +177,7 @@ func (r *run) prepare(item *dueItem) (Words, bool, error) {
 		return Words{}, false, r.quarantine(item, reason)
 	}
 	r.sentKeys[key] = key != ""
-	w := r.words(m, item.entry.Name, &item.commit.All, r.Queue.Today())
+	w := r.wordsOf(item, m)
 	w.Snoozed = r.snoozed(item.byName, w.Login)
 	if item.reason != "" {
 		w.Facts = append(w.Facts, Fact{"By mail", "because " + text.OneLine(item.reason)})
@@ -209,6 +215,14 @@ const recordTries = 3
 
 var errNotRecorded = errors.New("sent, but not recorded")
 
+// join joins reasons.
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
 // record records what was sent, if need be in the reserved space. After an error nothing
 // more can be recorded. With errNotRecorded, these events were not recorded either.
 func (s *Service) record(events ...history.Event) error {
@@ -236,6 +250,9 @@ func (r *run) sent(items []*dueItem) error {
 		to := r.Queue.Policy.Recipient(&item.message.Commit)
 		e.Address, e.Committer = to.Email, to.Name
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), r.via(item), "", item.reason, ""
+		if b := item.found; b != nil && b.Reverted != nil && item.why == nil {
+			e.Reason = join(e.Reason, "it was reverted in "+text.OneLine(commit.ShortRevision(b.Reverted.By)))
+		}
 		if item.byName.Fallback {
 			e.Kind = history.Fallback
 		}

@@ -36,11 +36,17 @@ type Words struct {
 	URL        string
 	Repository string
 	Branches   []string
-	To         []string // values of `MFC to:`
-	With       []string // values of `MFC with:`
-	Merge      string   // the command that merges it; empty where there is none, and for one that is gone
-	Snoozed    string   // that it was snoozed, by whom and when: You put this off on Fri 4 Dec; else empty
-	Gone       string   // that a forced update took it away, and when; else empty
+	To         []string      // values of `MFC to:`
+	With       []string      // values of `MFC with:`
+	Merge      string        // the command that merges it; empty where there is none, and for one that is gone
+	Snoozed    string        // that it was snoozed, by whom and when: You put this off on Fri 4 Dec; else empty
+	Gone       string        // that a forced update took it away, and when; else empty
+	Reverted   string        // where it was reverted: in 0123456789ab by ida on Fri 4 Dec; else empty
+	Targets    []TargetWords // its state on each branch that it is to be merged to; empty when nobody has looked; of a reverted one where it is merged
+	Fixes      []FixWords    // later commits that are to be merged with it
+	Commands   []CommandWords
+	Left       []string // the branches of Targets on which there is something to do
+	Width      int      // of the longest branch of Targets, in bytes
 	ID         string   // for vext snooze and vext cancel
 	Facts      []Fact   // the above that there is, as a table
 	Vext       string   // how a command begins, for sh(1): vext, or vext --config FILE
@@ -193,13 +199,16 @@ func TryTemplates(set *templates.Set) error {
 		Asked: "MFC after: 2 weeks", Others: "MFC after: 1 week", Word: "MFC", IsMerge: true, Period: "2 weeks", Wish: "after 2 weeks",
 		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
 		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick", Gone: "no longer on main",
-		ID: "0123456789ab", Vext: "vext", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
+		Reverted: "in r2", Targets: []TargetWords{{"stable/15", "applies", true}}, Width: 9, Left: []string{"stable/15"},
+		Fixes:    []FixWords{{"r3", "foo: fix the fix", []TargetWords{{"stable/15", "applies", true}}}},
+		Commands: []CommandWords{{[]string{"stable/15"}, "git cherry-pick"}},
+		ID:       "0123456789ab", Vext: "vext", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
 	}
 	w.Facts = w.facts("Fri 20 Nov 2026, 2 weeks ago")
 	for name, data := range map[string]any{
 		templates.Reminder:      w,
 		templates.ReminderIRC:   w,
-		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost},
+		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost, true},
 		templates.Quarantined:   quarantinedData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []quarantinedItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &numbers{Host: w.Host},

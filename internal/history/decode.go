@@ -29,12 +29,16 @@ const (
 	fUntil
 	fClock
 	fSuccessor
+	fTarget
+	fPicked
+	fSince
 	fields
 )
 
 var fieldNames = [fields]string{
 	"time", "event", "name", "address", "committer", "repository", "branch", "revision", "key", "subject",
 	"asked", "due", "via", "by", "reason", "cause", "source", "until", "clock", "successor",
+	"target", "picked", "since",
 }
 
 // prefixes are the keys as Append writes them, with the quote before the value.
@@ -131,6 +135,7 @@ func (r *record) event(e *Event, known names) bool {
 		Asked: known.text(r[fAsked]), Due: known.text(r[fDue]), Via: known.text(r[fVia]), By: known.text(r[fBy]),
 		Reason: known.text(r[fReason]), Cause: known.text(r[fCause]), Source: known.text(r[fSource]), Until: known.text(r[fUntil]),
 		Clock: known.text(r[fClock]), Successor: text(r[fSuccessor]),
+		Target: known.text(r[fTarget]), Picked: text(r[fPicked]), Since: text(r[fSince]),
 	}
 	if revision := r[fRevision]; strings.HasSuffix(e.Key, string(revision)) {
 		e.Revision = e.Key[len(e.Key)-len(revision):] // which saves memory

@@ -21,9 +21,12 @@ const (
 	Retried   = "retried"  // a person put it back
 	Snoozed   = "snoozed"
 	Cancelled = "cancelled"
-	Missed    = "passed"   // imported after its due day, and not sent
-	Replaced  = "replaced" // a trusted source contradicted the mail
-	Vanished  = "vanished" // a forced update removed the commit from its branch
+	// Merged says that a commit was merged to its target branches, which vext found out
+	// itself. Nobody is reminded of it.
+	Merged   = "merged"
+	Missed   = "passed"   // imported after its due day, and not sent
+	Replaced = "replaced" // a trusted source contradicted the mail
+	Vanished = "vanished" // a forced update removed the commit from its branch
 	// Superseded says that a commit was amended or rebased and has no reminder of
 	// its own. With a Successor, the reminder is the successor's. Without one, the
 	// reminder of the predecessor was sent or cancelled, and counts for this commit.
@@ -80,6 +83,9 @@ type Event struct {
 	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: no attempt before (RFC 3339)
 	Clock      string    `json:"clock,omitempty"`      // the time of the previous event, when the clock was set back
 	Successor  string    `json:"successor,omitempty"`  // the revision that Revision was amended or rebased to
+	Target     string    `json:"target,omitempty"`     // of Merged: the branches, as "stable/15, stable/14"
+	Picked     string    `json:"picked,omitempty"`     // the commits there, in the same order; "-" for one that is not known
+	Since      string    `json:"since,omitempty"`      // of Merged: when the last of them was made (RFC 3339)
 }
 
 // kindWords are the words for kinds whose word on disk is another.

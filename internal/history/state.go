@@ -9,7 +9,7 @@ import (
 
 // A State is what has become of one message or one commit, by its events.
 type State struct {
-	Done     bool // sent, cancelled or missed, and not snoozed since
+	Done     bool // sent, cancelled, merged or missed, and not snoozed since
 	Sent     bool // Done because it was sent
 	Moved    bool // Done because its successor has the reminder, unless the commit comes back
 	Repeated bool // it came again with the same content
@@ -66,7 +66,7 @@ func (s *State) Take(e *Event) {
 		s.Vanished = e
 	case Failed:
 		s.Failed = e
-	case Sent, Fallback, Cancelled, Missed, Replaced: // the last has no key: its commit waits under another name
+	case Sent, Fallback, Cancelled, Merged, Missed, Replaced: // the last has no key: its commit waits under another name
 		if s.wasSnoozedSince(e) {
 			return
 		}
