@@ -207,3 +207,63 @@ func mustRunAny(t testing.TB, s *Service, days int) {
 		t.Fatal(err)
 	}
 }
+
+// A mail shows the branches, the fixes, the commands, and who has reviewed the commit; a
+// digest and a line show the same, in less room.
+func TestTargets(t *testing.T) {
+	s, b, out := withBackports(t)
+	s.Links = func(repository string) map[string]string {
+		return map[string]string{"pr": "https://bugs.example.org/" + repository + "/%s", "differential": "https://reviews.example.org/D%s"}
+	}
+	const trailers = `MFC after: 2 weeks
+
+    PR:		12345
+    Reviewed by:	kib, markj
+    Approved by:	re (gjb)
+    Differential Revision: https://reviews.example.org/D42`
+	put(t, s, "a", "Jane <jane@example.org>", trailers)
+	b.targets = []string{"stable/15", "stable/14", "releng/14.3"}
+	b.SetTarget(hashOf("a"), on("stable/15", merged))
+	b.SetTarget(hashOf("a"), on("stable/14", backport.Target{State: backport.Clean}))
+	b.SetTarget(hashOf("a"), on("releng/14.3", backport.Target{
+		State: backport.Conflict, Files: []string{"sys/a.c", "sys/b.c", "sys/c.c", "sys/d.c"}, Needs: []string{hashOf("n")},
+	}))
+	b.AddFix(hashOf("a"), backport.Fix{Revision: hashOf("f"), Subject: "fix it", Targets: []backport.Target{
+		on("stable/15", backport.Target{State: backport.Clean}), on("stable/14", backport.Target{State: backport.Clean}),
+		on("releng/14.3", backport.Target{State: backport.NotWanted, Who: "ida"}),
+	}})
+	mustRun(t, s, 14, "1 queued, 1 sent")
+	golden(t, "reminder-targets", out.mails[0].Data)
+
+	s.Digest = true
+	put(t, s, "b", "Jane <jane@example.org>", "MFC after: 2 weeks")
+	put(t, s, "r", "Jane <jane@example.org>", "MFC after: 2 weeks")
+	b.SetTarget(hashOf("b"), on("stable/14", backport.Target{State: backport.Clean}))
+	b.SetTarget(hashOf("r"), on("stable/15", merged))
+	b.SetReverted(hashOf("r"), &backport.Revert{By: hashOf("x"), Who: "tom"})
+	mustRun(t, s, 15, "2 queued, 2 sent")
+	golden(t, "digest-targets", out.mails[1].Data)
+
+	w := Words{Login: "jane", Word: "MFC", IsMerge: true, Short: "0123456789ab", Subject: "foo", Age: "2 weeks", Left: []string{"stable/15", "stable/14"}}
+	for want, reverted := range map[string]string{
+		`jane: MFC of 0123456789ab "foo" to stable/15 and stable/14 is due (committed 2 weeks ago)`: "",
+		`jane: MFC of 0123456789ab "foo" is not needed (committed 2 weeks ago, reverted in 1)`:      "in 1",
+	} {
+		w.Reverted = reverted
+		if got, err := s.lineText(w); err != nil || got != want {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+	}
+}
+
+func TestLinked(t *testing.T) {
+	const template = "https://example.org/D%s"
+	for value, want := range map[string]string{
+		"D12": "D12 https://example.org/D12", "12": "12 https://example.org/D12", "bin/12": "bin/12 https://example.org/D12",
+		"https://example.com/D12": "https://example.com/D12", "none": "none", "1, 2": "1, 2", "": "",
+	} {
+		if got := linked(value, template); got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
+	}
+}

@@ -33,8 +33,10 @@ type Service struct {
 	MaxPerDay   int       // mails to one recipient a day for commits that can be forged; 0 for no limit
 	Sources     Sources   // may be nil
 	Backports   Backports // nil when no repository can be looked at
-	Log         *slog.Logger
-	Progress    func(what string) queue.Progress // may return nil
+	// Links returns the templates of URLs of a repository, see config.Repository; nil for none.
+	Links    func(repository string) map[string]string
+	Log      *slog.Logger
+	Progress func(what string) queue.Progress // may return nil
 
 	// Outbox is for the targets of routes; nil when no route has one. While it returns
 	// errors, reminders for targets stay in the queue, for a day.

@@ -68,7 +68,7 @@ func (s *Service) addFound(w *Words, b *Backport) {
 			continue
 		}
 		w.Targets, w.Width = append(w.Targets, t), max(w.Width, len(t.Branch))
-		if t.IsOpen {
+		if t.IsOpen || b.Command[b.Targets[i].Branch] != "" { // or a fix is to be merged there
 			w.Left = append(w.Left, t.Branch)
 		}
 	}

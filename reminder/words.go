@@ -62,6 +62,10 @@ type Fact struct{ Label, Value string }
 // words returns the words about a message on the day today; state is that of its
 // commit.
 func (s *Service) words(m *queue.Message, name string, state *history.State, today calendar.Day) Words {
+	var links map[string]string
+	if s.Links != nil {
+		links = s.Links(m.Repository)
+	}
 	made := calendar.Of(m.Made(m.Received, s.Queue.Now), s.Queue.Zone)
 	to := s.Queue.Policy.Recipient(&m.Commit)
 	w := Words{
@@ -70,7 +74,7 @@ func (s *Service) words(m *queue.Message, name string, state *history.State, tod
 		Asked: text.OneLine(m.Request.Line()), Others: text.Shorten(text.OneLine(m.Request.Others), maxText),
 		Word: m.Request.Word(), Period: m.Request.Period.String(),
 		Made: made.Long(), Age: calendar.Span(today.Sub(made)),
-		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: text.OneLine(m.URL), Repository: text.OneLine(m.Repository),
+		Short: text.OneLine(m.Short()), Revision: text.OneLine(m.Revision), URL: commitURL(m, links["commit"]), Repository: text.OneLine(m.Repository),
 		To: trailerValues(m, "to"), With: trailerValues(m, "with"),
 		ID: name, Vext: cmp.Or(s.Vext, "vext"), Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
 		Message: text.Clean(m.Message),
@@ -97,7 +101,7 @@ func (s *Service) words(m *queue.Message, name string, state *history.State, tod
 	if !w.IsMerge || w.Gone != "" { // what is gone can't be merged any more
 		w.Merge = ""
 	}
-	w.Facts = w.facts(made.Long() + ", " + made.Distance(today))
+	w.Facts = append(w.facts(made.Long()+", "+made.Distance(today)), reviewFacts(m, links)...)
 	return w
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"vext/announce"
 	"vext/internal/config"
+	"vext/internal/convention"
 	"vext/internal/hint"
 	"vext/internal/target"
 	"vext/notify/mail"
@@ -67,8 +68,19 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
 		Operator:    c.Operator, Host: host, Vext: command, OnHost: worksFor(c),
 		Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
-		Log: s.Log, Progress: s.Progress,
+		Links: func(repository string) map[string]string { return linksOf(c, repository) },
+		Log:   s.Log, Progress: s.Progress,
 	}, nil
+}
+
+// linksOf returns the templates of URLs of a repository; none for one whose convention can't
+// be read, which vext check reports.
+func linksOf(c *config.Config, repository string) map[string]string {
+	own, err := convention.Of(c, repository)
+	if err != nil {
+		return nil
+	}
+	return own.Links
 }
 
 // loadTemplates returns the templates of mails, and those of announcements. All have been
