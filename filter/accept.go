@@ -123,6 +123,13 @@ func (f *Filter) Match(past bool) func(message []byte) bool {
 	return f.Trailers.Ask
 }
 
+func (f *Filter) of(repository string) *commit.Trailers {
+	if f.Of == nil {
+		return f.Trailers
+	}
+	return f.Of(repository)
+}
+
 // An intake is a push on its way into the spool.
 type intake struct {
 	*Filter
@@ -140,7 +147,7 @@ func (in *intake) take(c *commit.Arrival) error {
 	if in.announces && (in.Announced == nil || in.Announced(c.Repository, c.Refname)) && (in.announced == nil || in.announced(&c.Commit)) {
 		in.arrivals.add(*c)
 	}
-	if _, asks := in.Trailers.Request(c.Message); !asks || in.Counts != nil && !in.Counts(&c.Commit) {
+	if _, asks := in.of(c.Repository).Request(c.Message); !asks || in.Counts != nil && !in.Counts(&c.Commit) {
 		return nil
 	}
 	in.requests = append(in.requests, in.request(&c.Commit))
@@ -239,7 +246,7 @@ func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
 	case c.Source == "" && commit.LooksMade(c.ID), c.Source == commit.FromJSON && commit.LooksMade(c.ID) && c.ID != c.MadeID():
 		name = spool.DigestName([]byte(c.ID)) // not the name of a commit that may still arrive
 	}
-	request, _ := f.Trailers.Request(c.Message)
+	request, _ := f.of(c.Repository).Request(c.Message)
 	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {
 		data = stamp(data, commit.TrailerHeader, request.Key)
 	}

@@ -36,7 +36,9 @@ type Filter struct {
 	// Trailers ask for a reminder. Usual are those that the queue knows without the
 	// header field commit.TrailerHeader.
 	Trailers, Usual *commit.Trailers
-	Source          string // to which arriving commits are attributed, see spool.Spool.Seen
+	// Of returns those of Trailers that ask in a repository. Nil means all.
+	Of     func(repository string) *commit.Trailers
+	Source string // to which arriving commits are attributed, see spool.Spool.Seen
 	// Announced restricts announcements to some branches of repositories. Nil means no
 	// restriction.
 	Announced func(repository, refname string) bool

@@ -23,7 +23,7 @@ type Policy struct {
 	Senders      []string
 	Repositories []string
 	Allow        []string
-	Trailers     []string // in addition to the default ones
+	Trailers     []string // in addition to the usual ones
 	ToAuthor     bool     // remind the author instead of the committer
 	Routes       []Route  // the first match counts; without one, a mail is sent
 
@@ -33,6 +33,10 @@ type Policy struct {
 	// Own has the branches that count in single repositories instead of Branches, by
 	// the name of the repository.
 	Own map[string][]string
+	// Asking has what asks for a reminder in repositories with a convention, by the name of
+	// the repository, and under "" for all others. Where it has none, the usual trailers
+	// and Trailers do.
+	Asking map[string]*commit.Trailers
 	// Domains make addresses of logins, by the name of the repository.
 	Domains map[string]string
 	// Hold is how long a commit that came by mail waits in the spool for another
@@ -63,14 +67,24 @@ func (p *Policy) Repository(name string) string {
 // DefaultBranches are the branches that count unless others are configured.
 var DefaultBranches = []string{"main", "master", "head", "HEAD", "trunk", "default"}
 
+// TrailersOf returns what asks for a reminder in a repository, given any of its names. The
+// error is about a name in Trailers.
+func (p *Policy) TrailersOf(repository string) (*commit.Trailers, error) {
+	for _, name := range []string{p.Repository(repository), ""} {
+		if set := p.Asking[name]; set != nil {
+			return set, nil
+		}
+	}
+	return commit.NewTrailers(p.Trailers...)
+}
+
 // Request returns the request in the trailer of a commit, false when there is none. The
 // error is about a trailer name that the commit's source configured.
 func (p *Policy) Request(c *commit.Commit) (commit.Request, bool, error) {
-	names := p.Trailers
-	if c.Trailer != "" {
-		names = append(slices.Clip(names), c.Trailer)
+	trailers, err := p.TrailersOf(c.Repository)
+	if err == nil && c.Trailer != "" && !trailers.Has(c.Trailer) {
+		trailers, err = trailers.Also(c.Trailer)
 	}
-	trailers, err := commit.NewTrailers(names...)
 	if err != nil {
 		return commit.Request{}, false, err
 	}

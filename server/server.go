@@ -76,6 +76,9 @@ func check(c *config.Config) error {
 	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
 		return fmt.Errorf("%s: reminders.trailers: %w", c.Path, err)
 	}
+	if _, err := asking(c); err != nil {
+		return fmt.Errorf("%s: %w", c.Path, err)
+	}
 	for i := range c.Autosync {
 		if err := CheckAutosync(&c.Autosync[i]); err != nil {
 			return fmt.Errorf("%s: autosync %s: %w", c.Path, c.Autosync[i].Path, err)
@@ -97,7 +100,11 @@ func (s *Server) Queue() (*queue.Queue, error) {
 	if err := BecomeOwner(state); err != nil {
 		return nil, err
 	}
-	q := queue.New(state, Policy(s.Config), s.Config.Zone, s.Now())
+	p := Policy(s.Config)
+	if p.Asking, err = asking(s.Config); err != nil {
+		return nil, err
+	}
+	q := queue.New(state, p, s.Config.Zone, s.Now())
 	q.Spool = q.Spool.Expecting(cmp.Or(s.id, s.Config.StateID))
 	if err := q.Spool.Check(); err != nil {
 		return nil, err
@@ -128,17 +135,19 @@ func (s *Server) keepState(q *queue.Queue) error {
 	return nil
 }
 
-// Policy returns the policy of the configuration.
+// Policy returns the policy of the configuration, without Asking.
 func Policy(c *config.Config) policy.Policy {
 	branches, domains := map[string][]string{}, map[string]string{}
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
 		name := commit.RepositoryName(r.Name)
-		branches[name], domains[name] = r.Branches, r.Domain
+		branches[name], _ = branchesOf(c, r)
+		domains[name] = r.Domain
 	}
 	r := &c.Reminders
+	usual, _ := branchesOf(c, &config.Repository{})
 	return policy.Policy{
-		Branches: r.Branches, Senders: r.Senders, Repositories: r.Repositories,
+		Branches: usual, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
 		Names: c.Names(), Own: branches, Domains: domains, Hold: c.MailIn.Hold.Duration,
 		Routes: routes(c),

@@ -27,6 +27,16 @@ func (s *Server) filter(q *queue.Queue, source string) (*filter.Filter, error) {
 		return nil, err
 	}
 	f.Source = source
+	if f.Trailers, err = anyAsking(s.Config); err != nil {
+		return nil, err
+	}
+	f.Of = func(repository string) *commit.Trailers {
+		own, err := q.Policy.TrailersOf(repository)
+		if err != nil { // not after New
+			return f.Trailers
+		}
+		return own
+	}
 	return f, nil
 }
 
@@ -163,11 +173,9 @@ func HookedRepository(c *config.Config, s *follow.State) follow.Repository {
 func repository(c *config.Config, r *config.Repository) follow.Repository {
 	one := follow.Repository{
 		Name: commit.RepositoryName(r.Name), Kind: vcs.Kind(r.VCS), From: r.From,
-		Branches: c.Reminders.Branches, Committers: r.Committers, Domain: r.Domain,
+		Committers: r.Committers, Domain: r.Domain,
 	}
-	if len(r.Branches) > 0 {
-		one.Branches, one.Explicit = r.Branches, true
-	}
+	one.Branches, one.Explicit = branchesOf(c, r)
 	return one
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"vext/filter"
+	"vext/internal/convention/asking"
 	"vext/internal/disk"
 	"vext/spool"
 )
@@ -49,19 +50,24 @@ func (stderr) Write(p []byte) (int, error) {
 }
 
 type options struct {
-	state    string
-	trailers []string
-	exact    bool
-	verbose  bool
+	state       string
+	trailers    []string
+	conventions []string
+	exact       bool
+	verbose     bool
 }
 
-const usage = `usage: vext-filter [-state DIR] [-trailer NAME]... [-e] [-v] < MESSAGE
+const usage = `usage: vext-filter [-state DIR] [-convention NAME]... [-trailer NAME]... [-e] [-v]
+                   < MESSAGE
 
 Reads one commit notification (a mail, or a hook's JSON object) and spools it
 when it asks for a reminder with a trailer such as "MFC after: 2 weeks".
 
   -state DIR     state directory (default: $VEXT_STATE, else /var/spool/vext
                  where that can be written, else ~/.local/state/vext)
+  -convention NAME
+                 look for what asks in a project: linux, mesa, qt ...; may be
+                 given more than once; the configuration must name it, too
   -trailer NAME  look for the trailer NAME as well; may be given more than once
   -e             exit 1 for a message that is ignored, 65 for bad input
   -v             say on standard error what was decided
@@ -131,6 +137,11 @@ func decide(opts options, stdin io.Reader) (filter.Result, error) {
 	if err != nil {
 		return filter.Result{}, err
 	}
+	for _, name := range opts.conventions {
+		if f.Trailers, err = asking.With(f.Trailers, name); err != nil {
+			return filter.Result{}, err
+		}
+	}
 	f.MemoryLimit = memoryLimit
 	return f.Run(stdin)
 }
@@ -143,6 +154,10 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&opts.state, "state", "", "")
 	flags.BoolVar(&opts.exact, "e", false, "")
 	flags.BoolVar(&opts.verbose, "v", false, "")
+	flags.Func("convention", "", func(name string) error {
+		opts.conventions = append(opts.conventions, name)
+		return nil
+	})
 	flags.Func("trailer", "", func(name string) error {
 		opts.trailers = append(opts.trailers, name)
 		return nil

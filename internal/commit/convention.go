@@ -61,6 +61,11 @@ func (t *Trailers) With(period Period, word string, trailers ...Trailer) (*Trail
 	return all, nil
 }
 
+// Also returns the set with another trailer, whose value is a period.
+func (t *Trailers) Also(name string) (*Trailers, error) {
+	return t.With(Period{}, "", Trailer{Name: name, Value: meansPeriod})
+}
+
 // Has reports whether the set has a trailer of that name.
 func (t *Trailers) Has(name string) bool {
 	name = canonical(name)

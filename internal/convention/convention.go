@@ -181,14 +181,9 @@ func (c *Convention) Text() []byte { return c.text }
 // Rules returns how its messages say that a commit is merged, reverted or fixed.
 func (c *Convention) Rules() backport.Rules { return c.rules }
 
-// Trailers returns what asks for a reminder: the usual trailers, those of the convention,
-// and extra ones, whose value is a period.
-func (c *Convention) Trailers(extra ...string) (*commit.Trailers, error) {
-	all, err := commit.NewTrailers(extra...)
-	if err != nil {
-		return nil, err
-	}
-	return all.With(c.period, c.Verb, c.trailers...)
+// With returns a set of trailers with those of the convention as well.
+func (c *Convention) With(set *commit.Trailers) (*commit.Trailers, error) {
+	return set.With(c.period, c.Verb, c.trailers...)
 }
 
 // Asks reports whether a message asks for a reminder, see backport.Options.

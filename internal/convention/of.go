@@ -1,6 +1,7 @@
 package convention
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -19,19 +20,15 @@ func Of(c *config.Config, repository string) (*Convention, error) {
 	}
 	for i := range c.Repositories {
 		if r := &c.Repositories[i]; commit.RepositoryName(r.Name) == name {
-			return of(c, r)
+			return OfTable(c, r)
 		}
 	}
-	return of(c, &config.Repository{})
+	return OfTable(c, &config.Repository{})
 }
 
-// of is Of for a table of the configuration.
-func of(c *config.Config, r *config.Repository) (*Convention, error) {
-	name := c.Reminders.Convention
-	if r.Convention != "" {
-		name = r.Convention
-	}
-	own, err := Load(name)
+// OfTable is Of for a table of the configuration.
+func OfTable(c *config.Config, r *config.Repository) (*Convention, error) {
+	own, err := Load(cmp.Or(r.Convention, c.Reminders.Convention))
 	if err != nil {
 		if r.Convention != "" {
 			return nil, fmt.Errorf("repository %s: %w", r.Name, err)

@@ -56,10 +56,11 @@ func (c *Convention) matching(branches []string) []string {
 // "14", or a pattern such as "25.*".
 func (c *Convention) named(word string, branches []string) []string {
 	version := strings.TrimSuffix(strings.TrimSuffix(word, "-STABLE"), "-stable")
-	forms := []string{word}
+	var forms []string
 	for _, form := range c.forms {
 		forms = append(forms, strings.Replace(form, "%s", version, 1))
 	}
+	forms = append(forms, word)
 	for _, form := range forms {
 		var all []string
 		for _, branch := range branches {
@@ -77,7 +78,7 @@ func (c *Convention) named(word string, branches []string) []string {
 	case strings.Contains(word, "/") || len(c.forms) == 0 || versionIn(version) == "":
 		return []string{word}
 	}
-	return []string{forms[1]}
+	return []string{forms[0]}
 }
 
 // sortNewest sorts branches by the numbers in their names, the highest first.
