@@ -171,6 +171,14 @@ func lookAtAll(t *testing.T, trap *trap, r Repository, tip, first, second string
 	if git, ok := r.(GitRepository); ok {
 		git.Files(t.Context(), []string{tip, second, first})
 		trap.check("Files")
+		if scratch, err := git.Scratch(t.Context()); err == nil {
+			changes, _ := scratch.Changes(t.Context(), []string{tip, second, first})
+			scratch.Merge(t.Context(), changes[second].Base, changes[tip].Tree, changes[second].Tree)
+			scratch.Touching(t.Context(), first, tip, []string{"file"}, 5)
+			scratch.TouchingLines(t.Context(), first, tip, changes[tip], "file")
+			scratch.Close()
+		}
+		trap.check("Scratch")
 	}
 	if brancher, ok := r.(SvnRepository); ok {
 		brancher.Branches(t.Context())
