@@ -20,7 +20,7 @@ import (
 // shell runs them. They run in the work tree, without a terminal.
 type Commands struct {
 	Status    []string // prints nothing, and ends with 0, when there is nothing to commit
-	Add       []string // one path, also one that is changed
+	Add       []string // one path, also one that is changed, or a directory that was a file
 	Remove    []string // one path, which is gone
 	Commit    []string // what was added and removed, with a message
 	Push      []string
@@ -213,7 +213,7 @@ func (c *commandsRepo) Commit(ctx context.Context, changes []Change, message Mes
 		return nil, err
 	}
 	made := &Commit{}
-	for _, change := range changes {
+	for _, change := range c.goneFirst(changes) {
 		if change.Refuse == "" && change.Kind != Nested {
 			reason, err := c.stage(ctx, change)
 			if err != nil {
@@ -248,6 +248,20 @@ func (c *commandsRepo) Commit(ctx context.Context, changes []Change, message Mes
 	c.unpushed++
 	made.Hash, _ = c.Head(ctx)
 	return made, nil
+}
+
+// goneFirst returns the changes with the deletions before the others: a file cannot be added
+// while a directory of that name is tracked.
+func (c *commandsRepo) goneFirst(changes []Change) []Change {
+	var gone, there []Change
+	for _, change := range changes {
+		if c.kind(change) == Deleted {
+			gone = append(gone, change)
+		} else {
+			there = append(there, change)
+		}
+	}
+	return append(gone, there...)
 }
 
 // kind returns whether a file is there.

@@ -25,7 +25,7 @@ var (
 		Push: words("git push -q origin HEAD:refs/heads/main"), Pull: words("git pull -q --rebase origin main"), RemoteURL: words("git remote get-url origin"),
 	}
 	byHg = repo.Commands{
-		Status: words("hg status"), Add: words("hg add -q -- %s"), Remove: words("hg forget -q -- %s"), Commit: words("hg commit -m %s"),
+		Status: words("hg status"), Add: words("hg addremove -q -- %s"), Remove: words("hg forget -q -- %s"), Commit: words("hg commit -m %s"),
 		Push: words("hg push -q"), Pull: words("hg pull -q -u"), RemoteURL: words("hg paths default"),
 	}
 )
@@ -121,7 +121,7 @@ func TestCommandsArguments(t *testing.T) {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	log, err := os.ReadFile(filepath.Join(tree, "../log"))
-	want := "<rm><./-gone>\n<add><a $(touch pwned) \"b><x%s>\n<rm><gone>\n<commit><-x 'm'\n; id>\n"
+	want := "<rm><./-gone>\n<rm><gone>\n<add><a $(touch pwned) \"b><x%s>\n<commit><-x 'm'\n; id>\n"
 	if err != nil || string(log) != want {
 		t.Errorf("%q, %v; want %q", log, err, want)
 	}
