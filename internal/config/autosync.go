@@ -4,16 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"vext/internal/target"
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // An Autosync is a work tree that keeps itself in sync. Keys that are not set have the
@@ -253,7 +252,7 @@ func (t *Autosync) checkWords() error {
 		return fmt.Errorf("branch: %q is not the name of a branch", t.Branch)
 	}
 	for _, url := range t.URLs {
-		if !isFetchURL.MatchString(url) {
+		if !weburl.IsFetch(url) {
 			return fmt.Errorf("urls: %q is no URL from which another machine can fetch: ssh://host/path, host:path, https://, http:// or git://", url)
 		}
 	}
@@ -270,10 +269,6 @@ func (t *Autosync) checkWords() error {
 	}
 	return nil
 }
-
-// isFetchURL matches the URLs that peers accept. git would run a program for others, such
-// as ext::.
-var isFetchURL = regexp.MustCompile(`^(?:(?:ssh|https?|git)://[^-/\s]\S*|[^-:/\s][^:/\s]*:(?:/?[^:/\s]\S*))$`)
 
 func isEmpty(s string) bool { return s == "" }
 
@@ -351,14 +346,12 @@ func (t *Autosync) checkPeers(withXMPP bool) error {
 
 // checkHubURL checks the URL of a vext serve.
 func (t *Autosync) checkHubURL(p string) error {
-	u, err := url.Parse(p)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	if !strings.Contains(p, "://") {
 		return fmt.Errorf(`peers: needs "xmpp", "remote" or the URL of a vext serve such as "https://vext.example.org", not %q`, p)
-	case u.User != nil:
-		return errors.New("peers: a URL must have no password; the secret is in token_file")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return fmt.Errorf("peers: %s: http would send the token in the clear; use https", p)
+	}
+	switch err := weburl.CheckService(p); {
+	case err != nil: // which does not show a password
+		return fmt.Errorf("peers: %w", err)
 	case t.Token == "" && t.TokenFile == "":
 		return fmt.Errorf("peers: %s needs token_file: the token of its [autosync-hub]", p)
 	}

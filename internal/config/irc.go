@@ -261,7 +261,7 @@ func (i *Irker) check() error {
 	if err != nil || port == "" {
 		return fmt.Errorf("irker.listen: needs an address and a port such as \"127.0.0.1:6659\", not %q", i.Listen)
 	}
-	if !isLoopback(host) && len(clients) == 0 {
+	if !weburl.IsLoopback(host) && len(clients) == 0 {
 		return fmt.Errorf("irker.listen: %q can be reached by other machines; list their networks in irker.allow, such as \"192.0.2.0/24\"", i.Listen)
 	}
 	return nil

@@ -256,16 +256,10 @@ func (l *LMTP) check() error {
 	if err != nil || port == "" {
 		return fmt.Errorf("lmtp.listen: needs \"unix:/path\" or a port such as \"127.0.0.1:2424\", not %q", address)
 	}
-	if !isLoopback(host) {
+	if !weburl.IsLoopback(host) {
 		return fmt.Errorf("lmtp.listen: %s can be reached by other machines, and LMTP has no authentication; use 127.0.0.1 or a socket", host)
 	}
 	return nil
-}
-
-// isLoopback reports whether only this machine can reach a host.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Control is the socket by which the users of this machine reach vext serve.

@@ -21,6 +21,7 @@ import (
 
 	"vext/internal/backoff"
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // HTTP is a link over the Hub of a `vext serve`.
@@ -62,16 +63,9 @@ var errRejected = errors.New("the token is rejected; it must be one of [autosync
 // NewHTTP returns a link over the Hub at o.URL. The token goes to no other place: redirects
 // are errors.
 func NewHTTP(o HTTP) (Link, error) {
-	u, err := url.Parse(o.URL)
-	switch {
-	case err != nil:
-		return nil, errors.New("the URL of the peers cannot be parsed") // it may have a password
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return nil, fmt.Errorf("%s: the URL of the peers must begin with https://", u.Redacted())
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("%s: the URL of the peers must have no user, no query and no fragment", u.Redacted())
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return nil, fmt.Errorf("%s: http would show the token to everybody on the way; use https", o.URL)
+	switch err := weburl.CheckService(o.URL); {
+	case err != nil: // which does not show a password
+		return nil, fmt.Errorf("peers: %w", err)
 	case o.Token == "" || strings.ContainsAny(o.Token, " \t\r\n"):
 		return nil, fmt.Errorf("%s: the token is missing, or has blanks in it", o.URL)
 	}
@@ -83,18 +77,12 @@ func NewHTTP(o HTTP) (Link, error) {
 	transport.DialContext = (&net.Dialer{Timeout: connectTime, KeepAlive: heartbeat}).DialContext
 	transport.ResponseHeaderTimeout = connectTime
 	transport.MaxIdleConns = 2
-	base := strings.TrimRight(u.String(), "/")
+	base := strings.TrimRight(o.URL, "/")
 	return &httpLink{
 		state: state{name: base, now: o.Now}, o: o, base: base, id: rand.Text(), frozen: frozenAfter,
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		pause:  backoff.Backoff{Min: time.Second, Max: 2 * time.Minute},
 	}, nil
-}
-
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // request prepares a request to the Hub.

@@ -64,7 +64,7 @@ func TestNewHTTP(t *testing.T) {
 		"ftp://example.org/":                  "must begin with https",
 		"https://":                            "must begin with https",
 		"https://me:secret@example.org/":      "no user",
-		"https://example.org/?token=x":        "no query",
+		"https://example.org/?token=x":        "query or fragment",
 		"https://example.org/\x7f:secret":     "cannot be parsed",
 		"http://localhost.example.org:8080/a": "use https",
 	} {

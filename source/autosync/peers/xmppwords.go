@@ -8,11 +8,12 @@ import (
 	"unicode/utf8"
 
 	"vext/internal/text"
+	"vext/internal/weburl"
 )
 
 // Bounds of what another machine says, in bytes.
 const (
-	maxURL  = 2048
+	maxURL  = weburl.MaxFetch
 	maxURLs = 8
 )
 
@@ -109,26 +110,11 @@ func isWord(s string, limit int) bool {
 // fetchURLs returns those of the URLs that another machine sends from which may be fetched.
 func fetchURLs(all []string) (urls []string) {
 	for _, u := range all {
-		if isFetchURL(u) && len(urls) < maxURLs {
+		if weburl.IsFetch(u) && len(urls) < maxURLs {
 			urls = append(urls, u)
 		}
 	}
 	return urls
-}
-
-// isFetchURL reports whether a URL is one to fetch from over the network. git would run a
-// program for others.
-func isFetchURL(u string) bool {
-	if u == "" || !isWord(u, maxURL) {
-		return false
-	}
-	for _, scheme := range []string{"ssh://", "https://", "http://", "git://"} {
-		if rest, ok := strings.CutPrefix(u, scheme); ok {
-			return rest != "" && rest[0] != '-' && rest[0] != '/'
-		}
-	}
-	host, path, isShort := strings.Cut(u, ":") // host:path, as of ssh
-	return isShort && path != "" && path[0] != ':' && host != "" && !strings.ContainsAny(host, "/\\") && !strings.HasPrefix(path, "//")
 }
 
 // resourceOf returns the resource of a full JID.

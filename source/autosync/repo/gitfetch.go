@@ -85,7 +85,7 @@ func (g *gitRepo) fetch(ctx context.Context, f remoteBranch) (bool, error) {
 
 // fetchDirect fetches the commit that a peer has pushed from the peer itself. It reports
 // whether that commit is here now and continues what is known of the remote branch. The
-// URLs are those of other people: only git's own protocols count.
+// URLs are those of other people: only those to which git connects count.
 func (g *gitRepo) fetchDirect(ctx context.Context, f remoteBranch, o PullOptions) (bool, error) {
 	if !commit.IsHash(o.Want) || len(o.URLs) == 0 {
 		return false, nil
@@ -102,7 +102,7 @@ func (g *gitRepo) fetchDirect(ctx context.Context, f remoteBranch, o PullOptions
 			return false, nil
 		default:
 		}
-		if !isFetchable(url) {
+		if !weburl.IsFetch(url) {
 			continue
 		}
 		_, err := g.network(ctx, f, directStall, []string{"GIT_ALLOW_PROTOCOL=ssh:https:http:git:file"},
@@ -132,27 +132,6 @@ func (g *gitRepo) adoptDirect(ctx context.Context, f remoteBranch, was, want str
 	}
 	_, err := g.git(ctx, "update-ref", "-m", "vext autosync: fetched from a peer", f.tracking, want, was)
 	return err == nil, err
-}
-
-// isFetchable reports whether a URL of a peer is one of ssh, HTTP, git's own protocol or a
-// path, and cannot be taken for an option or a remote helper.
-func isFetchable(url string) bool {
-	if url == "" || strings.HasPrefix(url, "-") || strings.Contains(url, "::") && !strings.Contains(url, "[") ||
-		strings.ContainsFunc(url, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return false
-	}
-	if scheme, rest, ok := strings.Cut(url, "://"); ok {
-		switch scheme {
-		case "ssh", "https", "http", "git", "file":
-			return rest != "" && !strings.HasPrefix(rest, "-")
-		}
-		return false
-	}
-	if filepath.IsAbs(url) {
-		return true
-	}
-	host, _, isSCP := strings.Cut(url, ":")
-	return isSCP && host != "" && !strings.Contains(host, "/")
 }
 
 // remoteError says whether an error of git with a remote goes away by itself.

@@ -219,12 +219,14 @@ func TestDirect(t *testing.T) {
 	p.part("echo theirs >a", "true")
 	head := p.git(p.a, "rev-parse", "HEAD")
 	p.sh(p.b, "git remote set-url origin "+p.dir+"/cut") // so that nothing can come from there
+	p.sh(p.b, "git config url.file://"+p.dir+"/.insteadOf ssh://peer/")
+	peer := "ssh://peer/" + filepath.Base(p.a.Root())
 	trap := filepath.Join(p.dir, "trap")
 	for _, o := range []repo.PullOptions{
-		{Want: head, URLs: []string{"ext::sh -c 'touch " + trap + "'", "--upload-pack=touch " + trap, "-oProxyCommand=touch " + trap, "foo://x", "file://" + p.dir + "/nowhere", "transport::address", "relative/path"}},
-		{Want: head[:12], URLs: []string{p.a.Root()}},
-		{Want: "HEAD", URLs: []string{p.a.Root()}},
-		{Want: strings.Repeat("0", 39) + "1", URLs: []string{p.a.Root()}},
+		{Want: head, URLs: []string{"ext::sh -c 'touch " + trap + "'", "--upload-pack=touch " + trap, "-oProxyCommand=touch " + trap, "foo://x", "ssh://peer/nowhere", "transport::address", "relative/path", p.a.Root(), "file://" + p.a.Root()}},
+		{Want: head[:12], URLs: []string{peer}},
+		{Want: "HEAD", URLs: []string{peer}},
+		{Want: strings.Repeat("0", 39) + "1", URLs: []string{peer}},
 	} {
 		if pulled, err := p.b.Pull(t.Context(), o); err == nil {
 			t.Errorf("%+v: pulled %+v", o, pulled)
@@ -233,7 +235,7 @@ func TestDirect(t *testing.T) {
 	if _, err := os.Lstat(trap); err == nil {
 		t.Error("a URL has run a command")
 	}
-	pulled, err := p.b.Pull(t.Context(), repo.PullOptions{Want: head, URLs: []string{"file://" + p.dir + "/nowhere", "file://" + p.a.Root()}})
+	pulled, err := p.b.Pull(t.Context(), repo.PullOptions{Want: head, URLs: []string{"ssh://peer/nowhere", peer}})
 	p.check(err)
 	if !pulled.Direct || pulled.After != head || len(pulled.Commits) != 1 || pulled.Upstream != head {
 		t.Errorf("pulled %+v", pulled)
