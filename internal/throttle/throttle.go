@@ -8,15 +8,20 @@ import (
 
 // Run calls do with what arrives, until ctx ends: at once, but for each name at most once
 // in a pause. What arrives for a name meanwhile is merged, and do gets it after the pause.
+// The names do not wait for each other.
 func Run[E any](ctx context.Context, arrivals <-chan E, pause time.Duration, name func(E) string, merge func(before, more E) E, do func(E)) {
 	waiting := map[string]*E{} // names in their pause, with what has arrived since; nil for nothing
-	var over <-chan time.Time
+	over := make(chan string)
 	call := func(e E) {
-		waiting[name(e)] = nil
+		n := name(e)
+		waiting[n] = nil
 		do(e)
-		if over == nil {
-			over = time.After(pause)
-		}
+		time.AfterFunc(pause, func() {
+			select {
+			case over <- n:
+			case <-ctx.Done():
+			}
+		})
 	}
 	for {
 		select {
@@ -30,14 +35,11 @@ func Run[E any](ctx context.Context, arrivals <-chan E, pause time.Duration, nam
 				e = merge(*before, e)
 			}
 			waiting[name(e)] = &e
-		case <-over:
-			over = nil
-			due := waiting
-			waiting = map[string]*E{}
-			for _, e := range due {
-				if e != nil {
-					call(*e)
-				}
+		case n := <-over:
+			e := waiting[n]
+			delete(waiting, n)
+			if e != nil {
+				call(*e)
 			}
 		case <-ctx.Done():
 			return

@@ -3,6 +3,7 @@ package throttle
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,43 @@ func TestRun(t *testing.T) {
 		expect("a4")
 		time.Sleep(time.Hour)
 		expect()
+		cancel()
+	})
+}
+
+// The pause of a name begins when that name is handled, whatever else is.
+func TestPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		arrivals := make(chan string)
+		var mu sync.Mutex
+		at := map[string]time.Duration{}
+		ctx, cancel := context.WithCancel(t.Context())
+		go Run(ctx, arrivals, time.Minute, func(e string) string { return e[:1] },
+			func(_, more string) string { return more }, func(e string) {
+				mu.Lock()
+				defer mu.Unlock()
+				at[e] = time.Since(start)
+			})
+		arrivals <- "a1"
+		time.Sleep(40 * time.Second)
+		arrivals <- "b1"
+		arrivals <- "a2"
+		arrivals <- "b2"
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		mu.Lock()
+		if len(at) != 3 || at["a2"] != time.Minute {
+			t.Errorf("after 70 s: %v", at)
+		}
+		mu.Unlock()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if at["b2"] != 100*time.Second {
+			t.Errorf("%v", at)
+		}
 		cancel()
 	})
 }
