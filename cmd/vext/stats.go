@@ -19,6 +19,7 @@ import (
 type statsOptions struct {
 	since, until, by string
 	json, csv, mfcns bool
+	merged           bool
 }
 
 func newStats(a *app) *cobra.Command {
@@ -29,10 +30,14 @@ func newStats(a *app) *cobra.Command {
 		Long: `Counts the reminders that were sent, by committer unless --by names something else.
 
 The report by committer has the exact form of MFCns in three cases: with --mfcns,
-after a log of MFCns was imported, and when the configured title contains "MFC".`,
+after a log of MFCns was imported, and when the configured title contains "MFC".
+
+With --merged it counts the requests instead: how many were asked for, how many vext
+found to be merged and how long after the due day (the median), and how many never.`,
 		Example: `  vext stats
   vext stats --since 2026-01-01 --by month
-  vext stats --by repository --csv`,
+  vext stats --by repository --csv
+  vext stats --by committer --merged`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return stats(a, opts) },
 	}
@@ -43,6 +48,8 @@ after a log of MFCns was imported, and when the configured title contains "MFC".
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
 	flags.BoolVar(&opts.csv, "csv", false, "print CSV")
 	flags.BoolVar(&opts.mfcns, "mfcns", false, "print the report of MFCns, in its exact form")
+	flags.BoolVar(&opts.merged, "merged", false, "count the requests, and what became of them")
+	c.MarkFlagsMutuallyExclusive("merged", "csv", "mfcns")
 	c.MarkFlagsMutuallyExclusive("json", "csv", "mfcns")
 	c.MarkFlagsMutuallyExclusive("by", "mfcns")
 	by := []string{reminder.ByCommitter, reminder.ByMonth, reminder.ByRepository, reminder.ByBranch}
@@ -60,6 +67,18 @@ func stats(a *app, opts statsOptions) error {
 		return err
 	}
 	debug.SetGCPercent(400) // a scan keeps next to nothing
+	if opts.merged {
+		counts, err := reminder.CountMerged(q.History, opts.by, since, until, q.Today(), q.Zone)
+		switch {
+		case counts == nil:
+			return usageError{fmt.Errorf("--by: %w", err)}
+		case err != nil:
+			return err
+		case opts.json:
+			return printJSON(a.stdout, counts)
+		}
+		return counts.Write(a.stdout)
+	}
 	counts, err := reminder.CountSent(q.History, opts.by, since, until, q.Zone)
 	if counts == nil {
 		return usageError{fmt.Errorf("--by: %w", err)}
