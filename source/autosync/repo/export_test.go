@@ -6,3 +6,6 @@ func SetFault(f func(point string)) (restore func()) {
 	fault = f
 	return func() { fault = was }
 }
+
+// RunGit has a git run in a directory until end is called.
+var RunGit = runGit

@@ -47,6 +47,9 @@ func (g *gitRepo) undo(ctx context.Context, m *move, why error) error {
 	if err := g.restore(ctx, m); err != nil {
 		return errors.Join(why, fmt.Errorf("the work tree is not yet as it was: %w", err))
 	}
+	if g.isBranchLocked(strings.TrimPrefix(m.Branch, "refs/heads/")) { // by a git of ours that was killed, perhaps: see removeLeftLocks
+		return why
+	}
 	return errors.Join(why, g.endMove())
 }
 
