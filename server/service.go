@@ -68,8 +68,8 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
 		Operator:    c.Operator, Host: host, Vext: command, OnHost: worksFor(c),
 		Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
-		Links: func(repository string) map[string]string { return linksOf(c, repository) },
-		Log:   s.Log, Progress: s.Progress,
+		Links:     func(repository string) map[string]string { return linksOf(c, repository) },
+		Backports: s.Backports(q), Log: s.Log, Progress: s.Progress,
 	}, nil
 }
 

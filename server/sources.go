@@ -11,6 +11,7 @@ import (
 	"vext/filter"
 	"vext/internal/commit"
 	"vext/internal/config"
+	"vext/internal/convention"
 	"vext/internal/hint"
 	"vext/internal/vcs"
 	"vext/notify"
@@ -176,6 +177,9 @@ func repository(c *config.Config, r *config.Repository) follow.Repository {
 		Committers: r.Committers, Domain: r.Domain,
 	}
 	one.Branches, one.Explicit = branchesOf(c, r)
+	if own, err := convention.Of(c, r.Name); err == nil { // Load has checked it
+		one.Targets = own.Patterns
+	}
 	return one
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"vext/internal/backport"
 	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/history"
@@ -51,6 +53,7 @@ func newShow(a *app) *cobra.Command {
 				return err
 			}
 			for one := shown; one != nil; one = one.Successor {
+				one.lookAt(cmd.Context(), opened, q)
 				for _, d := range opened.Deliveries(cmd.Context(), q.State, one.Events) {
 					if target.Protocol(d.Target) == target.XMPP {
 						one.XMPP = append(one.XMPP, d)
@@ -95,6 +98,88 @@ type shown struct {
 	IRC       []server.Delivery `json:"irc,omitempty"` // what has become of its messages
 	XMPP      []server.Delivery `json:"xmpp,omitempty"`
 	Successor *shown            `json:"successor,omitempty"`
+
+	*backport.Report        // what has become of the commit; nil when nobody has looked
+	LookedAt         string `json:"looked_at,omitempty"` // the repository
+	NotLookedAt      string `json:"not_looked_at,omitempty"`
+
+	commit commit.Commit
+}
+
+// lookTime bounds how long a command looks at repositories.
+const lookTime = 10 * time.Second
+
+// lookAt finds out what has become of the commit.
+func (shown *shown) lookAt(ctx context.Context, s *server.Server, q *queue.Queue) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if shown.commit.Revision == "" {
+		shown.NotLookedAt = "the message names no revision"
+		return
+	}
+	found, err := s.Backports(q).Look(ctx, []*commit.Commit{&shown.commit}, true)
+	switch {
+	case err != nil:
+		shown.NotLookedAt = err.Error()
+	case found[0].Why != "":
+		shown.NotLookedAt = found[0].Why
+	default:
+		shown.Report, shown.LookedAt = &found[0].Report, found[0].Source
+	}
+}
+
+// printTargets prints what has become of the commit, and the commands that merge it.
+func (shown *shown) printTargets(w io.Writer, s style, q *queue.Queue) {
+	if shown.Report == nil {
+		return
+	}
+	fmt.Fprintln(w)
+	if r := shown.Reverted; r != nil {
+		fmt.Fprintf(w, "  %s\n", s.red("reverted by "+commit.ShortRevision(r.By)+printable(by(r.Who, r.Since, q))))
+	}
+	if len(shown.Targets) == 0 {
+		fmt.Fprintln(w, "  there is no branch to merge it to")
+	}
+	printTargetTable(w, s, shown.Targets, q)
+	for _, fix := range shown.Fixes {
+		fmt.Fprintf(w, "\n  fixed by %s  %s\n", s.yellow(commit.ShortRevision(fix.Revision)), printable(fix.Subject))
+		printTargetTable(w, s, fix.Targets, q)
+	}
+	if len(shown.Command) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, t := range shown.Targets {
+		if command := shown.Command[t.Branch]; command != "" {
+			fmt.Fprintf(w, "  on %s:\n    %s\n", printable(t.Branch), command)
+		}
+	}
+}
+
+// printTargetTable prints a line for each target, and what else there is to say below it.
+func printTargetTable(w io.Writer, s style, targets []backport.Target, q *queue.Queue) {
+	width := 0
+	for _, t := range targets {
+		width = max(width, runewidth.StringWidth(t.Branch))
+	}
+	for i := range targets {
+		t := &targets[i]
+		fmt.Fprintf(w, "  %s  %s%s\n", column(t.Branch, width), stateWords(t), printable(by(t.Who, t.Since, q)))
+		for _, detail := range targetDetails(t) {
+			fmt.Fprintf(w, "  %s    %s\n", strings.Repeat(" ", width), s.dim(printable(detail)))
+		}
+	}
+}
+
+// by says who did something, and when.
+func by(who string, when time.Time, q *queue.Queue) string {
+	text := ""
+	if who != "" {
+		text = " by " + who
+	}
+	if !when.IsZero() {
+		text += ", " + calendar.Of(when, q.Zone).Short(q.Today())
+	}
+	return text
 }
 
 // read returns what to show of a reminder. Its message may be gone or unreadable.
@@ -102,7 +187,9 @@ func read(q *queue.Queue, item *queue.Item) (*shown, error) {
 	events, err := q.Events(item.Name)
 	s := &shown{Reminder: item, Events: events}
 	if m, readErr := q.Read(item.Entry()); readErr == nil {
-		s.Message = m.Message
+		s.Message, s.commit = m.Message, m.Commit
+	} else if item.Event != nil {
+		s.commit = commit.Commit{Repository: item.Repository, Revision: item.Revision}
 	}
 	return s, err
 }
@@ -141,8 +228,10 @@ func (shown *shown) print(w io.Writer, s style, q *queue.Queue) {
 	for _, d := range shown.XMPP {
 		fact("XMPP", deliveryWords(&d, q))
 	}
+	fact("looked at", cmp.Or(shown.LookedAt, "nothing: "+shown.NotLookedAt))
 	fact("name", item.Name)
 	fact("file", item.File())
+	shown.printTargets(w, s, q)
 	if len(events) > 0 {
 		fmt.Fprintln(w)
 	}

@@ -50,7 +50,8 @@ type Revert struct {
 type Fix struct {
 	Revision string   `json:"revision"`
 	Subject  string   `json:"subject,omitempty"`
-	Fixes    string   `json:"fixes"` // the commit that it names: the one asked about, or another fix
+	Who      string   `json:"who,omitempty"` // its committer
+	Fixes    string   `json:"fixes"`         // the commit that it names: the one asked about, or another fix
 	Targets  []Target `json:"targets"`
 }
 
@@ -72,11 +73,12 @@ type Question struct {
 
 // A Mark is what a person has said, against what the repository says.
 type Mark struct {
-	Kind   MarkKind
-	Target string    // the branch; "" for all
-	Other  string    // of NotAFix: the commit that is no fix
-	Who    string    // who said it
-	Since  time.Time // when
+	Kind     MarkKind
+	Revision string    // the commit that it is about; "" for that of the question
+	Target   string    // the branch; "" for all
+	Other    string    // of MarkNotAFix: the commit that is no fix of Revision
+	Who      string    // who said it
+	Since    time.Time // when
 }
 
 // A MarkKind is what a Mark says.
@@ -95,6 +97,9 @@ type Looker interface {
 	Update(ctx context.Context) error
 	// Branches returns the branches of the repository, without refs/heads/.
 	Branches() []string
+	// Find returns the commit that a revision means, which may be abbreviated: nil if the
+	// repository has none, or several.
+	Find(ctx context.Context, revision string) (*commit.Commit, error)
 	// Look answers questions, in their order, from what the last Update read. With apply,
 	// it also finds out whether what is not merged applies. A commit that the repository
 	// does not have gets the state Unknown on each target. ctx bounds the time; what could
@@ -111,10 +116,13 @@ type Looker interface {
 
 // Options are what a Looker is opened with.
 type Options struct {
-	Kind  vcs.Kind
-	Dir   string     // of the repository: of git its git directory
-	URL   weburl.URL // of which Dir is a copy without blobs; zero when it is complete
-	Cache string     // the file in which the scan is kept; it can be removed at any time
+	Kind vcs.Kind
+	Dir  string     // of the repository: of git its git directory
+	URL  weburl.URL // of which Dir is a copy without blobs; zero when it is complete
+	// Tracks returns the name of the branch that a ref of a clone stands for, such as that
+	// of refs/remotes/origin/main; nil for the branches of Dir itself.
+	Tracks func(ref string) (branch string, ok bool)
+	Cache  string // the file in which the scan is kept; it can be removed at any time
 	// IsDevelopment chooses the branches from which commits are merged, by their refnames.
 	IsDevelopment func(refname string) bool
 	Rules         Rules // the zero value is Default

@@ -34,7 +34,7 @@ func (g *gitLooker) fixesOf(commit int32, marks []Mark) []fixOf {
 		of := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		for _, fix := range g.fixers[of] {
-			if _, gone := g.development.gone[fix]; gone || seen[fix] || g.isNoFix(fix, marks) {
+			if _, gone := g.development.gone[fix]; gone || seen[fix] || g.isNoFix(fix, of, commit, marks) {
 				continue
 			}
 			seen[fix] = true
@@ -45,13 +45,23 @@ func (g *gitLooker) fixesOf(commit int32, marks []Mark) []fixOf {
 	return all
 }
 
-// isNoFix reports whether a person has said that a commit is no fix.
-func (g *gitLooker) isNoFix(fix int32, marks []Mark) bool {
+// isNoFix reports whether a person has said that a commit is no fix of another; asked is
+// the commit of the question.
+func (g *gitLooker) isNoFix(fix, of, asked int32, marks []Mark) bool {
 	return slices.ContainsFunc(marks, func(m Mark) bool {
-		if m.Kind != MarkNotAFix {
+		if m.Kind != MarkNotAFix || !g.isAbout(&m, of, asked) {
 			return false
 		}
 		other, ok := g.index.find(m.Other)
 		return ok && other == fix
 	})
+}
+
+// isAbout reports whether a mark is about a commit; asked is the commit of the question.
+func (g *gitLooker) isAbout(m *Mark, commit, asked int32) bool {
+	if m.Revision == "" {
+		return commit == asked
+	}
+	at, ok := g.index.find(m.Revision)
+	return ok && at == commit
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"vext/internal/commit"
 	"vext/internal/vcs"
@@ -29,6 +28,9 @@ func newGitLooker(o Options) (*gitLooker, error) {
 	repository, err := vcs.Open(vcs.Git, o.Dir, o.URL)
 	if err != nil {
 		return nil, err
+	}
+	if o.Tracks != nil {
+		repository = vcs.OpenTracking(o.Dir, o.Tracks)
 	}
 	git, ok := repository.(vcs.GitRepository)
 	if !ok {
@@ -54,9 +56,7 @@ func (g *gitLooker) Update(ctx context.Context) error {
 		return err
 	}
 	if n > 0 {
-		if err := g.index.save(g.o.Cache, g.o.cacheID()); err != nil {
-			return fmt.Errorf("cache of the repository: %w", err)
-		}
+		g.index.save(g.o.Cache, g.o.cacheID()) // without it, the next process scans again
 	}
 	g.heads, g.targets = map[string]string{}, map[string]*branch{}
 	var tips []string
@@ -74,6 +74,17 @@ func (g *gitLooker) Update(ctx context.Context) error {
 
 // Branches implements Looker.
 func (g *gitLooker) Branches() []string { return slices.Sorted(maps.Keys(g.heads)) }
+
+// Find implements Looker.
+func (g *gitLooker) Find(ctx context.Context, revision string) (*commit.Commit, error) {
+	at, ok := g.index.find(revision)
+	if !ok {
+		return nil, nil
+	}
+	hash := g.index.commits[at].hash
+	commits, err := g.git.Commits(ctx, []string{hash})
+	return commits[hash], err
+}
 
 // target returns a branch, nil if there is none of that name.
 func (g *gitLooker) target(name string) *branch {
@@ -178,7 +189,7 @@ func (g *gitLooker) describe(ctx context.Context, reports []Report, dangling []F
 		}
 	}, func(f *Fix) {
 		if c := commits[f.Revision]; c != nil {
-			f.Subject, _, _ = strings.Cut(c.Message, "\n")
+			f.Subject, f.Who = c.Subject, committerOf(c)
 		}
 	}, func(r *Revert) {
 		if c := commits[r.By]; c != nil {

@@ -59,12 +59,12 @@ func (g *gitLooker) lookAt(q *Question, r *Report) *lookedAt {
 		}
 	}
 	for _, name := range q.Targets {
-		r.Targets = append(r.Targets, g.stateOf(a.commit, name, q.Marks))
+		r.Targets = append(r.Targets, g.stateOf(a.commit, name, a))
 	}
 	for _, f := range a.fixes {
 		fix := Fix{Revision: g.index.commits[f.fix].hash, Fixes: g.index.commits[f.of].hash, Targets: []Target{}}
 		for _, name := range q.Targets {
-			fix.Targets = append(fix.Targets, g.stateOf(f.fix, name, nil))
+			fix.Targets = append(fix.Targets, g.stateOf(f.fix, name, a))
 		}
 		r.Fixes = append(r.Fixes, fix)
 	}
@@ -73,7 +73,7 @@ func (g *gitLooker) lookAt(q *Question, r *Report) *lookedAt {
 
 // stateOf returns the state of a commit on a branch by what persons and the lines of
 // messages say. What is not merged has the state Unknown without a reason.
-func (g *gitLooker) stateOf(commit int32, name string, marks []Mark) Target {
+func (g *gitLooker) stateOf(commit int32, name string, a *lookedAt) Target {
 	t := newTarget(name, Unknown)
 	b := g.target(name)
 	switch {
@@ -87,8 +87,8 @@ func (g *gitLooker) stateOf(commit int32, name string, marks []Mark) Target {
 			return t
 		}
 	}
-	for _, m := range marks {
-		if m.Target != "" && m.Target != name {
+	for _, m := range a.question.Marks {
+		if m.Target != "" && m.Target != name || !g.isAbout(&m, commit, a.commit) {
 			continue
 		}
 		switch m.Kind {

@@ -32,13 +32,15 @@ const (
 	fTarget
 	fPicked
 	fSince
+	fMark
+	fOther
 	fields
 )
 
 var fieldNames = [fields]string{
 	"time", "event", "name", "address", "committer", "repository", "branch", "revision", "key", "subject",
 	"asked", "due", "via", "by", "reason", "cause", "source", "until", "clock", "successor",
-	"target", "picked", "since",
+	"target", "picked", "since", "mark", "other",
 }
 
 // prefixes are the keys as Append writes them, with the quote before the value.
@@ -136,6 +138,7 @@ func (r *record) event(e *Event, known names) bool {
 		Reason: known.text(r[fReason]), Cause: known.text(r[fCause]), Source: known.text(r[fSource]), Until: known.text(r[fUntil]),
 		Clock: known.text(r[fClock]), Successor: text(r[fSuccessor]),
 		Target: known.text(r[fTarget]), Picked: text(r[fPicked]), Since: text(r[fSince]),
+		Mark: known.text(r[fMark]), Other: text(r[fOther]),
 	}
 	if revision := r[fRevision]; strings.HasSuffix(e.Key, string(revision)) {
 		e.Revision = e.Key[len(e.Key)-len(revision):] // which saves memory

@@ -23,7 +23,11 @@ const (
 	Cancelled = "cancelled"
 	// Merged says that a commit was merged to its target branches, which vext found out
 	// itself. Nobody is reminded of it.
-	Merged   = "merged"
+	Merged = "merged"
+	// Marked says what a person has said of a commit, see Marks, and Unmarked that the
+	// person has taken it back.
+	Marked   = "marked"
+	Unmarked = "unmarked"
 	Missed   = "passed"   // imported after its due day, and not sent
 	Replaced = "replaced" // a trusted source contradicted the mail
 	Vanished = "vanished" // a forced update removed the commit from its branch
@@ -83,9 +87,11 @@ type Event struct {
 	Until      string    `json:"until,omitempty"`      // of Deferred, Unconfirmed and Limited: no attempt before (RFC 3339)
 	Clock      string    `json:"clock,omitempty"`      // the time of the previous event, when the clock was set back
 	Successor  string    `json:"successor,omitempty"`  // the revision that Revision was amended or rebased to
-	Target     string    `json:"target,omitempty"`     // of Merged: the branches, as "stable/15, stable/14"
+	Target     string    `json:"target,omitempty"`     // of Merged: the branches, as "stable/15, stable/14"; of Marked: one, or "" for all
 	Picked     string    `json:"picked,omitempty"`     // the commits there, in the same order; "-" for one that is not known
 	Since      string    `json:"since,omitempty"`      // of Merged: when the last of them was made (RFC 3339)
+	Mark       string    `json:"mark,omitempty"`       // of Marked and Unmarked: MarkDone and so on
+	Other      string    `json:"other,omitempty"`      // of MarkNotAFix: the revision that is no fix of this commit
 }
 
 // kindWords are the words for kinds whose word on disk is another.
@@ -107,6 +113,9 @@ func Describe(e *Event, zone *time.Location) string {
 			before = " until "
 		}
 		text += before + due.Long()
+	}
+	if e.Kind == Marked || e.Kind == Unmarked {
+		text += " " + e.MarkWords()
 	}
 	if e.Kind == Sent || e.Kind == Fallback || e.Kind == Explained {
 		text += " to " + e.Address

@@ -69,7 +69,7 @@ func (p *pass) requestsSince(ctx context.Context, since time.Time) (n int, commi
 	if err := p.open(ctx); err != nil {
 		return 0, nil, err
 	}
-	tips, err := p.repo.Update(ctx, p.repository.wants)
+	tips, err := p.repo.Update(ctx, p.repository.fetches)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -42,6 +42,7 @@ type Repository struct {
 	Branches    []string // patterns
 	Explicit    bool     // Branches are configured for this repository
 	From        string   // the commit or the date after which commits count; "" for now
+	Targets     []string // patterns of the branches to which commits are merged: they are fetched, too
 	FirstParent bool     // leave out the commits that merges bring in
 	Committers  []string // patterns of addresses; empty for all
 	Domain      string   // appended to logins that are not addresses
@@ -181,6 +182,11 @@ var retries = backoff.Backoff{Min: 5 * time.Minute, Max: 6 * time.Hour}
 // wants reports whether a branch counts for reminders.
 func (r *Repository) wants(refname string) bool {
 	return refname == "" || policy.MatchBranch(r.Branches, refname)
+}
+
+// fetches reports whether a copy has a branch.
+func (r *Repository) fetches(refname string) bool {
+	return r.wants(refname) || len(r.Targets) > 0 && policy.MatchBranch(r.Targets, refname)
 }
 
 // Sources gives a run access to the repositories. It implements reminder.Sources.

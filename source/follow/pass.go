@@ -80,7 +80,7 @@ func (p *pass) run(ctx context.Context, pushed []Update) error {
 		}
 	}
 	p.past = !p.state.Begun
-	tips, err := p.repo.Update(ctx, p.reads)
+	tips, err := p.repo.Update(ctx, p.fetches)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,11 @@ func (p *pass) isAnnounced(refname string) bool {
 // reads reports whether the commits of a branch are read.
 func (p *pass) reads(refname string) bool {
 	return p.repository.wants(refname) || p.isAnnounced(refname)
+}
+
+// fetches reports whether a copy has a branch.
+func (p *pass) fetches(refname string) bool {
+	return p.repository.fetches(refname) || p.isAnnounced(refname)
 }
 
 func (p *pass) date(t time.Time) string { return t.In(p.Queue.Zone).Format(time.DateTime) }
@@ -141,7 +146,7 @@ func (p *pass) open(ctx context.Context) (err error) {
 	if err := p.Store.prepare(); err != nil {
 		return err
 	}
-	dir, err := filepath.Abs(p.Store.path(r.Name, "."+string(s.Kind)))
+	dir, err := filepath.Abs(p.Store.Copy(r.Name, s.Kind))
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (f *Follower) CompletePush(ctx context.Context, r Repository, u Update) (Re
 	if err := p.open(ctx); err != nil {
 		return p.report, err
 	}
-	if _, err := p.repo.Update(ctx, func(name string) bool { return name == u.Refname || r.wants(name) }); err != nil {
+	if _, err := p.repo.Update(ctx, func(name string) bool { return name == u.Refname || r.fetches(name) }); err != nil {
 		return p.report, err
 	}
 	r.FirstParent = false // all that was pushed

@@ -92,7 +92,7 @@ func (p *pass) beginBefore(ctx context.Context, pushed []Update) error {
 	if p.state.Begun && p.announcing == (p.state.Uncounted != nil) {
 		return nil
 	}
-	tips, err := p.repo.Update(ctx, p.reads)
+	tips, err := p.repo.Update(ctx, p.fetches)
 	if err != nil {
 		return err
 	}

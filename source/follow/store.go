@@ -20,7 +20,8 @@ import (
 )
 
 // A Store keeps the states of repositories in a directory: NAME.json, NAME.lock
-// and, of followed repositories, the copy NAME.git or NAME.hg. Of repositories with
+// and, of followed repositories, the copy NAME.git or NAME.hg. NAME.commits is what package
+// backport keeps of its commits. Of repositories with
 // a hook, it also has NAME.positions.
 //
 // The group of the state directory may write to the directory of the hooks, so that
@@ -66,6 +67,15 @@ func fileName(name string) string {
 func (s Store) path(name, ending string) string {
 	return filepath.Join(s.dir, fileName(name)+ending)
 }
+
+// Copy returns the path of the copy of a followed repository.
+func (s Store) Copy(name string, kind vcs.Kind) string { return s.path(name, "."+string(kind)) }
+
+const cacheEnding = ".commits"
+
+// Cache returns the path of a file beside the state of a repository, for what can be made
+// anew from it.
+func (s Store) Cache(name string) string { return s.path(name, cacheEnding) }
 
 // Load returns the state of a repository, which is empty if the repository is new.
 func (s Store) Load(name string) (*State, error) {
@@ -233,7 +243,7 @@ func (s Store) Forget(ctx context.Context, name string) error {
 		return err
 	}
 	defer unlock()
-	for _, ending := range []string{".json", ".positions", ".git", ".git.tmp", ".hg", ".hg.tmp", ".lock"} {
+	for _, ending := range []string{".json", ".positions", ".git", ".git.tmp", ".hg", ".hg.tmp", ".lock", cacheEnding} {
 		err = errors.Join(err, os.RemoveAll(s.path(name, ending)))
 	}
 	os.Remove(s.dir) // if it is empty

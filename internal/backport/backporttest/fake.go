@@ -114,6 +114,22 @@ func (f *Fake) Branches() []string {
 	return slices.Clone(f.branches)
 }
 
+// Find implements backport.Looker. It finds what AddAsking has added.
+func (f *Fake) Find(ctx context.Context, revision string) (*commit.Commit, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var found *commit.Commit
+	for _, c := range f.asking {
+		if strings.HasPrefix(c.Revision, revision) {
+			if found != nil {
+				return nil, f.failure(ctx)
+			}
+			found = c
+		}
+	}
+	return found, f.failure(ctx)
+}
+
 // Look implements backport.Looker.
 func (f *Fake) Look(ctx context.Context, questions []backport.Question, apply bool) ([]backport.Report, error) {
 	f.mu.Lock()
