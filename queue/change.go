@@ -62,7 +62,7 @@ func (q *Queue) snoozedFrom(item *Item) (calendar.Day, *history.State, error) {
 		switch e := &events[i]; {
 		case e.Kind == history.Snoozed && calendar.Of(e.Time, q.Zone) == today:
 			isSnoozed = true
-		case e.Kind == history.Queued || e.Kind == history.Snoozed:
+		case e.Kind == history.Queued || e.Kind == history.Snoozed || e.Kind == history.Repeated:
 			due, _ = calendar.Parse(e.Due)
 			isSnoozed = false
 		case slices.Contains([]string{history.Sent, history.Fallback, history.Cancelled, history.Merged, history.Superseded, history.Failed}, e.Kind):

@@ -103,6 +103,22 @@ func (q *Queue) IsKept(name string) bool {
 	return err == nil
 }
 
+// Kept returns the messages in history/done whose names are wanted. Their Day is zero.
+func (q *Queue) Kept(wanted func(name string) bool) (kept []Entry, err error) {
+	days, err := readDir(q.done())
+	for _, day := range days {
+		dir := filepath.Join(q.done(), day.Name())
+		files, dirErr := readDir(dir)
+		err = errors.Join(err, dirErr)
+		for _, f := range files {
+			if wanted(f.Name()) {
+				kept = append(kept, Entry{Name: f.Name(), dir: dir})
+			}
+		}
+	}
+	return kept, err
+}
+
 func (q *Queue) keptPath(name string) (string, error) {
 	days, err := readDir(q.done())
 	for _, day := range days {

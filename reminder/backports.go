@@ -49,7 +49,8 @@ func (r *run) findOut(ctx context.Context) {
 			r.read[e] = m
 		}
 	}
-	r.look(ctx, entries, maxLook)
+	r.look(ctx, entries, maxLook, true)
+	r.follow(ctx)
 }
 
 // findOutRest asks about the items that were not in the queue when findOut was called.
@@ -67,14 +68,15 @@ func (r *run) findOutRest(ctx context.Context, items []*dueItem) {
 			rest = append(rest, item.entry)
 		}
 	}
-	r.look(ctx, rest, maxLookLocked)
+	r.look(ctx, rest, maxLookLocked, true)
 	for _, item := range items {
 		item.found = r.found[item.entry]
 	}
 }
 
-// look asks once about those of the entries that ask for a merge, for a limited time.
-func (r *run) look(ctx context.Context, entries []queue.Entry, limit time.Duration) {
+// look asks once about those of the entries that ask for a merge, for a limited time; with
+// apply also whether they apply.
+func (r *run) look(ctx context.Context, entries []queue.Entry, limit time.Duration, apply bool) {
 	var commits []*commit.Commit
 	var asked []queue.Entry
 	for _, e := range entries {
@@ -87,7 +89,7 @@ func (r *run) look(ctx context.Context, entries []queue.Entry, limit time.Durati
 	}
 	looking, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %s", limit))
 	defer cancel()
-	all, err := r.Backports.Look(looking, commits, true)
+	all, err := r.Backports.Look(looking, commits, apply)
 	switch {
 	case looking.Err() != nil && err != nil:
 		err = context.Cause(looking)

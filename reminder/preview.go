@@ -111,6 +111,9 @@ func (s *Service) previewItem(item *dueItem) Step {
 	case m == nil:
 		return Step{"quarantine", item.entry.Name, reason}
 	}
+	if s.isQuiet(m) {
+		return Step{"wait", to(e), "the day is quiet"}
+	}
 	route := s.Queue.Policy.RouteOf(&m.Commit)
 	names := strings.Join(targetNames(route.Targets), ", ")
 	isByTarget := s.Outbox != nil && names != ""

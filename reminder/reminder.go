@@ -29,6 +29,8 @@ type Service struct {
 	Host        string                    // the name of this machine
 	OnHost      func(address string) bool // whether the commands work there for a recipient; nil for nobody
 	Digest      bool
+	Repeat      Repeat
+	Quiet       Quiet
 	Explain     bool      // mail committers whose trailer is not understood
 	MaxPerDay   int       // mails to one recipient a day for commits that can be forged; 0 for no limit
 	Sources     Sources   // may be nil
@@ -73,9 +75,11 @@ type Summary struct {
 	Queued, Ignored, Duplicates int
 	Sent, Deferred, Quarantined int
 	Merged                      int // due, and merged already
+	MergedSince                 int // after their reminder
 	Needless                    int // due, and there is nothing to do for another reason
 	Unclear                     int // of the quarantined: the trailer is not understood
 	InBackoff                   int // due, but failed before
+	Quiet                       int // due, and held because the day is quiet
 	Held                        int // the recipient's daily maximum is reached
 	HeldBefore                  int // the same, by an earlier run
 	Explained                   int // mails to committers whose trailer is not understood
@@ -84,7 +88,7 @@ type Summary struct {
 
 // Empty reports whether the run had nothing to do.
 func (s Summary) Empty() bool {
-	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore}
+	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore, Quiet: s.Quiet}
 }
 
 // String returns the summary for a person: "2 queued, 1 sent".
@@ -95,8 +99,8 @@ func (s Summary) String() string {
 		what string
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
-		{s.Sent, "sent"}, {s.Merged, "merged already"}, {s.Needless, "not needed"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
-		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Fallbacks, "sent another way"},
+		{s.Sent, "sent"}, {s.Merged, "merged already"}, {s.Needless, "not needed"}, {s.MergedSince, "merged since"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
+		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Quiet, "held on a quiet day"}, {s.Fallbacks, "sent another way"},
 	} {
 		if part.n > 0 {
 			said += fmt.Sprintf(", %d %s", part.n, part.what)

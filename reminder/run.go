@@ -25,6 +25,8 @@ type run struct {
 	noted    []string        // those that pendingPath has
 	found    map[queue.Entry]*Backport
 	read     map[queue.Entry]*queue.Message // the messages that were read to find it
+	merged   []queue.Entry                  // of history/done: merged after their reminder
+	followed bool                           // whether that was looked for
 }
 
 // lockWait is how long a run waits for another to end, before it gives up.
@@ -98,6 +100,9 @@ func (r *run) first(ctx context.Context) error {
 	}
 	err = errors.Join(caught, err, r.markVanished(ctx))
 	_, sendErr := r.reviewOutbox(ctx)
+	if !isHistoryError(sendErr) {
+		sendErr = errors.Join(sendErr, r.reconsider())
+	}
 	if !isHistoryError(sendErr) {
 		sendErr = errors.Join(sendErr, r.sendDue(ctx, nil))
 	}

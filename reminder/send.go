@@ -49,7 +49,7 @@ func (r *run) sendDue(ctx context.Context, names []string) error {
 	if errs = append(errs, err); isStop(err) {
 		return errors.Join(errs...)
 	}
-	items, err = r.enqueue(ctx, items)
+	items, err = r.enqueue(ctx, r.withoutQuiet(items))
 	if errs = append(errs, err); isStop(err) {
 		return errors.Join(errs...)
 	}
@@ -251,7 +251,7 @@ func (r *run) sent(items []*dueItem) error {
 		e.Address, e.Committer = to.Email, to.Name
 		e.Due, e.Via, e.Asked, e.Reason, e.By = item.entry.Day.String(), r.via(item), "", item.reason, ""
 		if b := item.found; b != nil && b.Reverted != nil && item.why == nil {
-			e.Reason = join(e.Reason, "it was reverted in "+text.OneLine(commit.ShortRevision(b.Reverted.By)))
+			e.Reason = join(e.Reason, revertedReason+text.OneLine(commit.ShortRevision(b.Reverted.By)))
 		}
 		if item.byName.Fallback {
 			e.Kind = history.Fallback

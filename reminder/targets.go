@@ -46,6 +46,15 @@ func (r *run) wordsOf(item *dueItem, m *queue.Message) Words {
 	if item.found != nil {
 		r.addFound(&w, item.found)
 	}
+	if w.IsMerge && w.Reverted == "" && w.Gone == "" {
+		times := 1
+		if before := r.tally.Open[item.entry.Name]; before != nil {
+			times += before.Times
+		}
+		if next, ok := r.Repeat.next(r.Queue.Today(), times); ok {
+			w.Next = next.Short(r.Queue.Today())
+		}
+	}
 	return w
 }
 

@@ -39,6 +39,7 @@ type Words struct {
 	To         []string      // values of `MFC to:`
 	With       []string      // values of `MFC with:`
 	Merge      string        // the command that merges it; empty where there is none, and for one that is gone
+	Next       string        // the day of the next reminder, if nothing is done until then: Fri 18 Dec; else empty
 	Snoozed    string        // that it was snoozed, by whom and when: You put this off on Fri 4 Dec; else empty
 	Gone       string        // that a forced update took it away, and when; else empty
 	Reverted   string        // where it was reverted: in 0123456789ab by ida on Fri 4 Dec; else empty

@@ -73,6 +73,12 @@ func check(c *config.Config) error {
 	if _, err := reminder.ParseSchedule(c.Follow.Schedule, c.Zone); err != nil {
 		return fmt.Errorf("%s: follow.%w", c.Path, err)
 	}
+	if _, err := reminder.ParseRepeat(c.Reminders.Repeat, c.Reminders.RepeatMax); err != nil {
+		return fmt.Errorf("%s: reminders.%w", c.Path, err)
+	}
+	if _, err := reminder.ParseQuiet(c.Reminders.Quiet); err != nil {
+		return fmt.Errorf("%s: reminders.%w", c.Path, err)
+	}
 	if _, err := commit.NewTrailers(c.Reminders.Trailers...); err != nil {
 		return fmt.Errorf("%s: reminders.trailers: %w", c.Path, err)
 	}

@@ -59,6 +59,14 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	repeat, err := reminder.ParseRepeat(c.Reminders.Repeat, c.Reminders.RepeatMax)
+	if err != nil {
+		return nil, err
+	}
+	quiet, err := reminder.ParseQuiet(c.Reminders.Quiet)
+	if err != nil {
+		return nil, hint.Wrap(err, "see the key quiet in vext.toml(5)")
+	}
 	command, err := commandInMail(q.State, c)
 	if err != nil {
 		return nil, err
@@ -67,6 +75,7 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 		Queue: q, Sources: sources, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
 		Operator:    c.Operator, Host: host, Vext: command, OnHost: worksFor(c),
+		Repeat: repeat, Quiet: quiet,
 		Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Links:     func(repository string) map[string]string { return linksOf(c, repository) },
 		Backports: s.Backports(q), Log: s.Log, Progress: s.Progress,

@@ -70,6 +70,9 @@ type Reminders struct {
 	Digest       bool     `toml:"digest"`
 	Explain      bool     `toml:"explain"`
 	MaxPerDay    int      `toml:"max_per_day"`
+	Repeat       string   `toml:"repeat"`     // periods, see reminder.ParseRepeat
+	RepeatMax    int      `toml:"repeat_max"` // how often a reminder comes again
+	Quiet        []string `toml:"quiet"`      // see reminder.ParseQuiet
 }
 
 // Mail says how mails are sent.
@@ -99,7 +102,7 @@ func Default(branches []string) *Config {
 	return &Config{
 		Timezone:  "UTC",
 		Schedule:  "22 0 * * *",
-		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true, MaxPerDay: 20},
+		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true, MaxPerDay: 20, RepeatMax: 3},
 		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
 		Follow:    Follow{Schedule: "@every 10m"},
 	}
@@ -241,6 +244,14 @@ func (c *Config) check() error {
 	}
 	if c.Reminders.MaxPerDay < 0 {
 		return fmt.Errorf("reminders.max_per_day: %d: a number of mails, or 0 for no limit", c.Reminders.MaxPerDay)
+	}
+	if c.Reminders.RepeatMax < 0 {
+		return fmt.Errorf("reminders.repeat_max: %d: a number of reminders", c.Reminders.RepeatMax)
+	}
+	for _, value := range c.Reminders.Quiet {
+		if value != "weekends" && !filepath.IsAbs(value) {
+			return fmt.Errorf("reminders.quiet: %q is neither \"weekends\" nor the absolute path of a calendar", value)
+		}
 	}
 	if err := checkAddresses("reminders", c.Reminders.Allow, c.Reminders.Senders); err != nil {
 		return err

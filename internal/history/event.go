@@ -28,6 +28,8 @@ const (
 	// person has taken it back.
 	Marked   = "marked"
 	Unmarked = "unmarked"
+	// Repeated says that a reminder, which was sent before, is due again on the day Due.
+	Repeated = "repeated"
 	Missed   = "passed"   // imported after its due day, and not sent
 	Replaced = "replaced" // a trusted source contradicted the mail
 	Vanished = "vanished" // a forced update removed the commit from its branch
@@ -107,7 +109,7 @@ func Describe(e *Event, zone *time.Location) string {
 		until = t.In(zone).Format("Mon 2 Jan 15:04")
 	}
 	text := cmp.Or(kindWords[e.Kind], e.Kind)
-	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed) {
+	if due, err := calendar.Parse(e.Due); err == nil && (e.Kind == Queued || e.Kind == Snoozed || e.Kind == Repeated) {
 		before := " for "
 		if e.Kind == Snoozed {
 			before = " until "

@@ -16,7 +16,7 @@ type State struct {
 	Fallback bool // it was sent, has bounced, and goes by mail instead
 
 	Queued    *Event     // that last gave it its day; nil if never
-	Snoozed   string     // the day to which it was snoozed, if that came last
+	Snoozed   string     // the day to which it was snoozed, or repeated, if that came last
 	PutOff    *Event     // by which it was snoozed to that day
 	Ended     *Event     // by which it is Done
 	Vanished  *Event     // by which it left its branch; nil when it is there
@@ -88,6 +88,9 @@ func (s *State) Take(e *Event) {
 		s.end(nil, false, false)
 		s.Snoozed, s.PutOff = e.Due, e
 		s.Failed, s.Bounces, s.Fallback, s.Handed = nil, nil, false, nil
+	case Repeated:
+		s.end(nil, false, false)
+		s.Snoozed, s.Fallback, s.Handed = e.Due, false, nil
 	case Retried:
 		s.Tried, s.Limited, s.Failed, s.Bounces = nil, nil, nil, nil
 	case Limited:
