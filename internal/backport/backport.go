@@ -122,7 +122,9 @@ type Options struct {
 	// Tracks returns the name of the branch that a ref of a clone stands for, such as that
 	// of refs/remotes/origin/main; nil for the branches of Dir itself.
 	Tracks func(ref string) (branch string, ok bool)
-	Cache  string // the file in which the scan is kept; it can be removed at any time
+	// Cache is the file in which the scan is kept, with one beside it, .patches behind its
+	// name, for patch IDs. Both can be removed at any time.
+	Cache string
 	// IsDevelopment chooses the branches from which commits are merged, by their refnames.
 	IsDevelopment func(refname string) bool
 	Rules         Rules // the zero value is Default

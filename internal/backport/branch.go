@@ -1,5 +1,7 @@
 package backport
 
+import "slices"
+
 // A branch is what has been merged to a branch, and what was reverted there, by the lines
 // of its messages.
 type branch struct {
@@ -53,7 +55,9 @@ func (b *branch) take(at int32) {
 }
 
 // revert takes back a commit, in whatever form it is here: itself, a pick of it, or of what
-// it is a pick of itself. Taking back a revert brings back what that had taken.
+// it is a pick of itself; of a merge, what that had brought. Taking back a revert brings back
+// what that had taken. A commit of which no pick is known is taken back, too: the pick may
+// have no line that says so.
 func (b *branch) revert(other, by int32) {
 	for _, revert := range []int32{other, b.pickOf(other)} {
 		if was, ok := b.undid[revert]; ok {
@@ -68,12 +72,9 @@ func (b *branch) revert(other, by int32) {
 			return
 		}
 	}
-	for _, commit := range append(b.x.origins(other), other) {
-		pick, picked := b.picks[commit]
-		if !picked {
-			pick = -1
-		}
-		if _, twice := b.gone[commit]; twice || !picked && !b.has.has(commit) {
+	for _, commit := range slices.Concat(b.x.origins(other), []int32{other}, b.x.broughtBy(other)) {
+		pick := b.pickOf(commit)
+		if _, twice := b.gone[commit]; twice {
 			continue
 		}
 		delete(b.picks, commit)

@@ -1,9 +1,10 @@
 package backport
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
-	"os"
+	"hash/crc32"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,9 +15,13 @@ import (
 
 // The cache is a text file. Its first line names the format and what was looked for; each
 // other line is a commit: its hash, its parents' places, the time, the digest of sameness,
-// flags (a: asks, m: a merge, - for none), the number of Subversion or -, and references. It
-// is replaced as a whole, and made anew when any of it can't be read.
-const cacheFormat = "vext-backport-1"
+// flags (a: asks, m: a merge, - for none), the number of Subversion or -, and references. The
+// last line has a checksum of the commits. The cache is replaced as a whole, and made anew when any of it can't be
+// read.
+const cacheFormat = "vext-backport-2"
+
+// endOfCache is how the last line begins.
+const endOfCache = "end "
 
 // cacheID returns the first line of a cache made with these options.
 func (o *Options) cacheID() string {
@@ -27,27 +32,44 @@ func (o *Options) cacheID() string {
 // empty index.
 func load(path, id string) *index {
 	x := newIndex()
-	if path == "" {
-		return x
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return x
-	}
-	first, rest, _ := bytes.Cut(data, []byte("\n"))
-	if string(first) != id {
-		return x
-	}
-	for text := string(rest); text != ""; {
-		line, after, whole := strings.Cut(text, "\n")
-		c, ok := parseIndexed(line, int32(len(x.commits)))
-		if !ok || !whole {
-			return newIndex()
+	isWhole := false
+	sum := uint32(0)
+	readCache(path, id, func(line string) bool {
+		if strings.HasPrefix(line, endOfCache) {
+			isWhole = line == fmt.Sprint(endOfCache, sum)
+			return false
 		}
-		text = after
-		x.add(c)
+		sum = crc32.Update(crc32.Update(sum, crc32.IEEETable, []byte(line)), crc32.IEEETable, []byte("\n"))
+		c, ok := parseIndexed(line, int32(len(x.commits)))
+		if ok {
+			x.add(c)
+		}
+		return ok
+	})
+	if !isWhole {
+		return newIndex()
 	}
 	return x
+}
+
+// readCache calls fn with the lines of a file behind the first, which must be id, until it
+// returns false. A file that can't be read has no lines, because a cache can be made anew.
+func readCache(path, id string, fn func(line string) bool) {
+	if path == "" {
+		return
+	}
+	f, err := disk.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	if !lines.Scan() || lines.Text() != id {
+		return
+	}
+	for lines.Scan() && fn(lines.Text()) {
+	}
 }
 
 // save replaces the cache.
@@ -56,10 +78,13 @@ func (x *index) save(path, id string) error {
 		return nil
 	}
 	var b bytes.Buffer
+	b.Grow(100 * len(x.commits)) // about, because a buffer that grows needs the memory twice
 	b.WriteString(id + "\n")
 	for i := range x.commits {
 		x.commits[i].write(&b)
 	}
+	sum := crc32.ChecksumIEEE(b.Bytes()[len(id)+1:])
+	fmt.Fprint(&b, endOfCache, sum, "\n")
 	return disk.ReplaceUnsynced(filepath.Dir(path), path, b.Bytes())
 }
 
@@ -102,7 +127,7 @@ func parseIndexed(line string, at int32) (c indexed, ok bool) {
 		field, line, _ = strings.Cut(line, " ")
 		return field
 	}
-	c.hash = next()
+	c.hash = strings.Clone(next()) // so that the line is not kept
 	if !commit.IsHash(c.hash) {
 		return c, false
 	}
@@ -121,14 +146,14 @@ func parseIndexed(line string, at int32) (c indexed, ok bool) {
 	flags, number := next(), next()
 	c.asks, c.isMerge = strings.Contains(flags, "a"), strings.Contains(flags, "m")
 	if number != "-" {
-		c.number = number
+		c.number = strings.Clone(number)
 	}
 	for line != "" {
 		ref := next()
 		if len(ref) < 2 {
 			return c, false
 		}
-		c.refs = append(c.refs, reference{relation(ref[0]), ref[1:]})
+		c.refs = append(c.refs, reference{relation(ref[0]), strings.Clone(ref[1:])})
 	}
 	return c, timeErr == nil && sameErr == nil && number != ""
 }

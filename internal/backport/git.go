@@ -68,7 +68,9 @@ func (g *gitLooker) Update(ctx context.Context) error {
 	}
 	g.development = g.index.newBranch(tips, nil)
 	g.fixers = g.index.fixers(g.development)
-	g.patches = newPatches(g)
+	if g.patches == nil {
+		g.patches = loadPatches(g)
+	}
 	return nil
 }
 

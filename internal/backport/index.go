@@ -19,7 +19,6 @@ type index struct {
 	places   map[string]int32 // by hash
 	sorted   []int32          // places by hash, for abbreviations; nil until needed
 	byNumber map[string]int32 // by r and a number of Subversion, from git-svn-id
-	bySame   map[uint64][]int32
 }
 
 // An indexed is a commit of an index.
@@ -35,7 +34,7 @@ type indexed struct {
 }
 
 func newIndex() *index {
-	return &index{places: map[string]int32{}, byNumber: map[string]int32{}, bySame: map[uint64][]int32{}}
+	return &index{places: map[string]int32{}, byNumber: map[string]int32{}}
 }
 
 func (x *index) add(c indexed) {
@@ -47,7 +46,6 @@ func (x *index) add(c indexed) {
 			x.byNumber[c.number] = at
 		}
 	}
-	x.bySame[c.same] = append(x.bySame[c.same], at)
 }
 
 // tips returns the commits that are no parents: all that a scan has reached.
@@ -181,4 +179,20 @@ func (x *index) reachable(tips ...string) set {
 		}
 	}
 	return s
+}
+
+// broughtBy returns the commits that a merge has brought to the branch of its first parent.
+func (x *index) broughtBy(merge int32) []int32 {
+	c := &x.commits[merge]
+	if !c.isMerge || len(c.parents) < 2 { // of a parent that is missing, it is not known which
+		return nil
+	}
+	before, after := x.reachable(x.commits[c.parents[0]].hash), x.reachable(c.hash)
+	var all []int32
+	for at := range merge {
+		if after.has(at) && !before.has(at) {
+			all = append(all, at)
+		}
+	}
+	return all
 }

@@ -133,6 +133,15 @@ func TestLook(t *testing.T) {
 			m.commitAt("new", "ida", other.written, "a: change", file("a", "0", "3", "4"))
 			return c
 		}, "new=unknown old=unknown"},
+		"without a line, and taken back": {func(m *made) *madeCommit {
+			c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+			m.commitAt("new", "ida", c.written, "a: change", file("a", "1", "2"))
+			m.commit("new", "ida", "Revert \"a: change\"\n\nThis reverts commit "+c.hash+".\n", file("a", "0"))
+			p := m.commitAt("old", "ida", c.written, "a: change", file("a", "1", "2"))
+			m.commit("old", "ida", "Revert \"a: change\"\n\nThis reverts commit "+p.hash+".\n", file("a", "0"))
+			m.commitAt("old", "ida", c.written, "a: change", file("a", "1", "2"))
+			return c
+		}, "new=unknown old=merged"},
 		"fixed": {func(m *made) *madeCommit {
 			c := m.commit("main", "ida", "a: change", file("a", "1"))
 			f := m.commit("main", "ida", "a: fix\n\nFixes: "+c.hash[:12]+" (\"a: change\")\n", file("a", "2"))
@@ -163,5 +172,58 @@ func TestLook(t *testing.T) {
 				t.Errorf("from the cache: %+v, and before: %+v", again, r)
 			}
 		})
+	}
+}
+
+// What a person has said to be done is looked for all the same.
+func TestLookForWhatIsSaidToBeDone(t *testing.T) {
+	m := newMade(t)
+	m.commit("main", "ida", "begin", file("a", "0"))
+	m.fork("new", "main")
+	m.fork("old", "main")
+	m.commit("old", "ida", "old: begin", file("old", "0"))
+	c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+	p := m.commitAt("new", "ida", c.written, "a: change", file("a", "1", "2"))
+	g := m.open("")
+	done := Mark{Kind: MarkDone, Who: "bob"}
+	r := ask(t, g, c.hash, done)
+	if got := states(&r); got != "new=merged old=merged" {
+		t.Error(got)
+	}
+	if found, said := r.Targets[0], r.Targets[1]; found.By != p.hash || found.Who != "jane" || said.By != "" || said.Who != "bob" || said.Why == "" {
+		t.Errorf("found: %+v; said: %+v", found, said)
+	}
+	reports, err := g.Look(t.Context(), []Question{{Revision: c.hash, Targets: []string{"none"}, Marks: []Mark{done}}}, false)
+	if err != nil || reports[0].Targets[0].State != Merged {
+		t.Errorf("on a branch that does not exist: %+v, %v", reports, err)
+	}
+}
+
+// A revert of a merge takes back what the merge had brought, and its revert brings it back.
+func TestRevertOfMerge(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		m := newMade(t)
+		m.commit("main", "ida", "begin", file("a", "0"))
+		for _, branch := range []string{"topic", "new", "old"} {
+			m.fork(branch, "main")
+		}
+		m.commit("main", "ida", "other", file("b", "1"))
+		m.commit("new", "ida", "new: begin", file("new", "0"))
+		m.commit("old", "ida", "old: begin", file("old", "0"))
+		c := m.commit("topic", "ida", "a: change", file("a", "1"))
+		want := "new=unknown old=unknown reverted"
+		for _, branch := range []string{"main", "new"} {
+			merge := m.merge(branch, "topic", "Merge branch topic")
+			m.commit(branch, "jane", "more", file("more", "1"))
+			r := m.commit(branch, "jane", "Revert\n\nThis reverts commit "+merge.hash+", reversing\nchanges made to "+c.hash+".\n", file("a", "0"))
+			if again {
+				m.commit(branch, "jane", "Reapply\n\nThis reverts commit "+r.hash+".\n", file("a", "1"))
+				want = "new=merged old=unknown"
+			}
+		}
+		r := ask(t, m.open(""), c.hash)
+		if got := states(&r); got != want {
+			t.Errorf("again %v: got %s, want %s", again, got, want)
+		}
 	}
 }

@@ -27,6 +27,7 @@ type made struct {
 	n        int
 	branches map[string]*madeCommit // by name
 	all      []*madeCommit
+	merging  *madeCommit // the second parent of the next commit; usually nil
 }
 
 type madeCommit struct {
@@ -88,6 +89,12 @@ func (m *made) commit(branch, author, message string, changes map[string]string)
 	return m.commitAt(branch, author, m.n+1, message, changes)
 }
 
+// merge adds a merge of another branch, which makes no other change.
+func (m *made) merge(branch, from, message string) *madeCommit {
+	m.merging = m.branches[from]
+	return m.commit(branch, "ida", message, m.branches[from].changes)
+}
+
 // commitAt is commit with another date of the author, in hours.
 func (m *made) commitAt(branch, author string, written int, message string, changes map[string]string) *madeCommit {
 	m.t.Helper()
@@ -100,6 +107,10 @@ func (m *made) commitAt(branch, author string, written int, message string, chan
 	if parent != nil {
 		fmt.Fprintf(m.in, "from :%d\n", parent.mark)
 		maps.Copy(c.files, parent.files)
+	}
+	if m.merging != nil {
+		fmt.Fprintf(m.in, "merge :%d\n", m.merging.mark)
+		m.merging = nil
 	}
 	for _, path := range slices.Sorted(maps.Keys(changes)) {
 		c.files[path] = changes[path]

@@ -1,10 +1,15 @@
 package backport
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"vext/internal/commit"
+	"vext/internal/disk"
 )
 
 // maxSide bounds the commits of a branch whose changes are compared, the newest first: a
@@ -12,13 +17,50 @@ import (
 const maxSide = 5000
 
 // patches is the second opinion: what the lines of messages do not say is found by comparing
-// changes, and then by author, date and subject. It keeps what git has computed.
+// changes, and then by author, date and subject. It keeps what git has computed, also on disk.
 type patches struct {
 	g     *gitLooker
 	known map[string]string // git-patch-id(1), by hash; "" for none
 }
 
-func newPatches(g *gitLooker) *patches { return &patches{g: g, known: map[string]string{}} }
+// patchesFormat is the first line of the file. Each other line has a hash, a space, and the
+// patch ID or nothing.
+const patchesFormat = "vext-patches-1"
+
+func (o *Options) patchesPath() string {
+	if o.Cache == "" {
+		return ""
+	}
+	return o.Cache + ".patches"
+}
+
+// loadPatches reads the file. A damaged line ends it, and what is behind is computed again.
+func loadPatches(g *gitLooker) *patches {
+	p := &patches{g: g, known: map[string]string{}}
+	readCache(g.o.patchesPath(), patchesFormat, func(line string) bool {
+		hash, id, ok := strings.Cut(line, " ")
+		ok = ok && commit.IsHash(hash) && (id == "" || commit.IsHash(id))
+		if _, isThere := g.index.places[hash]; ok && isThere {
+			p.known[hash] = id
+		}
+		return ok
+	})
+	return p
+}
+
+// save replaces the file. It has no error, because what is lost is computed again.
+func (p *patches) save() {
+	path := p.g.o.patchesPath()
+	if path == "" {
+		return
+	}
+	var b bytes.Buffer
+	b.WriteString(patchesFormat + "\n")
+	for hash, id := range p.known {
+		fmt.Fprintf(&b, "%s %s\n", hash, id)
+	}
+	_ = disk.ReplaceUnsynced(filepath.Dir(path), path, b.Bytes())
+}
 
 // find sets the state of the targets on which a commit is merged without a line that says so.
 // Where the changes can't be read, nothing is set.
@@ -30,7 +72,8 @@ func (p *patches) find(ctx context.Context, asked []*lookedAt) error {
 		}
 		for i, name := range a.question.Targets {
 			open := func(t *Target, at int32) {
-				if t.State == Unknown && t.Why == "" {
+				isSaid := t.State == Merged && t.By == "" && p.g.target(name) != nil
+				if t.State == Unknown && t.Why == "" || isSaid {
 					byTarget[name] = append(byTarget[name], openTarget{t, at})
 				}
 			}
@@ -83,57 +126,132 @@ func (p *patches) compare(ctx context.Context, b *branch, open []openTarget) err
 		}
 		return nil // the changes of a copy without blobs can't be read without its server
 	}
-	byPatch := map[string][]int32{}
+	byPatch, bySame := map[string][]int32{}, p.g.index.bySame(open)
 	for _, at := range side {
 		if id := p.known[p.g.index.commits[at].hash]; id != "" {
 			byPatch[id] = append(byPatch[id], at)
 		}
 	}
+	pairs := make([]pair, len(open))
+	for i, o := range open {
+		pairs[i] = p.pair(b, o, side, byPatch, bySame)
+	}
+	return p.decide(ctx, pairs)
+}
+
+// A pair is an open target and the commits that may have merged its commit.
+type pair struct {
+	openTarget
+	byChange  []int32 // that make the same change
+	bySubject []int32 // that have the same author, author's date and subject
+}
+
+// pair finds the candidates for an open target.
+func (p *patches) pair(b *branch, o openTarget, side []int32, byPatch map[string][]int32, bySame map[uint64][]int32) pair {
+	c := &p.g.index.commits[o.commit]
+	after := int32(-1) // what is older was taken back
+	if by, gone := b.gone[o.commit]; gone {
+		after = by
+	}
+	isCandidate := func(at int32) bool { return at > after && at != o.commit && slices.Contains(side, at) }
+	one := pair{openTarget: o, byChange: filter(byPatch[p.known[c.hash]], isCandidate)}
+	isSeries := slices.ContainsFunc(bySame[c.same], func(at int32) bool { return at != o.commit && p.g.development.has.has(at) })
+	if !isSeries { // of a series by a program it is not known which of them it was
+		one.bySubject = filter(bySame[c.same], isCandidate)
+	}
+	return one
+}
+
+// bySame returns the commits that have the author, the author's date and the subject of one
+// that is open, by the digest of these.
+func (x *index) bySame(open []openTarget) map[uint64][]int32 {
+	all := make(map[uint64][]int32, len(open))
 	for _, o := range open {
-		if err := p.decide(ctx, o, side, byPatch); err != nil {
+		all[x.commits[o.commit].same] = nil
+	}
+	for at := range x.commits {
+		if list, wanted := all[x.commits[at].same]; wanted {
+			all[x.commits[at].same] = append(list, int32(at))
+		}
+	}
+	return all
+}
+
+func filter(list []int32, fn func(int32) bool) (chosen []int32) {
+	for _, at := range list {
+		if fn(at) {
+			chosen = append(chosen, at)
+		}
+	}
+	return chosen
+}
+
+// found sets the state of a target, unless that is known better. What a person has said to be
+// done stays merged, and gets the commit.
+func (o *openTarget) found(state State, by string) {
+	t := o.target
+	switch {
+	case t.By == "":
+		t.By, t.Why = by, ""
+		if t.State != Merged {
+			t.State = state
+		}
+	case t.State == ProbablyMerged && state == Merged:
+		t.By, t.State = by, state
+	}
+}
+
+// decide sets the states of targets.
+func (p *patches) decide(ctx context.Context, pairs []pair) error {
+	x := p.g.index
+	var commits, files []string // of which more must be known
+	for i := range pairs {
+		one := &pairs[i]
+		hash := x.commits[one.commit].hash
+		for _, at := range one.byChange {
+			commits = append(commits, hash, x.commits[at].hash)
+		}
+		for _, at := range one.bySubject {
+			files = append(files, hash, x.commits[at].hash)
+		}
+	}
+	described, err := p.g.git.Commits(ctx, distinct(commits))
+	if err != nil {
+		return err
+	}
+	changed := map[string]commit.Files{}
+	if len(files) > 0 {
+		if changed, err = p.g.git.Files(ctx, distinct(files)); err != nil {
 			return err
+		}
+	}
+	for i := range pairs {
+		one := &pairs[i]
+		hash := x.commits[one.commit].hash
+		for _, at := range one.byChange {
+			other := x.commits[at].hash
+			state := ProbablyMerged // a change alone can come twice, as an empty line does
+			if isSame(described[hash], described[other]) {
+				state = Merged
+			}
+			one.found(state, other)
+		}
+		for _, at := range one.bySubject {
+			if other := x.commits[at].hash; isSimilar(changed[hash], changed[other]) {
+				one.found(ProbablyMerged, other)
+			}
 		}
 	}
 	return nil
 }
 
-// decide sets the state of one target. A change alone can come twice, as an empty line
-// does, so another author and subject make it only probable.
-func (p *patches) decide(ctx context.Context, o openTarget, side []int32, byPatch map[string][]int32) error {
-	x := p.g.index
-	c := &x.commits[o.commit]
-	for _, at := range byPatch[p.known[c.hash]] {
-		o.target.By = x.commits[at].hash
-		if x.commits[at].same == c.same {
-			o.target.State = Merged
-			return nil
-		}
-		both, err := p.g.git.Commits(ctx, []string{c.hash, x.commits[at].hash})
-		if err != nil {
-			return err
-		}
-		o.target.State = ProbablyMerged
-		if a, b := both[c.hash], both[x.commits[at].hash]; a != nil && b != nil && (a.Subject == b.Subject || a.Author == b.Author && a.AuthorDate.Equal(b.AuthorDate)) {
-			o.target.State = Merged
-			return nil
-		}
+// isSame reports whether two commits with the same change are one: they have the same subject,
+// or the same author and author's date.
+func isSame(a, b *commit.Commit) bool {
+	if a == nil || b == nil {
+		return false
 	}
-	if slices.ContainsFunc(x.bySame[c.same], func(at int32) bool { return at != o.commit && p.g.development.has.has(at) }) {
-		return nil // a series by a program: which of them it was is not known
-	}
-	for _, at := range x.bySame[c.same] {
-		if at == o.commit || o.target.State != Unknown || !slices.Contains(side, at) {
-			continue
-		}
-		files, err := p.g.git.Files(ctx, []string{c.hash, x.commits[at].hash})
-		if err != nil {
-			return err
-		}
-		if isSimilar(files[c.hash], files[x.commits[at].hash]) {
-			o.target.State, o.target.By = ProbablyMerged, x.commits[at].hash
-		}
-	}
-	return nil
+	return a.Subject != "" && a.Subject == b.Subject || a.Author == b.Author && a.AuthorDate.Equal(b.AuthorDate)
 }
 
 // isSimilar reports whether half of the files of two changes are the same.
@@ -166,5 +284,6 @@ func (p *patches) read(ctx context.Context, hashes map[string]bool) error {
 	for _, hash := range missing {
 		p.known[hash] = found[hash]
 	}
+	p.save()
 	return nil
 }
