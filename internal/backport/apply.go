@@ -34,7 +34,7 @@ func each[T any](items []T, fn func(T)) {
 }
 
 // apply sets the states of targets by test picks. A pick that can't be made is Unknown.
-func (g *gitLooker) apply(ctx context.Context, jobs []*applyJob) error {
+func (g *looker) apply(ctx context.Context, jobs []*applyJob) error {
 	if len(jobs) == 0 {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (g *gitLooker) apply(ctx context.Context, jobs []*applyJob) error {
 		commits, tips = append(commits, job.commits...), append(tips, job.tip)
 	}
 	commits, tips = distinct(commits), distinct(tips)
-	p, err := newPicker(ctx, g.git, distinct(append(slices.Clone(commits), tips...)))
+	p, err := newPicker(ctx, g.history, distinct(append(slices.Clone(commits), tips...)))
 	if err != nil {
 		for _, job := range jobs {
 			job.unknown(whyNot(ctx, err))

@@ -27,7 +27,7 @@ func numbered(path string, n int, replace map[int]string) map[string]string {
 	return file(path, lines...)
 }
 
-func askApply(t *testing.T, g *gitLooker, revision string) Report {
+func askApply(t *testing.T, g *looker, revision string) Report {
 	t.Helper()
 	reports, err := g.Look(t.Context(), []Question{{Revision: revision, Targets: []string{"new"}}}, true)
 	if err != nil {

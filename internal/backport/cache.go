@@ -11,6 +11,7 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/disk"
+	"vext/internal/vcs"
 )
 
 // The cache is a text file. Its first line names the format and what was looked for; each
@@ -128,7 +129,7 @@ func parseIndexed(line string, at int32) (c indexed, ok bool) {
 		return field
 	}
 	c.hash = strings.Clone(next()) // so that the line is not kept
-	if !commit.IsHash(c.hash) {
+	if !commit.IsHash(c.hash) && vcs.SvnNumber(c.hash) == 0 {
 		return c, false
 	}
 	if parents := next(); parents != "" {

@@ -27,7 +27,7 @@ type fixOf struct{ fix, of int32 }
 
 // fixesOf returns the fixes of a commit and, transitively, theirs, in the order of the
 // branch. A fix that was reverted is none, and neither is one that a person has called none.
-func (g *gitLooker) fixesOf(commit int32, marks []Mark) []fixOf {
+func (g *looker) fixesOf(commit int32, marks []Mark) []fixOf {
 	var all []fixOf
 	seen := map[int32]bool{commit: true}
 	for stack := []int32{commit}; len(stack) > 0; {
@@ -47,7 +47,7 @@ func (g *gitLooker) fixesOf(commit int32, marks []Mark) []fixOf {
 
 // isNoFix reports whether a person has said that a commit is no fix of another; asked is
 // the commit of the question.
-func (g *gitLooker) isNoFix(fix, of, asked int32, marks []Mark) bool {
+func (g *looker) isNoFix(fix, of, asked int32, marks []Mark) bool {
 	return slices.ContainsFunc(marks, func(m Mark) bool {
 		if m.Kind != MarkNotAFix || !g.isAbout(&m, of, asked) {
 			return false
@@ -58,7 +58,7 @@ func (g *gitLooker) isNoFix(fix, of, asked int32, marks []Mark) bool {
 }
 
 // isAbout reports whether a mark is about a commit; asked is the commit of the question.
-func (g *gitLooker) isAbout(m *Mark, commit, asked int32) bool {
+func (g *looker) isAbout(m *Mark, commit, asked int32) bool {
 	if m.Revision == "" {
 		return commit == asked
 	}

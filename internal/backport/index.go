@@ -67,13 +67,13 @@ func (x *index) tips() []string {
 
 // scan adds the commits that are reachable from heads and not in the index. It returns how
 // many there were.
-func (x *index) scan(ctx context.Context, git vcs.GitRepository, heads []string, r *reader, asks func([]byte) bool) (int, error) {
+func (x *index) scan(ctx context.Context, history vcs.History, heads []string, r *reader, asks func([]byte) bool) (int, error) {
 	heads = slices.DeleteFunc(heads, func(hash string) bool { _, has := x.places[hash]; return has })
 	if len(heads) == 0 {
 		return 0, nil
 	}
 	before := len(x.commits)
-	err := git.Scan(ctx, heads, x.tips(), func(record vcs.Record) error {
+	err := history.Scan(ctx, heads, x.tips(), func(record vcs.Record) error {
 		c := indexed{hash: string(record.Hash()), time: record.Date().Unix(), same: sameness(record)}
 		if _, twice := x.places[c.hash]; twice {
 			return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 )
 
 func newTarget(name string, state State) Target {
@@ -12,7 +11,7 @@ func newTarget(name string, state State) Target {
 }
 
 // Look implements Looker.
-func (g *gitLooker) Look(ctx context.Context, questions []Question, apply bool) ([]Report, error) {
+func (g *looker) Look(ctx context.Context, questions []Question, apply bool) ([]Report, error) {
 	reports := make([]Report, len(questions))
 	asked := make([]*lookedAt, len(questions))
 	for i := range questions {
@@ -48,7 +47,7 @@ type lookedAt struct {
 }
 
 // lookAt answers what the lines of messages say.
-func (g *gitLooker) lookAt(q *Question, r *Report) *lookedAt {
+func (g *looker) lookAt(q *Question, r *Report) *lookedAt {
 	a := &lookedAt{question: q, report: r, commit: -1}
 	*r = Report{Revision: q.Revision, Targets: []Target{}, Fixes: []Fix{}}
 	if at, ok := g.index.find(q.Revision); ok {
@@ -73,7 +72,7 @@ func (g *gitLooker) lookAt(q *Question, r *Report) *lookedAt {
 
 // stateOf returns the state of a commit on a branch by what persons and the lines of
 // messages say. What is not merged has the state Unknown without a reason.
-func (g *gitLooker) stateOf(commit int32, name string, a *lookedAt) Target {
+func (g *looker) stateOf(commit int32, name string, a *lookedAt) Target {
 	t := newTarget(name, Unknown)
 	b := g.target(name)
 	switch {
@@ -87,8 +86,14 @@ func (g *gitLooker) stateOf(commit int32, name string, a *lookedAt) Target {
 			return t
 		}
 	}
-	for _, m := range a.question.Marks {
-		if m.Target != "" && m.Target != name || !g.isAbout(&m, commit, a.commit) {
+	t.mark(slices.DeleteFunc(slices.Clone(a.question.Marks), func(m Mark) bool { return !g.isAbout(&m, commit, a.commit) }))
+	return t
+}
+
+// mark sets what persons have said of a target.
+func (t *Target) mark(marks []Mark) {
+	for _, m := range marks {
+		if m.Target != "" && m.Target != t.Branch {
 			continue
 		}
 		switch m.Kind {
@@ -98,7 +103,6 @@ func (g *gitLooker) stateOf(commit int32, name string, a *lookedAt) Target {
 			t.State, t.Who, t.Since, t.Why = NotWanted, m.Who, m.Since, "said to be not wanted"
 		}
 	}
-	return t
 }
 
 // isOpen reports whether nobody has found out yet that there is nothing to merge.
@@ -111,7 +115,7 @@ func (t *Target) isOpen() bool {
 }
 
 // jobs returns the test picks for a commit and its fixes, one job for each target.
-func (g *gitLooker) jobs(a *lookedAt) []*applyJob {
+func (g *looker) jobs(a *lookedAt) []*applyJob {
 	var jobs []*applyJob
 	if a.commit < 0 || a.report.Reverted != nil {
 		return nil
@@ -143,58 +147,4 @@ func (g *gitLooker) jobs(a *lookedAt) []*applyJob {
 		}
 	}
 	return jobs
-}
-
-// commands returns the command for each branch on which there is something to merge: what
-// each commit needs before it, the commit, and its fixes in the order of the development
-// branch. It is the order in which apply has tried them.
-func (g *gitLooker) commands(a *lookedAt) map[string]string {
-	all := map[string]string{}
-	if a.commit < 0 || a.report.Reverted != nil {
-		return nil
-	}
-	for i, name := range a.question.Targets {
-		var commits []int32
-		add := func(t *Target, commit int32) {
-			if g.target(name) == nil || !t.isOpen() {
-				return
-			}
-			for _, need := range t.Needs {
-				if at, ok := g.index.find(need); ok && !slices.Contains(commits, at) {
-					commits = append(commits, at)
-				}
-			}
-			if !slices.Contains(commits, commit) {
-				commits = append(commits, commit)
-			}
-		}
-		add(&a.report.Targets[i], a.commit)
-		for j, f := range a.fixes {
-			add(&a.report.Fixes[j].Targets[i], f.fix)
-		}
-		if len(commits) > 0 {
-			all[name] = g.command(commits)
-		}
-	}
-	return all
-}
-
-// command returns the command that picks commits. A merge needs one of its own, with the
-// parent that it is compared with (git-cherry-pick(1), -m).
-func (g *gitLooker) command(commits []int32) string {
-	var all []string
-	before := false
-	for _, at := range commits {
-		c := &g.index.commits[at]
-		switch {
-		case c.isMerge:
-			all = append(all, "git cherry-pick -x -m 1 "+c.hash)
-		case before:
-			all[len(all)-1] += " " + c.hash
-		default:
-			all = append(all, "git cherry-pick -x "+c.hash)
-		}
-		before = !c.isMerge
-	}
-	return strings.Join(all, " && ")
 }

@@ -23,7 +23,7 @@ func states(r *Report) string {
 	return strings.Join(words, " ")
 }
 
-func ask(t *testing.T, g *gitLooker, revision string, marks ...Mark) Report {
+func ask(t *testing.T, g *looker, revision string, marks ...Mark) Report {
 	t.Helper()
 	reports, err := g.Look(t.Context(), []Question{{Revision: revision, Targets: []string{"new", "old"}, Marks: marks}}, false)
 	if err != nil {

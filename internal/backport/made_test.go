@@ -63,7 +63,7 @@ func (m *made) git(args ...string) *exec.Cmd {
 
 // open ends the import, and opens the repository. Of the branches, main is that of the
 // development.
-func (m *made) open(cache string) *gitLooker {
+func (m *made) open(cache string) *looker {
 	m.t.Helper()
 	if m.wait != nil {
 		if err := errors.Join(m.in.Close(), m.wait()); err != nil {
@@ -78,7 +78,7 @@ func (m *made) open(cache string) *gitLooker {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return l.(*gitLooker)
+	return l.(*looker)
 }
 
 // fork makes a branch at the commit of another.

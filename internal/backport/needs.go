@@ -21,7 +21,7 @@ type conflicted struct {
 // ones that changed the same lines, else those that changed the same files, else the fixes.
 // Only what is not merged to the branch counts. It is one step: what these need, and do not
 // bring, is not looked for.
-func (g *gitLooker) findNeeds(ctx context.Context, p *picker, jobs []*applyJob) {
+func (g *looker) findNeeds(ctx context.Context, p *picker, jobs []*applyJob) {
 	all := make([]*conflicted, len(jobs))
 	for i, job := range jobs {
 		all[i] = &conflicted{job: job}
@@ -43,7 +43,7 @@ func (g *gitLooker) findNeeds(ctx context.Context, p *picker, jobs []*applyJob) 
 }
 
 // findChoices finds what could make a commit apply.
-func (g *gitLooker) findChoices(ctx context.Context, p *picker, c *conflicted) {
+func (g *looker) findChoices(ctx context.Context, p *picker, c *conflicted) {
 	job := c.job
 	files, hash := job.targets[0].Files, job.commits[0]
 	change, _ := p.change(hash)
@@ -68,7 +68,7 @@ const (
 )
 
 // touchingLines returns the commits that were the last to change the lines of a conflict.
-func (g *gitLooker) touchingLines(ctx context.Context, p *picker, job *applyJob, change vcs.Change) []string {
+func (g *looker) touchingLines(ctx context.Context, p *picker, job *applyJob, change vcs.Change) []string {
 	var found []string
 	for _, path := range job.targets[0].Files {
 		hashes, err := p.scratch.TouchingLines(ctx, job.tip, job.commits[0], change, path)
@@ -81,7 +81,7 @@ func (g *gitLooker) touchingLines(ctx context.Context, p *picker, job *applyJob,
 }
 
 // add adds a choice, unless it is too large, empty or there already.
-func (c *conflicted) add(g *gitLooker, commits []string) {
+func (c *conflicted) add(g *looker, commits []string) {
 	if len(commits) == 0 || len(commits) > maxNeeds {
 		return
 	}

@@ -19,7 +19,7 @@ const maxSide = 5000
 // patches is the second opinion: what the lines of messages do not say is found by comparing
 // changes, and then by author, date and subject. It keeps what git has computed, also on disk.
 type patches struct {
-	g     *gitLooker
+	g     *looker
 	known map[string]string // git-patch-id(1), by hash; "" for none
 }
 
@@ -35,7 +35,7 @@ func (o *Options) patchesPath() string {
 }
 
 // loadPatches reads the file. A damaged line ends it, and what is behind is computed again.
-func loadPatches(g *gitLooker) *patches {
+func loadPatches(g *looker) *patches {
 	p := &patches{g: g, known: map[string]string{}}
 	readCache(g.o.patchesPath(), patchesFormat, func(line string) bool {
 		hash, id, ok := strings.Cut(line, " ")
@@ -215,13 +215,13 @@ func (p *patches) decide(ctx context.Context, pairs []pair) error {
 			files = append(files, hash, x.commits[at].hash)
 		}
 	}
-	described, err := p.g.git.Commits(ctx, distinct(commits))
+	described, err := p.g.history.Commits(ctx, distinct(commits))
 	if err != nil {
 		return err
 	}
 	changed := map[string]commit.Files{}
 	if len(files) > 0 {
-		if changed, err = p.g.git.Files(ctx, distinct(files)); err != nil {
+		if changed, err = p.g.history.Files(ctx, distinct(files)); err != nil {
 			return err
 		}
 	}
@@ -277,7 +277,7 @@ func (p *patches) read(ctx context.Context, hashes map[string]bool) error {
 		return nil
 	}
 	slices.Sort(missing)
-	found, err := p.g.git.Patches(ctx, missing)
+	found, err := p.g.history.Patches(ctx, missing)
 	if err != nil {
 		return err
 	}

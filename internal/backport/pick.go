@@ -32,8 +32,15 @@ type picked struct {
 	why   string   // of Unknown
 }
 
+// errNotGit says that there are no test picks in repositories of hg and svn.
+var errNotGit = errors.New("a test pick can only be made in a repository of git")
+
 // newPicker returns a picker for commits. close ends it.
-func newPicker(ctx context.Context, git vcs.GitRepository, commits []string) (*picker, error) {
+func newPicker(ctx context.Context, history vcs.History, commits []string) (*picker, error) {
+	git, ok := history.(vcs.GitRepository)
+	if !ok {
+		return nil, errNotGit
+	}
 	scratch, err := git.Scratch(ctx)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func TestPickAsGit(t *testing.T) {
 	commits = append(commits, m.commit("main", "ida", "remove", map[string]string{"f": ""}).hash)
 	g := m.open("")
 	tip := g.heads["new"]
-	p, err := newPicker(t.Context(), g.git, append(commits, tip))
+	p, err := newPicker(t.Context(), g.history, append(commits, tip))
 	if err != nil {
 		t.Fatal(err)
 	}

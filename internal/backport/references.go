@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vext/internal/commit"
+	"vext/internal/vcs"
 )
 
 // A relation is how a commit names another.
@@ -35,6 +36,21 @@ var Default = Rules{
 	Reverts: []string{"This reverts commit", "This reverts commits", "Revert commit", "Backed out changeset"},
 	Fixes:   []string{"Fixes", "Follow-up for", "Follow-up to", "Followup for", "Followup to", "Fixup", "Fixup for", "This fixes"},
 	With:    []string{"MFC with", "MFC-with", "X-MFC-With", "X-MFC with"},
+}
+
+// recorded are the rules for what hg and svn record beside the messages (see vcs.History), and
+// for the lines of their users.
+var recorded = map[vcs.Kind]Rules{
+	vcs.Hg:  {Picked: []string{"(grafted from"}, Reverts: []string{"Backed out changeset", "Back out"}},
+	vcs.Svn: {Picked: []string{"(merged from"}, Reverts: []string{"(reverse-merged", "Revert", "Reverts", "Back out", "Backout", "Backed out"}},
+}
+
+// with returns the rules with further ones.
+func (r Rules) with(more Rules) Rules {
+	return Rules{
+		slices.Concat(r.Picked, more.Picked), slices.Concat(r.Reverts, more.Reverts),
+		slices.Concat(r.Fixes, more.Fixes), slices.Concat(r.With, more.With),
+	}
 }
 
 // A reader reads references. It is made once from Rules.

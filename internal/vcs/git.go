@@ -290,7 +290,7 @@ func (g *gitRepository) diffTree(ctx context.Context, revisions []string, option
 	return cmd
 }
 
-// Files implements GitRepository.
+// Files implements History.
 func (g *gitRepository) Files(ctx context.Context, revisions []string) (map[string]commit.Files, error) {
 	out, err := output(ctx, g.diffTree(ctx, revisions, "--name-only"))
 	if err != nil {
@@ -311,7 +311,7 @@ func (g *gitRepository) Files(ctx context.Context, revisions []string) (map[stri
 	return files, nil
 }
 
-// Patches implements GitRepository. It fetches the blobs that a clone without blobs lacks.
+// Patches implements History. It fetches the blobs that a clone without blobs lacks.
 func (g *gitRepository) Patches(ctx context.Context, revisions []string) (map[string]string, error) {
 	patches, err := g.patches(ctx, revisions)
 	if err == nil || g.url.IsZero() || ctx.Err() != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Heads returns the commits of the branches by their refnames, without contacting a server.
-// It implements GitRepository.
+// It implements History.
 func (g *gitRepository) Heads(ctx context.Context) (map[string]string, error) { return g.refs(ctx) }
 
 // A Record is a commit as git log prints it. Its bytes are valid until the next is read.
@@ -37,7 +37,7 @@ func (r Record) Message() []byte { return r.r[fieldMessage] }
 // Commit returns the whole commit.
 func (r Record) Commit(refname string) *commit.Commit { return r.r.commit(refname) }
 
-// Scan implements GitRepository by one git log.
+// Scan implements History by one git log.
 func (g *gitRepository) Scan(ctx context.Context, tips, known []string, fn func(Record) error) error {
 	if len(tips) == 0 {
 		return nil
@@ -49,7 +49,7 @@ func (g *gitRepository) Scan(ctx context.Context, tips, known []string, fn func(
 	}, "--ignore-missing")
 }
 
-// Commits implements GitRepository by one git log.
+// Commits implements History by one git log.
 func (g *gitRepository) Commits(ctx context.Context, hashes []string) (map[string]*commit.Commit, error) {
 	if len(hashes) == 0 {
 		return nil, nil

@@ -168,9 +168,16 @@ func lookAtAll(t *testing.T, trap *trap, r Repository, tip, first, second string
 	trap.check("Includes")
 	r.Related(t.Context(), tip, []string{first, second})
 	trap.check("Related")
+	history := r.(History)
+	history.Heads(t.Context())
+	trap.check("Heads")
+	history.Scan(t.Context(), []string{tip}, nil, func(Record) error { return nil })
+	trap.check("Scan")
+	history.Commits(t.Context(), []string{tip, second, first})
+	trap.check("Commits")
+	history.Files(t.Context(), []string{tip, second, first})
+	trap.check("Files")
 	if git, ok := r.(GitRepository); ok {
-		git.Files(t.Context(), []string{tip, second, first})
-		trap.check("Files")
 		if scratch, err := git.Scratch(t.Context()); err == nil {
 			changes, _ := scratch.Changes(t.Context(), []string{tip, second, first})
 			scratch.Merge(t.Context(), changes[second].Base, changes[tip].Tree, changes[second].Tree)
@@ -197,11 +204,11 @@ func TestMercurialRunsNothingOfTheOwners(t *testing.T) {
 	trap.write(filepath.Join(trap.dir, "evil.py"), fmt.Sprintf("open(%q, 'a').write('extension\\n')\n", filepath.Join(trap.dir, "ran")))
 	var b strings.Builder
 	fmt.Fprintf(&b, "[extensions]\nevil = %s/evil.py\n[ui]\nssh = %s\neditor = %[2]s\nmerge = %[2]s\n[pager]\npager = %[2]s\n[trusted]\nusers = *\n[hooks]\n", trap.dir, trap.path)
-	for _, name := range []string{"pre-log", "post-log", "pre-heads", "pre-root", "pre-clone", "pre-pull", "preoutgoing", "outgoing", "prelistkeys", "listkeys", "changegroup", "pre-identify", "pre-paths"} {
+	for _, name := range []string{"pre-log", "post-log", "pre-heads", "pre-branches", "pre-root", "pre-clone", "pre-pull", "preoutgoing", "outgoing", "prelistkeys", "listkeys", "changegroup", "pre-identify", "pre-paths"} {
 		fmt.Fprintf(&b, "%s = %s %[1]s\n", name, trap.path)
 	}
 	b.WriteString("[alias]\n")
-	for _, name := range []string{"log", "heads", "root", "pull", "identify"} {
+	for _, name := range []string{"log", "heads", "branches", "root", "pull", "identify"} {
 		fmt.Fprintf(&b, "%s = !%s alias\n", name, trap.path)
 	}
 	trap.write(filepath.Join(h.dir, ".hg", "included"), b.String())

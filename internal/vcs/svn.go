@@ -23,6 +23,8 @@ type svnRepository struct {
 	url    weburl.URL
 	uuid   string
 	sparse bool
+
+	history *svnHistory // see Heads
 }
 
 func (s *svnRepository) svn(ctx context.Context, args ...string) *exec.Cmd {
@@ -111,7 +113,11 @@ type logEntry struct {
 	Date     string `xml:"date"`
 	Message  string `xml:"msg"`
 	Paths    []struct {
-		Path string `xml:",chardata"`
+		Path       string `xml:",chardata"`
+		Kind       string `xml:"kind,attr"`
+		CopiedFrom string `xml:"copyfrom-path,attr"`
+		CopiedAt   int    `xml:"copyfrom-rev,attr"`
+		Properties string `xml:"prop-mods,attr"` // "true" if some have changed
 	} `xml:"paths>path"`
 }
 

@@ -74,23 +74,33 @@ type Repository interface {
 // A GitRepository is a repository of git.
 type GitRepository interface {
 	Repository
-	// Files returns the changed files of commits by their hashes. A merge has none.
-	// Walk does not list them, because that takes too long.
-	Files(ctx context.Context, revisions []string) (map[string]commit.Files, error)
-	// Patches returns the identity of each commit's change by the commit's hash:
-	// git-patch-id(1), which a rebase preserves as long as the lines around the
-	// change are the same. A merge, and a commit that changes nothing, have none.
-	Patches(ctx context.Context, revisions []string) (map[string]string, error)
-	// Heads returns the commits of the branches by their refnames. It contacts no server.
-	Heads(ctx context.Context) (map[string]string, error)
-	// Scan calls fn with the commits that are reachable from tips and from none of known,
-	// parents before their children. Commits that the repository lacks are ignored.
-	Scan(ctx context.Context, tips, known []string, fn func(Record) error) error
-	// Commits returns commits by their hashes. Those that the repository lacks are missing.
-	Commits(ctx context.Context, hashes []string) (map[string]*commit.Commit, error)
+	History
 	// Scratch returns a repository in which trees are merged without a change of this one.
 	// The caller closes it.
 	Scratch(ctx context.Context) (*Scratch, error)
+}
+
+// A History is a repository that is read for what its commits say of each other. Every
+// Repository is one. Its revisions are full hashes, or of Subversion r and a number.
+type History interface {
+	// Files returns the changed files of commits by their revisions. A merge has none.
+	// Walk of git does not list them, because that takes too long.
+	Files(ctx context.Context, revisions []string) (map[string]commit.Files, error)
+	// Patches returns the identity of each commit's change by the commit's hash:
+	// git-patch-id(1), which a rebase preserves as long as the lines around the
+	// change are the same. A merge, and a commit that changes nothing, have none, and
+	// no commit of hg and svn has one.
+	Patches(ctx context.Context, revisions []string) (map[string]string, error)
+	// Heads returns the newest commits of the branches by their refnames. That of git and
+	// hg contacts no server.
+	Heads(ctx context.Context) (map[string]string, error)
+	// Scan calls fn with the commits that are reachable from tips and from none of known,
+	// parents before their children. Commits that the repository lacks are ignored. What hg
+	// and svn record of merges beside the message is in lines at its end:
+	// "(grafted from HASH)", "(merged from r123)", "(reverse-merged r123)".
+	Scan(ctx context.Context, tips, known []string, fn func(Record) error) error
+	// Commits returns commits by their revisions. Those that the repository lacks are missing.
+	Commits(ctx context.Context, revisions []string) (map[string]*commit.Commit, error)
 }
 
 // An SvnRepository is a repository of Subversion.

@@ -196,9 +196,13 @@ func isPending(s backport.State) bool {
 
 // commands returns the commands of git that merge a commit with its fixes.
 func commands(r *backport.Report) map[string]string {
+	if r.Reverted != nil {
+		return nil
+	}
 	commands := map[string]string{}
 	for _, t := range r.Targets {
-		if t.State != backport.Clean && t.State != backport.Conflict {
+		isOpen := t.State == backport.Clean || t.State == backport.Conflict || t.State == backport.Unknown && t.Why == ""
+		if !isOpen {
 			continue
 		}
 		picks := append(slices.Clone(t.Needs), r.Revision)

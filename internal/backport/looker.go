@@ -8,50 +8,58 @@ import (
 
 	"vext/internal/commit"
 	"vext/internal/vcs"
+	"vext/internal/weburl"
 )
 
-// A gitLooker is the Looker of git.
-type gitLooker struct {
-	o      Options
-	git    vcs.GitRepository
-	reader *reader
-	index  *index
+// A looker is the Looker of git, hg and svn. What hg and svn record of merges beside the
+// messages, vcs.History writes as lines of these.
+type looker struct {
+	o       Options
+	history vcs.History
+	reader  *reader
+	index   *index
 
-	heads       map[string]string // the commits of all branches, by their names
-	development *branch
-	fixers      map[int32][]int32
-	targets     map[string]*branch
-	patches     *patches
+	heads            map[string]string // the commits of all branches, by their names
+	development      *branch           // all development branches
+	developmentNames []string          // sorted
+	fixers           map[int32][]int32
+	targets          map[string]*branch
+	patches          *patches
 }
 
-func newGitLooker(o Options) (*gitLooker, error) {
-	repository, err := vcs.Open(vcs.Git, o.Dir, o.URL)
+func newLooker(o Options) (*looker, error) {
+	at := o.URL
+	if o.Kind == vcs.Hg { // its copy is complete
+		at = weburl.URL{}
+	}
+	repository, err := vcs.Open(o.Kind, o.Dir, at)
 	if err != nil {
 		return nil, err
 	}
-	if o.Tracks != nil {
+	if o.Tracks != nil && o.Kind == vcs.Git {
 		repository = vcs.OpenTracking(o.Dir, o.Tracks)
 	}
-	git, ok := repository.(vcs.GitRepository)
+	history, ok := repository.(vcs.History)
 	if !ok {
-		return nil, fmt.Errorf("%s: not a repository of git", o.Dir)
+		return nil, fmt.Errorf("%s: what became of its commits is not known for repositories of %s", o.Dir, o.Kind)
 	}
 	if len(o.Rules.Picked)+len(o.Rules.Reverts)+len(o.Rules.Fixes)+len(o.Rules.With) == 0 {
 		o.Rules = Default
 	}
-	return &gitLooker{o: o, git: git, reader: newReader(o.Rules)}, nil
+	o.Rules = o.Rules.with(recorded[o.Kind])
+	return &looker{o: o, history: history, reader: newReader(o.Rules)}, nil
 }
 
 // Update implements Looker.
-func (g *gitLooker) Update(ctx context.Context) error {
+func (g *looker) Update(ctx context.Context) error {
 	if g.index == nil {
 		g.index = load(g.o.Cache, g.o.cacheID())
 	}
-	refs, err := g.git.Heads(ctx)
+	refs, err := g.history.Heads(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := g.index.scan(ctx, g.git, slices.Sorted(maps.Values(refs)), g.reader, g.o.Asks)
+	n, err := g.index.scan(ctx, g.history, slices.Sorted(maps.Values(refs)), g.reader, g.o.Asks)
 	if err != nil {
 		return err
 	}
@@ -59,13 +67,15 @@ func (g *gitLooker) Update(ctx context.Context) error {
 		g.index.save(g.o.Cache, g.o.cacheID()) // without it, the next process scans again
 	}
 	g.heads, g.targets = map[string]string{}, map[string]*branch{}
-	var tips []string
+	var tips, names []string
 	for refname, tip := range refs {
 		g.heads[commit.BranchName(refname)] = tip
 		if g.o.IsDevelopment != nil && g.o.IsDevelopment(refname) {
-			tips = append(tips, tip)
+			tips, names = append(tips, tip), append(names, commit.BranchName(refname))
 		}
 	}
+	slices.Sort(names)
+	g.developmentNames = names
 	g.development = g.index.newBranch(tips, nil)
 	g.fixers = g.index.fixers(g.development)
 	if g.patches == nil {
@@ -75,21 +85,21 @@ func (g *gitLooker) Update(ctx context.Context) error {
 }
 
 // Branches implements Looker.
-func (g *gitLooker) Branches() []string { return slices.Sorted(maps.Keys(g.heads)) }
+func (g *looker) Branches() []string { return slices.Sorted(maps.Keys(g.heads)) }
 
 // Find implements Looker.
-func (g *gitLooker) Find(ctx context.Context, revision string) (*commit.Commit, error) {
+func (g *looker) Find(ctx context.Context, revision string) (*commit.Commit, error) {
 	at, ok := g.index.find(revision)
 	if !ok {
 		return nil, nil
 	}
 	hash := g.index.commits[at].hash
-	commits, err := g.git.Commits(ctx, []string{hash})
+	commits, err := g.history.Commits(ctx, []string{hash})
 	return commits[hash], err
 }
 
 // target returns a branch, nil if there is none of that name.
-func (g *gitLooker) target(name string) *branch {
+func (g *looker) target(name string) *branch {
 	b, known := g.targets[name]
 	if !known {
 		if tip, ok := g.heads[name]; ok {
@@ -101,7 +111,7 @@ func (g *gitLooker) target(name string) *branch {
 }
 
 // Asking implements Looker.
-func (g *gitLooker) Asking(ctx context.Context, targets []string) ([]*commit.Commit, error) {
+func (g *looker) Asking(ctx context.Context, targets []string) ([]*commit.Commit, error) {
 	var hashes []string
 	for at := range int32(len(g.index.commits)) {
 		c := &g.index.commits[at]
@@ -116,7 +126,7 @@ func (g *gitLooker) Asking(ctx context.Context, targets []string) ([]*commit.Com
 			hashes = append(hashes, c.hash)
 		}
 	}
-	commits, err := g.git.Commits(ctx, hashes)
+	commits, err := g.history.Commits(ctx, hashes)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +140,7 @@ func (g *gitLooker) Asking(ctx context.Context, targets []string) ([]*commit.Com
 }
 
 // Dangling implements Looker.
-func (g *gitLooker) Dangling(ctx context.Context, target string) ([]Fix, error) {
+func (g *looker) Dangling(ctx context.Context, target string) ([]Fix, error) {
 	b := g.target(target)
 	if b == nil {
 		return nil, fmt.Errorf("no branch %s", target)
@@ -157,7 +167,7 @@ func (g *gitLooker) Dangling(ctx context.Context, target string) ([]Fix, error) 
 
 // describe completes what a report says of other commits: who made them, when, and their
 // subjects.
-func (g *gitLooker) describe(ctx context.Context, reports []Report, dangling []Fix) error {
+func (g *looker) describe(ctx context.Context, reports []Report, dangling []Fix) error {
 	named := map[string]bool{}
 	each := func(fn func(*Target), fix func(*Fix), revert func(*Revert)) {
 		fixes := func(list []Fix) {
@@ -181,7 +191,7 @@ func (g *gitLooker) describe(ctx context.Context, reports []Report, dangling []F
 	}
 	each(func(t *Target) { named[t.By] = true }, func(f *Fix) { named[f.Revision] = true }, func(r *Revert) { named[r.By] = true })
 	delete(named, "")
-	commits, err := g.git.Commits(ctx, slices.Sorted(maps.Keys(named)))
+	commits, err := g.history.Commits(ctx, slices.Sorted(maps.Keys(named)))
 	if err != nil {
 		return err
 	}
