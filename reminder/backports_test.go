@@ -267,3 +267,26 @@ func TestLinked(t *testing.T) {
 		}
 	}
 }
+
+// What was merged is in the next digest of the person, once.
+func TestMergedInDigest(t *testing.T) {
+	s, b, out := withBackports(t)
+	s.Digest = true
+	b.targets = []string{"stable/15"}
+	for _, id := range []string{"a", "b", "c", "d"} {
+		put(t, s, id, "Jane <jane@example.org>", "MFC after: "+map[string]string{"a": "1 week", "b": "1 week", "c": "2 weeks", "d": "3 weeks"}[id])
+		b.SetTarget(hashOf(id), on("stable/15", backport.Target{State: backport.Clean}))
+	}
+	b.SetTarget(hashOf("a"), on("stable/15", merged))
+	mustRun(t, s, 7, "4 queued, 1 sent, 1 merged already")
+	b.SetTarget(hashOf("b"), on("stable/15", merged))
+	mustRun(t, s, 8, "1 merged since")
+	mustRun(t, s, 14, "1 sent")
+	mustRun(t, s, 21, "1 sent")
+	for i, want := range []string{"subject of a: merged to stable/15 by ida", "subject of b: merged to stable/15 by ida", ""} {
+		got := body(t, out.mails[i].Data)
+		if n := strings.Count(got, ": merged to "); n != min(len(want), 1) || !strings.Contains(got, want) {
+			t.Errorf("mail %d has %d lines, want %q:\n%s", i, n, want, got)
+		}
+	}
+}

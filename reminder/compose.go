@@ -48,8 +48,9 @@ func subject(word, text string) string {
 type digestData struct {
 	Reminders      []Words
 	Host, Operator string
-	OnHost         bool // see Words
-	HasTargets     bool // of one of the commits it is known what became of it
+	OnHost         bool     // see Words
+	HasTargets     bool     // of one of the commits it is known what became of it
+	Merged         []string // see Words
 }
 
 // notUnderstoodData is the data of not-understood.txt.
@@ -88,7 +89,7 @@ func (s *Service) compose(items []*dueItem, words []Words) (*notify.Mail, error)
 			}
 			d.key += item.key() + "\n"
 		}
-		template, data = templates.Digest, digestData{words, s.Host, s.Operator, w.OnHost, hasTargets}
+		template, data = templates.Digest, digestData{words, s.Host, s.Operator, w.OnHost, hasTargets, w.Merged}
 		d.subject = subject(word, fmt.Sprintf("%d commits", len(items)))
 	}
 	var err error

@@ -123,6 +123,7 @@ func (r *run) recordMerged() error {
 		return err
 	}
 	for i := range events {
+		r.tally.takeNews(&events[i])
 		r.sum.MergedSince++
 		r.Log.Info("merged", "name", events[i].Name, "for", events[i].Address, "reason", events[i].Reason)
 	}

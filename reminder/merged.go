@@ -38,6 +38,7 @@ func (r *run) finish(items []*dueItem) (left []*dueItem, err error) {
 	}
 	for i := range events {
 		e := &events[i]
+		r.tally.takeNews(e)
 		if e.Kind == history.Merged {
 			r.sum.Merged++
 		} else {

@@ -109,6 +109,10 @@ func (r *run) sendGroup(ctx context.Context, group []*dueItem) error {
 	if len(ready) == 0 {
 		return errors.Join(errs...)
 	}
+	to := r.recipient(ready[0])
+	if ready[0].why == nil {
+		words[0].Merged = r.news(to)
+	}
 	m, err := r.compose(ready, words)
 	if err != nil {
 		// One of the user's templates fails: the entries wait until it is fixed.
@@ -131,6 +135,9 @@ func (r *run) sendGroup(ctx context.Context, group []*dueItem) error {
 			return errors.Join(append(errs, stopError{interrupted(ctx)})...)
 		}
 		return errors.Join(append(errs, r.notSent(ready, err))...)
+	}
+	if ready[0].why == nil {
+		delete(r.tally.News, to)
 	}
 	r.count(ready)
 	return errors.Join(append(errs, r.sent(ready))...)

@@ -35,6 +35,7 @@ type tally struct {
 	Notified    map[string]bool          `json:"notified"`    // by notifiedKey
 	Mails       map[string]*mailCount    `json:"mails"`       // of today, by address in lower case
 	Open        map[string]*sentOnce     `json:"open"`        // by name: sent, and followed
+	News        map[string][]mergeNews   `json:"news"`        // by address in lower case
 	Followed    string                   `json:"followed"`    // the day on which vext last looked whether these are merged
 
 	now     time.Time
@@ -62,7 +63,7 @@ func newTally(now time.Time, zone *time.Location, digests bool) *tally {
 	return &tally{
 		now: now, zone: zone, Zone: zone.String(), Digests: digests, changed: true,
 		Months: map[string]*monthCounts{}, Unclear: map[string]history.Event{}, Floods: map[string]*flood{},
-		Notified: map[string]bool{}, Mails: map[string]*mailCount{}, Open: map[string]*sentOnce{},
+		Notified: map[string]bool{}, Mails: map[string]*mailCount{}, Open: map[string]*sentOnce{}, News: map[string][]mergeNews{},
 	}
 }
 
@@ -81,7 +82,7 @@ func (s *Service) tmp() (string, error) {
 func (s *Service) loadTally() *tally {
 	t := newTally(s.Queue.Now, s.Queue.Zone, s.Digest)
 	last := newTally(s.Queue.Now, s.Queue.Zone, s.Digest)
-	last.Open = nil // as in the file of an earlier version, which is not used
+	last.Open, last.News = nil, nil // as in the file of an earlier version, which is not used
 	text, err := disk.ReadFile(s.tallyPath())
 	if err != nil || json.Unmarshal(text, last) != nil || last.hasNulls() ||
 		last.Zone != t.Zone || last.Digests != t.Digests || last.Time.After(s.Queue.Now) {
@@ -96,7 +97,7 @@ func (s *Service) loadTally() *tally {
 }
 
 func (t *tally) hasNulls() bool {
-	return t.Months == nil || t.Unclear == nil || t.Floods == nil || t.Notified == nil || t.Mails == nil || t.Open == nil
+	return t.Months == nil || t.Unclear == nil || t.Floods == nil || t.Notified == nil || t.Mails == nil || t.Open == nil || t.News == nil
 }
 
 func (s *Service) dayOf(t time.Time) calendar.Day { return calendar.Of(t, s.Queue.Zone) }
@@ -150,6 +151,7 @@ func (t *tally) take(e *history.Event) {
 		t.takeLimited(e)
 	}
 	t.takeOpen(e)
+	t.takeNews(e)
 	t.takeUnclear(e)
 	t.takeMonth(e)
 	t.takeMail(e)

@@ -39,6 +39,7 @@ type Words struct {
 	To         []string      // values of `MFC to:`
 	With       []string      // values of `MFC with:`
 	Merge      string        // the command that merges it; empty where there is none, and for one that is gone
+	Merged     []string      // in a mail of digests alone: what else of theirs was merged, a line each
 	Next       string        // the day of the next reminder, if nothing is done until then: Fri 18 Dec; else empty
 	Snoozed    string        // that it was snoozed, by whom and when: You put this off on Fri 4 Dec; else empty
 	Gone       string        // that a forced update took it away, and when; else empty
@@ -204,7 +205,7 @@ func TryTemplates(set *templates.Set) error {
 		Asked: "MFC after: 2 weeks", Others: "MFC after: 1 week", Word: "MFC", IsMerge: true, Period: "2 weeks", Wish: "after 2 weeks",
 		Made: "Fri 20 Nov 2026", Age: "2 weeks", Short: "0123456789ab", Revision: "0123456789ab", URL: "https://example.org",
 		Repository: "src", Branches: []string{"main"}, To: []string{"stable/15"}, With: []string{"r1"}, Merge: "git cherry-pick", Gone: "no longer on main",
-		Reverted: "in r2", Targets: []TargetWords{{"stable/15", "applies", true}}, Width: 9, Left: []string{"stable/15"},
+		Reverted: "in r2", Targets: []TargetWords{{"stable/15", "applies", true}}, Width: 9, Merged: []string{"r4 foo: fix it: merged to stable/15"}, Left: []string{"stable/15"},
 		Fixes:    []FixWords{{"r3", "foo: fix the fix", []TargetWords{{"stable/15", "applies", true}}}},
 		Commands: []CommandWords{{[]string{"stable/15"}, "git cherry-pick"}},
 		ID:       "0123456789ab", Vext: "vext", Host: "localhost", Operator: "postmaster@example.org", Message: "foo: fix bar\n",
@@ -213,7 +214,7 @@ func TryTemplates(set *templates.Set) error {
 	for name, data := range map[string]any{
 		templates.Reminder:      w,
 		templates.ReminderIRC:   w,
-		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost, true},
+		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost, true, w.Merged},
 		templates.Quarantined:   quarantinedData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []quarantinedItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &numbers{Host: w.Host},
