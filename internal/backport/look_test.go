@@ -227,3 +227,33 @@ func TestRevertOfMerge(t *testing.T) {
 		}
 	}
 }
+
+// The command names what is not merged to the branch, in the order of development, and a
+// merge needs a command of its own.
+func TestCommand(t *testing.T) {
+	m := newMade(t)
+	m.commit("main", "ida", "begin", file("a", "0"))
+	for _, branch := range []string{"topic", "new", "old"} {
+		m.fork(branch, "main")
+	}
+	m.commit("old", "ida", "old: begin", file("old", "0"))
+	m.commit("topic", "ida", "topic", file("t", "1"))
+	c := m.commit("main", "ida", "a: change", file("a", "1"))
+	first := m.commit("main", "ida", "a: fix\n\nFixes: "+c.hash+"\n", file("a", "2"))
+	merge := m.merge("main", "topic", "Merge topic\n\nFixes: "+c.hash+"\n")
+	last := m.commit("main", "ida", "a: fix again\n\nFixes: "+first.hash+"\n", file("a", "3"))
+	bad := m.commit("main", "ida", "a: bad fix\n\nFixes: "+c.hash+"\n", file("a", "4"))
+	m.commit("main", "ida", "Revert\n\nThis reverts commit "+bad.hash+".\n", file("a", "3"))
+	m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+	r := ask(t, m.open(""), c.hash)
+	want := map[string]string{
+		"old": "git cherry-pick -x " + c.hash + " " + first.hash + " && git cherry-pick -x -m 1 " + merge.hash + " && git cherry-pick -x " + last.hash,
+		"new": "git cherry-pick -x " + first.hash + " && git cherry-pick -x -m 1 " + merge.hash + " && git cherry-pick -x " + last.hash,
+	}
+	if !reflect.DeepEqual(r.Command, want) {
+		t.Errorf("got  %q\nwant %q", r.Command, want)
+	}
+	if r := ask(t, m.open(""), c.hash, Mark{Kind: MarkNotWanted, Target: "old"}); strings.Contains(r.Command["old"], c.hash) {
+		t.Errorf("not wanted: %q", r.Command)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,8 +51,8 @@ func loadPatches(g *looker) *patches {
 
 // save replaces the file. It has no error, because what is lost is computed again.
 func (p *patches) save() {
-	path := p.g.o.patchesPath()
-	if path == "" {
+	file := p.g.o.patchesPath()
+	if file == "" {
 		return
 	}
 	var b bytes.Buffer
@@ -59,7 +60,7 @@ func (p *patches) save() {
 	for hash, id := range p.known {
 		fmt.Fprintf(&b, "%s %s\n", hash, id)
 	}
-	_ = disk.ReplaceUnsynced(filepath.Dir(path), path, b.Bytes())
+	_ = disk.ReplaceUnsynced(filepath.Dir(file), file, b.Bytes())
 }
 
 // find sets the state of the targets on which a commit is merged without a line that says so.
@@ -254,11 +255,16 @@ func isSame(a, b *commit.Commit) bool {
 	return a.Subject != "" && a.Subject == b.Subject || a.Author == b.Author && a.AuthorDate.Equal(b.AuthorDate)
 }
 
-// isSimilar reports whether half of the files of two changes are the same.
+// isSimilar reports whether half of the files of two changes are the same, or have the same
+// names in other directories, because they were moved.
 func isSimilar(a, b commit.Files) bool {
+	names := map[string]bool{}
+	for _, file := range b.Paths {
+		names[path.Base(file)] = true
+	}
 	same := 0
-	for _, path := range a.Paths {
-		if slices.Contains(b.Paths, path) {
+	for _, file := range a.Paths {
+		if names[path.Base(file)] {
 			same++
 		}
 	}

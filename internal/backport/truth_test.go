@@ -137,6 +137,51 @@ var fates = []fate{
 		h.commit("new", "jane", "other\n\nSee commit "+t.c.hash+".\n> "+pickLine(t.c)+"  "+pickLine(t.c)+"Not "+pickLine(t.c), h.change("new"))
 		h.commit("old", "jane", "other\n\n(cherry picked from commit 0123456789abcdef0123456789abcdef01234567)\nThis does not revert commit "+t.c.hash+".\n", h.change("old"))
 	}},
+	{"with a line that names no commit", 3, func(h *madeHistory, t *truth) {
+		h.pick("new", t.c, t.c.message+"\n\n(cherry picked from commit 0123456789abcdef0123456789abcdef01234567)\n")
+		t.merged["new"] = true
+	}},
+	{"without a line, and taken back", 3, func(h *madeHistory, t *truth) {
+		h.pick("new", t.c, t.c.message)
+		h.commit("new", "jane", "Revert \""+t.c.message+"\"\n\nThis reverts commit "+t.c.hash+".\n", h.change("new"))
+	}},
+	{"another change of the same subject", 4, func(h *madeHistory, t *truth) {
+		h.commit("new", t.c.author, t.c.message, h.change("new"))
+		h.commit("old", "jane", t.c.message, h.change("old"))
+	}},
+	{"the same subject and date, another file", 2, func(h *madeHistory, t *truth) {
+		h.commitAt("new", t.c.author, t.c.written, t.c.message, map[string]string{fmt.Sprintf("other/%d", h.n): "text\n"})
+	}},
+	{"moved on the branch, with a line", 3, func(h *madeHistory, t *truth) {
+		for path := range t.c.changes {
+			h.commit("old", "jane", "move\n", map[string]string{path: "", "moved/" + path: h.branches["old"].files[path] + "begin\n"})
+			h.commitAt("old", t.c.author, t.c.written, t.c.message+"\n\n"+pickLine(t.c), map[string]string{"moved/" + path: fmt.Sprintf("%d\n", h.n)})
+		}
+		t.merged["old"] = true
+	}},
+	{"moved on the branch, without a line", 2, func(h *madeHistory, t *truth) {
+		for path := range t.c.changes {
+			h.commit("old", "jane", "move\n", map[string]string{path: "", "moved/" + path: h.branches["old"].files[path] + "begin\n"})
+			h.commitAt("old", t.c.author, t.c.written, t.c.message, map[string]string{"moved/" + path: fmt.Sprintf("%d\n", h.n)})
+		}
+		t.merged["old"] = true
+	}},
+	{"squashed, with the line of another", 1, func(h *madeHistory, t *truth) {
+		h.commit("old", "jane", "two changes\n\n(cherry picked from commit "+h.all[0].c.hash+")\n", h.change("old"))
+		h.all[0].merged["old"], t.merged["old"] = true, true
+	}},
+	{"of a topic that was merged to both", 3, func(h *madeHistory, t *truth) {
+		topic, one := h.topic(t.class)
+		h.merge("main", topic, "Merge "+topic)
+		h.merge("new", topic, "Merge "+topic)
+		one.merged["new"] = true
+	}},
+	{"of a topic whose merge was reverted", 3, func(h *madeHistory, t *truth) {
+		topic, _ := h.topic(t.class)
+		h.merge("main", topic, "Merge "+topic)
+		m := h.merge("new", topic, "Merge "+topic)
+		h.commit("new", "jane", "Revert \"Merge\"\n\nThis reverts commit "+m.hash+", reversing\nchanges made to "+m.hash+".\n", h.change("new"))
+	}},
 	{"the same file moved", 3, func(h *madeHistory, t *truth) {
 		h.commit("new", "jane", "move\n", map[string]string{fmt.Sprintf("moved/%d", h.n): "text\n"})
 		h.pick("new", t.c, t.c.message+"\n\n"+pickLine(t.c))
@@ -144,11 +189,21 @@ var fates = []fate{
 	}},
 }
 
+// topic makes a branch with a commit of a class, whose truth it returns.
+func (h *madeHistory) topic(class string) (string, *truth) {
+	name := fmt.Sprintf("topic/%d", h.n)
+	h.fork(name, "begin")
+	one := &truth{c: h.commit(name, "ida", "of "+name, map[string]string{name: "text\n"}), class: class, merged: map[string]bool{}}
+	h.all = append(h.all, one)
+	return name, one
+}
+
 func makeHistory(t testing.TB, n int, seed uint64) *madeHistory {
 	h := &madeHistory{made: newMade(t), random: rand.New(rand.NewPCG(seed, 13))}
 	h.commit("main", "jane", "begin", map[string]string{"src/0": "begin\n"})
-	h.fork("new", "main")
-	h.fork("old", "main")
+	for _, branch := range []string{"begin", "new", "old"} {
+		h.fork(branch, "main")
+	}
 	weights := 0
 	for _, f := range fates {
 		weights += f.weight
