@@ -247,7 +247,7 @@ func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
 		name = spool.DigestName([]byte(c.ID)) // not the name of a commit that may still arrive
 	}
 	request, _ := f.of(c.Repository).Request(c.Message)
-	if usual, ok := f.Usual.Request(c.Message); !ok || usual != request {
+	if usual, ok := f.Usual.Request(c.Message); (!ok || usual != request) && !request.ByConvention {
 		data = stamp(data, commit.TrailerHeader, request.Key)
 	}
 	return spool.Message{Name: name, Data: data}

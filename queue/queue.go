@@ -151,7 +151,7 @@ func (q *Queue) Read(e Entry) (*Message, error) {
 		return nil, errNotUnderstood{err.Error()}
 	}
 	if !asks {
-		return nil, errNotUnderstood{"no trailer that asks for a reminder; if it has one of your own, add it to the configuration: trailers = [...] under [reminders]"}
+		return nil, errNotUnderstood{"no trailer that asks for a reminder; if it has one of your own, add it to the configuration: trailers = [...] under [reminders], or convention = \"...\" under [[repository]]"}
 	}
 	return m, nil
 }

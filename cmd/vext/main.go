@@ -200,7 +200,7 @@ cron. It also announces commits on IRC as they arrive, and can replace irkerd.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to standard error what is done, and why")
 	root.AddCommand(
 		newRun(a), newList(a), newLog(a), newShow(a), newPending(a), newSnooze(a), newCancel(a), newMark(a), newRetry(a),
-		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newRemote(a), newAutosync(a), newNotify(a), newIRCCommand(a), newXMPPCommand(a), newDemo(a), newVersion(a),
+		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newRemote(a), newAutosync(a), newNotify(a), newIRCCommand(a), newXMPPCommand(a), newConvention(a), newDemo(a), newVersion(a),
 	)
 	return root
 }

@@ -85,7 +85,7 @@ func (t *Trailers) ask(name, value string) (Request, bool) {
 			if !isOwn {
 				period = o.period
 			}
-			return Request{Value: value, Period: period, ByDefault: !isOwn, word: o.word}, true
+			return Request{Value: value, Period: period, ByDefault: !isOwn, ByConvention: true, word: o.word}, true
 		}
 	}
 	return Request{}, false

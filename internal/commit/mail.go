@@ -11,7 +11,8 @@ import (
 const OwnHeader = "X-Vext"
 
 // TrailerHeader names the trailer that asks, when it is not one of the usual ones.
-// The filter adds it to a message, so that the queue finds the request, too.
+// The filter adds it to a message, so that the queue finds the request, too. A trailer of a
+// convention needs the rest of that, and is not named.
 const TrailerHeader = "X-Vext-Trailer"
 
 // SourceHeader names the source of a commit that did not come as a mail. The filter

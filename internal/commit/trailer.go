@@ -18,7 +18,9 @@ type Request struct {
 	Others string // other trailers, which differ and do not count: "MFC after: 4 weeks, MFC in: soon"
 	// ByDefault says that Value gives no period, and Period is that of the convention.
 	ByDefault bool
-	word      string // of the convention, see Word
+	// ByConvention says that the trailer is one that only a convention has.
+	ByConvention bool
+	word         string // of the convention, see Word
 }
 
 // Line returns the trailer as written, on one line.
