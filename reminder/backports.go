@@ -27,6 +27,7 @@ type Backport struct {
 	backport.Report
 	Source string // what was looked at, and how new it is: "/srv/src.git, fetched on Fri 4 Dec 00:12"
 	Why    string // why nothing was looked at; else ""
+	Waits  string // for what the reminder waits although its day has come: "a tag -rc4"; else ""
 }
 
 // How long a run may take to find out what has become of the commits that are due. What
@@ -106,6 +107,15 @@ func (r *run) look(ctx context.Context, entries []queue.Entry, limit time.Durati
 		}
 		r.found[e] = &all[i]
 	}
+}
+
+// waits returns for what the reminder of an item waits although its day has come; "" when
+// it does not wait.
+func (d *dueItem) waits() string {
+	if d.found == nil {
+		return ""
+	}
+	return d.found.Waits
 }
 
 // isComplete reports whether there is nothing left to do: on each target the commit is

@@ -107,6 +107,11 @@ func (r *run) groups(items []*dueItem) [][]*dueItem {
 	var groups [][]*dueItem
 	byAddress := map[string]int{}
 	for _, item := range items {
+		if what := item.waits(); what != "" && !item.isDone() && !item.isSnoozed() {
+			r.sum.Waiting++
+			r.Log.Info("waits", "name", item.entry.Name, "for", what)
+			continue
+		}
 		if r.isHeld(item) {
 			r.sum.HeldBefore++
 			continue

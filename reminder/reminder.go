@@ -82,13 +82,14 @@ type Summary struct {
 	Quiet                       int // due, and held because the day is quiet
 	Held                        int // the recipient's daily maximum is reached
 	HeldBefore                  int // the same, by an earlier run
+	Waiting                     int // for a tag, although their day has come
 	Explained                   int // mails to committers whose trailer is not understood
 	Fallbacks                   int // sent another way, because a message to a target has bounced
 }
 
 // Empty reports whether the run had nothing to do.
 func (s Summary) Empty() bool {
-	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore, Quiet: s.Quiet}
+	return s == Summary{InBackoff: s.InBackoff, HeldBefore: s.HeldBefore, Quiet: s.Quiet, Waiting: s.Waiting}
 }
 
 // String returns the summary for a person: "2 queued, 1 sent".
@@ -100,7 +101,7 @@ func (s Summary) String() string {
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Merged, "merged already"}, {s.Needless, "not needed"}, {s.MergedSince, "merged since"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
-		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Quiet, "held on a quiet day"}, {s.Fallbacks, "sent another way"},
+		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Quiet, "held on a quiet day"}, {s.Waiting, "waiting for a tag"}, {s.Fallbacks, "sent another way"},
 	} {
 		if part.n > 0 {
 			said += fmt.Sprintf(", %d %s", part.n, part.what)

@@ -246,6 +246,21 @@ func cloneAt(ctx context.Context, path string) (backport.Options, error) {
 	return o, nil
 }
 
+// waits returns the tag that a commit waits for, which does not contain it yet; "" when it
+// waits for none, or nobody knows: then only its day counts.
+func (l *Lookable) waits(ctx context.Context, c *commit.Commit) string {
+	tagged, ok := l.Looker.(backport.Tagged)
+	request, _ := l.Ask(c.Message)
+	if !ok || request.AfterTag == "" {
+		return ""
+	}
+	tags, hasTags, err := tagged.Tags(ctx, c.Revision)
+	if err != nil || !hasTags || convention.Reached(request.AfterTag, tags) {
+		return ""
+	}
+	return "a tag " + request.AfterTag
+}
+
 // Look implements reminder.Backports.
 func (b *Backports) Look(ctx context.Context, commits []*commit.Commit, apply bool) ([]reminder.Backport, error) {
 	all := make([]reminder.Backport, len(commits))
@@ -274,7 +289,7 @@ func (b *Backports) Look(ctx context.Context, commits []*commit.Commit, apply bo
 				all[i].Why = err.Error()
 				continue
 			}
-			all[i] = reminder.Backport{Report: reports[n], Source: one.Source}
+			all[i] = reminder.Backport{Report: reports[n], Source: one.Source, Waits: one.waits(ctx, commits[i])}
 		}
 	}
 	return all, nil

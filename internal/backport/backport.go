@@ -114,6 +114,13 @@ type Looker interface {
 	Dangling(ctx context.Context, target string) ([]Fix, error)
 }
 
+// Tagged is a Looker of a repository that may have tags.
+type Tagged interface {
+	// Tags returns the tags that contain a commit. hasTags is false for a repository
+	// without any tag, as the copy of a followed one is.
+	Tags(ctx context.Context, hash string) (containing []string, hasTags bool, err error)
+}
+
 // Options are what a Looker is opened with.
 type Options struct {
 	Kind vcs.Kind

@@ -98,6 +98,15 @@ func (g *looker) Find(ctx context.Context, revision string) (*commit.Commit, err
 	return commits[hash], err
 }
 
+// Tags implements Tagged.
+func (l *looker) Tags(ctx context.Context, hash string) (containing []string, hasTags bool, err error) {
+	git, ok := l.history.(vcs.GitRepository)
+	if !ok {
+		return nil, false, nil
+	}
+	return git.Tags(ctx, hash)
+}
+
 // target returns a branch, nil if there is none of that name.
 func (g *looker) target(name string) *branch {
 	b, known := g.targets[name]

@@ -75,6 +75,9 @@ type Repository interface {
 type GitRepository interface {
 	Repository
 	History
+	// Tags returns the tags that contain a commit, without refs/tags/. hasTags is false for
+	// a repository without any tag, as the copy of a followed one is.
+	Tags(ctx context.Context, hash string) (containing []string, hasTags bool, err error)
 	// Scratch returns a repository in which trees are merged without a change of this one.
 	// The caller closes it.
 	Scratch(ctx context.Context) (*Scratch, error)
