@@ -30,10 +30,9 @@ var (
 	}
 )
 
-// clonesBy returns two clones of an empty repository, made and used by commands.
-func clonesBy(t *testing.T, program string, o repo.Options) (a, b repo.Repository) {
+// commandsPerson has git and hg know a person, and nothing else of this machine's user.
+func commandsPerson(t *testing.T) {
 	t.Helper()
-	testkit.Program(t, program)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config")
 	content := "[user]\nname = Test\nemail = test@example.org\n[init]\ndefaultBranch = main\n[ui]\nusername = Test\n"
@@ -45,6 +44,13 @@ func clonesBy(t *testing.T, program string, o repo.Options) (a, b repo.Repositor
 	}
 	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+}
+
+// clonesBy returns two clones of an empty repository, made and used by commands.
+func clonesBy(t *testing.T, program string, o repo.Options) (a, b repo.Repository) {
+	t.Helper()
+	testkit.Program(t, program)
+	dir := t.TempDir()
 	run := func(args ...string) {
 		t.Helper()
 		cmd := exec.Command(program, args...)
@@ -74,6 +80,7 @@ func clonesBy(t *testing.T, program string, o repo.Options) (a, b repo.Repositor
 func TestCommands(t *testing.T) {
 	for _, program := range []string{"git", "hg"} {
 		t.Run(program, func(t *testing.T) {
+			commandsPerson(t)
 			repotest.Run(t, func(t *testing.T, o repo.Options) repotest.Setup {
 				if program == "hg" && os.Getenv("VEXT_TEST_LONG") == "" {
 					t.Skip("VEXT_TEST_LONG=1 tests it with hg")

@@ -28,16 +28,40 @@ func hg(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// hgClones returns a server and two clones of it.
-func hgClones(t *testing.T, o repo.Options) (server string, a, b repo.Repository) {
+// hgPerson has hg know a person, and nothing else of this machine's user.
+func hgPerson(t *testing.T) {
 	t.Helper()
 	testkit.Program(t, "hg")
-	dir := t.TempDir()
-	hgrc := filepath.Join(dir, "hgrc")
+	hgrc := filepath.Join(t.TempDir(), "hgrc")
 	if err := os.WriteFile(hgrc, []byte("[ui]\nusername = Test <test@example.org>\nmerge = false\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("HGRCPATH", hgrc)
+}
+
+// quickHg has chg, which comes with hg, in the place of hg: one process does what others ask
+// for, so that Python need not start each time. VEXT_TEST_LONG=1 tests hg as it is.
+func quickHg(t *testing.T) {
+	t.Helper()
+	hg, err := exec.LookPath("hg")
+	chg, missing := exec.LookPath("chg")
+	if err != nil || missing != nil || os.Getenv("VEXT_TEST_LONG") != "" {
+		return
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(chg, filepath.Join(dir, "hg")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("CHGHG", hg)
+	t.Setenv("CHGSOCKNAME", filepath.Join(dir, "socket"))
+	t.Cleanup(func() { exec.Command(chg, "--kill-chg-daemon").Run() })
+}
+
+// hgClones returns a server and two clones of it.
+func hgClones(t *testing.T, o repo.Options) (server string, a, b repo.Repository) {
+	t.Helper()
+	dir := t.TempDir()
 	server = filepath.Join(dir, "server")
 	hg(t, dir, "init", "server")
 	open := func(host string) repo.Repository {
@@ -69,6 +93,8 @@ func hgContains(t *testing.T, r repo.Repository, content string) bool {
 var hgShort = []string{"one_commit", "names", "behind", "conflict", "deleted_there", "unsafe"}
 
 func TestHg(t *testing.T) {
+	hgPerson(t)
+	quickHg(t)
 	repotest.Run(t, func(t *testing.T, o repo.Options) repotest.Setup {
 		if os.Getenv("VEXT_TEST_LONG") == "" && !slices.Contains(hgShort, path.Base(t.Name())) {
 			t.Skip("VEXT_TEST_LONG=1 tests it with hg")

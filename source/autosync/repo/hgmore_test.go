@@ -68,6 +68,7 @@ func pull(t *testing.T, r repo.Repository) *repo.Pulled {
 // Files against directories, of both sides; what was there before a rebase stays; an active
 // bookmark moves along.
 func TestHgPaths(t *testing.T) {
+	hgPerson(t)
 	_, a, b := hgClones(t, repo.Options{Now: func() time.Time { return at }})
 	for _, name := range []string{"f", "d/x", "other"} {
 		put(t, a, name, "base\n")
@@ -122,6 +123,7 @@ func TestHgPaths(t *testing.T) {
 
 // Commits that a person has made are merged, not made again.
 func TestHgPerson(t *testing.T) {
+	hgPerson(t)
 	server, a, b := hgClones(t, repo.Options{Now: func() time.Time { return at }})
 	put(t, a, "f", "base\n")
 	push(t, a)
@@ -153,6 +155,7 @@ func TestHgPerson(t *testing.T) {
 
 // What is ignored, nested or unfinished.
 func TestHgTree(t *testing.T) {
+	hgPerson(t)
 	_, a, _ := hgClones(t, repo.Options{Now: func() time.Time { return at }})
 	ctx := t.Context()
 	put(t, a, ".hgignore", "syntax: glob\nbuild\n*.o\n")

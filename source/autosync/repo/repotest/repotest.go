@@ -46,7 +46,7 @@ type suite struct {
 	Setup
 }
 
-// Run tests an implementation. setup returns new clones; of the options it sets Path, and
+// Run tests an implementation, each test in parallel. setup returns new clones; of the options it sets Path, and
 // Host to "alpha" and "beta", and takes the rest as it is.
 func Run(t *testing.T, setup func(t *testing.T, o repo.Options) Setup) {
 	for _, test := range []struct {
@@ -85,6 +85,7 @@ func Run(t *testing.T, setup func(t *testing.T, o repo.Options) Setup) {
 		{"deleted there, merge", repo.Options{Merge: true}, (*suite).deletedThere},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			test.options.Now = func() time.Time { return now }
 			test.run(&suite{t, setup(t, test.options)})
 		})
