@@ -147,7 +147,7 @@ func (in *intake) take(c *commit.Arrival) error {
 	if in.announces && (in.Announced == nil || in.Announced(c.Repository, c.Refname)) && (in.announced == nil || in.announced(&c.Commit)) {
 		in.arrivals.add(*c)
 	}
-	if _, asks := in.of(c.Repository).Request(c.Message); !asks || in.Counts != nil && !in.Counts(&c.Commit) {
+	if _, asks := in.of(c.Repository).Request(c.Asking()); !asks || in.Counts != nil && !in.Counts(&c.Commit) {
 		return nil
 	}
 	in.requests = append(in.requests, in.request(&c.Commit))
@@ -217,7 +217,9 @@ func (in *intake) request(c *commit.Commit) spool.Message {
 		c.ID = c.MadeID()
 	}
 	m := in.message(c, c.Mail())
-	if !commit.Forgeable(c.Source) && in.isForged(m.Name) {
+	if !c.Asked.IsZero() {
+		m.Name = spool.DigestName([]byte(c.AskedID())) // beside what else there is of the commit
+	} else if !commit.Forgeable(c.Source) && in.isForged(m.Name) {
 		m.Name = spool.DigestName([]byte(c.Source + " " + c.ID))
 	}
 	return m
@@ -237,6 +239,9 @@ func (f *Filter) isForged(name string) bool {
 // message returns the message with a name made from its Message-ID or, if it has none, from
 // its bytes.
 func (f *Filter) message(c *commit.Commit, data []byte) spool.Message {
+	if asking := *c; !c.Asked.IsZero() { // the request is looked for there
+		asking.Message, c = c.Asking(), &asking
+	}
 	name := spool.Name(c.ID)
 	switch {
 	case c.ID == "" && c.Key() != "":

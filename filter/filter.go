@@ -136,22 +136,18 @@ func (f *Filter) Incomplete(hook, repository string, u *forge.Update) {
 }
 
 func (f *Filter) mail(in *input) (Result, error) {
-	read := commit.ReadAsking
 	announces, err := f.Spool.Announces()
-	if announces {
-		read = commit.ReadAll
-	}
 	if err != nil {
 		return Result{}, err
 	}
-	mail := read(in.buffered, f.Trailers)
+	mail := commit.ReadAsking(in.buffered, f.Trailers, announces)
 	if mail.Ignored != "" {
 		return f.ignored(in, mail)
 	}
 	var commits []commit.Arrival
 	asking := 0
 	for _, c := range mail.Commits {
-		c.Source, c.Trailer, c.Sender = "", "", mail.Sender() // whatever vext's fields in the header say
+		c.Source, c.Trailer, c.Sender, c.Asked = "", "", mail.Sender(), commit.Asked{} // whatever vext's fields in the header say
 		if c.Message != "" {
 			asking++
 		}

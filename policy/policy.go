@@ -88,7 +88,7 @@ func (p *Policy) Request(c *commit.Commit) (commit.Request, bool, error) {
 	if err != nil {
 		return commit.Request{}, false, err
 	}
-	request, ok := trailers.Request(c.Message)
+	request, ok := trailers.Request(c.Asking())
 	return request, ok, nil
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,9 +34,16 @@ func (q *Queue) findDuplicates(plan []Decision, known *history.Index, waiting ma
 			planned.Add(d.Event.Key, d)
 		}
 	}
-	slices.SortStableFunc(queued, func(a, b *Decision) int { return a.rank() - b.rank() })
+	slices.SortStableFunc(queued, func(a, b *Decision) int {
+		return cmp.Or(a.rank()-b.rank(), a.asked.Date.Compare(b.asked.Date))
+	})
 	first := &commit.Index[*Decision]{}
 	for _, d := range queued {
+		if d.isAsked() {
+			q.decideAsked(d, lastQueued(first, d.Event.Key), known, waiting)
+			first.Add(d.Event.Key, d)
+			continue
+		}
 		if d.isCopy(known, planned) {
 			continue
 		}
@@ -78,9 +86,12 @@ func isIn(waiting map[string]calendar.Day, name string) bool {
 
 func (d *Decision) cameByMail() bool { return d.Event.Source == commit.FromMail }
 
-// rank orders trusted sources before forgeable ones, and mails last.
+// rank orders trusted sources before forgeable ones, and mails behind them. Last are
+// requests that were made after their commits, see decideAsked.
 func (d *Decision) rank() int {
 	switch {
+	case d.isAsked():
+		return 3
 	case d.cameByMail():
 		return 2
 	case !d.isTrusted():
@@ -90,7 +101,18 @@ func (d *Decision) rank() int {
 }
 
 func (d *Decision) duplicate(reason string) {
-	d.Event.Kind, d.Event.Due, d.Event.Reason = history.Duplicate, "", reason
+	d.Event.Kind, d.Event.Due, d.Event.By, d.Event.Reason = history.Duplicate, "", "", reason
+}
+
+// lastQueued returns the last of the decisions about a commit that is still to be queued.
+func lastQueued(all *commit.Index[*Decision], key string) (last *Decision) {
+	all.Find(key, func(d *Decision) bool {
+		if d.Event.Kind == history.Queued {
+			last = d
+		}
+		return true
+	})
+	return last
 }
 
 // duplicateOf makes a duplicate of the decision, or history.OnBranch if the commit came

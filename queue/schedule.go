@@ -35,6 +35,8 @@ type Decision struct {
 	replaces *Entry   // a claim in the queue that this message replaces
 	young    bool     // a mail that waits for another source of its commit
 	needsDay bool     // only its day is missing, and a person may have set one
+	asked    commit.Asked
+	added    bool // branches were added to asked, of a request that it replaces
 }
 
 // Progress is called with the number of messages that were read so far.
@@ -169,12 +171,17 @@ func (q *Queue) judge(d *Decision, m *Message) {
 		d.needsDay = q.Policy.Denies(&m.Commit) == ""
 		return
 	}
-	d.copyOf = originals(&m.Commit)
+	if d.asked = m.Asked; !d.isAsked() {
+		d.copyOf = originals(&m.Commit)
+	}
 	if reason := q.Policy.Denies(&m.Commit); reason != "" {
 		d.Event.Reason = reason
 		return
 	}
 	d.Event.Kind, d.Event.Due = history.Queued, d.Day.String()
+	if d.isAsked() {
+		d.Event.By = m.Asked.Who()
+	}
 	d.young = d.cameByMail() && q.isYoung(m.Received)
 }
 
@@ -184,7 +191,11 @@ func (q *Queue) DayOf(m *Message) (calendar.Day, error) {
 	if m.Request.Err != nil {
 		return calendar.Day{}, m.Request.Err
 	}
-	return m.Due(m.Request.Period, m.Received, q.Now, q.Zone)
+	from := &m.Commit
+	if !m.Asked.IsZero() {
+		from = &commit.Commit{Date: m.Asked.Date}
+	}
+	return from.Due(m.Request.Period, m.Received, q.Now, q.Zone)
 }
 
 // isYoung reports whether a mail received at that time waits for another source of its
@@ -229,7 +240,7 @@ func (q *Queue) Apply(plan []Decision) (done []Decision, err error) {
 			if r := part[i].replaces; r != nil {
 				events = append(events, history.Event{
 					Time: part[i].Event.Time, Kind: history.Replaced, Name: r.Name,
-					Reason: "anybody can have forged it; " + part[i].Event.Source + " says otherwise, as " + part[i].Name,
+					Reason: part[i].replacedReason(),
 				})
 			}
 			events = append(events, part[i].Event)
@@ -282,8 +293,7 @@ func (q *Queue) apply(d *Decision, days map[calendar.Day]bool) error {
 			}
 			days[d.Day] = true
 		}
-		to := q.entry(d.Day, d.Name)
-		return disk.Rename(path, to.path())
+		return q.moveAsked(d, path, q.entry(d.Day, d.Name))
 	case history.Failed:
 		if d.stays {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	netmail "net/mail"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-message/mail"
@@ -51,6 +52,11 @@ type digestData struct {
 	OnHost         bool     // see Words
 	HasTargets     bool     // of one of the commits it is known what became of it
 	Merged         []string // see Words
+}
+
+// OthersAsked reports whether somebody else than the recipient has asked.
+func (d digestData) OthersAsked() bool {
+	return slices.ContainsFunc(d.Reminders, func(w Words) bool { return w.Asker != "" && w.Asker != "you" })
 }
 
 // notUnderstoodData is the data of not-understood.txt.

@@ -28,7 +28,9 @@ type Words struct {
 	IsMerge    bool   // the trailer is about merging: any but Remind after
 	Period     string // 2 weeks
 	Wish       string // after 2 weeks, on Thu 24 Dec 2026, at once; empty for a period that can't be read
-	Past       bool   // the day of the wish was past when the commit was made
+	Asker      string // who asked after the commit was made: you, or Ida Miller; empty when the commit message asks
+	AskedOn    string // the day on which Asker did: Fri 27 Nov
+	Past       bool   // the day of the wish was past when the commit was made, or when Asker asked
 	Made       string // the day of the commit: Fri 20 Nov 2026
 	Age        string // how long that is ago: 2 weeks
 	Short      string // the revision, a hash cut to twelve digits
@@ -81,8 +83,13 @@ func (s *Service) words(m *queue.Message, name string, state *history.State, tod
 		ID: name, Vext: cmp.Or(s.Vext, "vext"), Host: s.Host, OnHost: s.OnHost != nil && s.OnHost(to.Email), Operator: s.Operator,
 		Message: text.Clean(m.Message),
 	}
+	asked := made
+	if !m.Asked.IsZero() {
+		asked = calendar.Of(m.Asked.Date, s.Queue.Zone)
+		w.Asker, w.AskedOn = asker(&m.Commit, to), asked.Short(today)
+	}
 	if day := m.Request.Period.Date; !day.IsZero() {
-		w.Past = day.Before(made)
+		w.Past = day.Before(asked)
 	}
 	if m.Branch() != "" {
 		w.Branches = append(w.Branches, text.OneLine(m.Branch()))
@@ -105,6 +112,17 @@ func (s *Service) words(m *queue.Message, name string, state *history.State, tod
 	}
 	w.Facts = append(w.facts(made.Long()+", "+made.Distance(today)), reviewFacts(m, links)...)
 	return w
+}
+
+// asker returns who asked for the reminder of a commit after it was made: "you" for its
+// recipient. A login counts as the recipient's only on this machine.
+func asker(c *commit.Commit, to commit.Person) string {
+	by := c.Asked.By
+	isLogin := c.Source == commit.FromRemind && by.Email == "" && by.Name != "" && strings.EqualFold(by.Name, commit.Login(to.Email))
+	if by.Email != "" && strings.EqualFold(by.Email, to.Email) || isLogin {
+		return "you"
+	}
+	return text.OneLine(cmp.Or(by.Name, by.Email, c.Asked.Who()))
 }
 
 // snoozed returns who snoozed a reminder, and when; "" when it was not snoozed.
@@ -138,7 +156,7 @@ func firstName(name, login string) string {
 
 // trailerValues returns the values of `MFC to` or `MFC with`.
 func trailerValues(m *queue.Message, name string) []string {
-	values := commit.Values(m.Message, "MFC "+name)
+	values := commit.Values(m.AllTrailers(), "MFC "+name)
 	for i, v := range values {
 		values[i] = text.OneLine(v)
 	}

@@ -53,9 +53,11 @@ type Lookable struct {
 	Source string // what is looked at, and how new it is
 }
 
-// TargetsOf returns the branches that a commit is to be merged to.
+// TargetsOf returns the branches that a commit is to be merged to: those that its message
+// names, and those of a request that was made later.
 func (l *Lookable) TargetsOf(c *commit.Commit) []string {
 	request, _ := l.Ask(c.Message)
+	request.Targets = append(request.Targets, c.Asked.To...)
 	return l.Targets(request, l.Branches())
 }
 

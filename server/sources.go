@@ -176,6 +176,9 @@ func repository(c *config.Config, r *config.Repository) follow.Repository {
 		Name: commit.RepositoryName(r.Name), Kind: vcs.Kind(r.VCS), From: r.From,
 		Committers: r.Committers, Domain: r.Domain,
 	}
+	if c.Reminders.Notes != "" {
+		one.Notes = vcs.NotesRef(c.Reminders.Notes)
+	}
 	one.Branches, one.Explicit = branchesOf(c, r)
 	if own, err := convention.Of(c, r.Name); err == nil { // Load has checked it
 		one.Targets = own.Patterns

@@ -217,6 +217,38 @@ func TestControlSocket(t *testing.T) {
 	h.want("root", 1, "vext: error: another vext serve", "--state", h.state, "serve")
 }
 
+// A user asks for reminders of the user's own commits, in repositories that vext knows.
+func TestControlRemind(t *testing.T) {
+	h := newHost(t)
+	repo := filepath.Join(h.dir, "widget.git")
+	git := func(args ...string) string {
+		cmd := h.command("bin", nil, "vext")
+		cmd.Path, cmd.Args = testkit.Program(t, "git"), append([]string{"git"}, args...)
+		cmd.Env = append(cmd.Env, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=Jane", "GIT_COMMITTER_EMAIL=jane@example.org")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	uid, gid := h.user("bin")
+	check(t, os.Mkdir(repo, 0o755))
+	check(t, os.Chown(repo, int(uid), int(gid)))
+	git("init", "--quiet", "--bare", "--initial-branch=main", repo)
+	tree := git("--git-dir="+repo, "hash-object", "-t", "tree", "-w", "/dev/null")
+	hash := git("--git-dir="+repo, "commit-tree", "-m", "foo: fix bar", tree)
+	git("--git-dir="+repo, "update-ref", "refs/heads/main", hash)
+	h.want("bin", 0, "installed in", "--state", h.state, "hook", "install", repo)
+	stop := h.serve()
+	defer stop()
+	by := "VEXT_CONTROL=" + h.socket
+	h.want("daemon", 0, " foo: fix bar\n", by, "remind", hash[:10], "2035-12-04", "--to", "stable/15")
+	h.want("daemon", 0, "queued for Tue 4 Dec 2035 by daemon <jane.miller@example.org>\n", by, "show", hash[:10])
+	h.want("daemon", 2, "-C can't be used through the control socket", by, "remind", "-C", "/", hash[:10], "1 week")
+	h.want("nobody", 1, "vext: error: no such commit: "+hash[:10]+"\nvext: hint: it must be one of your own commits", by, "remind", hash[:10], "1 week")
+	h.want("daemon", 1, "vext: error: no such commit: 00000000\n", by, "remind", "00000000", "1 week")
+}
+
 // printsAll wants the messages at the head of what a guide lists under "When it
 // does not work" to be such as a command has printed here.
 func (h *host) printsAll(guide string, here *strings.Replacer) {

@@ -202,6 +202,7 @@ cron. It also announces commits on IRC as they arrive, and can replace irkerd.`,
 		newRun(a), newList(a), newLog(a), newShow(a), newPending(a), newSnooze(a), newCancel(a), newMark(a), newRetry(a),
 		newStats(a), newImport(a), newCheck(a), newServe(a), newFollow(a), newHook(a), newRemote(a), newAutosync(a), newNotify(a), newIRCCommand(a), newXMPPCommand(a), newConvention(a), newDemo(a), newVersion(a),
 	)
+	root.AddCommand(newRemind(a))
 	return root
 }
 

@@ -126,7 +126,7 @@ an event.`,
 
 // controlCommands are the commands that users may run through the control socket.
 // None of their flags may name a file: vext serve, not the user, would open it.
-var controlCommands = map[string]func(*app) *cobra.Command{"show": newShow, "snooze": newSnooze, "cancel": newCancel, "mark": newMark}
+var controlCommands = map[string]func(*app) *cobra.Command{"show": newShow, "remind": newRemind, "snooze": newSnooze, "cancel": newCancel, "mark": newMark}
 
 // runFor runs a command for the user who sent it through the control socket.
 func runFor(ctx context.Context, a *app, s *server.Server, caller *control.Caller, r *control.Request) *control.Answer {

@@ -29,6 +29,7 @@ type Commit struct {
 	Trailer    string    `json:"-"`                // the trailer that asks, when it is not one of the usual ones
 	Source     string    `json:"source,omitempty"` // one of the From constants; "" for a mail
 	Files      Files     `json:"-"`                // that it changed; only for commits that are announced
+	Asked      Asked     `json:"-"`                // a request that was made after the commit
 }
 
 // A Person has a name and an address, as a commit gives them.

@@ -126,7 +126,9 @@ func (b *body) finish(c Commit, plain bool) {
 	h, f := &m.Header, &b.facts
 	c.AuthorDate, c.Date = ParseDate(f.authorDate), ParseDate(f.date)
 	c.ID = messageID(h)
-	c.Trailer, c.Source = h.stamps()
+	if c.Trailer, c.Source = h.stamps(); !Forgeable(c.Source) {
+		c.Asked = h.asked()
+	}
 	c.Sender = cmp.Or(h.Get(SenderHeader), m.Sender())
 	c.URL = text.OneLine(f.url)
 	c.Repository = RepositoryName(cmp.Or(h.Get("X-Git-Repository"), h.Get("X-Git-Repo"), h.Get("X-SVN-Commit-Repository"), f.repository))

@@ -32,11 +32,12 @@ const (
 	FromHook    = "hook"    // a repository's hook, installed by vext
 	FromFollow  = "follow"  // a repository that vext follows
 	FromImport  = "import"  // the past of a repository
+	FromRemind  = "remind"  // a person with vext remind, who named a commit of a repository
 )
 
 // ReadsRepository reports whether a source reads commits from a repository.
 func ReadsRepository(source string) bool {
-	return source == FromHook || source == FromFollow || source == FromImport
+	return source == FromHook || source == FromFollow || source == FromImport || source == FromRemind
 }
 
 // Forgeable reports whether anybody can write what comes from a source.
@@ -79,18 +80,15 @@ type Mail struct {
 // not understood.
 func ReadMail(r io.Reader) *Mail { return (&Mail{}).read(r) }
 
-// ReadAll is ReadAsking, and returns the other commits as well, up to maxOthers and
-// without their messages, and the files that each commit changed.
-func ReadAll(r io.Reader, trailers *Trailers) *Mail {
-	return (&Mail{wanted: trailers, files: true}).read(r)
-}
-
-// maxOthers bounds the commits that ReadAll returns though they ask for nothing.
+// maxOthers bounds the commits that are returned though they ask for nothing.
 const maxOthers = 5000
 
 // ReadAsking is ReadMail, but returns only the commits that ask for a reminder by one
-// of the trailers. Others counts the rest.
-func ReadAsking(r io.Reader, trailers *Trailers) *Mail { return (&Mail{wanted: trailers}).read(r) }
+// of the trailers. Others counts the rest. With all, it returns the other commits as well, up
+// to maxOthers and without their messages, and the files that each commit changed.
+func ReadAsking(r io.Reader, trailers *Trailers, all bool) *Mail {
+	return (&Mail{wanted: trailers, files: all}).read(r)
+}
 
 func (m *Mail) read(r io.Reader) *Mail {
 	lines := newLineReader(r)

@@ -94,6 +94,7 @@ func (m *Mail) wrapped(lines *lineReader) (useful bool) {
 	for i := range m.Commits {
 		c := &m.Commits[i]
 		c.Trailer, c.Source = m.Header.stamps()
+		c.Asked = Asked{} // a list that wraps a mail is no source of requests
 		c.Sender = cmp.Or(m.Header.Get(SenderHeader), m.inner.Sender())
 	}
 	return len(m.Commits)+m.Others > 0

@@ -36,6 +36,9 @@ func (c *Commit) Mail() []byte {
 	if c.Sender != c.Committer.Email {
 		field(SenderHeader, c.Sender)
 	}
+	for _, f := range c.Asked.fields() {
+		field(f[0], f[1])
+	}
 	b.WriteByte('\n')
 	if c.URL != "" {
 		fmt.Fprintf(&b, "URL: %s\n\n", c.URL)

@@ -73,6 +73,7 @@ type Reminders struct {
 	Repeat       string   `toml:"repeat"`     // periods, see reminder.ParseRepeat
 	RepeatMax    int      `toml:"repeat_max"` // how often a reminder comes again
 	Quiet        []string `toml:"quiet"`      // see reminder.ParseQuiet
+	Notes        string   `toml:"notes"`      // the name of the git notes that ask: mfc for refs/notes/mfc; "" for none
 }
 
 // Mail says how mails are sent.
@@ -102,7 +103,7 @@ func Default(branches []string) *Config {
 	return &Config{
 		Timezone:  "UTC",
 		Schedule:  "22 0 * * *",
-		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true, MaxPerDay: 20, RepeatMax: 3},
+		Reminders: Reminders{Branches: branches, Recipient: Committer, Explain: true, MaxPerDay: 20, RepeatMax: 3, Notes: "mfc"},
 		Mail:      Mail{Via: "smtp://127.0.0.1:25"},
 		Follow:    Follow{Schedule: "@every 10m"},
 	}
@@ -255,6 +256,9 @@ func (c *Config) check() error {
 	}
 	if err := checkAddresses("reminders", c.Reminders.Allow, c.Reminders.Senders); err != nil {
 		return err
+	}
+	if n := c.Reminders.Notes; strings.HasPrefix(n, "-") || strings.HasSuffix(n, "/") || strings.Contains(n, "..") || strings.ContainsAny(n, " ~^:?*[\\\x7f") || strings.ContainsFunc(n, func(r rune) bool { return r < ' ' }) {
+		return fmt.Errorf("reminders.notes: needs the name of notes such as \"mfc\", for refs/notes/mfc, not %q", n)
 	}
 	if (c.Mail.User == "") != (c.Mail.Password == "" && c.Mail.PasswordFile == "") {
 		return errors.New("mail.user and mail.password (or mail.password_file) go together")

@@ -54,6 +54,10 @@ func (s *State) Take(e *Event) {
 		if s.Moved { // it was brought back
 			s.Done, s.Moved, s.Ended = false, false, nil
 		}
+		if e.By != "" { // a person asked after the commit was made, whatever was before
+			s.end(nil, false, false)
+			s.Bounces, s.Fallback, s.Handed = nil, false, nil
+		}
 	case OnBranch:
 		s.Repeated = true
 		s.Branches, s.Vanished = append(s.Branches, e.Branch), nil

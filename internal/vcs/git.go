@@ -22,6 +22,7 @@ type gitRepository struct {
 	dir    string
 	url    weburl.URL
 	branch func(ref string) (name string, ok bool) // see OpenTracking; nil for the branches of dir
+	notes  string                                  // the ref of notes that Update fetches; "" for none
 }
 
 const headsPrefix = "refs/heads/"
@@ -60,13 +61,17 @@ func (g *gitRepository) tracked(ctx context.Context) (map[string]string, error) 
 	return heads, nil
 }
 
-// lsRemote returns the arguments of git that list the branches at a URL.
-func lsRemote(url weburl.URL) []string {
+// lsRemote returns the arguments of git that list the branches at a URL, and more refs.
+func lsRemote(url weburl.URL, more ...string) []string {
 	args := []string{"ls-remote", "--heads"}
+	if len(more) > 0 {
+		args = []string{"ls-remote"}
+		more = append([]string{headsPrefix + "*"}, more...)
+	}
 	if url.IsLocal() {
 		args = append(args, "--upload-pack="+uploadPack())
 	}
-	return append(args, "--", url.String())
+	return append(append(args, "--", url.String()), more...)
 }
 
 // answerTimeout is how long a server may take to list its branches.
@@ -79,7 +84,7 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 	}
 	asking, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	theirs, err := g.heads(asking, remote(asking, Git, "/", g.url, lsRemote(g.url)...))
+	theirs, theirNotes, err := g.listed(asking)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +102,15 @@ func (g *gitRepository) Update(ctx context.Context, want func(string) bool) (map
 	for ref, hash := range theirs {
 		if want(ref) && ours[ref] != hash {
 			changed = append(changed, "+"+ref+":"+ref)
+		}
+	}
+	if theirNotes != "" {
+		our, err := g.NotesPosition(ctx, g.notes)
+		if err != nil {
+			return nil, err
+		}
+		if our != theirNotes {
+			changed = append(changed, "+"+g.notes+":"+g.notes)
 		}
 	}
 	if len(changed) == 0 {
@@ -222,14 +236,33 @@ func (g *gitRepository) heads(ctx context.Context, cmd *exec.Cmd) (map[string]st
 	if err != nil {
 		return nil, err
 	}
-	heads := map[string]string{}
+	return withPrefix(text, headsPrefix), nil
+}
+
+// listed returns the branches that the server has, and its commit of the notes.
+func (g *gitRepository) listed(ctx context.Context) (heads map[string]string, notes string, err error) {
+	var more []string
+	if g.notes != "" {
+		more = []string{g.notes}
+	}
+	text, err := output(ctx, remote(ctx, Git, "/", g.url, lsRemote(g.url, more...)...))
+	if err != nil {
+		return nil, "", err
+	}
+	return withPrefix(text, headsPrefix), withPrefix(text, notesPrefix)[g.notes], nil
+}
+
+// withPrefix reads lines of a hash, a tab and a refname, and returns those of the refs that
+// begin with a prefix.
+func withPrefix(text, prefix string) map[string]string {
+	refs := map[string]string{}
 	for line := range strings.Lines(text) {
 		hash, ref, ok := strings.Cut(strings.TrimSpace(line), "\t")
-		if ok && strings.HasPrefix(ref, headsPrefix) {
-			heads[ref] = hash
+		if ok && strings.HasPrefix(ref, prefix) {
+			refs[ref] = hash
 		}
 	}
-	return heads, nil
+	return refs
 }
 
 // Has implements Repository.

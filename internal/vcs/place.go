@@ -104,3 +104,9 @@ func Identity(ctx context.Context) (name, address string, err error) {
 	out, _ = output(ctx, command(ctx, Git, "", "config", "--get", "user.name"))
 	return strings.TrimSpace(out), address, nil
 }
+
+// Origin returns the URL from which a clone of git was made, "" when it has none.
+func (p *Place) Origin(ctx context.Context) string {
+	out, _ := output(ctx, command(ctx, Git, "/", "--git-dir="+p.Dir, "config", "--get", "remote.origin.url"))
+	return strings.TrimSpace(out)
+}

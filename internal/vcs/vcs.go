@@ -81,6 +81,18 @@ type GitRepository interface {
 	// Scratch returns a repository in which trees are merged without a change of this one.
 	// The caller closes it.
 	Scratch(ctx context.Context) (*Scratch, error)
+	// FetchNotes makes Update fetch the notes of a ref as well, where the server has it.
+	FetchNotes(ref string)
+	// NotesPosition returns the commit of a ref of notes, "" when there is none.
+	NotesPosition(ctx context.Context, ref string) (string, error)
+	// Notes returns the notes that were added or changed between two positions. old may be
+	// "", or a commit that is gone: then all notes are new.
+	Notes(ctx context.Context, old, position string) ([]Note, error)
+	// Find returns the hashes of the commits that begin with some digits, at least four.
+	Find(ctx context.Context, digits string) ([]string, error)
+	// Containing returns the refnames of the branches that have a commit; in a clone also
+	// the branches of the repository that it was cloned from.
+	Containing(ctx context.Context, revision string) ([]string, error)
 }
 
 // A History is a repository that is read for what its commits say of each other. Every

@@ -46,6 +46,7 @@ type Repository struct {
 	FirstParent bool     // leave out the commits that merges bring in
 	Committers  []string // patterns of addresses; empty for all
 	Domain      string   // appended to logins that are not addresses
+	Notes       string   // the ref of notes that ask for reminders; "" for none
 	Source      string   // commit.FromFollow or commit.FromHook
 }
 

@@ -65,12 +65,22 @@ func (p *pass) say(format string, args ...any) string {
 	return text
 }
 
-// run stores the requests and announcements of new commits. The position of each
-// branch moves after that.
+// run stores the requests and announcements of new commits, and then the requests in new
+// notes.
 func (p *pass) run(ctx context.Context, pushed []Update) error {
 	if err := p.open(ctx); err != nil {
 		return err
 	}
+	p.fetchNotes()
+	if err := p.walkNew(ctx, pushed); err != nil {
+		return err
+	}
+	return p.readNotes(ctx)
+}
+
+// walkNew stores the requests and announcements of new commits. The position of each
+// branch moves after that.
+func (p *pass) walkNew(ctx context.Context, pushed []Update) error {
 	if pushed != nil {
 		if err := p.beginBefore(ctx, pushed); err != nil {
 			return err

@@ -21,6 +21,7 @@ type State struct {
 	Base      []string            `json:"base,omitempty"`     // the tips at the first look
 	Uncounted map[string]bool     `json:"uncounted,omitzero"` // branches whose requests are not stored, see below
 	Told      map[string]string   `json:"told,omitempty"`     // their positions, as earlier versions kept them
+	NotesAt   map[string]string   `json:"notes_at,omitempty"` // up to which the notes of a ref are stored; "" when it was not there
 	Past      map[string][]string `json:"past,omitempty"`     // earlier positions
 	Start     time.Time           `json:"start,omitzero"`     // when it was added; later commits count
 	ID        string              `json:"id,omitempty"`       // of a Subversion repository

@@ -302,6 +302,11 @@ func (s *State) dropInvalid() {
 			}
 		}
 	}
+	for ref, position := range s.NotesAt {
+		if position != "" && !commit.IsHash(position) {
+			delete(s.NotesAt, ref)
+		}
+	}
 	s.Base = slices.DeleteFunc(s.Base, isInvalid)
 	for refname := range s.Past {
 		s.Past[refname] = slices.DeleteFunc(s.Past[refname], isInvalid)
