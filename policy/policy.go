@@ -27,6 +27,10 @@ type Policy struct {
 	ToAuthor     bool     // remind the author instead of the committer
 	Routes       []Route  // the first match counts; without one, a mail is sent
 
+	// Left has who is reminded instead of people who have left, by their logins in lower
+	// case: the part of an address before the @.
+	Left map[string]string
+
 	// Names maps the other names of repositories, as commit.RepositoryName returns
 	// them and in lower case, to their names.
 	Names map[string]string
@@ -166,15 +170,6 @@ func matchAny(patterns []string, fold bool, names ...string) bool {
 		}
 	}
 	return len(patterns) == 0
-}
-
-// Recipient returns the person who is reminded of c: the committer, or the author when
-// the committer is a program, as for commits merged on GitHub's pages.
-func (p *Policy) Recipient(c *commit.Commit) commit.Person {
-	if p.ToAuthor || c.Committer.IsRobot() {
-		return c.Author
-	}
-	return c.Committer
 }
 
 // Denies returns why the reminder of c must not be sent, "" when it may be. Only mails

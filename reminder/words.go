@@ -101,6 +101,10 @@ func (s *Service) words(m *queue.Message, name string, state *history.State, tod
 		w.Gone = "no longer on " + text.OneLine(gone.Branch) + ", since a forced update of " + calendar.Of(gone.Time, s.Queue.Zone).Long()
 	}
 	w.First = firstName(w.Name, w.Login)
+	if s.Queue.Policy.HasLeft(&m.Commit) {
+		person := s.Queue.Policy.Person(&m.Commit)
+		w.You = text.Shorten(text.OneLine(cmp.Or(person.Name, person.Email)), maxText) + ", whose reminders you get, committed this"
+	}
 	if to != m.Committer && to == m.Author {
 		w.You = "you wrote this, which was committed"
 	}

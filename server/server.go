@@ -153,7 +153,7 @@ func Policy(c *config.Config) policy.Policy {
 	r := &c.Reminders
 	usual, _ := branchesOf(c, &config.Repository{})
 	return policy.Policy{
-		Branches: usual, Senders: r.Senders, Repositories: r.Repositories,
+		Left: left(c), Branches: usual, Senders: r.Senders, Repositories: r.Repositories,
 		Allow: r.Allow, Trailers: r.Trailers, ToAuthor: r.Recipient == config.Author,
 		Names: c.Names(), Own: branches, Domains: domains, Hold: c.MailIn.Hold.Duration,
 		Routes: routes(c),

@@ -126,6 +126,18 @@ func usersOf(c *config.Config) *control.Users {
 	return &control.Users{Table: c.Users, Domain: c.Control.Domain}
 }
 
+// left returns who is reminded instead of people who have left: those in [users] with one
+// address that have no account here. A user of the control socket has not left.
+func left(c *config.Config) map[string]string {
+	gone := map[string]string{}
+	for login, addresses := range c.Users {
+		if len(addresses) == 1 && (c.Control.Socket == "" || !control.Exists(login)) {
+			gone[strings.ToLower(login)] = addresses[0]
+		}
+	}
+	return gone
+}
+
 // worksFor returns a function that reports whether the commands in a mail work for
 // its recipient on this machine: through the control socket, or because this vext
 // belongs to the recipient.

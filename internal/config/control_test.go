@@ -32,7 +32,7 @@ func TestControlErrors(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{socket, "gives the addresses of users"},
 		{"[control]\ndomain = \"example.org\"", "control.domain is set, but control.socket is not"},
-		{"[users]\njane = \"jane@example.org\"", "control.socket is not set"},
+		{"[users]\njane = []", "control.socket is not set"},
 		{"[control]\nsocket = \"s\"\ndomain = \"example.org\"", "control.socket: needs an absolute path"},
 		{"[control]\nsocket = \"/" + strings.Repeat("s", 100) + "\"\ndomain = \"example.org\"", "at most 100 bytes"},
 		{socket + "domain = \"*.example.org\"", "control.domain: needs the part after the @"},

@@ -272,6 +272,17 @@ type Control struct {
 // each is one string, or a list.
 type Users map[string][]string
 
+// haveSeveral reports whether a user has not exactly one address. Without the control socket,
+// a user is one who has left, and the address is that of who is reminded instead.
+func (u Users) haveSeveral() bool {
+	for _, addresses := range u {
+		if len(addresses) != 1 {
+			return true
+		}
+	}
+	return false
+}
+
 func readUsers(table map[string]any) (Users, error) {
 	users := Users{}
 	for login, value := range table {
@@ -307,8 +318,8 @@ func (c *Config) checkControl() (err error) {
 		return fmt.Errorf("control.domain: needs the part after the @, not %q", domain)
 	case path == "" && domain != "":
 		return errors.New("control.domain is set, but control.socket is not")
-	case path == "" && len(c.Users) > 0:
-		return errors.New("there is a table [users], but control.socket is not set")
+	case path == "" && c.Users.haveSeveral():
+		return errors.New("users: somebody has no address or several, but control.socket is not set")
 	case path != "" && domain == "" && len(c.Users) == 0:
 		return errors.New("control.socket is set, but neither domain nor a table [users] gives the addresses of users")
 	}

@@ -232,7 +232,7 @@ func (u *Users) Addresses(login string) []string {
 // Has reports whether an address belongs to a user of this machine.
 func (u *Users) Has(address string) bool {
 	for login, own := range u.Table {
-		if Contains(own, address) && exists(login) {
+		if Contains(own, address) && Exists(login) {
 			return true
 		}
 	}
@@ -241,7 +241,7 @@ func (u *Users) Has(address string) bool {
 		return false
 	}
 	for _, login := range []string{local, strings.ToLower(local)} {
-		if _, listed := u.Table[login]; !listed && exists(login) {
+		if _, listed := u.Table[login]; !listed && Exists(login) {
 			return true
 		}
 	}
@@ -261,8 +261,8 @@ func (u *Users) login(uid uint32) (string, error) {
 	return askSystem("-un", id)
 }
 
-// exists reports whether the machine has a user of that name.
-func exists(login string) bool {
+// Exists reports whether the machine has a user of that name.
+func Exists(login string) bool {
 	if login == "" || strings.HasPrefix(login, "-") {
 		return false
 	}

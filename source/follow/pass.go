@@ -325,7 +325,7 @@ func (p *pass) log(ranges []vcs.Range) vcs.Log {
 func (p *pass) counts(c *commit.Commit) bool {
 	r := p.repository
 	r.complete(c)
-	return c.Message != "" && r.wants(c.Refname) && policy.MatchAddress(r.Committers, p.Queue.Policy.Recipient(c).Email)
+	return c.Message != "" && r.wants(c.Refname) && policy.MatchAddress(r.Committers, p.Queue.Policy.Person(c).Email)
 }
 
 // complete sets the fields of a commit that depend on its repository.

@@ -48,7 +48,7 @@ func (h *Handler) take(ctx context.Context, hook *Hook, p *forge.Push) answer {
 	total := h.keepSenders(hook, p, log)
 	push := filter.ForgePush(p, repository, commit.FromWebhook)
 	push.Counts = func(c *commit.Commit) bool {
-		to := h.Policy.Recipient(c).Email
+		to := h.Policy.Person(c).Email
 		allowed := policy.MatchAddress(hook.Allow, to)
 		if !allowed {
 			log.Warn("webhook: ignored", "commit", c.Short(), "why", fmt.Sprintf("%q is not in the hook's allow", to))
