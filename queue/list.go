@@ -51,7 +51,10 @@ func (i *Item) Short() string { return cmp.Or(commit.ShortRevision(i.Revision), 
 // MarshalJSON returns the item for programs, days as YYYY-MM-DD.
 func (i *Item) MarshalJSON() ([]byte, error) {
 	var until, sent time.Time
-	var why string
+	var why, askedBy string
+	if i.Kind == history.Queued { // by nobody, unless it was asked for after the commit
+		askedBy = i.By
+	}
 	if i.Limit != nil {
 		until, why = i.Until(), i.Limit.Reason
 	}
@@ -69,6 +72,7 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Revision   string    `json:"revision,omitempty"`
 		Subject    string    `json:"subject,omitempty"`
 		Asked      string    `json:"asked,omitempty"`
+		AskedBy    string    `json:"asked_by,omitempty"`
 		Reason     string    `json:"reason,omitempty"`
 		Source     string    `json:"source,omitempty"`
 		Gone       string    `json:"gone,omitempty"`
@@ -79,7 +83,7 @@ func (i *Item) MarshalJSON() ([]byte, error) {
 		Superseded string    `json:"superseded_by,omitempty"`
 	}{
 		i.Name, i.Place, i.Day.ISO(), i.Committer, i.Address, i.Repository, i.Branch,
-		i.Revision, i.Subject, i.Asked, i.Reason, i.Source, i.Gone, until, why, sent, i.File(), i.SupersededBy,
+		i.Revision, i.Subject, i.Asked, askedBy, i.Reason, i.Source, i.Gone, until, why, sent, i.File(), i.SupersededBy,
 	})
 }
 
