@@ -1,11 +1,14 @@
 package backport
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // states writes a report in short: "stable/15=merged stable/14=unknown reverted fixes:2".
@@ -255,5 +258,55 @@ func TestCommand(t *testing.T) {
 	}
 	if r := ask(t, m.open(""), c.hash, Mark{Kind: MarkNotWanted, Target: "old"}); strings.Contains(r.Command["old"], c.hash) {
 		t.Errorf("not wanted: %q", r.Command)
+	}
+}
+
+// What there was no time for is unknown, with a reason, and what the lines say is said.
+func TestLookWithoutTime(t *testing.T) {
+	m := newMade(t)
+	m.commit("main", "ida", "begin", file("a", "0"))
+	m.fork("new", "main")
+	m.fork("old", "main")
+	c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+	m.commit("new", "ida", "a: change\n\n(cherry picked from commit "+c.hash+")\n", file("a", "1"))
+	m.commitAt("old", "ida", c.written, "a: change", file("a", "1", "2"))
+	g := m.open("")
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	for _, apply := range []bool{false, true} {
+		reports, err := g.Look(ctx, []Question{{Revision: c.hash, Targets: []string{"new", "old"}}}, apply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := states(&reports[0]); got != "new=merged old=unknown" || reports[0].Targets[1].Why == "" {
+			t.Errorf("apply %v: %s, %+v", apply, got, reports[0].Targets[1])
+		}
+	}
+}
+
+// In a copy without blobs, whose server is away, author, date and subject are compared.
+func TestLookWithoutBlobs(t *testing.T) {
+	m := newMade(t)
+	m.commit("main", "ida", "begin", file("a", "0"))
+	m.fork("new", "main")
+	m.fork("old", "main")
+	c := m.commit("main", "ida", "a: change", file("a", "1", "2"))
+	m.commitAt("new", "ida", c.written, "a: change", file("a", "1", "2"))
+	m.commit("old", "ida", "old", file("old", "1"))
+	m.open("")
+	whole := m.dir
+	if out, err := m.git("-C", whole, "config", "uploadpack.allowFilter", "true").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	m.dir = filepath.Join(t.TempDir(), "copy.git")
+	if out, err := m.git("clone", "-q", "--bare", "--filter=blob:none", "file://"+whole, m.dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.Rename(whole, whole+".away"); err != nil {
+		t.Fatal(err)
+	}
+	r := ask(t, m.open(""), c.hash)
+	if got := states(&r); got != "new=probably-merged old=unknown" {
+		t.Error(got)
 	}
 }

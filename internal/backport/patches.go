@@ -64,7 +64,7 @@ func (p *patches) save() {
 }
 
 // find sets the state of the targets on which a commit is merged without a line that says so.
-// Where the changes can't be read, nothing is set.
+// Where the changes can't be read, only authors, dates and subjects are compared.
 func (p *patches) find(ctx context.Context, asked []*lookedAt) error {
 	byTarget := map[string][]openTarget{}
 	for _, a := range asked {
@@ -85,11 +85,24 @@ func (p *patches) find(ctx context.Context, asked []*lookedAt) error {
 		}
 	}
 	for name, open := range byTarget {
-		if err := p.compare(ctx, p.g.target(name), open); err != nil {
+		err := p.compare(ctx, p.g.target(name), open)
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
+		if err != nil {
+			noTime(open)
+		}
 	}
-	return nil
+	return canceled(ctx)
+}
+
+// noTime says of targets that the time has ended before they were looked at.
+func noTime(open []openTarget) {
+	for _, o := range open {
+		if o.target.State == Unknown {
+			o.target.Why = "not looked at: there was no time left"
+		}
+	}
 }
 
 // An openTarget is a target for which the lines say nothing, and its commit.
@@ -98,13 +111,17 @@ type openTarget struct {
 	commit int32
 }
 
+// clockSkew is how much earlier than the commit itself its pick may seem to be made, because
+// of the clocks of two machines, in seconds.
+const clockSkew = 24 * 3600
+
 // compare compares commits with those of a branch that say nothing about their origin.
 func (p *patches) compare(ctx context.Context, b *branch, open []openTarget) error {
-	oldest := p.g.index.commits[open[0].commit].time
+	oldest := p.g.index.commits[open[0].commit].time - clockSkew
 	hashes := map[string]bool{}
 	for _, o := range open {
 		c := &p.g.index.commits[o.commit]
-		oldest = min(oldest, c.time)
+		oldest = min(oldest, c.time-clockSkew)
 		if !c.isMerge {
 			hashes[c.hash] = true
 		}
@@ -121,11 +138,8 @@ func (p *patches) compare(ctx context.Context, b *branch, open []openTarget) err
 	if len(side) == 0 {
 		return nil
 	}
-	if err := p.read(ctx, hashes); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return nil // the changes of a copy without blobs can't be read without its server
+	if err := p.read(ctx, hashes); err != nil && ctx.Err() != nil {
+		return err // any other: the changes of a copy without blobs can't be read without its server
 	}
 	byPatch, bySame := map[string][]int32{}, p.g.index.bySame(open)
 	for _, at := range side {
