@@ -46,6 +46,7 @@ var asked = []struct{ convention, message, period, targets, rest string }{
 	{"freebsd-ports", "MFH: r123456", "", "2026Q4", ""},
 
 	{"dragonfly", "MFC: After 3 days.", "3 days", "DragonFly_RELEASE_6_4", ""},
+	{"dragonfly", "MFC: 1 week\nMFC to: 6.2", "1 week", "DragonFly_RELEASE_6_2", ""},
 	{"dragonfly", "MFC: 2006/04/03", "3 Apr 2006", "DragonFly_RELEASE_6_4", ""},
 	{"dragonfly", "MFC: 296348", "", "DragonFly_RELEASE_6_4", ""},
 

@@ -56,15 +56,13 @@ func (c *Convention) matching(branches []string) []string {
 // "14", or a pattern such as "25.*".
 func (c *Convention) named(word string, branches []string) []string {
 	version := strings.TrimSuffix(strings.TrimSuffix(word, "-STABLE"), "-stable")
-	var forms []string
-	for _, form := range c.forms {
-		forms = append(forms, strings.Replace(form, "%s", version, 1))
-	}
-	forms = append(forms, word)
-	for _, form := range forms {
+	for _, form := range append(slices.Clip(c.forms), word) {
+		pattern, name := strings.Replace(form, "%s", "*", 1), strings.Replace(form, "%s", version, 1)
 		var all []string
 		for _, branch := range branches {
-			if text.Match(form, branch) {
+			// 6.4 is a DragonFly_RELEASE_6_4, too.
+			isVersion := versionIn(version) != "" && text.Match(pattern, branch) && compare(numbers(branch), numbers(version)) == 0
+			if isVersion || text.Match(name, branch) {
 				all = append(all, branch)
 			}
 		}
@@ -78,7 +76,7 @@ func (c *Convention) named(word string, branches []string) []string {
 	case strings.Contains(word, "/") || len(c.forms) == 0 || versionIn(version) == "":
 		return []string{word}
 	}
-	return []string{forms[0]}
+	return []string{strings.Replace(c.forms[0], "%s", version, 1)}
 }
 
 // sortNewest sorts branches by the numbers in their names, the highest first.
