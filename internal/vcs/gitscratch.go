@@ -1,14 +1,14 @@
 package vcs
 
 import (
-	"bytes"
-	"compress/zlib"
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/adler32"
 	"io"
 	"os"
 	"os/exec"
@@ -81,13 +81,16 @@ func (s *Scratch) write(kind, content string) (string, error) {
 	if err := os.Mkdir(filepath.Dir(path), disk.DirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
-	var b bytes.Buffer
-	z := zlib.NewWriter(&b)
-	_, err := z.Write(data)
-	if err := errors.Join(err, z.Close()); err != nil {
-		return "", err
-	}
-	return hash, disk.ReplaceUnsynced(filepath.Join(s.dir, "tmp"), path, b.Bytes())
+	return hash, disk.ReplaceUnsynced(filepath.Join(s.dir, "tmp"), path, deflated(data))
+}
+
+// deflated returns data of less than 64 KiB in the format of zlib, without compression (RFC
+// 1950, RFC 1951 3.2.4): a compressor needs 800 KB.
+func deflated(data []byte) []byte {
+	n := uint16(len(data))
+	b := binary.LittleEndian.AppendUint16([]byte{0x78, 0x01, 1}, n)
+	b = append(binary.LittleEndian.AppendUint16(b, ^n), data...)
+	return binary.BigEndian.AppendUint32(b, adler32.Checksum(data))
 }
 
 func (s *Scratch) hash(data []byte) string {
