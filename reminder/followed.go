@@ -65,7 +65,7 @@ func (t *tally) forgetOld() {
 }
 
 // follow asks, once a day and without the lock, whether the commits of reminders that were
-// sent have been merged since.
+// sent have been merged since, and what else is known of commits that are not due.
 func (r *run) follow(ctx context.Context) {
 	t := r.loadTally()
 	if t.Followed == r.Queue.Today().String() || t.update(r.Queue.History) != nil {
@@ -84,6 +84,8 @@ func (r *run) follow(ctx context.Context) {
 			r.merged = append(r.merged, e)
 		}
 	}
+	r.findConflicts(ctx)
+	r.findMissing(ctx)
 }
 
 // recordMerged records the commits that were merged after their reminder.

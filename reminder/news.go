@@ -25,7 +25,8 @@ func (t *tally) takeNews(e *history.Event) {
 	switch e.Kind {
 	case history.Merged:
 		isKnown := func(n mergeNews) bool { return n.Name == e.Name }
-		if address == "" || len(t.News[address]) >= maxNews || slices.ContainsFunc(t.News[address], isKnown) ||
+		if address == "" || strings.Trim(e.Picked, "-, ") == "" || // it is a person who said so
+			len(t.News[address]) >= maxNews || slices.ContainsFunc(t.News[address], isKnown) ||
 			t.now.Sub(e.Time).Hours() > 24*maxFollowed {
 			return
 		}

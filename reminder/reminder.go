@@ -31,6 +31,7 @@ type Service struct {
 	Digest      bool
 	Repeat      Repeat
 	Quiet       Quiet
+	Early       int       // for how many days before its day a conflict is looked for; 0 for none
 	Explain     bool      // mail committers whose trailer is not understood
 	MaxPerDay   int       // mails to one recipient a day for commits that can be forged; 0 for no limit
 	Sources     Sources   // may be nil
@@ -83,6 +84,7 @@ type Summary struct {
 	Held                        int // the recipient's daily maximum is reached
 	HeldBefore                  int // the same, by an earlier run
 	Waiting                     int // for a tag, although their day has come
+	Notices                     int // mails about conflicts to come, and merges that were not found
 	Explained                   int // mails to committers whose trailer is not understood
 	Fallbacks                   int // sent another way, because a message to a target has bounced
 }
@@ -101,7 +103,7 @@ func (s Summary) String() string {
 	}{
 		{s.Queued, "queued"}, {s.Ignored, "ignored"}, {s.Duplicates, "known already"},
 		{s.Sent, "sent"}, {s.Merged, "merged already"}, {s.Needless, "not needed"}, {s.MergedSince, "merged since"}, {s.Deferred, "to be retried"}, {s.Quarantined, "quarantined"}, {s.InBackoff, "in backoff"},
-		{s.Explained, "explained"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Quiet, "held on a quiet day"}, {s.Waiting, "waiting for a tag"}, {s.Fallbacks, "sent another way"},
+		{s.Explained, "explained"}, {s.Notices, "warned of"}, {s.Held + s.HeldBefore, "held for tomorrow"}, {s.Quiet, "held on a quiet day"}, {s.Waiting, "waiting for a tag"}, {s.Fallbacks, "sent another way"},
 	} {
 		if part.n > 0 {
 			said += fmt.Sprintf(", %d %s", part.n, part.what)

@@ -26,6 +26,7 @@ type run struct {
 	found    map[queue.Entry]*Backport
 	read     map[queue.Entry]*queue.Message // the messages that were read to find it
 	merged   []queue.Entry                  // of history/done: merged after their reminder
+	notices  []notice                       // to be sent
 	followed bool                           // whether that was looked for
 }
 
@@ -105,6 +106,9 @@ func (r *run) first(ctx context.Context) error {
 	}
 	if !isHistoryError(sendErr) {
 		sendErr = errors.Join(sendErr, r.sendDue(ctx, nil))
+	}
+	if !isStop(sendErr) {
+		sendErr = errors.Join(sendErr, r.sendNotices(ctx))
 	}
 	if !isHistoryError(sendErr) {
 		sendErr = errors.Join(sendErr, r.notifyOperator(ctx))

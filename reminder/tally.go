@@ -221,7 +221,7 @@ func lastMonth(day calendar.Day) string {
 // takeMail counts an event that says that a mail was sent today, or may have been, and
 // that a forged commit can have caused. A message to a target is not a mail.
 func (t *tally) takeMail(e *history.Event) {
-	isMail := e.Kind == history.Sent || e.Kind == history.Fallback || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
+	isMail := e.Kind == history.Sent || e.Kind == history.Fallback || e.Kind == history.Warned || e.Kind == history.Unconfirmed || e.Kind == history.Explained && e.Via != ""
 	if !isMail || e.Address == "" || !commit.Forgeable(e.Source) || isTarget(e.Via) ||
 		t.now.Sub(e.Time).Abs() >= 48*time.Hour || calendar.Of(e.Time, t.zone) != calendar.Of(t.now, t.zone) {
 		return
@@ -231,7 +231,7 @@ func (t *tally) takeMail(e *history.Event) {
 		n = new(mailCount)
 		t.Mails[strings.ToLower(e.Address)] = n
 	}
-	isReminder := e.Kind != history.Explained && e.Cause != history.CausePeriod // of which digests are made
+	isReminder := e.Kind != history.Explained && e.Kind != history.Warned && e.Cause != history.CausePeriod // of which digests are made
 	if !t.Digests || !isReminder || !n.Last.Equal(e.Time) {
 		n.Last = e.Time
 		n.Count++

@@ -238,6 +238,8 @@ func TryTemplates(set *templates.Set) error {
 		templates.ReminderIRC:   w,
 		templates.Digest:        digestData{[]Words{w, w}, w.Host, w.Operator, w.OnHost, true, w.Merged},
 		templates.Quarantined:   quarantinedData{Host: w.Host, State: "/", Total: 1, Vext: w.Vext, Items: []quarantinedItem{{Event: history.Event{Name: "a", Address: "b", Reason: "c"}, ID: "a"}}},
+		templates.Early:         noticeData{w, "Fri 4 Dec 2026", []string{"stable/15"}, ""},
+		templates.NotFound:      noticeData{w, "", []string{"stable/15"}, "ida"},
 		templates.NotUnderstood: notUnderstoodData{w, "not a period"},
 		templates.Month:         &numbers{Host: w.Host},
 		templates.Alerts:        alertData{w.Host, []alertItem{{"src", "https://example.org/src.git", w.Made, "it can't be reached"}}},

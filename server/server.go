@@ -76,6 +76,9 @@ func check(c *config.Config) error {
 	if _, err := reminder.ParseRepeat(c.Reminders.Repeat, c.Reminders.RepeatMax); err != nil {
 		return fmt.Errorf("%s: reminders.%w", c.Path, err)
 	}
+	if _, err := reminder.ParseEarly(c.Reminders.Early); err != nil {
+		return fmt.Errorf("%s: reminders.%w", c.Path, err)
+	}
 	if _, err := reminder.ParseQuiet(c.Reminders.Quiet); err != nil {
 		return fmt.Errorf("%s: reminders.%w", c.Path, err)
 	}

@@ -63,6 +63,10 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	early, err := reminder.ParseEarly(c.Reminders.Early)
+	if err != nil {
+		return nil, err
+	}
 	quiet, err := reminder.ParseQuiet(c.Reminders.Quiet)
 	if err != nil {
 		return nil, hint.Wrap(err, "see the key quiet in vext.toml(5)")
@@ -75,7 +79,7 @@ func (s *Server) Service(q *queue.Queue) (*reminder.Service, error) {
 		Queue: q, Sources: sources, Mail: sender, Templates: words, From: address, Envelope: envelope,
 		WithoutMail: len(c.Reminders.Allow) == 0 && c.Operator == "" && (c.Irker.Listen != "" || len(c.Announce) > 0),
 		Operator:    c.Operator, Host: host, Vext: command, OnHost: worksFor(c),
-		Repeat: repeat, Quiet: quiet,
+		Repeat: repeat, Quiet: quiet, Early: early,
 		Digest: c.Reminders.Digest, Explain: c.Reminders.Explain, MaxPerDay: c.Reminders.MaxPerDay,
 		Links:     func(repository string) map[string]string { return linksOf(c, repository) },
 		Backports: s.Backports(q), Log: s.Log, Progress: s.Progress,

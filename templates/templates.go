@@ -22,6 +22,8 @@ const (
 	ReminderIRC      = "reminder-irc.txt"      // the same on IRC, on one line; reminder.Words
 	Digest           = "digest.txt"            // several commits; a list of reminder.Words in .Reminders
 	NotUnderstood    = "not-understood.txt"    // to a committer whose trailer is not understood; reminder.Words and .Why
+	Early            = "early.txt"             // before the reminder: the commit conflicts; reminder.Words, .Due and .About
+	NotFound         = "not-found.txt"         // a commit that somebody has called merged is not on the branch; the same, and .MarkedBy
 	Announcement     = "announcement.txt"      // a commit that arrived, on IRC; announce.Fields
 	AnnouncementPush = "announcement-push.txt" // many of one push, before the first three; announce.Push
 	Quarantined      = "quarantined.txt"       // to the operator: quarantined messages
@@ -46,7 +48,7 @@ func Load(dir string) (*Set, error) {
 		"join":   strings.Join,
 		"indent": indent,
 	})
-	for _, name := range []string{Reminder, ReminderIRC, Digest, NotUnderstood, Announcement, AnnouncementPush, Quarantined, Month, Alerts, Limit} {
+	for _, name := range []string{Reminder, ReminderIRC, Digest, NotUnderstood, Early, NotFound, Announcement, AnnouncementPush, Quarantined, Month, Alerts, Limit} {
 		text, err := read(dir, name)
 		if err != nil {
 			return nil, err

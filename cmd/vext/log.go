@@ -56,7 +56,7 @@ With IDs it shows only these reminders.`,
 
 // logged are the kinds of events that are shown without --all. For an ID, showLog adds the
 // events that say that a commit was amended or rebased.
-var logged = []string{history.Sent, history.Bounced, history.Fallback, history.Snoozed, history.Cancelled, history.Merged, history.Marked, history.Unmarked, history.Repeated, history.Retried, history.Failed, history.Vanished}
+var logged = []string{history.Sent, history.Bounced, history.Fallback, history.Snoozed, history.Cancelled, history.Merged, history.Marked, history.Unmarked, history.Repeated, history.Warned, history.Retried, history.Failed, history.Vanished}
 
 func showLog(a *app, opts *logOptions) error {
 	_, q, err := a.open()

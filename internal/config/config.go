@@ -72,6 +72,7 @@ type Reminders struct {
 	MaxPerDay    int      `toml:"max_per_day"`
 	Repeat       string   `toml:"repeat"`     // periods, see reminder.ParseRepeat
 	RepeatMax    int      `toml:"repeat_max"` // how often a reminder comes again
+	Early        string   `toml:"early"`      // a period, see reminder.ParseEarly
 	Quiet        []string `toml:"quiet"`      // see reminder.ParseQuiet
 	Notes        string   `toml:"notes"`      // the name of the git notes that ask: mfc for refs/notes/mfc; "" for none
 }

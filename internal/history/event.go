@@ -51,6 +51,7 @@ const (
 	Delivered = "said"
 
 	OperatorNotified = "told"
+	Warned           = "warned"      // the committer got a mail beside the reminder; Cause says why
 	Explained        = "explained"   // the committer got a mail that the trailer is not understood
 	Unconfirmed      = "unconfirmed" // the server received the mail and did not answer
 	Limited          = "limited"     // the recipient's daily maximum is reached; held until Until
@@ -64,6 +65,8 @@ const AlongsideMail = "beside the mail"
 const (
 	CausePeriod   = "period"
 	CauseFallback = "fallback"
+	CauseEarly    = "early"     // of Warned: the commit will not apply
+	CauseNotFound = "not-found" // of Warned: a person has called it merged, and it is not found
 )
 
 // An Event is one line of the history: what happened to one reminder, when,
@@ -119,7 +122,7 @@ func Describe(e *Event, zone *time.Location) string {
 	if e.Kind == Marked || e.Kind == Unmarked {
 		text += " " + e.MarkWords()
 	}
-	if e.Kind == Sent || e.Kind == Fallback || e.Kind == Explained {
+	if e.Kind == Sent || e.Kind == Fallback || e.Kind == Explained || e.Kind == Warned {
 		text += " to " + e.Address
 	}
 	again := ", not again before "

@@ -26,6 +26,7 @@ type State struct {
 	Handed    *Event     // by which an earlier version enqueued it without recording it as sent
 	Branches  []string   // other branches on which it came
 	Explained []*Event   // mails to the committer that the trailer is not understood
+	Warned    []*Event   // mails to the committer beside the reminder
 	Bounces   []*Event   // since it was last snoozed or put back
 
 	sentPutOff *Event // PutOff, when it was sent
@@ -35,6 +36,11 @@ type State struct {
 // day, YYYYMMDD, has bounced.
 func (s *State) HasBounced(due, via string) bool {
 	return slices.ContainsFunc(s.Bounces, func(e *Event) bool { return e.Due == due && e.Via == via })
+}
+
+// HasWarned reports whether the committer got a mail for a cause.
+func (s *State) HasWarned(cause string) bool {
+	return slices.ContainsFunc(s.Warned, func(e *Event) bool { return e.Cause == cause })
 }
 
 // Deferrals count the attempts to send that failed and may yet succeed.
@@ -99,6 +105,8 @@ func (s *State) Take(e *Event) {
 		s.Tried, s.Limited, s.Failed, s.Bounces = nil, nil, nil, nil
 	case Limited:
 		s.Limited = e
+	case Warned:
+		s.Warned = append(s.Warned, e)
 	case Explained:
 		s.Explained = append(s.Explained, e)
 	case Deferred, Unconfirmed:
