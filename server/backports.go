@@ -49,8 +49,17 @@ func (s *Server) Backports(q *queue.Queue) *Backports {
 type Lookable struct {
 	backport.Looker
 	*convention.Convention
-	Name   string // of the repository; "" for a clone that has none
-	Source string // what is looked at, and how new it is
+	trailers *commit.Trailers // what asks: the convention, and the keys of the configuration
+	Name     string           // of the repository; "" for a clone that has none
+	Source   string           // what is looked at, and how new it is
+}
+
+// Ask returns what a message asks for, see convention.Convention.
+func (l *Lookable) Ask(message string) (convention.Request, bool) {
+	r, _ := l.Convention.Ask(message)
+	var ok bool
+	r.Request, ok = l.trailers.Request(message)
+	return r, ok
 }
 
 // TargetsOf returns the branches that a commit is to be merged to: those that its message
@@ -83,7 +92,12 @@ func (b *Backports) open(ctx context.Context, name string) (*Lookable, error) {
 	if err != nil {
 		return nil, err
 	}
-	one, err := open(ctx, own, o, b.q.Policy.BranchesOf(name))
+	trailers, err := b.q.Policy.TrailersOf(name)
+	if err != nil {
+		return nil, err
+	}
+	o.AsksID = fmt.Sprintf("%s %q", own.AsksID(), b.s.Config.Reminders.Trailers)
+	one, err := open(ctx, own, trailers, o, b.q.Policy.BranchesOf(name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -92,14 +106,14 @@ func (b *Backports) open(ctx context.Context, name string) (*Lookable, error) {
 }
 
 // open opens a repository; branches are the patterns of its development branches.
-func open(ctx context.Context, own *convention.Convention, o backport.Options, branches []string) (*Lookable, error) {
+func open(ctx context.Context, own *convention.Convention, trailers *commit.Trailers, o backport.Options, branches []string) (*Lookable, error) {
 	o.IsDevelopment = func(refname string) bool { return policy.MatchBranch(branches, refname) }
-	o.Rules, o.Asks, o.AsksID = own.Rules(), own.Asks, own.AsksID()
+	o.Rules, o.Asks = own.Rules(), trailers.Ask
 	looker, err := backport.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Lookable{Looker: looker, Convention: own}, nil
+	return &Lookable{Looker: looker, Convention: own, trailers: trailers}, nil
 }
 
 // OpenLookable opens a clone at a path, which needs no configuration.
@@ -116,7 +130,15 @@ func OpenLookable(ctx context.Context, path, conventionName string) (*Lookable, 
 	if len(own.Development) > 0 {
 		branches = own.Development
 	}
-	one, err := open(ctx, own, o, branches)
+	trailers, err := commit.NewTrailers()
+	if err == nil {
+		trailers, err = own.With(trailers)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.AsksID = own.AsksID()
+	one, err := open(ctx, own, trailers, o, branches)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"vext/internal/backport"
@@ -33,6 +34,14 @@ func (b *Backports) Question(of *Lookable, revision string, targets []string) ba
 		})
 	}
 	return q
+}
+
+// IsNoFix reports whether a person has said that a commit does not fix what it names.
+func (b *Backports) IsNoFix(of *Lookable, fix *backport.Fix) bool {
+	key := b.q.History.CanonicalKey(commit.MakeKey(of.Name, fix.Fixes))
+	return slices.ContainsFunc(b.marked(), func(m history.Event) bool {
+		return m.Mark == history.MarkNotAFix && m.Other == fix.Revision && commit.SameCommit(m.Key, key)
+	})
 }
 
 // marked returns the marks of all commits. A history that can't be read has none: whoever

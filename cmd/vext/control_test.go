@@ -191,6 +191,10 @@ func TestControlSocket(t *testing.T) {
 	h.want("daemon", 2, "you can show, snooze and cancel your own reminders here", by, "check")
 	h.want("daemon", 0, "snoozed until Thu 20 Dec 2035, in ", by, "snooze", "0a1b", "2035-12-20")
 	h.want("daemon", 0, "snoozed until Thu 20 Dec 2035 by daemon\n", by, "show", "0a1b")
+	h.want("daemon", 0, "marked not wanted on stable/14: 0a1b", by, "mark", "0a1b", "not-wanted", "--on", "stable/14")
+	h.want("daemon", 0, "marked not wanted on stable/14 by daemon\n", by, "show", "0a1b")
+	h.want("nobody", 1, "vext: error: no such reminder: 0a1b\n", by, "mark", "0a1b", "done")
+	h.want("daemon", 0, "no longer marked not wanted: 0a1b", by, "mark", "0a1b", "not-wanted", "--undo")
 
 	h.want("daemon", 1, "vext: hint: there is no control socket of vext serve at ", "show", "0a1b")
 

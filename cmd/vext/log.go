@@ -192,6 +192,9 @@ func (p *logPrinter) remark(e *history.Event) string {
 	if target.Protocol(e.Via) != "" {
 		add("on ", e.Via)
 	}
+	if e.Kind == history.Marked || e.Kind == history.Unmarked {
+		add("", e.MarkWords())
+	}
 	add("by ", e.By)
 	reason := e.Reason
 	switch e.Kind {

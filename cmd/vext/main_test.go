@@ -22,6 +22,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	history, err := filepath.Abs("testdata/history.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -29,6 +33,7 @@ func TestScripts(t *testing.T) {
 			state := filepath.Join(e.WorkDir, "state")
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("MAILS", mails)
+			e.Setenv("HISTORY", history)
 			e.Setenv("VEXT_STATE", state)
 			e.Setenv("VEXT_CONFIG", filepath.Join(e.WorkDir, "vext.toml"))
 			e.Setenv("SUDO_USER", "ops")

@@ -49,9 +49,9 @@ than "done" and "not-wanted".`,
 				err := q.Mark(e, opts.undo, a.user)
 				switch {
 				case errors.Is(err, queue.ErrUnchanged) && opts.undo:
-					what = "it was not marked"
+					what = "not marked"
 				case errors.Is(err, queue.ErrUnchanged):
-					what = "it was marked already"
+					what = "already marked"
 				case err != nil:
 					return err
 				case opts.undo:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -104,82 +103,6 @@ type shown struct {
 	NotLookedAt      string `json:"not_looked_at,omitempty"`
 
 	commit commit.Commit
-}
-
-// lookTime bounds how long a command looks at repositories.
-const lookTime = 10 * time.Second
-
-// lookAt finds out what has become of the commit.
-func (shown *shown) lookAt(ctx context.Context, s *server.Server, q *queue.Queue) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	if shown.commit.Revision == "" {
-		shown.NotLookedAt = "the message names no revision"
-		return
-	}
-	found, err := s.Backports(q).Look(ctx, []*commit.Commit{&shown.commit}, true)
-	switch {
-	case err != nil:
-		shown.NotLookedAt = err.Error()
-	case found[0].Why != "":
-		shown.NotLookedAt = found[0].Why
-	default:
-		shown.Report, shown.LookedAt = &found[0].Report, found[0].Source
-	}
-}
-
-// printTargets prints what has become of the commit, and the commands that merge it.
-func (shown *shown) printTargets(w io.Writer, s style, q *queue.Queue) {
-	if shown.Report == nil {
-		return
-	}
-	fmt.Fprintln(w)
-	if r := shown.Reverted; r != nil {
-		fmt.Fprintf(w, "  %s\n", s.red("reverted by "+commit.ShortRevision(r.By)+printable(by(r.Who, r.Since, q))))
-	}
-	if len(shown.Targets) == 0 {
-		fmt.Fprintln(w, "  there is no branch to merge it to")
-	}
-	printTargetTable(w, s, shown.Targets, q)
-	for _, fix := range shown.Fixes {
-		fmt.Fprintf(w, "\n  fixed by %s  %s\n", s.yellow(commit.ShortRevision(fix.Revision)), printable(fix.Subject))
-		printTargetTable(w, s, fix.Targets, q)
-	}
-	if len(shown.Command) > 0 {
-		fmt.Fprintln(w)
-	}
-	for _, t := range shown.Targets {
-		if command := shown.Command[t.Branch]; command != "" {
-			fmt.Fprintf(w, "  on %s:\n    %s\n", printable(t.Branch), command)
-		}
-	}
-}
-
-// printTargetTable prints a line for each target, and what else there is to say below it.
-func printTargetTable(w io.Writer, s style, targets []backport.Target, q *queue.Queue) {
-	width := 0
-	for _, t := range targets {
-		width = max(width, runewidth.StringWidth(t.Branch))
-	}
-	for i := range targets {
-		t := &targets[i]
-		fmt.Fprintf(w, "  %s  %s%s\n", column(t.Branch, width), stateWords(t), printable(by(t.Who, t.Since, q)))
-		for _, detail := range targetDetails(t) {
-			fmt.Fprintf(w, "  %s    %s\n", strings.Repeat(" ", width), s.dim(printable(detail)))
-		}
-	}
-}
-
-// by says who did something, and when.
-func by(who string, when time.Time, q *queue.Queue) string {
-	text := ""
-	if who != "" {
-		text = " by " + who
-	}
-	if !when.IsZero() {
-		text += ", " + calendar.Of(when, q.Zone).Short(q.Today())
-	}
-	return text
 }
 
 // read returns what to show of a reminder. Its message may be gone or unreadable.

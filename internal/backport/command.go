@@ -22,7 +22,11 @@ func (g *looker) commands(a *lookedAt) map[string]string {
 				return
 			}
 			for _, need := range t.Needs {
-				if at, ok := g.index.find(need); ok && !slices.Contains(commits, at) {
+				at, ok := g.index.find(need)
+				if at == a.commit && !a.report.Targets[i].isOpen() { // a person has said that it is done
+					continue
+				}
+				if ok && !slices.Contains(commits, at) {
 					commits = append(commits, at)
 				}
 			}

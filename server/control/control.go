@@ -1,5 +1,5 @@
 // Package control is the control socket, through which users of this machine ask a
-// running vext serve to show, snooze and cancel the reminders that go to them. The
+// running vext serve to show, snooze, mark and cancel the reminders that go to them. The
 // system says who connects, so a user needs no rights on the state directory.
 //
 // A connection carries one request and one answer, each one line of JSON.
