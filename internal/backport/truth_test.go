@@ -28,7 +28,6 @@ type madeHistory struct {
 	*made
 	random *rand.Rand
 	all    []*truth
-	files  int
 }
 
 var authors = []string{"ida", "bob", "kim", "jane"}

@@ -114,11 +114,6 @@ func (p *pass) isAnnounced(refname string) bool {
 	return p.announcing && p.Filter.Wants(cmp.Or(p.repository.As, p.repository.Name), refname)
 }
 
-// reads reports whether the commits of a branch are read.
-func (p *pass) reads(refname string) bool {
-	return p.repository.wants(refname) || p.isAnnounced(refname)
-}
-
 // fetches reports whether a copy has a branch.
 func (p *pass) fetches(refname string) bool {
 	return p.repository.fetches(refname) || p.isAnnounced(refname)
