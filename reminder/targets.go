@@ -93,7 +93,7 @@ func (s *Service) addFound(w *Words, b *Backport) {
 		w.Facts = append(w.Facts, Fact{"Reverted", w.Reverted})
 		w.Left, w.Fixes = nil, nil
 	}
-	if len(b.Targets) > 0 || b.Reverted != nil {
+	if len(b.Targets) > 0 && len(w.Left) == 0 || b.Reverted != nil {
 		w.Merge = ""
 	}
 	if len(w.Commands) > 0 {

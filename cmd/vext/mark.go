@@ -40,7 +40,7 @@ than "done" and "not-wanted".`,
 		Args:              markArgs,
 		ValidArgsFunction: completeMark(a),
 		RunE: a.orControl(toChange, func(cmd *cobra.Command, args []string) error {
-			e, err := a.markOf(cmd.Context(), args, &opts)
+			e, err := markOf(a, cmd.Context(), args, &opts)
 			if err != nil {
 				return err
 			}
@@ -99,7 +99,7 @@ func completeMark(a *app) cobra.CompletionFunc {
 
 // markOf returns the event of a mark: that a commit is no fix of another is said of the
 // other.
-func (a *app) markOf(ctx context.Context, args []string, opts *markOptions) (*history.Event, error) {
+func markOf(a *app, ctx context.Context, args []string, opts *markOptions) (*history.Event, error) {
 	s, q, err := a.open()
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (a *app) markOf(ctx context.Context, args []string, opts *markOptions) (*hi
 	defer cancel()
 	b := s.Backports(q)
 	if args[1] != history.MarkNotAFix {
-		e, err := a.commitFor(ctx, q, b, args[0], opts.repository)
+		e, err := commitFor(a, ctx, q, b, args[0], opts.repository)
 		if err == nil {
 			e.Mark, e.Target = args[1], commit.BranchName(opts.on)
 			err = checkTarget(ctx, b, e)
@@ -118,7 +118,7 @@ func (a *app) markOf(ctx context.Context, args []string, opts *markOptions) (*hi
 	if opts.on != "" {
 		return nil, usageError{errors.New("a commit is no fix of another on every branch: --on can't be used with it")}
 	}
-	e, err := a.commitFor(ctx, q, b, args[2], opts.repository)
+	e, err := commitFor(a, ctx, q, b, args[2], opts.repository)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (a *app) markOf(ctx context.Context, args []string, opts *markOptions) (*hi
 
 // commitFor returns an event with the commit of an ID: that of a reminder, or, except for a
 // user of the control socket, any commit of the repositories.
-func (a *app) commitFor(ctx context.Context, q *queue.Queue, b *server.Backports, id, repository string) (*history.Event, error) {
+func commitFor(a *app, ctx context.Context, q *queue.Queue, b *server.Backports, id, repository string) (*history.Event, error) {
 	item, successor, err := a.find(q, id)
 	switch {
 	case errors.Is(err, queue.ErrNotFound) && a.caller == nil:

@@ -5,9 +5,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"vext/internal/backport"
@@ -278,4 +281,92 @@ func (p *pendingView) ready(item *pendingItem) string {
 		return item.day.Short(p.today) + ", " + item.day.Distance(p.today)
 	}
 	return fmt.Sprintf("since %s", item.day.Short(p.today))
+}
+
+// A pendingRow is a line of the table: a commit, or below it a fix.
+type pendingRow struct {
+	isFix                     bool
+	commit, who, day, subject string
+	cells                     []string // the states, by columns
+	details                   []string // lines below it
+}
+
+// print prints the table, in the order of the branch.
+func (p *pendingView) print(w io.Writer, s style) {
+	if len(p.items) == 0 {
+		fmt.Fprintln(w, "nothing is pending")
+		return
+	}
+	columns := p.columns()
+	rows := []pendingRow{{commit: "COMMIT", who: "COMMITTER", day: "READY", cells: columns, subject: "SUBJECT"}}
+	for i := range p.items {
+		rows = append(rows, p.rows(&p.items[i], columns)...)
+	}
+	widths := make([]int, 3+len(columns))
+	for i := range rows {
+		for n, value := range rows[i].values() {
+			widths[n] = max(widths[n], runewidth.StringWidth(printable(value)))
+		}
+	}
+	for i := range rows {
+		rows[i].print(w, s, widths, i == 0)
+	}
+}
+
+// rows returns the lines of an item.
+func (p *pendingView) rows(item *pendingItem, columns []string) []pendingRow {
+	rows := []pendingRow{{
+		commit: commit.ShortRevision(item.Revision), who: cmp.Or(commit.Login(item.Address), item.Committer),
+		day: p.ready(item), cells: cells(item.Targets, columns), subject: item.Subject, details: details(item.Targets),
+	}}
+	for _, fix := range item.Fixes {
+		rows = append(rows, pendingRow{
+			isFix: true, commit: "+ " + commit.ShortRevision(fix.Revision), who: fix.Who,
+			cells: cells(fix.Targets, columns), subject: fix.Subject, details: details(fix.Targets),
+		})
+	}
+	return rows
+}
+
+func (r *pendingRow) values() []string { return append([]string{r.commit, r.who, r.day}, r.cells...) }
+
+func (r *pendingRow) print(w io.Writer, s style, widths []int, isHeading bool) {
+	var b strings.Builder
+	for n, value := range r.values() {
+		value = column(value, widths[n]) + "  "
+		switch {
+		case isHeading:
+		case n == 0:
+			value = s.yellow(value)
+		case n > 2:
+			value = stateColour(s, r.cells[n-3])(value)
+		}
+		b.WriteString(value)
+	}
+	line := strings.TrimRight(b.String()+printable(r.subject), " ")
+	if isHeading {
+		line = s.bold(line)
+	}
+	fmt.Fprintln(w, line)
+	for _, detail := range r.details {
+		fmt.Fprintf(w, "%s  %s\n", strings.Repeat(" ", widths[0]), s.dim(printable(detail)))
+	}
+}
+
+// cells returns the states on the branches of the columns.
+func cells(targets []backport.Target, columns []string) []string {
+	all := make([]string, len(columns))
+	for i, name := range columns {
+		all[i] = "-"
+		if at := slices.IndexFunc(targets, func(t backport.Target) bool { return t.Branch == name }); at >= 0 {
+			all[i] = stateWords(&targets[at])
+		}
+	}
+	return all
+}
+
+// stateWord are the states for people, where they are others than on disk.
+var stateWord = map[backport.State]string{
+	backport.ProbablyMerged: "probably merged", backport.Clean: "applies", backport.Conflict: "conflicts",
+	backport.NothingToDo: "nothing to do", backport.NotWanted: "not wanted",
 }

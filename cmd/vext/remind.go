@@ -41,7 +41,7 @@ new day; after one that was sent or cancelled there is another.`,
 				return usageError{errors.New("-C can't be used through the control socket: vext serve reads only the repositories that it follows")}
 			}
 			r := &server.Reminding{Digits: strings.ToLower(args[0]), To: to, Repository: repository, Dir: dir}
-			a.asker(r)
+			asker(a, r)
 			return a.locked(cmd.Context(), func(s *server.Server, q *queue.Queue) error {
 				words := strings.Join(args[1:], " ")
 				var err error
@@ -52,7 +52,7 @@ new day; after one that was sent or cancelled there is another.`,
 				if err != nil {
 					return err
 				}
-				return a.reminded(q, done)
+				return reminded(a, q, done)
 			})
 		}),
 	}
@@ -64,7 +64,7 @@ new day; after one that was sent or cancelled there is another.`,
 
 // asker sets who asks, and of which commits this user may ask for reminders: a user of the
 // control socket of those that go to the user's own addresses.
-func (a *app) asker(r *server.Reminding) {
+func asker(a *app, r *server.Reminding) {
 	if a.caller == nil {
 		r.By = commit.Person{Name: a.user}
 		r.Counts = func(*commit.Commit) bool { return true }
@@ -95,7 +95,7 @@ func periodOf(words string, q *queue.Queue) (string, error) {
 }
 
 // reminded prints what has become of a request.
-func (a *app) reminded(q *queue.Queue, done *server.Reminded) error {
+func reminded(a *app, q *queue.Queue, done *server.Reminded) error {
 	e := &done.Event
 	switch e.Kind {
 	case history.Queued:

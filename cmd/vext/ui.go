@@ -12,6 +12,7 @@ package main
 //   - --json prints for programs what the table prints for people.
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"vext/internal/backport"
+	"vext/internal/calendar"
 	"vext/internal/commit"
 	"vext/internal/config"
 	"vext/internal/history"
@@ -307,4 +310,77 @@ func failed(q *queue.Queue) ([]queue.Item, error)  { return q.Quarantined() }
 func recentlySent(q *queue.Queue) ([]queue.Item, error) {
 	items, err := q.Sent()
 	return items[max(0, len(items)-maxCompletions):], err
+}
+
+// stateWords returns the state of a target in few words.
+func stateWords(t *backport.Target) string {
+	if t.State == backport.Unknown && t.Why == "" { // nobody has tried whether it applies
+		return "not merged"
+	}
+	return strings.TrimSpace(cmp.Or(stateWord[t.State], string(t.State)) + " " + commit.ShortRevision(t.By))
+}
+
+// stateColour returns the colour for a state in words.
+func stateColour(s style, words string) func(string) string {
+	switch {
+	case strings.HasPrefix(words, "merged"):
+		return s.dim
+	case words == stateWord[backport.Clean]:
+		return s.green
+	case words == stateWord[backport.Conflict]:
+		return s.red
+	}
+	return func(text string) string { return text }
+}
+
+// details returns what else there is to say about targets, once for those of which it is
+// the same.
+func details(targets []backport.Target) []string {
+	var all []string
+	branches := map[string][]string{}
+	for i := range targets {
+		text := targetDetail(&targets[i])
+		if text == "" {
+			continue
+		}
+		if len(branches[text]) == 0 {
+			all = append(all, text)
+		}
+		branches[text] = append(branches[text], targets[i].Branch)
+	}
+	for i, text := range all {
+		all[i] = strings.Join(branches[text], ", ") + ": " + text
+	}
+	return all
+}
+
+// maxDetails bounds the files and commits that a detail names.
+const maxDetails = 5
+
+// targetDetail returns what else there is to say about a target.
+func targetDetail(t *backport.Target) string {
+	var parts []string
+	if len(t.Files) > 0 {
+		parts = append(parts, "conflicts in "+someOf(t.Files))
+	}
+	if len(t.Needs) > 0 {
+		short := make([]string, len(t.Needs))
+		for i, need := range t.Needs {
+			short[i] = commit.ShortRevision(need)
+		}
+		parts = append(parts, "applies after "+someOf(short))
+	}
+	if t.Why != "" {
+		parts = append(parts, t.Why)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// someOf returns the first of some names, with the number of the others.
+func someOf(names []string) string {
+	text := strings.Join(names[:min(len(names), maxDetails)], ", ")
+	if more := len(names) - maxDetails; more > 0 {
+		text += " and " + calendar.Plural(more, "other")
+	}
+	return text
 }

@@ -55,7 +55,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	common := fmt.Sprintf("[reminders]\nallow = [\"*@example.org\"]\nbranches = [\"main\", \"devel\", \"stable/*\"]\n[mail]\nfrom = \"mfc@example.org\"\nvia = \"maildir:%s/Maildir\"\n", dir)
-	repository := "[[repository]]\nname = \"src\"\naliases = [\"example/src\", \"https://git.example.org/src.git\"]\n"
+	// The commits change nothing and are on stable/14: with it as a target nobody were reminded.
+	repository := "[[repository]]\nname = \"src\"\ntargets = [\"none/*\"]\naliases = [\"example/src\", \"https://git.example.org/src.git\"]\n"
 	w.write(w.config, common+repository+fmt.Sprintf("url = %q\nfrom = %q\n", w.work, w.base))
 	w.write(w.broken, common+repository+fmt.Sprintf("url = %q\nfrom = %q\n", dir+"/missing", w.base))
 	w.write(w.serve, common+repository+"[http]\nlisten = \"127.0.0.1:0\"\n[[hook]]\nname = \"forge\"\nsecret = \"secret\"\nrepositories = [\"src\"]\n")
