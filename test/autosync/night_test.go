@@ -199,7 +199,9 @@ func (n *night) edit(m *machines.Machine) {
 		}
 	}
 	n.note(m, "edit %q by way %d: %q: %v", name, how, line, err)
-	if err == nil && strings.Contains(m.Read(name), line) {
+	// Behind what a full disk has cut off without a line end, such as a big file, it is no line
+	// of its own, which is what checkLines looks for.
+	if err == nil && slices.Contains(strings.Split(m.Read(name), "\n"), line) {
 		n.keep(m, name, line)
 	}
 }

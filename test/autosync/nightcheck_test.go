@@ -85,10 +85,6 @@ func (n *night) checkLines() {
 		if history[line] {
 			continue
 		}
-		// A full disk may have cut a line before its end, so that the next stands behind it.
-		if in, _ := n.w.A.Try("git --git-dir=" + quote(n.w.Server) + " log main --format=%h -S " + quote(line)); strings.TrimSpace(in) != "" {
-			continue
-		}
 		if lost++; lost > 10 {
 			continue
 		}
